@@ -1,0 +1,66 @@
+/** Where the lines between the rooms run: a stage sees another stage's facts and face, never its insides. */
+const stages = 'plan|code|build|test|secure|package|release|deploy|operate|monitor|learn'
+export default {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'stages-meet-through-their-faces',
+      comment:
+        "Another stage's facts.ts, index.ts, and the port types it publishes (release.ts, attachments.ts); nothing else.",
+      severity: 'error',
+      from: { path: `^src/(${stages})/`, pathNot: '\\.test\\.ts$' },
+      to: { path: `^src/(${stages})/`, pathNot: ['^src/$1/', '^src/[^/]+/(facts|index|release|attachments)\\.ts$'] },
+    },
+    {
+      name: 'grounds-know-no-stage',
+      severity: 'error',
+      from: { path: '^src/(ledger|access|store|processes|golden)/', pathNot: '\\.test\\.ts$' },
+      to: { path: `^src/(${stages}|api|cli)/`, pathNot: '^src/api/route\\.ts$' },
+    },
+    {
+      name: 'agent-and-edge-know-no-stage',
+      severity: 'error',
+      from: { path: '^src/(agent|edge)/', pathNot: '\\.test\\.ts$' },
+      to: { path: `^src/(${stages}|ledger|store|api|cli|server)`, pathNot: '^$' },
+    },
+    {
+      name: 'edge-stands-alone',
+      severity: 'error',
+      from: { path: '^src/edge/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/', pathNot: ['^src/edge/', '^src/agent/protocol\\.ts$', '^src/(effect|problem|clock)\\.ts$'] },
+    },
+    {
+      name: 'faces-hold-no-logic',
+      comment: 'The command line talks to the API like anybody else; it sees schemas and golden-path files, no stage.',
+      severity: 'error',
+      from: { path: '^src/cli/', pathNot: '\\.test\\.ts$' },
+      to: {
+        path: `^src/(${stages}|store|agent)/`,
+        pathNot: ['facts\\.ts$', 'protocol\\.ts$'],
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'no-dev-packages',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '\\.test\\.ts$' },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+    },
+  ],
+  options: {
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.mjs', '.json'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default'],
+    },
+  },
+}

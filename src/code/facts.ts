@@ -1,0 +1,29 @@
+import { z } from '@hono/zod-openapi'
+import { defineFact } from '../ledger/fact.ts'
+import { CommitId, ProjectName, RepositoryName } from '../names.ts'
+
+export const repositoryCreated = defineFact(
+  'repository.created',
+  1,
+  z.object({ project: ProjectName, repository: RepositoryName }),
+)
+
+/** One ref moved by a push (or found moved after a crash). `before` / `after` are null when the ref was created / deleted. */
+export const refUpdated = defineFact(
+  'ref.updated',
+  1,
+  z.object({
+    push: z.string(),
+    project: ProjectName,
+    repository: RepositoryName,
+    ref: z.string(),
+    before: CommitId.nullable(),
+    after: CommitId.nullable(),
+    /** The push options, as given with `-o`. */
+    options: z.array(z.string()),
+    /** True when the update was found in the repository rather than seen as it happened. */
+    discovered: z.boolean(),
+  }),
+)
+
+export const codeFacts = [repositoryCreated, refUpdated] as const

@@ -1,0 +1,56 @@
+import type { ServiceName } from '../names.ts'
+
+/** What `headway.yaml` says, with every default filled in. The schema that makes it is beside this file. */
+export type ServiceDefinition = {
+  readonly name: ServiceName
+  readonly language: LanguageName
+  /** The port that the service would take by itself; what it gets is in PORT. */
+  readonly port: number
+  readonly database: 'postgres' | null
+  readonly replicas: number
+  readonly owner: string | null
+  readonly health: { readonly path: string; readonly readyTimeoutMs: number }
+  readonly env: Readonly<Record<string, string>>
+  /** Names of secrets and variables that it is given. */
+  readonly secrets: readonly string[]
+  readonly hosts: readonly string[]
+  readonly resources: { readonly memoryBytes: number | null; readonly cpus: number | null }
+  readonly commands: { readonly test: string | null; readonly build: string | null; readonly start: string | null }
+}
+
+export type LanguageName = 'node' | 'python' | 'go' | 'static'
+
+/**
+ * One language, as data where possible: what Headway does for it and nothing else. Commands are shell lines for the
+ * generated workflow; they run in the service's folder with the toolchain's `bin` first on the PATH.
+ */
+export type Language = {
+  readonly name: LanguageName
+  /** How `headway init` recognises it: the first language with a file of these. */
+  readonly detect: readonly string[]
+  /** Lock files in order of preference; the first that exists keys the cache of dependencies. */
+  readonly lockFiles: readonly string[]
+  /** What the dependencies are installed into, relative to the folder; cached by lock file and runtime version. */
+  readonly dependencies: readonly string[]
+  /** Files of a folder that commands depend on, read once: name to text. */
+  plan(folder: FolderFiles, service: ServiceDefinition): LanguagePlan
+}
+
+/** What a language needs to know of a service's folder: the files at its top, and the text of the few that matter. */
+export type FolderFiles = { readonly names: readonly string[]; read(name: string): string | null }
+
+export type LanguagePlan = {
+  /** The programs that must be on the host (`node`, `python3`, `go`) and the range of versions asked for. */
+  readonly toolchain: { readonly program: string; readonly range: string | null } | null
+  readonly install: readonly string[]
+  /** The same without what only tests need; equal to `install` where a language has no such split. */
+  readonly installForProduction: readonly string[]
+  readonly lint: readonly string[]
+  readonly test: readonly string[]
+  readonly build: readonly string[]
+  readonly start: readonly [string, ...string[]]
+  /** Environment that start and test need: `PYTHONPATH`, `NODE_ENV`. Values may use `$PWD` for the folder. */
+  readonly env: Readonly<Record<string, string>>
+  /** Files left out of the package: caches, tests' leftovers, `.git`. Gitignore syntax is not supported: names or folders. */
+  readonly exclude: readonly string[]
+}

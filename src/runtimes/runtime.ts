@@ -1,0 +1,27 @@
+import type {
+  AgentEvent,
+  Instance,
+  InstanceSpec,
+  LogLine,
+  LogQuery,
+  RouteTable,
+  StopOutcome,
+  TrafficMinute,
+} from '../agent/protocol.ts'
+
+/** The port through which the stages run services; embedded default: the machine's agent. Every verb may be repeated. */
+export type Runtime = {
+  /** Writes the instance down and starts it; the same spec again changes nothing. */
+  start(spec: InstanceSpec): Promise<Instance>
+  /** Resolves when the instance is healthy or has failed to become so; `null` when there is no such instance. */
+  settled(id: string, timeoutMs: number, signal?: AbortSignal): Promise<Instance | null>
+  /** Out of the routes, drained, stopped, its directory gone. */
+  stop(id: string): Promise<StopOutcome>
+  instances(): Promise<Instance[]>
+  /** Replaces the whole table; resolves once the edge routes so. Generations only rise. */
+  route(table: RouteTable): Promise<void>
+  routes(): Promise<RouteTable>
+  events(after: number, waitMs: number, signal?: AbortSignal): Promise<{ events: AgentEvent[]; next: number }>
+  traffic(): Promise<{ epoch: string; minutes: TrafficMinute[] }>
+  logs(query: LogQuery, signal?: AbortSignal): AsyncIterable<LogLine>
+}

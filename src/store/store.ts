@@ -1,0 +1,16 @@
+import type { Kysely, Transaction } from 'kysely'
+
+/**
+ * The relational store beneath the ledger and the views: SQLite in worker threads, or PostgreSQL. Stages write their queries
+ * once, in Kysely, in the subset that both understand; each stage types the handle with its own tables.
+ */
+export type Store = {
+  readonly dialect: 'sqlite' | 'postgres'
+  /** A handle for reading (and for single autocommitted writes), typed by the caller's tables. Heavy reads never block writes. */
+  tables<Tables>(): Kysely<Tables>
+  /** Runs `work` in one durable, serialisable transaction; rolled back when it throws. Not re-entrant. */
+  transaction<Tables, Result>(work: (tx: Transaction<Tables>) => Promise<Result>): Promise<Result>
+  /** Writes a consistent copy of everything to a file while the store is in use. */
+  backup(file: string): Promise<void>
+  close(): Promise<void>
+}
