@@ -1,0 +1,229 @@
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { parseArgs } from 'node:util'
+import { type Load, startLoad } from '../e2e/support/load.ts'
+import { type Platform, type Repository, repositoryRoot, startPlatform } from '../e2e/support/platform.ts'
+
+/**
+ * `npm run demo`: the main job, for real, on this machine. Every line printed is something that just happened; nothing is
+ * recorded or assumed. `--once` ends after the story with exit code 0 when all went as told, 1 otherwise, and leaves nothing
+ * running; without it everything stays up until Ctrl-C.
+ */
+const { values: flags } = parseArgs({ options: { once: { type: 'boolean', default: false } } })
+
+const colour = process.stdout.isTTY && !process.env.NO_COLOR
+const paint = (code: number) => (text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text)
+const bold = paint(1)
+const dim = paint(2)
+const green = paint(32)
+const red = paint(31)
+
+const service = 'demo'
+const host = `${service}.localhost`
+const failures: string[] = []
+const began = performance.now()
+const seconds = (since: number) => `${((performance.now() - since) / 1000).toFixed(1)} s`
+
+const chapter = (title: string) => console.log(`\n${bold(title)}`)
+const expect = (holds: boolean, claim: string) => {
+  console.log(`  ${holds ? green('✓') : red('✗')} ${claim}`)
+  if (!holds) failures.push(claim)
+}
+const relay = (line: string) => {
+  const text = line.replace(/^remote: ?/, '').trimEnd()
+  if (text && !/^(To http|\s+[0-9a-f]{7,}\.\.|\s*\* \[new branch\])/.test(text)) console.log(dim('  │ ') + text)
+}
+
+const free = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const probe = createServer().once('error', () => resolve(false))
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+  })
+
+/** The usual port where it is free, else any: the demo must run beside whatever is here already. */
+const portOr = async (usual: number): Promise<number> => (!flags.once && (await free(usual)) ? usual : 0)
+
+/** The example as it stands in the repository, under the demo's own name. */
+const exampleFiles = (): Record<string, string> => {
+  const example = join(repositoryRoot, 'examples/node-postgres')
+  const files: Record<string, string> = {}
+  for (const entry of globSync('**/*', { cwd: example, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    if (entry.isFile() && !path.includes('node_modules')) files[relative(example, path)] = readFileSync(path, 'utf8')
+  }
+  const yaml = files['headway.yaml']
+  if (!yaml) throw new Error(`examples/node-postgres has no headway.yaml`)
+  return {
+    ...files,
+    'headway.yaml': yaml.replace(/^name: .*/m, `name: ${service}`).replace(/^replicas: .*/m, 'replicas: 3'),
+  }
+}
+
+/** One line of a file changed; refuses to change nothing, because then the demo would show nothing. */
+const changed = (files: Record<string, string>, path: string, from: RegExp, to: string): Record<string, string> => {
+  const text = files[path] ?? ''
+  const result = text.replace(from, to)
+  if (result === text) throw new Error(`${path} of the example no longer holds ${from}; mend demo/main.ts`)
+  return { [path]: result }
+}
+
+const main = async (): Promise<void> => {
+  console.log(
+    bold('Headway: push five lines, see it live') + dim('   (everything below happens for real, on this machine)'),
+  )
+  const home = flags.once ? mkdtempSync(join(tmpdir(), 'headway-demo-')) : join(repositoryRoot, '.headway-demo')
+  if (!flags.once && existsSync(join(home, 'server.json'))) rmSync(home, { recursive: true, force: true })
+  const platform = await startPlatform({ home, port: await portOr(4600), edgePort: await portOr(4680), keep: true })
+  let stopping: Promise<void> | undefined
+  let load: Load | undefined
+  let repository: Repository | undefined
+  const leave = (): Promise<void> => {
+    stopping ??= (async () => {
+      await load?.stop()
+      await platform.destroy()
+      if (repository) rmSync(repository.directory, { recursive: true, force: true })
+      rmSync(home, { recursive: true, force: true })
+    })()
+    return stopping
+  }
+  const interrupted = new Promise<void>((resolve) => {
+    process.once('SIGINT', resolve)
+    process.once('SIGTERM', resolve)
+  })
+  try {
+    const story = tell(
+      platform,
+      (made) => {
+        repository = made
+      },
+      (started) => {
+        load = started
+      },
+    )
+    await Promise.race([story, interrupted.then(() => Promise.reject(new Error('interrupted')))])
+    load = undefined
+    if (!flags.once) {
+      lookAround(platform)
+      await interrupted
+      console.log(dim('\nstopping everything ...'))
+    }
+  } finally {
+    await leave()
+  }
+}
+
+const tell = async (
+  platform: Platform,
+  onRepository: (repository: Repository) => void,
+  onLoad: (load: Load) => void,
+): Promise<void> => {
+  const url = `http://${host}:${platform.edgePort}/`
+  console.log(
+    dim(`  control plane ${platform.url}, services behind port ${platform.edgePort}, data in ${platform.home}`),
+  )
+
+  const files = exampleFiles()
+  chapter('1. A service: five lines and an ordinary Node.js program with a PostgreSQL table')
+  for (const line of (files['headway.yaml'] ?? '').trim().split('\n')) console.log(`    ${line}`)
+  const repository = await platform.repository(service, files)
+  onRepository(repository)
+
+  chapter('2. git push headway main')
+  let since = performance.now()
+  const first = await repository.push(['main'], relay)
+  const page = await platform.get(host)
+  expect(first.code === 0 && page.status === 200, `live at ${url} ${seconds(since)} after the push`)
+  const listed = await platform.headway('ps', '--json')
+  const healthy = (JSON.parse(listed.stdout || '[]') as { service?: string; state?: string }[]).filter(
+    (one) => one.state === 'healthy' && one.service === service,
+  )
+  expect(healthy.length === 3, `${healthy.length} healthy replicas behind one name`)
+  const before = await platform.get(host, '/')
+  const after = await platform.get(host, '/')
+  expect(
+    before.status === 200 && after.status === 200 && before.body !== after.body,
+    'each visit is counted in its PostgreSQL table',
+  )
+
+  chapter('3. A change, pushed while 50 requests a second come in')
+  const load = startLoad({ port: platform.edgePort, host }, 50)
+  onLoad(load)
+  since = performance.now()
+  const second = await repositoryChange(
+    repository,
+    'Say hello differently',
+    changed(files, 'src/page.js', /Hello/, 'Hello again'),
+  )
+  const newPage = await platform.get(host)
+  expect(
+    second.code === 0 && newPage.body.includes('Hello again'),
+    `the new version is live ${seconds(since)} after the push`,
+  )
+  expect(load.failed() === 0 && load.answered() > 0, `${load.failed()} failed of ${load.answered()} requests meanwhile`)
+
+  chapter('4. A version whose tests fail')
+  await repositoryChange(repository, 'Break the page', changed(files, 'src/page.js', /Hello/, 'Goodbye'))
+  const stillSecond = await platform.get(host)
+  expect(
+    stillSecond.body.includes('Hello again'),
+    'was stopped before it was packaged; the version before it still answers',
+  )
+
+  chapter('5. A version that passes its tests, starts, and is not healthy')
+  await repositoryChange(repository, 'Start badly', {
+    ...changed(files, 'src/page.js', /Hello/, 'Hello again'),
+    ...changed(files, 'src/server.js', /(['"])\/health\1/, "'/somewhere-else'"),
+    'headway.yaml': `${(files['headway.yaml'] ?? '').trimEnd()}\nhealth: { path: /health, timeout: 5s }\n`,
+  })
+  const stillHere = await platform.get(host)
+  expect(stillHere.body.includes('Hello again'), 'never got a request; the version before it still answers')
+
+  chapter('6. headway rollback demo')
+  since = performance.now()
+  const back = await platform.headway('rollback', service)
+  const firstAgain = await platform.get(host)
+  expect(
+    back.code === 0 && firstAgain.status === 200 && !firstAgain.body.includes('Hello again'),
+    `the first version is back after ${seconds(since)}`,
+  )
+
+  const outcome = await load.stop()
+  chapter('All of it, seen from outside')
+  expect(
+    outcome.failed === 0 && outcome.answered > 0,
+    `${outcome.failed} failed of ${outcome.answered} requests over the whole story (p50 ${outcome.p50Ms?.toFixed(1)} ms, p99 ${outcome.p99Ms?.toFixed(1)} ms)`,
+  )
+  for (const failure of outcome.failures) console.log(`    ${failure}`)
+  const verified = await platform.headway('ledger', 'verify')
+  expect(verified.code === 0, `the ledger verifies: ${verified.stdout.trim().split('\n').at(-1)}`)
+  console.log(dim(`  told in ${seconds(began)}`))
+}
+
+const repositoryChange = async (repository: Repository, message: string, files: Record<string, string>) => {
+  await repository.commit(message, files)
+  return repository.push(['main'], relay)
+}
+
+const lookAround = (platform: Platform): void => {
+  const home = relative(process.cwd(), platform.home) || '.'
+  chapter('Look around (everything stays up until Ctrl-C)')
+  console.log(`  http://${host}:${platform.edgePort}/          the service
+  ${platform.url}/api        the API, described
+  HEADWAY_HOME=${home} ./headway status           what runs where
+  HEADWAY_HOME=${home} ./headway logs -f ${service}     its log, followed
+  HEADWAY_HOME=${home} ./headway runs             the pipeline's runs, the failed one too
+  HEADWAY_HOME=${home} ./headway ledger tail      everything that happened`)
+}
+
+try {
+  await main()
+} catch (error) {
+  if (!(error instanceof Error && error.message === 'interrupted')) {
+    console.error(red(`\nthe demo broke: ${error instanceof Error ? error.message : String(error)}`))
+    failures.push('it ran to its end')
+  }
+}
+if (failures.length > 0) console.error(red(`\nnot as told: ${failures.join('; ')}`))
+process.exit(failures.length === 0 ? 0 : 1)
