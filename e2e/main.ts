@@ -1,0 +1,16 @@
+import { spawnSync } from 'node:child_process'
+import { globSync } from 'node:fs'
+
+// `npm run e2e [-- WORD...]`: the system as a user meets it. One file after the other: each starts a whole Headway of its own.
+const words = process.argv.slice(2)
+const files = globSync('e2e/**/*.test.ts').filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+if (files.length === 0) {
+  console.error(`no end-to-end test matches ${words.join(' ')}`)
+  process.exit(1)
+}
+const { status } = spawnSync(
+  process.execPath,
+  ['--disable-warning=ExperimentalWarning', '--test', '--test-concurrency=2', '--test-timeout=900000', ...files.sort()],
+  { stdio: 'inherit' },
+)
+process.exit(status ?? 1)
