@@ -1,8 +1,9 @@
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
+import { changed, exampleFiles } from '../e2e/support/example.ts'
 import { type Load, startLoad } from '../e2e/support/load.ts'
 import { type Platform, type Repository, repositoryRoot, startPlatform } from '../e2e/support/platform.ts'
 
@@ -44,30 +45,6 @@ const free = (port: number): Promise<boolean> =>
 
 /** The usual port where it is free, else any: the demo must run beside whatever is here already. */
 const portOr = async (usual: number): Promise<number> => (!flags.once && (await free(usual)) ? usual : 0)
-
-/** The example as it stands in the repository, under the demo's own name. */
-const exampleFiles = (): Record<string, string> => {
-  const example = join(repositoryRoot, 'examples/node-postgres')
-  const files: Record<string, string> = {}
-  for (const entry of globSync('**/*', { cwd: example, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name)
-    if (entry.isFile() && !path.includes('node_modules')) files[relative(example, path)] = readFileSync(path, 'utf8')
-  }
-  const yaml = files['headway.yaml']
-  if (!yaml) throw new Error(`examples/node-postgres has no headway.yaml`)
-  return {
-    ...files,
-    'headway.yaml': yaml.replace(/^name: .*/m, `name: ${service}`).replace(/^replicas: .*/m, 'replicas: 3'),
-  }
-}
-
-/** One line of a file changed; refuses to change nothing, because then the demo would show nothing. */
-const changed = (files: Record<string, string>, path: string, from: RegExp, to: string): Record<string, string> => {
-  const text = files[path] ?? ''
-  const result = text.replace(from, to)
-  if (result === text) throw new Error(`${path} of the example no longer holds ${from}; mend demo/main.ts`)
-  return { [path]: result }
-}
 
 const main = async (): Promise<void> => {
   console.log(
@@ -124,7 +101,7 @@ const tell = async (
     dim(`  control plane ${platform.url}, services behind port ${platform.edgePort}, data in ${platform.home}`),
   )
 
-  const files = exampleFiles()
+  const files = exampleFiles('node-postgres', service, 3)
   chapter('1. A service: five lines and an ordinary Node.js program with a PostgreSQL table')
   for (const line of (files['headway.yaml'] ?? '').trim().split('\n')) console.log(`    ${line}`)
   const repository = await platform.repository(service, files)

@@ -3,7 +3,9 @@ import { globSync } from 'node:fs'
 
 // `npm run e2e [-- WORD...]`: the system as a user meets it. One file after the other: each starts a whole Headway of its own.
 const words = process.argv.slice(2)
-const files = globSync('e2e/**/*.test.ts').filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+const files = globSync('e2e/**/*.test.ts').filter(
+  (file) => words.length === 0 || words.some((word) => file.includes(word)),
+)
 if (files.length === 0) {
   console.error(`no end-to-end test matches ${words.join(' ')}`)
   process.exit(1)

@@ -1,0 +1,2 @@
+/** What a visitor reads. */
+export const page = (visitor) => `Hello, ${visitor}!\n`
