@@ -1,0 +1,77 @@
+import { conditionFault } from './expression.ts'
+import type { WorkflowFault } from './read.ts'
+import type { At } from './template.ts'
+import type { Condition, Job, Step } from './workflow.ts'
+
+/** What GitHub refuses and its published parser lets pass: ids, unknown and circular needs, empty jobs, broken conditions. */
+export const checkJobs = (jobs: readonly Job[]): WorkflowFault[] => {
+  const known = new Set(jobs.map((job) => job.id.toLowerCase()))
+  const faults = jobs.flatMap((job) => [
+    ...badId('job', job.id, job.at),
+    ...job.needs.flatMap((need) =>
+      known.has(need.toLowerCase())
+        ? []
+        : [{ detail: `job ${job.id} needs ${need}, which is not a job here`, at: job.at }],
+    ),
+    ...conditionFaults(job.if, jobContexts),
+    ...checkSteps(job),
+  ])
+  return faults.length > 0 ? faults : circularNeeds(jobs)
+}
+
+const idPattern = /^[A-Za-z_][A-Za-z0-9_-]*$/
+const badId = (what: string, id: string, at: At): WorkflowFault[] =>
+  idPattern.test(id) && id.length <= 100 && !id.startsWith('__')
+    ? []
+    : [
+        {
+          detail: `${what} id "${id}" must start with a letter or _ and have only letters, digits, - and _, at most 100`,
+          at,
+        },
+      ]
+
+const checkSteps = (job: Job): WorkflowFault[] => {
+  const seen = new Set<string>()
+  return job.steps.flatMap((step) => {
+    const id = step.id?.toLowerCase()
+    const isDouble = id !== undefined && seen.has(id)
+    if (id !== undefined) seen.add(id)
+    return [
+      ...(step.id === null ? [] : badId('step', step.id, step.at)),
+      ...(isDouble ? [{ detail: `step id ${step.id} is used twice in job ${job.id}`, at: step.at }] : []),
+      ...conditionFaults(step.if, stepContexts),
+      ...unsupportedAction(step),
+    ]
+  })
+}
+
+const unsupportedAction = (step: Step): WorkflowFault[] =>
+  step.kind === 'uses' && step.action.startsWith('docker://')
+    ? [{ detail: `uses: ${step.action} asks for a container, which is not supported`, at: step.at }]
+    : []
+
+const conditionFaults = (condition: Condition | undefined, contexts: readonly string[]): WorkflowFault[] => {
+  const detail = condition && conditionFault(condition.expression, contexts)
+  return condition && detail ? [{ detail: `if: ${detail}`, at: condition.at }] : []
+}
+
+const jobContexts = ['github', 'inputs', 'vars', 'needs']
+const stepContexts = [...jobContexts, 'strategy', 'matrix', 'steps', 'job', 'runner', 'env']
+
+const circularNeeds = (jobs: readonly Job[]): WorkflowFault[] => {
+  const settled = new Set<string>()
+  for (let grew = true; grew; ) {
+    const ready = jobs.filter(
+      ({ id, needs }) => !settled.has(id.toLowerCase()) && needs.every((need) => settled.has(need.toLowerCase())),
+    )
+    for (const { id } of ready) settled.add(id.toLowerCase())
+    grew = ready.length > 0
+  }
+  return jobs
+    .filter(({ id }) => !settled.has(id.toLowerCase()))
+    .slice(0, 1)
+    .map(({ id, at }) => ({
+      detail: `the needs of job ${id} go round in a circle: no job of it could start first`,
+      at,
+    }))
+}
