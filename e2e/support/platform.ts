@@ -75,7 +75,8 @@ export const startPlatform = async (
   options: { home?: string; port?: number; edgePort?: number; env?: Record<string, string>; keep?: boolean } = {},
 ): Promise<Platform> => {
   const home = options.home ?? mkdtempSync(join(tmpdir(), 'headway-'))
-  let controlPlane = await up(home, options.port ?? 0, options.edgePort ?? 0, options.env)
+  const program = options.launcher ?? launcher
+  let controlPlane = await up(program, home, options.port ?? 0, options.edgePort ?? 0, options.env)
   let server = serverOf(home)
   const platform: Platform = {
     home,
@@ -88,7 +89,7 @@ export const startPlatform = async (
     get controlPlane() {
       return controlPlane
     },
-    headway: (...words) => execute([launcher, ...words], { env: { HEADWAY_HOME: home } }),
+    headway: (...words) => execute([program, ...words], { env: { HEADWAY_HOME: home } }),
     repository: (name, files) => createRepository(platform, name, files),
     get: (host, path = '/', headers = {}) => get(server.edgePort, host, path, headers),
     crash: async () => {
@@ -97,7 +98,10 @@ export const startPlatform = async (
       await gone
     },
     restart: async (env) => {
-      controlPlane = await up(home, Number(new URL(server.url).port), server.edgePort, { ...options.env, ...env })
+      controlPlane = await up(program, home, Number(new URL(server.url).port), server.edgePort, {
+        ...options.env,
+        ...env,
+      })
       server = serverOf(home)
     },
     destroy: async () => {
@@ -121,9 +125,15 @@ const ended = (child: ChildProcess): Promise<void> =>
     : new Promise((done) => child.once('exit', () => done()))
 
 /** Starts `headway up` and resolves once it has said that it is ready. */
-const up = (home: string, port: number, edgePort: number, env: Record<string, string> = {}): Promise<ChildProcess> =>
+const up = (
+  program: string,
+  home: string,
+  port: number,
+  edgePort: number,
+  env: Record<string, string> = {},
+): Promise<ChildProcess> =>
   new Promise((resolve, reject) => {
-    const child = spawn(launcher, ['up', '--home', home, '--port', String(port), '--edge-port', String(edgePort)], {
+    const child = spawn(program, ['up', '--home', home, '--port', String(port), '--edge-port', String(edgePort)], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

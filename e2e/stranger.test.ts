@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { processesOf } from './support/leftovers.ts'
+import { type Ended, execute, repositoryRoot } from './support/platform.ts'
+
+/** Clones the repository as it is committed, as a stranger would, and runs the README's first command there. */
+const demoIn = async (directory: string, asUser: readonly string[]): Promise<Ended> => {
+  const clone = join(directory, 'headway')
+  const home = join(directory, 'home')
+  const run = (...argv: string[]) =>
+    execute([...asUser, ...argv] as [string, ...string[]], {
+      cwd: directory,
+      env: { HOME: home, XDG_CACHE_HOME: join(home, 'cache'), NO_COLOR: '1' },
+    })
+  await run('mkdir', '-p', home)
+  const cloned = await run('git', '-c', 'safe.directory=*', 'clone', '--quiet', repositoryRoot, clone)
+  assert.equal(cloned.code, 0, cloned.stderr)
+  return execute([...asUser, 'npm', 'run', 'demo', '--', '--once'] as [string, ...string[]], {
+    cwd: clone,
+    env: { HOME: home, XDG_CACHE_HOME: join(home, 'cache'), NO_COLOR: '1', npm_config_cache: join(home, 'npm') },
+  })
+}
+
+const users: readonly (readonly [string, readonly string[]])[] =
+  process.getuid?.() === 0
+    ? [
+        ['root', []],
+        ['an ordinary user', ['setpriv', '--reuid', '61000', '--regid', '61000', '--clear-groups']],
+      ]
+    : [['an ordinary user', []]]
+
+for (const [who, asUser] of users) {
+  test(`npm run demo on a fresh clone does as it tells, as ${who}, and leaves nothing running`, async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'headway-stranger-'))
+    chmodSync(directory, 0o777)
+    try {
+      const outcome = await demoIn(directory, asUser)
+      assert.equal(outcome.code, 0, `${outcome.stdout}\n${outcome.stderr}`)
+      assert.deepEqual(processesOf(directory), [])
+    } finally {
+      rmSync(directory, { recursive: true, force: true })
+    }
+  })
+}
