@@ -7,30 +7,30 @@ import { processesOf } from './support/leftovers.ts'
 import { type Ended, execute, repositoryRoot } from './support/platform.ts'
 
 /** Clones the repository as it is committed, as a stranger would, and runs the README's first command there. */
-const demoIn = async (directory: string, asUser: readonly string[]): Promise<Ended> => {
+const demoIn = async (directory: string, asUser: readonly [string, ...string[]]): Promise<Ended> => {
   const clone = join(directory, 'headway')
   const home = join(directory, 'home')
   const run = (...argv: string[]) =>
-    execute([...asUser, ...argv] as [string, ...string[]], {
+    execute([...asUser, ...argv], {
       cwd: directory,
       env: { HOME: home, XDG_CACHE_HOME: join(home, 'cache'), NO_COLOR: '1' },
     })
   await run('mkdir', '-p', home)
   const cloned = await run('git', '-c', 'safe.directory=*', 'clone', '--quiet', repositoryRoot, clone)
   assert.equal(cloned.code, 0, cloned.stderr)
-  return execute([...asUser, 'npm', 'run', 'demo', '--', '--once'] as [string, ...string[]], {
+  return execute([...asUser, 'npm', 'run', 'demo', '--', '--once'], {
     cwd: clone,
     env: { HOME: home, XDG_CACHE_HOME: join(home, 'cache'), NO_COLOR: '1', npm_config_cache: join(home, 'npm') },
   })
 }
 
-const users: readonly (readonly [string, readonly string[]])[] =
+const users: readonly (readonly [string, readonly [string, ...string[]]])[] =
   process.getuid?.() === 0
     ? [
-        ['root', []],
+        ['root', ['env']],
         ['an ordinary user', ['setpriv', '--reuid', '61000', '--regid', '61000', '--clear-groups']],
       ]
-    : [['an ordinary user', []]]
+    : [['an ordinary user', ['env']]]
 
 for (const [who, asUser] of users) {
   test(`npm run demo on a fresh clone does as it tells, as ${who}, and leaves nothing running`, async () => {

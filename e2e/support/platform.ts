@@ -72,7 +72,16 @@ export type Platform = {
 
 /** A Headway of one's own: its own home, free ports, the real launcher. */
 export const startPlatform = async (
-  options: { home?: string; port?: number; edgePort?: number; env?: Record<string, string>; keep?: boolean } = {},
+  options: {
+    home?: string
+    port?: number
+    edgePort?: number
+    env?: Record<string, string>
+    /** Leave the data where it is when everything is stopped. */
+    keep?: boolean
+    /** Another `headway` than the checkout's. */
+    launcher?: string
+  } = {},
 ): Promise<Platform> => {
   const home = options.home ?? mkdtempSync(join(tmpdir(), 'headway-'))
   const program = options.launcher ?? launcher
