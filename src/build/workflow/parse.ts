@@ -1,6 +1,6 @@
 import { checkJobs } from './check.ts'
 import { readTemplate, type WorkflowFault } from './read.ts'
-import { literalEntries, type Template, textOf, textsOf, valueOf } from './template.ts'
+import { literalEntries, type Template, textOf, textsOf, valueAt } from './template.ts'
 import type { Condition, Job, RunDefaults, Step, Strategy, Trigger, Workflow } from './workflow.ts'
 
 export type WorkflowParsing =
@@ -15,12 +15,12 @@ export const parseWorkflow = (file: string, text: string): WorkflowParsing => {
   const reading = readTemplate(file, text)
   if (reading.kind === 'refused') return { kind: 'invalid', faults: reading.faults }
   const { root } = reading
-  const jobs = literalEntries(valueOf(root, 'jobs'))
+  const jobs = literalEntries(valueAt(root, 'jobs'))
   const workflow: Workflow = {
     file,
-    name: textOf(valueOf(root, 'name')) ?? file,
-    on: triggersOf(valueOf(root, 'on')),
-    env: valueOf(root, 'env'),
+    name: textOf(valueAt(root, 'name')) ?? file,
+    on: triggersOf(valueAt(root, 'on')),
+    env: valueAt(root, 'env'),
     defaults: defaultsOf(root),
     jobs: jobs.map(({ name, key, value }) => jobOf(name, key, value)),
   }
@@ -36,39 +36,39 @@ const triggersOf = (on: Template | undefined): Trigger[] => {
 
 const triggerOf = (event: string, filters: Template | undefined): Trigger => ({
   event,
-  branches: textsOf(valueOf(filters, 'branches')),
-  branchesIgnore: textsOf(valueOf(filters, 'branches-ignore')),
-  tags: textsOf(valueOf(filters, 'tags')),
-  tagsIgnore: textsOf(valueOf(filters, 'tags-ignore')),
-  paths: textsOf(valueOf(filters, 'paths')),
-  pathsIgnore: textsOf(valueOf(filters, 'paths-ignore')),
+  branches: textsOf(valueAt(filters, 'branches')),
+  branchesIgnore: textsOf(valueAt(filters, 'branches-ignore')),
+  tags: textsOf(valueAt(filters, 'tags')),
+  tagsIgnore: textsOf(valueAt(filters, 'tags-ignore')),
+  paths: textsOf(valueAt(filters, 'paths')),
+  pathsIgnore: textsOf(valueAt(filters, 'paths-ignore')),
 })
 
 const jobOf = (id: string, key: Template, job: Template): Job => ({
   id,
   at: key.at,
-  name: valueOf(job, 'name'),
-  needs: textsOf(valueOf(job, 'needs')) ?? [],
-  if: conditionOf(valueOf(job, 'if')),
-  env: valueOf(job, 'env'),
-  outputs: valueOf(job, 'outputs'),
+  name: valueAt(job, 'name'),
+  needs: textsOf(valueAt(job, 'needs')) ?? [],
+  if: conditionOf(valueAt(job, 'if')),
+  env: valueAt(job, 'env'),
+  outputs: valueAt(job, 'outputs'),
   defaults: defaultsOf(job),
-  timeoutMinutes: valueOf(job, 'timeout-minutes'),
-  continueOnError: valueOf(job, 'continue-on-error'),
-  strategy: strategyOf(valueOf(job, 'strategy')),
-  steps: stepsOf(valueOf(job, 'steps')),
+  timeoutMinutes: valueAt(job, 'timeout-minutes'),
+  continueOnError: valueAt(job, 'continue-on-error'),
+  strategy: strategyOf(valueAt(job, 'strategy')),
+  steps: stepsOf(valueAt(job, 'steps')),
 })
 
 const strategyOf = (strategy: Template | undefined): Strategy | undefined =>
   strategy && {
-    matrix: valueOf(strategy, 'matrix'),
-    failFast: valueOf(strategy, 'fail-fast'),
-    maxParallel: valueOf(strategy, 'max-parallel'),
+    matrix: valueAt(strategy, 'matrix'),
+    failFast: valueAt(strategy, 'fail-fast'),
+    maxParallel: valueAt(strategy, 'max-parallel'),
   }
 
 const defaultsOf = (owner: Template): RunDefaults => {
-  const run = valueOf(valueOf(owner, 'defaults'), 'run')
-  return { shell: valueOf(run, 'shell'), workingDirectory: valueOf(run, 'working-directory') }
+  const run = valueAt(valueAt(owner, 'defaults'), 'run')
+  return { shell: valueAt(run, 'shell'), workingDirectory: valueAt(run, 'working-directory') }
 }
 
 const stepsOf = (steps: Template | undefined): Step[] =>
@@ -77,20 +77,20 @@ const stepsOf = (steps: Template | undefined): Step[] =>
 const stepOf = (step: Template): Step | undefined => {
   const common = {
     at: step.at,
-    id: textOf(valueOf(step, 'id')) ?? null,
-    name: valueOf(step, 'name'),
-    if: conditionOf(valueOf(step, 'if')),
-    env: valueOf(step, 'env'),
-    timeoutMinutes: valueOf(step, 'timeout-minutes'),
-    continueOnError: valueOf(step, 'continue-on-error'),
+    id: textOf(valueAt(step, 'id')) ?? null,
+    name: valueAt(step, 'name'),
+    if: conditionOf(valueAt(step, 'if')),
+    env: valueAt(step, 'env'),
+    timeoutMinutes: valueAt(step, 'timeout-minutes'),
+    continueOnError: valueAt(step, 'continue-on-error'),
   }
-  const script = valueOf(step, 'run')
+  const script = valueAt(step, 'run')
   if (script) {
-    const shell = valueOf(step, 'shell')
-    return { ...common, kind: 'run', script, shell, workingDirectory: valueOf(step, 'working-directory') }
+    const shell = valueAt(step, 'shell')
+    return { ...common, kind: 'run', script, shell, workingDirectory: valueAt(step, 'working-directory') }
   }
-  const action = textOf(valueOf(step, 'uses'))
-  return action === undefined ? undefined : { ...common, kind: 'uses', action, with: valueOf(step, 'with') }
+  const action = textOf(valueAt(step, 'uses'))
+  return action === undefined ? undefined : { ...common, kind: 'uses', action, with: valueAt(step, 'with') }
 }
 
 /** `if: x` and `if: ${{ x }}` mean the same. */

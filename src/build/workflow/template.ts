@@ -22,7 +22,7 @@ export const literalEntries = (template: Template | undefined): { name: string; 
     : []
 
 /** The value under a literal key of a mapping. */
-export const valueOf = (template: Template | undefined, name: string): Template | undefined =>
+export const valueAt = (template: Template | undefined, name: string): Template | undefined =>
   literalEntries(template).find((entry) => entry.name === name)?.value
 
 /** The text of a literal; undefined for anything else. */

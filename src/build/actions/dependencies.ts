@@ -1,0 +1,31 @@
+import { isAbsolute, normalize } from 'node:path'
+import type { DependencyCache, DependencyKey } from '../dependencies.ts'
+import type { Action } from '../jobs/actions.ts'
+import { readInWorkspace } from '../jobs/workspace.ts'
+
+/**
+ * `headway/dependencies`, of the generated workflow: restores the folders that the language installs into, else keeps them
+ * once the job has succeeded. Inputs: `language`, `lockfile` and `folders` (one a line; both from the repository's root), and
+ * `variant`. The versions that `actions/setup-*` brought are part of the key. Output `cache-hit`: whether the installation can
+ * be skipped.
+ */
+export const dependenciesAction =
+  (cache: DependencyCache): Action =>
+  async ({ inputs, source, workspace, user, tools, say }) => {
+    const folders = (inputs.folders ?? '').split(/\s+/).filter((folder) => folder !== '')
+    if (folders.some((folder) => normalize(folder).startsWith('..') || isAbsolute(folder)))
+      throw new Error(`folders: ${folders.join(' ')} must be below the workspace`)
+    if (!inputs.lockfile || folders.length === 0) return { outputs: { 'cache-hit': 'false' } }
+    const key: DependencyKey = {
+      project: source.project,
+      language: inputs.language ?? '',
+      runtime: Array.from(tools, ([program, version]) => `${program} ${version}`).join(' '),
+      lock: await readInWorkspace(workspace, inputs.lockfile),
+      purpose: inputs.variant ?? 'development',
+    }
+    const isRestored = await cache.restore(key, workspace.work, user)
+    say(isRestored ? `Restored ${folders.join(', ')}` : 'No dependencies kept for this lock file yet')
+    if (isRestored) return { outputs: { 'cache-hit': 'true' } }
+    const afterSuccess = (): Promise<void> => cache.save(key, workspace.work, folders, user)
+    return { outputs: { 'cache-hit': 'false' }, afterSuccess }
+  }

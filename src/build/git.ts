@@ -1,0 +1,110 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import type { CommitId } from '../names.ts'
+
+const largestAnswerBytes = 64 * 1024 * 1024
+
+/** What the build reads of a bare repository, by plumbing that runs no hook and obeys no configuration but Headway's. */
+export type CommitReader = {
+  /** The paths of files below a folder at the commit, from the repository's root; `.` for all. */
+  list(folder: string): Promise<string[]>
+  /** The text of a file; null when there is no such file, or it is larger than 1 MiB or a link. */
+  read(path: string): Promise<string | null>
+}
+
+export const gitEnvironment = {
+  PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
+  HOME: '/nonexistent',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_OPTIONAL_LOCKS: '0',
+  GIT_TERMINAL_PROMPT: '0',
+  LC_ALL: 'C',
+}
+
+export const git = (gitDirectory: string, ...args: readonly string[]): Promise<string> =>
+  new Promise((resolve, reject) => {
+    execFile(
+      'git',
+      ['--git-dir', gitDirectory, ...args],
+      { env: gitEnvironment, maxBuffer: largestAnswerBytes, encoding: 'utf8' },
+      (error, stdout, stderr) =>
+        error
+          ? reject(new Error(`git ${args[0]}: ${stderr.trim() || error.message}`, { cause: error }))
+          : resolve(stdout),
+    )
+  })
+
+/** Lists the whole commit once, and reads single files as they are asked for. */
+export const readCommit = (gitDirectory: string, commit: CommitId): CommitReader => {
+  let listing: Promise<ReadonlyMap<string, Entry>> | undefined
+  const entries = (): Promise<ReadonlyMap<string, Entry>> => {
+    listing ??= git(gitDirectory, 'ls-tree', '-r', '-l', '-z', commit).then(parseListing)
+    return listing
+  }
+  return {
+    list: async (folder) => {
+      const paths = [...(await entries()).keys()]
+      return folder === '.' ? paths : paths.filter((path) => path.startsWith(`${folder}/`))
+    },
+    read: async (path) => {
+      const entry = (await entries()).get(path)
+      if (!entry?.mode.startsWith('100') || entry.sizeBytes > 1024 * 1024) return null
+      return git(gitDirectory, 'cat-file', 'blob', entry.object)
+    },
+  }
+}
+
+type Entry = { readonly mode: string; readonly object: string; readonly sizeBytes: number }
+
+const parseListing = (listing: string): ReadonlyMap<string, Entry> =>
+  new Map(
+    listing
+      .split('\0')
+      .filter((line) => line !== '')
+      .map((line): [string, Entry] => {
+        const tab = line.indexOf('\t')
+        const [mode = '', , object = '', size = ''] = line.slice(0, tab).split(/ +/)
+        return [line.slice(tab + 1), { mode, object, sizeBytes: Number(size) || 0 }]
+      }),
+  )
+
+/** The paths that differ between two commits; all of the second's when there is no first. */
+export const changedPaths = async (
+  gitDirectory: string,
+  before: CommitId | null,
+  after: CommitId,
+): Promise<string[]> => {
+  const text = before
+    ? await git(gitDirectory, 'diff-tree', '-r', '-z', '--no-renames', '--name-only', before, after)
+    : await git(gitDirectory, 'ls-tree', '-r', '-z', '--name-only', after)
+  return text.split('\0').filter((path) => path !== '')
+}
+
+/** A pack of these commits with all that is in them, on the program's stdout; for whoever may not read the repository. */
+export const packCommits = (
+  gitDirectory: string,
+  commits: readonly string[],
+  isWholeHistory: boolean,
+): { readonly pack: ChildProcess; readonly done: Promise<void> } => {
+  const revisions = isWholeHistory ? [] : ['--no-walk=unsorted']
+  const list = spawn('git', ['--git-dir', gitDirectory, 'rev-list', '--objects', ...revisions, '--stdin'], {
+    env: gitEnvironment,
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  list.stdin.end(`${commits.join('\n')}\n`)
+  const pack = spawn('git', ['--git-dir', gitDirectory, 'pack-objects', '--stdout', '-q', '--delta-base-offset'], {
+    env: gitEnvironment,
+    stdio: [list.stdout, 'pipe', 'ignore'],
+  })
+  list.stdout.destroy() // the pack's own now
+  const ended = (child: ChildProcess, what: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      child.once('error', reject)
+      child.once('exit', (exitCode) =>
+        exitCode === 0 ? resolve() : reject(new Error(`git ${what} ended with ${exitCode}`)),
+      )
+    })
+  const done = Promise.all([ended(list, 'rev-list'), ended(pack, 'pack-objects')]).then(() => undefined)
+  done.catch(() => undefined) // waited for after the reader
+  return { pack, done }
+}

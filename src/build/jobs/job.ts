@@ -1,0 +1,377 @@
+import { join } from 'node:path'
+import type { Clock } from '../../clock.ts'
+import { describeError } from '../../problem.ts'
+import type { RunAs } from '../../processes/command.ts'
+import type { Conclusion, Failure } from '../facts.ts'
+import { flagFrom, numberFrom, textFrom, textsFrom } from '../workflow/evaluate.ts'
+import { holds, type Json, type Scope, type Status } from '../workflow/expression.ts'
+import { describeTemplate } from '../workflow/template.ts'
+import type { Job, Step, Workflow } from '../workflow/workflow.ts'
+import { type ActionChanges, type Actions, actionName } from './actions.ts'
+import { eventOf, fixedVariables, githubContext, type RunSource } from './contexts.ts'
+import { hashFiles } from './hash-files.ts'
+import type { JobLog } from './log.ts'
+import { createMask } from './mask.ts'
+import { marked } from './output.ts'
+import { endFamily } from './processes.ts'
+import { shellCommand } from './shell.ts'
+import { failed, runProgram, type StepEnd, type StepPlace, scriptFile } from './step.ts'
+import { prepareWorkspace, removeWorkspace, writeForJob } from './workspace.ts'
+
+/** One job that is to run now: its conditions are met. */
+export type JobOrder = {
+  readonly source: RunSource
+  readonly workflow: Workflow
+  readonly job: Job
+  /** Safe as a file name: the job's id, and for a row of a matrix its number behind a dot. */
+  readonly key: string
+  readonly name: string
+  readonly matrix: Json
+  readonly strategy: Json
+  readonly needs: Readonly<Record<string, Json>>
+  readonly secrets: Readonly<Record<string, string>>
+  readonly vars: Readonly<Record<string, string>>
+  /** Said at the head of the log. */
+  readonly notes: readonly string[]
+}
+
+/** Where and as whom it runs. */
+export type JobPlace = {
+  readonly root: string
+  readonly user: RunAs | null
+  readonly log: JobLog
+  readonly clock: Clock
+  readonly actions: Actions
+  readonly path: readonly string[]
+  readonly toolCache: string
+  readonly serverUrl: string
+  readonly hasBash: boolean
+}
+
+export type StepRecord = {
+  readonly name: string
+  readonly outcome: Conclusion
+  readonly conclusion: Conclusion
+  readonly exitCode: number | null
+  readonly durationMs: number
+}
+
+export type JobResult = {
+  readonly conclusion: Conclusion
+  readonly outputs: Readonly<Record<string, string>>
+  readonly steps: readonly StepRecord[]
+  readonly failure: Failure | null
+}
+
+/** How a job is told to end early: `cancel` lets steps with `always()` run, `kill` does not. */
+export type JobSignals = { readonly cancel: AbortSignal; readonly kill: AbortSignal }
+
+const defaultTimeoutMinutes = 360
+/** How long the steps that run in spite of a cancellation may take. */
+const cancelGraceMs = 5 * 60_000
+
+/**
+ * Runs a job's steps, one after another, in fresh directories, and ends with nothing of it left: no process, no directory.
+ * Never rejects for what a workflow does wrong; that is a failure with its reason.
+ */
+export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSignals): Promise<JobResult> => {
+  const mask = createMask(Object.values(order.secrets))
+  const sessions = new Set<number>()
+  const marker = `${order.source.run}/${order.key}/`
+  const limits = limitsOf(signals)
+  for (const note of order.notes) place.log.write(marked('notice', mask.hide(note)))
+  try {
+    const workspace = await prepareWorkspace(place.root, order.source.repository, place.user)
+    const { user, log, clock } = place
+    return await runSteps(order, place, { workspace, user, log, mask, clock, marker, sessions }, limits)
+  } catch (error) {
+    const detail = mask.hide(describeError(error))
+    place.log.write(marked('error', detail))
+    return { conclusion: 'failure', outputs: {}, steps: [], failure: { ...noFailure, job: order.name, detail } }
+  } finally {
+    limits.over()
+    await endFamily({ marker, directory: place.root, sessions, user: place.user }, place.clock)
+    await removeWorkspace(place.root)
+  }
+}
+
+const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits: Limits): Promise<JobResult> => {
+  const { job, workflow, source } = order
+  const { log, mask, workspace } = at
+  const eventPath = join(workspace.files, 'event.json')
+  writeForJob(eventPath, JSON.stringify(eventOf(source, place.serverUrl)), place.user)
+  const github = githubContext(source, {
+    workflow: workflow.name,
+    job: job.id,
+    workspace: workspace.work,
+    serverUrl: place.serverUrl,
+    eventPath,
+  })
+  const runner = runnerContext(at, place.toolCache)
+  const stepContexts: Record<string, Json> = {}
+  const records: StepRecord[] = []
+  const afterSuccess: (() => Promise<void>)[] = []
+  const tools = new Map<string, string>()
+  let failure: Failure | null = null
+  let env: Record<string, string> = {}
+  let path: readonly string[] = place.path
+
+  const status = (): Status => ({
+    success: failure === null && !limits.isCancelled(),
+    failure: failure !== null && !limits.isCancelled(),
+    cancelled: limits.isCancelled(),
+  })
+  const statusWord = (): string => (limits.isCancelled() ? 'cancelled' : failure === null ? 'success' : 'failure')
+  const scope = (stepEnv: Readonly<Record<string, string>> = {}): Scope => ({
+    contexts: {
+      github,
+      env: { ...env, ...stepEnv },
+      vars: order.vars,
+      secrets: order.secrets,
+      inputs: {},
+      needs: order.needs,
+      steps: stepContexts,
+      job: { status: statusWord() },
+      runner,
+      strategy: order.strategy,
+      matrix: order.matrix,
+    },
+    status: status(),
+    hashFiles: (patterns) => hashFiles(workspace.work, patterns),
+  })
+
+  const perform = async (
+    step: Step,
+    number: number,
+    name: string,
+    stepEnv: Record<string, string>,
+  ): Promise<StepEnd> => {
+    const timeoutMinutes = await numberFrom(step.timeoutMinutes, scope(stepEnv))
+    const variables = {
+      CI: 'true',
+      HOME: workspace.home,
+      LANG: 'C.UTF-8',
+      TMPDIR: workspace.temp,
+      ...env,
+      ...stepEnv,
+      PATH: (stepEnv.PATH ?? env.PATH ?? path.join(':')) || path.join(':'),
+      ...fixedVariables({ ...github, action: step.id ?? `__run_${number}` }, runner),
+    }
+    const stepCancel = cancelUnlessItHolds(step, limits, () => scope(stepEnv))
+    const program = {
+      step: number,
+      cwd: workspace.work,
+      env: variables,
+      timeoutMs: timeoutMinutes === undefined || timeoutMinutes <= 0 ? null : timeoutMinutes * 60_000,
+      cancel: stepCancel,
+      kill: limits.kill,
+    }
+    log.write(marked('group', mask.hide(name)))
+    if (step.kind === 'run') {
+      const shell =
+        (await textFrom(step.shell, scope(stepEnv))) ??
+        (await textFrom(job.defaults.shell, scope())) ??
+        (await textFrom(workflow.defaults.shell, scope()))
+      const folder =
+        (await textFrom(step.workingDirectory, scope(stepEnv))) ??
+        (await textFrom(job.defaults.workingDirectory, scope())) ??
+        (await textFrom(workflow.defaults.workingDirectory, scope()))
+      const script = (await textFrom(step.script, scope(stepEnv))) ?? ''
+      log.write(`${mask.hide(script.trimEnd())}\n##[endgroup]\n`)
+      const { extension } = shellCommand(shell, '', place.hasBash)
+      const file = scriptFile(workspace, number, extension)
+      writeForJob(file, script.endsWith('\n') ? script : `${script}\n`, place.user)
+      const { argv } = shellCommand(shell, file, place.hasBash)
+      log.markTail()
+      return runProgram({ ...program, argv, cwd: folder ? join(workspace.work, folder) : workspace.work }, at)
+    }
+    const inputs = lowerCased(await textsFrom(step.with, scope(stepEnv)))
+    for (const [input, value] of Object.entries(inputs)) log.write(mask.hide(`${input}: ${value}\n`))
+    log.write('##[endgroup]\n')
+    log.markTail()
+    const action = place.actions.get(actionName(step.action))
+    if (!action) return failed(`the action ${step.action} is not built in, and no other kind is supported`)
+    const changes = await action({
+      uses: step.action,
+      inputs,
+      source,
+      workspace,
+      user: place.user,
+      env: variables,
+      tools,
+      run: (argv, options = {}) => runProgram({ ...program, argv, ...options }, at),
+      say: (line) => log.write(`${mask.hide(line)}\n`),
+    })
+    if (changes.afterSuccess) afterSuccess.push(changes.afterSuccess)
+    return succeeded(changes)
+  }
+
+  const runStep = async (step: Step, number: number): Promise<void> => {
+    const startedMs = place.clock.monotonicMs()
+    let name = stepName(step)
+    let end: StepEnd
+    let continueOnError = false
+    try {
+      const stepEnv = await textsFrom(step.env, scope())
+      if (!(await holds(step.if?.expression, scope(stepEnv)))) {
+        if (step.id !== null) stepContexts[step.id] = { outputs: {}, outcome: 'skipped', conclusion: 'skipped' }
+        records.push({ name, outcome: 'skipped', conclusion: 'skipped', exitCode: null, durationMs: 0 })
+        return
+      }
+      name = mask.hide((await textFrom(step.name, scope(stepEnv))) || name)
+      end = await perform(step, number, name, stepEnv)
+      continueOnError = (await flagFrom(step.continueOnError, scope(stepEnv))) ?? false
+    } catch (error) {
+      end = failed(mask.hide(describeError(error)))
+    }
+    env = { ...env, ...end.env }
+    path = [...end.paths, ...path]
+    const { outcome } = end
+    const conclusion = outcome === 'failure' && continueOnError ? 'success' : outcome
+    if (step.id !== null) stepContexts[step.id] = { outputs: end.outputs, outcome, conclusion }
+    const durationMs = Math.round(place.clock.monotonicMs() - startedMs)
+    records.push({ name, outcome, conclusion, exitCode: end.exitCode, durationMs })
+    if (end.detail !== null)
+      log.write(marked(conclusion === 'success' ? 'warning' : 'error', `${name}: ${mask.hide(end.detail)}`))
+    if (conclusion === 'failure')
+      failure ??= {
+        job: order.name,
+        step: name,
+        command: mask.hide(commandOf(step)),
+        exitCode: end.exitCode,
+        detail: `${name}: ${mask.hide(end.detail ?? 'failed')}`,
+        lastLines: log.lastLines(20),
+        where: null,
+      }
+  }
+
+  env = { ...(await textsFrom(workflow.env, scope())) }
+  env = { ...env, ...(await textsFrom(job.env, scope())) }
+  limits.startTimer((await numberFrom(job.timeoutMinutes, scope())) ?? defaultTimeoutMinutes, place.clock)
+  for (const [index, step] of job.steps.entries()) {
+    if (limits.kill.aborted) break
+    await runStep(step, index + 1)
+  }
+  if (status().success && afterSuccess.length > 0) {
+    // What is kept for later jobs must not change any more.
+    await endFamily({ marker: at.marker, directory: place.root, sessions: at.sessions, user: place.user }, place.clock)
+    for (const act of afterSuccess.reverse())
+      await act().catch((error: unknown) => log.write(marked('warning', mask.hide(describeError(error)))))
+  }
+  const outputs = await outputsOf(job, scope(), at)
+  const conclusion = limits.isCancelled() ? 'cancelled' : failure === null ? 'success' : 'failure'
+  const timedOut = limits.timedOutAfterMinutes()
+  if (timedOut !== null) {
+    const detail = `the job took longer than ${timedOut} minutes`
+    log.write(marked('error', detail))
+    failure ??= {
+      ...noFailure,
+      job: order.name,
+      step: records.at(-1)?.name ?? null,
+      detail,
+      lastLines: log.lastLines(20),
+    }
+  }
+  return { conclusion, outputs, steps: records, failure }
+}
+
+const outputsOf = async (job: Job, scope: Scope, { mask, log }: StepPlace): Promise<Record<string, string>> => {
+  const outputs = await textsFrom(job.outputs, scope)
+  for (const [name, value] of Object.entries(outputs)) {
+    if (mask.hide(value) === value) continue
+    log.write(marked('warning', `Skip output '${name}' since it may contain a secret.`))
+    delete outputs[name]
+  }
+  return outputs
+}
+
+type Limits = {
+  readonly kill: AbortSignal
+  readonly cancel: AbortSignal
+  isCancelled(): boolean
+  timedOutAfterMinutes(): number | null
+  startTimer(minutes: number, clock: Clock): void
+  over(): void
+}
+
+/** A job is cancelled from outside or by its time limit; some minutes after that it is killed. */
+const limitsOf = (signals: JobSignals): Limits => {
+  const done = new AbortController()
+  const cancel = new AbortController()
+  const kill = new AbortController()
+  let timedOut: number | null = null
+  return {
+    kill: AbortSignal.any([signals.kill, kill.signal]),
+    cancel: cancel.signal,
+    isCancelled: () => cancel.signal.aborted || signals.kill.aborted,
+    timedOutAfterMinutes: () => timedOut,
+    startTimer: (minutes, clock) => {
+      const cancelNow = async (): Promise<void> => {
+        cancel.abort()
+        await clock.sleep(cancelGraceMs, done.signal)
+        kill.abort()
+      }
+      const afterLimit = async (): Promise<void> => {
+        await clock.sleep(minutes * 60_000, done.signal)
+        timedOut = minutes
+        await cancelNow()
+      }
+      const quietly = (work: Promise<void>): void => {
+        work.catch(() => undefined) // the job ended before
+      }
+      quietly(afterLimit())
+      if (signals.cancel.aborted) quietly(cancelNow())
+      signals.cancel.addEventListener('abort', () => quietly(cancelNow()), { once: true, signal: done.signal })
+    },
+    over: () => done.abort(),
+  }
+}
+
+/** On cancellation a running step's `if` is evaluated again; the step goes on when it still holds. */
+const cancelUnlessItHolds = (step: Step, limits: Limits, scope: () => Scope): AbortSignal => {
+  const controller = new AbortController()
+  const decide = async (): Promise<void> => {
+    const stillHolds = await holds(step.if?.expression, scope()).catch(() => false)
+    if (!stillHolds) controller.abort()
+  }
+  // A step that starts in spite of the cancellation has been asked already.
+  if (!limits.cancel.aborted) limits.cancel.addEventListener('abort', () => void decide(), { once: true })
+  return controller.signal
+}
+
+const runnerContext = ({ workspace }: StepPlace, toolCache: string): Record<string, string> => ({
+  name: 'headway',
+  os: process.platform === 'darwin' ? 'macOS' : 'Linux',
+  arch: process.arch === 'arm64' ? 'ARM64' : 'X64',
+  temp: workspace.temp,
+  tool_cache: toolCache,
+  environment: 'self-hosted',
+})
+
+const succeeded = ({ outputs = {}, env = {}, paths = [] }: ActionChanges): StepEnd => ({
+  outcome: 'success',
+  exitCode: 0,
+  detail: null,
+  outputs,
+  env,
+  paths,
+  summary: '',
+})
+
+const stepName = (step: Step): string => `Run ${firstLine(commandOf(step))}`
+const commandOf = (step: Step): string =>
+  step.kind === 'run' ? describeTemplate(step.script).trim() : `uses: ${step.action}`
+const firstLine = (text: string): string => text.split('\n')[0] ?? ''
+
+const lowerCased = (values: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name.toLowerCase(), value]))
+
+const noFailure: Failure = {
+  job: null,
+  step: null,
+  command: null,
+  exitCode: null,
+  detail: '',
+  lastLines: [],
+  where: null,
+}

@@ -1,0 +1,177 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import type { Readable } from 'node:stream'
+import type { Clock } from '../../clock.ts'
+import { effect, effectSync } from '../../effect.ts'
+import type { RunAs } from '../../processes/command.ts'
+
+/** Every process of a job carries it, and its children inherit it: by it they are found again, even in sessions of their own. */
+export const markerVariable = 'HEADWAY_JOB_PROCESS'
+
+export type ProcessStart = {
+  readonly argv: readonly [string, ...string[]]
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
+  readonly user: RunAs | null
+  /** What it reads; nothing by default. */
+  readonly input?: Readable
+}
+
+export type Ending = { readonly exitCode: number | null; readonly signal: NodeJS.Signals | null }
+
+export type RunningProcess = {
+  readonly pid: number
+  readonly stdout: Readable
+  readonly stderr: Readable
+  /** Resolves when the program itself has ended and what it printed has been read. */
+  readonly ended: Promise<Ending>
+}
+
+/** What a program left running may keep its output open; a step does not wait for that longer than this. */
+const outputGraceMs = 200
+
+/** Starts a program as the leader of a session of its own. Throws an Error that names the program when it cannot be started. */
+export const startProcess = async (start: ProcessStart, clock: Clock): Promise<RunningProcess> => {
+  const [program, ...rest] = start.argv
+  const child = effectSync('build.start-step', () =>
+    spawn(program, rest, {
+      cwd: start.cwd,
+      env: { ...start.env },
+      stdio: [start.input ?? 'ignore', 'pipe', 'pipe'],
+      detached: true,
+      ...(start.user ? { uid: start.user.uid, gid: start.user.gid } : {}),
+    }),
+  )
+  const { pid } = child
+  const { stdout, stderr } = child
+  if (pid === undefined || stdout === null || stderr === null) throw await startFault(child, program)
+  return { pid, stdout, stderr, ended: endingOf(child, clock) }
+}
+
+const startFault = (child: ChildProcess, program: string): Promise<Error> =>
+  new Promise((resolve) => {
+    child.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(
+        error.code === 'ENOENT'
+          ? new Error(`${program}: command not found on this machine`, { cause: error })
+          : new Error(`${program} could not be started: ${error.message}`, { cause: error }),
+      ),
+    )
+  })
+
+const endingOf = (child: ChildProcess, clock: Clock): Promise<Ending> =>
+  new Promise((resolve) => {
+    const patience = new AbortController()
+    child.once('exit', (exitCode, signal) => {
+      child.once('close', () => {
+        patience.abort()
+        resolve({ exitCode, signal })
+      })
+      clock.sleep(outputGraceMs, patience.signal).then(
+        () => resolve({ exitCode, signal }),
+        () => undefined,
+      )
+    })
+    child.on('error', () => undefined) // a failed kill; the exit is still told
+  })
+
+/** Which processes belong together: those whose marker starts so, those whose folder is below, those in these sessions. */
+export type ProcessFamily = {
+  readonly marker: string
+  readonly directory: string | null
+  readonly sessions: ReadonlySet<number>
+  readonly user: RunAs | null
+}
+
+/**
+ * Kills every process of a family, and goes on until none is found, as they may be starting others meanwhile. Resolves to
+ * how many were killed.
+ */
+export const endFamily = (family: ProcessFamily, clock: Clock): Promise<number> =>
+  effect('build.end-processes', async () => {
+    const killed = new Set<number>()
+    for (let round = 0; round < 200; round += 1) {
+      const found = membersOf(family)
+      if (found.length === 0) break
+      // Stopped first, so that a fork bomb holds still while it is counted.
+      for (const pid of found) signal(pid, 'SIGSTOP')
+      for (const pid of found) {
+        signal(pid, 'SIGKILL')
+        killed.add(pid)
+      }
+      await clock.sleep(Math.min(2 + round, 20))
+    }
+    return killed.size
+  })
+
+/** Signals a process's whole group; nothing happens when it is gone. */
+export const signalGroup = (pid: number, name: NodeJS.Signals): void => signal(-pid, name)
+
+const signal = (pid: number, name: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, name)
+  } catch {
+    // gone already, or never ours
+  }
+}
+
+/** The living members. Without /proc (no Linux) these are the sessions' leaders, by their groups. */
+export const membersOf = (family: ProcessFamily): number[] => {
+  const owner = family.user?.uid ?? process.getuid?.()
+  return processIds().flatMap((pid) => (ownerOf(pid) === owner && isMember(pid, family) ? [pid] : []))
+}
+
+const processIds = (): number[] => {
+  try {
+    return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []))
+  } catch {
+    return []
+  }
+}
+
+const isMember = (pid: number, { marker, directory, sessions }: ProcessFamily): boolean => {
+  if (pid === process.pid) return false
+  const status = statusOf(pid)
+  if (status === null || status.isZombie) return false
+  if (sessions.has(status.session)) return true
+  if (
+    readOrEmpty(`/proc/${pid}/environ`)
+      .split('\0')
+      .some((entry) => entry.startsWith(`${markerVariable}=${marker}`))
+  )
+    return true
+  const cwd = directory === null ? null : workingDirectoryOf(pid)
+  return directory !== null && cwd !== null && `${cwd}/`.startsWith(`${directory}/`)
+}
+
+const ownerOf = (pid: number): number | undefined => {
+  try {
+    return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid
+  } catch {
+    return undefined
+  }
+}
+
+/** Fields 3 and 6 of proc(5)'s stat, counted after the program's name, which may hold anything. */
+const statusOf = (pid: number): { session: number; isZombie: boolean } | null => {
+  const text = readOrEmpty(`/proc/${pid}/stat`)
+  if (text === '') return null
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  return { session: Number(fields[3]), isZombie: fields[0] === 'Z' || fields[0] === 'X' }
+}
+
+const workingDirectoryOf = (pid: number): string | null => {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`)
+  } catch {
+    return null
+  }
+}
+
+const readOrEmpty = (file: string): string => {
+  try {
+    return readFileSync(file, 'latin1')
+  } catch {
+    return ''
+  }
+}

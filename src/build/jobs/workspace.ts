@@ -1,0 +1,155 @@
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  writeFileSync,
+} from 'node:fs'
+import { mkdir, readdir, realpath, rename, rm, symlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { effect, effectSync } from '../../effect.ts'
+import type { RunAs } from '../../processes/command.ts'
+import { type CommandFile, commandFiles } from './command-files.ts'
+
+/**
+ * The directories of one job. `work` (GITHUB_WORKSPACE), `home` and `temp` belong to the job's user; `files` to Headway: the job
+ * writes into the command files there but cannot put a link to somebody else's file in their place.
+ */
+export type Workspace = {
+  readonly root: string
+  readonly work: string
+  readonly home: string
+  readonly temp: string
+  readonly files: string
+}
+
+const largestCommandFileBytes = 10 * 1024 * 1024
+
+/** Fresh, empty directories; what an earlier attempt left there is removed. */
+export const prepareWorkspace = (root: string, repository: string, user: RunAs | null): Promise<Workspace> =>
+  effect('build.prepare-workspace', async () => {
+    await removeTree(root)
+    await mkdir(dirname(root), { recursive: true, mode: 0o711 })
+    chmodSync(dirname(root), 0o711)
+    const workspace = {
+      root,
+      work: join(root, 'work', repository),
+      home: join(root, 'home'),
+      temp: join(root, 'temp'),
+      files: join(root, 'files'),
+    }
+    makeDirectory(root, 0o711, null)
+    makeDirectory(workspace.files, 0o711, null)
+    makeDirectory(join(root, 'work'), 0o711, null)
+    for (const directory of [workspace.work, workspace.home, workspace.temp]) makeDirectory(directory, 0o700, user)
+    return workspace
+  })
+
+/** Removes it all, out of the way at once and for good afterwards. */
+export const removeWorkspace = (root: string): Promise<void> =>
+  effect('build.remove-workspace', async () => {
+    const aside = `${root}.removed`
+    await rm(aside, { recursive: true, force: true })
+    await rename(root, aside).catch(ignoreMissing)
+    await removeTree(aside)
+    const parent = dirname(root)
+    if ((await readdir(parent).catch(() => ['?'])).length === 0) await rm(parent, { recursive: true, force: true })
+  })
+
+/** Writes a file for the job's user to read: a script, an event. */
+export const writeForJob = (file: string, text: string, user: RunAs | null): void =>
+  effectSync('build.write-job-file', () => {
+    writeFileSync(file, text, { mode: 0o640 })
+    if (user) chownSync(file, 0, user.gid)
+  })
+
+/** Makes a step's empty command files and returns their paths by variable. */
+export const makeCommandFiles = (
+  workspace: Workspace,
+  step: number,
+  user: RunAs | null,
+): Readonly<Record<CommandFile, string>> => {
+  const make = (name: string): string => {
+    const file = join(workspace.files, `${step}-${name}`)
+    const descriptor = openSync(file, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600)
+    closeSync(descriptor)
+    if (user) chownSync(file, user.uid, user.gid)
+    return file
+  }
+  return effectSync('build.make-command-files', () => ({
+    GITHUB_ENV: make(commandFiles.GITHUB_ENV),
+    GITHUB_OUTPUT: make(commandFiles.GITHUB_OUTPUT),
+    GITHUB_PATH: make(commandFiles.GITHUB_PATH),
+    GITHUB_STATE: make(commandFiles.GITHUB_STATE),
+    GITHUB_STEP_SUMMARY: make(commandFiles.GITHUB_STEP_SUMMARY),
+  }))
+}
+
+/** What a step wrote into a command file. Throws when it is no plain file any more or larger than 10 MiB. */
+export const readCommandFile = (file: string): string => {
+  const descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    const status = fstatSync(descriptor)
+    if (!status.isFile()) throw new Error(`${file} is no plain file any more`)
+    if (status.size > largestCommandFileBytes) throw new Error(`${file} is larger than 10 MiB`)
+    const bytes = Buffer.alloc(status.size)
+    const length = readSync(descriptor, bytes, 0, bytes.length, 0)
+    return bytes.toString('utf8', 0, length).replace(/^\uFEFF/, '')
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** The text of a file below the job's workspace, which no link may lead out of. Throws an Error that names it. */
+export const readInWorkspace = async ({ work }: Workspace, path: string): Promise<string> => {
+  const real = await realpath(join(work, path)).catch(() => {
+    throw new Error(`there is no file ${path}`)
+  })
+  if (!`${real}`.startsWith(`${await realpath(work)}/`)) throw new Error(`${path} is outside of the workspace`)
+  return readCommandFile(real)
+}
+
+/** A folder for the PATH with only these programs in it, so that what else is beside them hides nothing. */
+export const linkPrograms = (
+  { root }: Workspace,
+  name: string,
+  programs: Readonly<Record<string, string>>,
+): Promise<string> =>
+  effect('build.link-programs', async () => {
+    const directory = join(root, 'tools', name)
+    await rm(directory, { recursive: true, force: true })
+    await mkdir(directory, { recursive: true, mode: 0o755 })
+    for (const folder of [dirname(directory), directory]) chmodSync(folder, 0o755)
+    for (const [link, program] of Object.entries(programs)) await symlink(program, join(directory, link))
+    return directory
+  })
+
+/** Permissions that a job took away from directories of its own must not keep an ordinary user from removing them. */
+export const removeTree = async (directory: string): Promise<void> => {
+  try {
+    await rm(directory, { recursive: true, force: true, maxRetries: 3 })
+  } catch {
+    await openUp(directory)
+    await rm(directory, { recursive: true, force: true, maxRetries: 3 })
+  }
+}
+
+const openUp = async (directory: string): Promise<void> => {
+  chmodSync(directory, 0o700)
+  for (const entry of await readdir(directory, { withFileTypes: true }))
+    if (entry.isDirectory()) await openUp(join(directory, entry.name))
+}
+
+const makeDirectory = (directory: string, mode: number, user: RunAs | null): void => {
+  mkdirSync(directory, { recursive: true, mode })
+  chmodSync(directory, mode)
+  if (user) chownSync(directory, user.uid, user.gid)
+}
+
+const ignoreMissing = (error: NodeJS.ErrnoException): void => {
+  if (error.code !== 'ENOENT') throw error
+}
