@@ -15,7 +15,13 @@ export type ServiceDefinition = {
   readonly secrets: readonly string[]
   readonly hosts: readonly string[]
   readonly resources: { readonly memoryBytes: number | null; readonly cpus: number | null }
-  readonly commands: { readonly test: string | null; readonly build: string | null; readonly start: string | null }
+  /** Shell lines that stand instead of what the language would do. */
+  readonly commands: {
+    readonly lint: string | null
+    readonly test: string | null
+    readonly build: string | null
+    readonly start: string | null
+  }
 }
 
 export type LanguageName = 'node' | 'python' | 'go' | 'static'
@@ -32,11 +38,13 @@ export type Language = {
   readonly lockFiles: readonly string[]
   /** What the dependencies are installed into, relative to the folder; cached by lock file and runtime version. */
   readonly dependencies: readonly string[]
-  /** Files of a folder that commands depend on, read once: name to text. */
+  /** The files whose text `plan` may ask for; whoever calls it has read them before. */
+  readonly reads: readonly string[]
+  /** What to do with a folder; throws a `Problem` when the folder lacks something that its owner must add. */
   plan(folder: FolderFiles, service: ServiceDefinition): LanguagePlan
 }
 
-/** What a language needs to know of a service's folder: the files at its top, and the text of the few that matter. */
+/** What a language needs to know of a service's folder: the files and folders at its top, and the text of the few that matter. */
 export type FolderFiles = { readonly names: readonly string[]; read(name: string): string | null }
 
 export type LanguagePlan = {
@@ -49,8 +57,14 @@ export type LanguagePlan = {
   readonly test: readonly string[]
   readonly build: readonly string[]
   readonly start: readonly [string, ...string[]]
-  /** Environment that start and test need: `PYTHONPATH`, `NODE_ENV`. Values may use `$PWD` for the folder. */
+  /** Environment of install, lint, test and build: `PYTHONPATH`, `GOCACHE`. Values may use `$PWD` for the folder. */
   readonly env: Readonly<Record<string, string>>
-  /** Files left out of the package: caches, tests' leftovers, `.git`. Gitignore syntax is not supported: names or folders. */
+  /** Environment of the running service: `NODE_ENV`. Paths are relative to the folder. */
+  readonly startEnv: Readonly<Record<string, string>>
+  /** Files and folders that go into the package; null for all. */
+  readonly include: readonly string[] | null
+  /** Left out of the package: names (at any depth), paths from the folder (`docs/drafts`), or endings (`*.go`). */
   readonly exclude: readonly string[]
+  /** Files that Headway adds to the package: path to text. */
+  readonly extras: Readonly<Record<string, string>>
 }
