@@ -1,0 +1,42 @@
+import { fileURLToPath } from 'node:url'
+
+/** The descriptors that an edge inherits: the listening socket, and a pipe that reads end-of-file once its agent is gone. */
+export const edgeListenFd = 3
+export const edgeLivenessFd = 4
+
+export type EdgePlaces = {
+  /** The root of Headway's home; handed to a successor agent, and part of how the process is recognised. */
+  readonly home: string
+  /** Where `edge-<pid>.sock` is made; holds `agent.sock` too. */
+  readonly sockets: string
+  /** Where `edge-table.json` and the access log are kept. */
+  readonly state: string
+}
+
+/**
+ * How an edge is started, as a value: `spawn(command, args, { env, detached: true, stdio: ['ignore', log, log, listenFd, 'pipe'] })`.
+ * Index 3 is the listening socket, index 4 a pipe of which the agent keeps its end open for as long as it lives. It is ready when
+ * `edge-<pid>.sock` answers; it routes by the table on disk even before.
+ */
+export const edgeLaunch = (places: EdgePlaces, env: NodeJS.ProcessEnv = process.env) => ({
+  command: process.execPath,
+  args: [
+    '--disable-warning=ExperimentalWarning',
+    '--max-semi-space-size=4', // megabytes; a young generation of 16 would be most of its idle memory
+    fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url)),
+  ],
+  env: {
+    ...pick(env, passedOn),
+    HEADWAY_EDGE_FD: String(edgeListenFd),
+    HEADWAY_EDGE_HOME: places.home,
+    HEADWAY_EDGE_SOCKETS: places.sockets,
+    HEADWAY_EDGE_STATE: places.state,
+  },
+})
+
+/** A clean environment: what a successor agent needs to find programs, what Node needs, and the failpoints; never a secret. */
+const passedOn =
+  /^(PATH|HOME|USER|LANG|LC_ALL|TZ|TMPDIR|XDG_CACHE_HOME|NODE_COMPILE_CACHE|HEADWAY_HOME|HEADWAY_FAILPOINT\w*)$/
+
+const pick = (env: NodeJS.ProcessEnv, names: RegExp): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => names.test(name)))
