@@ -148,10 +148,10 @@ const tell = async (
     'was stopped before it was packaged; the version before it still answers',
   )
 
-  chapter('5. A version that passes its tests, starts, and is not healthy')
+  chapter('5. A version that passes its tests, starts, and listens on the wrong port')
   await repositoryChange(repository, 'Start badly', {
     ...changed(files, 'src/page.js', /Hello/, 'Hello again'),
-    ...changed(files, 'src/server.js', /(['"])\/health\1/, "'/somewhere-else'"),
+    ...changed(files, 'src/server.js', /listen\(Number\(PORT\)/, 'listen(Number(PORT) + 1'),
     'headway.yaml': `${(files['headway.yaml'] ?? '').trimEnd()}\nhealth: { path: /health, timeout: 5s }\n`,
   })
   const stillHere = await platform.get(host)
