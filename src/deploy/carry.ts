@@ -1,0 +1,220 @@
+import type { Clock } from '../clock.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { shortCommit } from '../names.ts'
+import { describeError, Problem } from '../problem.ts'
+import type { Runtime } from '../runtimes/runtime.ts'
+import { type DesiredState, desiredOf, readDesired, writeDesired } from './desired.ts'
+import type { Environments } from './environments.ts'
+import type { Fleet } from './fleet.ts'
+import { gatherEvidence, waitForHealth } from './health.ts'
+import { type Deployment, decide, describeUnhealthy, fold, nextStep, type Observation, type Step } from './rollout.ts'
+import { type Ingredients, openRelease, type Prepared, prepareSpecs } from './specs.ts'
+import { defaultHost, desiredPath, type Target, targetLabel } from './target.ts'
+import type { DeployQueries } from './views.ts'
+
+export type Carrying = Ingredients & {
+  readonly ledger: Ledger
+  readonly clock: Clock
+  readonly runtime: Runtime
+  readonly environments: Environments
+  readonly fleet: Fleet
+  readonly queries: DeployQueries
+  /** The address of a host behind the edge: `http://shop.localhost:4680/`. */
+  urlOf(host: string): Promise<string> | string
+}
+
+export type Interruptions = {
+  /** The newer deployment of the same target that this one has to give way to after so long, if any. */
+  overtakenBy(waitedMs: number): string | null
+  readonly signal: AbortSignal
+}
+
+export const intentTrailer = (deployment: string): string => `Headway-Intent: ${deployment}`
+export const setBackTrailer = (deployment: string): string => `Headway-Set-Back: ${deployment}`
+
+/** What fails for no reason of the deployment's own (the agent is being replaced, a lock is held) is tried again so often. */
+const retries = 5
+
+/** Carries a deployment from wherever it stands to its end. */
+export const createCarrier = (ports: Carrying) => {
+  const { ledger, clock, runtime, environments, fleet, queries } = ports
+
+  /** Records what was seen and returns the deployment as it stands then. */
+  const record = async (deployment: Deployment, seen: Observation): Promise<Deployment> => {
+    const outcome = await ledger.append(decide(deployment, seen))
+    if (outcome.kind === 'outdated') throw new Error('unreachable: appended without expectation')
+    return outcome.facts.reduce<Deployment>((state, recorded) => fold(state, recorded) ?? state, deployment)
+  }
+
+  const carryOut = async (deployment: Deployment, interruptions: Interruptions): Promise<Deployment> => {
+    let state = deployment
+    let prepared: Loaded | null = null
+    const load = async (): Promise<Loaded> => {
+      prepared ??= await prepare(state)
+      return prepared
+    }
+    for (let step = nextStep(state); step !== 'done'; step = nextStep(state)) {
+      const seen = await attempt(state, step, load, interruptions)
+      if (seen.kind === 'refused' || seen.kind === 'unhealthy' || seen.kind === 'overtaken') await withdraw(state)
+      state = await record(state, seen)
+    }
+    return state
+  }
+
+  /** One step, tried again while what fails is not the deployment's fault. */
+  const attempt = async (
+    deployment: Deployment,
+    step: Step,
+    load: () => Promise<Loaded>,
+    interruptions: Interruptions,
+  ): Promise<Observation> => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await take(deployment, step, load, interruptions)
+      } catch (error) {
+        interruptions.signal.throwIfAborted()
+        if (step === 'retire' && tries >= retries) return retired(deployment.target)
+        if (error instanceof Problem) return { kind: 'refused', problem: error }
+        if (tries >= retries) {
+          const detail = `${deployment.target.service} ${shortCommit(deployment.commit)} could not be deployed: ${describeError(error)}`
+          const next = `headway status ${deployment.target.service}, then headway deploy ${deployment.target.service}`
+          return { kind: 'refused', problem: { kind: 'deployment-failed', status: 500, detail, next } }
+        }
+        await clock.sleep(500 * 2 ** tries, interruptions.signal)
+      }
+    }
+  }
+
+  const take = async (
+    deployment: Deployment,
+    step: Step,
+    load: () => Promise<Loaded>,
+    interruptions: Interruptions,
+  ): Promise<Observation> => {
+    switch (step) {
+      case 'commit':
+        return commit(deployment)
+      case 'prepare':
+        return { kind: 'prepared', replicas: (await load()).prepared.specs.length }
+      case 'bring-up':
+        return bringUp(deployment, await load(), interruptions)
+      case 'retire':
+        return retire(deployment)
+      case 'done':
+        throw new Error('unreachable: a finished deployment has no step')
+    }
+  }
+
+  /** Writes the wish down in Git, once: the commit of an earlier try is found by the intent that it names. */
+  const commit = async (deployment: Deployment): Promise<Observation> => {
+    const trailer = intentTrailer(deployment.id)
+    const earlier = await environments.findTrailer(trailer, deployment.requestedAt)
+    if (earlier) return { kind: 'committed', desired: earlier }
+    const { target, reason } = deployment
+    const verb = reason === 'rollback' ? 'Roll back' : 'Deploy'
+    const desired = await environments.commit({
+      path: desiredPath(target),
+      text: writeDesired(target, await wishOf(deployment)),
+      subject: `${verb} ${targetLabel(target)} to ${shortCommit(deployment.commit)}`,
+      trailer,
+    })
+    return { kind: 'committed', desired }
+  }
+
+  /** What a rollback asks for is what stood there when that release last ran; a new release brings its own. */
+  const wishOf = async (deployment: Deployment): Promise<DesiredState> => {
+    const { target, release, commit: source, reason } = deployment
+    if (reason === 'rollback' || reason === 'configuration') {
+      const earlier = await queries.lastSuccessOf(target, release)
+      const desired = earlier?.desired ? await desiredAt(target, earlier.desired) : null
+      if (desired) return desired
+    }
+    return desiredOf(release, source, (await openRelease(ports.releases, { release })).definition)
+  }
+
+  const desiredAt = async (target: Target, at: string): Promise<DesiredState | null> => {
+    const [file] = await environments.readAll([`${at}:${desiredPath(target)}`])
+    return file ? readDesired(desiredPath(target), file.text) : null
+  }
+
+  const prepare = async (deployment: Deployment): Promise<Loaded> => {
+    const { target, desired } = deployment
+    const state = desired && (await desiredAt(target, desired))
+    if (!state) throw new Error(`${desiredPath(target)} is not there at ${desired}`)
+    const hosts = hostsOf(target, state)
+    refuseTakenHosts(target, hosts)
+    return { state, hosts, prepared: await prepareSpecs(ports, { target, deployment: deployment.id, state }) }
+  }
+
+  const refuseTakenHosts = (target: Target, hosts: readonly string[]): void => {
+    const taken = fleet.holderOf(hosts, target)
+    if (!taken) return
+    throw new Problem({
+      kind: 'host-taken',
+      status: 409,
+      detail: `the host ${taken.host} belongs to ${taken.holder} already`,
+      next: `choose another under hosts in the headway.yaml of ${target.service}, or remove it from ${taken.holder}`,
+    })
+  }
+
+  /** Starts the new instances and, once all are healthy, gives them the traffic: never before. */
+  const bringUp = async (
+    deployment: Deployment,
+    loaded: Loaded,
+    interruptions: Interruptions,
+  ): Promise<Observation> => {
+    const { target, release } = deployment
+    const { state, hosts, prepared } = loaded
+    const instances = deployment.instances ?? []
+    await fleet.start(prepared.specs)
+    const { readyTimeoutMs } = state.health
+    const waited = await waitForHealth(runtime, clock, { instances, readyTimeoutMs, ...interruptions })
+    if (waited.kind === 'overtaken') return waited
+    if (waited.kind === 'unhealthy') {
+      const { instance, seen } = waited
+      const evidence = await gatherEvidence(runtime, { target, instance, seen, secretValues: prepared.secretValues })
+      return {
+        kind: 'unhealthy',
+        detail: describeUnhealthy(deployment, seen, readyTimeoutMs),
+        evidence,
+        next: `mend it and push again; headway logs ${target.service} shows more`,
+      }
+    }
+    refuseTakenHosts(target, hosts) // again: another target may have come to it while we waited
+    fleet.serve({ target, hosts, version: release, instances })
+    await fleet.route()
+    return { kind: 'routed' }
+  }
+
+  const retire = async (deployment: Deployment): Promise<Observation> => {
+    const kept = new Set(deployment.instances)
+    const all = await fleet.instancesOf(deployment.target)
+    await fleet.stop(all.map(({ id }) => id).filter((id) => !kept.has(id)))
+    return retired(deployment.target)
+  }
+
+  const retired = async (target: Target): Promise<Observation> => ({
+    kind: 'retired',
+    url: await ports.urlOf(defaultHost(target)),
+  })
+
+  /** Takes away what a deployment that does not go on has started. What cannot be taken away now is drift later. */
+  const withdraw = async (deployment: Deployment): Promise<void> => {
+    if (deployment.shiftedAt !== null || !deployment.instances) return
+    await fleet.stop(deployment.instances).catch(() => {})
+  }
+
+  return { carryOut, record, prepare, desiredAt }
+}
+export type Carrier = ReturnType<typeof createCarrier>
+
+/** What a deployment runs with: its desired state, the names that it answers to, its instances. */
+export type Loaded = {
+  readonly state: DesiredState
+  readonly hosts: readonly string[]
+  readonly prepared: Prepared
+}
+
+export const hostsOf = (target: Target, state: DesiredState): string[] => [
+  ...new Set([defaultHost(target), ...state.hosts]),
+]

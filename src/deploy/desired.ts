@@ -1,0 +1,111 @@
+import { z } from '@hono/zod-openapi'
+import { isNode, LineCounter, parseDocument, stringify } from 'yaml'
+import type { ServiceDefinition } from '../golden/service.ts'
+import { CommitId, Digest } from '../names.ts'
+import { Problem } from '../problem.ts'
+import type { Target } from './target.ts'
+
+/**
+ * What should run for one service in one environment: a file of the environments repository. Code and configuration stand
+ * together, so that going back to an older file brings both back. Values of secrets never stand here, only their names.
+ */
+export const DesiredState = z
+  .strictObject({
+    release: Digest,
+    commit: CommitId,
+    replicas: z.number().int().min(0).max(100).default(1),
+    database: z.literal('postgres').nullable().default(null),
+    hosts: z
+      .array(z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'a host is a lower-case domain name'))
+      .default([]),
+    health: z
+      .strictObject({
+        path: z.string().startsWith('/').default('/'),
+        readyTimeoutMs: z.number().int().min(1).max(3_600_000).default(60_000),
+      })
+      .default({ path: '/', readyTimeoutMs: 60_000 }),
+    env: z.record(z.string(), z.string()).default({}),
+    secrets: z.array(z.string()).default([]),
+    resources: z
+      .strictObject({
+        memoryBytes: z.number().int().positive().nullable().default(null),
+        cpus: z.number().positive().nullable().default(null),
+      })
+      .default({ memoryBytes: null, cpus: null }),
+  })
+  .readonly()
+export type DesiredState = z.infer<typeof DesiredState>
+
+/** The desired state that a release brings with it: what its headway.yaml says. */
+export const desiredOf = (release: Digest, commit: CommitId, definition: ServiceDefinition): DesiredState =>
+  DesiredState.parse({
+    release,
+    commit,
+    replicas: definition.replicas,
+    database: definition.database,
+    hosts: [...definition.hosts],
+    health: definition.health,
+    env: { ...definition.env },
+    secrets: [...definition.secrets],
+    resources: definition.resources,
+  })
+
+/** The file's text: the same state always gives the same bytes. */
+export const writeDesired = (target: Target, state: DesiredState): string => {
+  const header = [
+    `# What runs as ${target.project}/${target.service} in ${target.environment}. Headway brings the world to what stands here.`,
+    `# A deployment and a rollback are commits to this file; so is a change by hand.`,
+  ].join('\n')
+  const { release, commit, replicas, database, hosts, health, secrets, resources } = state
+  const env = Object.fromEntries(Object.entries(state.env).sort(([left], [right]) => (left < right ? -1 : 1)))
+  const ordered = {
+    release,
+    commit,
+    replicas,
+    database,
+    hosts: [...hosts],
+    health: { path: health.path, readyTimeoutMs: health.readyTimeoutMs },
+    env,
+    secrets: [...secrets],
+    resources: { memoryBytes: resources.memoryBytes, cpus: resources.cpus },
+  }
+  return `${header}\n${stringify(ordered, { lineWidth: 0 })}`
+}
+
+/** Reads a file of the environments repository; throws a Problem with line and column when it cannot be read. */
+export const readDesired = (file: string, text: string): DesiredState => {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
+  const refuse = (detail: string, offset: number | undefined): never => {
+    const { line, col } = offset === undefined ? { line: 1, col: 1 } : lines.linePos(offset)
+    throw new Problem({
+      kind: 'desired-state-unreadable',
+      status: 422,
+      detail,
+      where: { file, line, column: col },
+      next: `mend ${file} in the environments repository and push it; until then what runs now stays`,
+    })
+  }
+  const [broken] = document.errors
+  if (broken) return refuse(broken.message.split('\n')[0] ?? broken.message, broken.pos[0])
+  const parsed = DesiredState.safeParse(document.toJS({ maxAliasCount: 10 }))
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  const path = issue?.path ?? []
+  const unknownKey = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
+  return refuse(
+    unknownKey === undefined
+      ? `${path.join('.') || 'the file'}: ${issue?.message ?? 'is not readable'}`
+      : `unknown key ${[...path, unknownKey].join('.')}`,
+    offsetAt(document, unknownKey === undefined ? path : [...path, unknownKey]),
+  )
+}
+
+/** Where the value at a path begins, or that of its nearest ancestor which is there. */
+const offsetAt = (document: ReturnType<typeof parseDocument>, path: readonly PropertyKey[]): number | undefined => {
+  for (let length = path.length; length >= 0; length -= 1) {
+    const node = document.getIn(path.slice(0, length), true)
+    if (isNode(node) && node.range) return node.range[0]
+  }
+  return undefined
+}

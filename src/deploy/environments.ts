@@ -1,0 +1,181 @@
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Clock } from '../clock.ts'
+import { effect } from '../effect.ts'
+import { CommitId } from '../names.ts'
+import type { Command, CommandOutcome } from '../processes/command.ts'
+
+/** Runs one program to its end; never rejects because of its exit code. */
+export type RunCommand = (command: Command) => Promise<CommandOutcome>
+
+/** One commit that Headway makes: a file with its new text (null: the file goes). */
+export type DesiredChange = {
+  readonly path: string
+  readonly text: string | null
+  readonly subject: string
+  /** `Headway-Intent: deployment-…`, by which a commit is found again after a crash. */
+  readonly trailer: string
+}
+
+export type DesiredFile = { readonly path: string; readonly blob: string }
+
+/** The environments repository, where desired state lives: bare, on this machine, also served by the Git host. */
+export type Environments = {
+  /** Makes the repository when it is not there yet. */
+  prepare(): Promise<void>
+  /** The newest commit of main; null before the first. */
+  head(): Promise<CommitId | null>
+  /** Adds a commit to main; when somebody else's came in between, on top of that. Durable when it resolves. */
+  commit(change: DesiredChange): Promise<CommitId>
+  /** The newest commit on main with this trailer, if there is one; `since` (milliseconds since 1970) spares the older history. */
+  findTrailer(trailer: string, since: number): Promise<CommitId | null>
+  /** All files at a commit. */
+  list(commit: CommitId): Promise<DesiredFile[]>
+  /** For each `<commit>:<path>`, the file's object name and text; null where it is not there. */
+  readAll(names: readonly string[]): Promise<({ blob: string; text: string } | null)[]>
+}
+
+const branch = 'refs/heads/main'
+/** A commit may carry a time from before its intent when somebody set the machine's clock. */
+const clockSlackMs = 86_400_000
+
+export const createEnvironments = (options: {
+  readonly directory: string
+  readonly run: RunCommand
+  readonly clock: Clock
+}): Environments => {
+  const { directory, run, clock } = options
+  const env = {
+    PATH: process.env.PATH ?? '/usr/bin:/bin',
+    HOME: '/nonexistent',
+    LC_ALL: 'C',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_DIR: directory,
+  }
+  const git = async (words: readonly string[], input?: string): Promise<CommandOutcome> =>
+    run({
+      argv: ['git', '-c', 'core.fsync=all', ...words],
+      cwd: '/',
+      env,
+      timeoutMs: 60_000,
+      ...(input === undefined ? {} : { input }),
+    })
+  const must = async (words: readonly string[], input?: string): Promise<string> => {
+    const outcome = await git(words, input)
+    if (outcome.exitCode !== 0) throw new Error(`git ${words[0]} in ${directory} failed: ${outcome.stderr.trim()}`)
+    return outcome.stdout.toString()
+  }
+  let commits = Promise.resolve()
+
+  const head = async (): Promise<CommitId | null> => {
+    const { stdout } = await git(['rev-parse', '--verify', '--quiet', branch])
+    const name = stdout.toString().trim()
+    return name === '' ? null : CommitId.parse(name)
+  }
+
+  /** Null when main moved meanwhile: fast-import then leaves it where it is, which makes it a compare-and-swap. */
+  const add = async (change: DesiredChange, parent: CommitId | null): Promise<CommitId | null> => {
+    const outcome = await effect('deploy.commit', () =>
+      git(['fast-import', '--quiet'], importStream(change, parent, clock.now())),
+    )
+    if (outcome.exitCode === 0) return CommitId.parse(outcome.stdout.toString().trim())
+    if (/Not updating|cannot lock|reference already exists/.test(outcome.stderr)) return null
+    throw new Error(`git fast-import in ${directory} failed: ${outcome.stderr.trim()}`)
+  }
+
+  const commit = async (change: DesiredChange): Promise<CommitId> => {
+    for (let attempt = 1; attempt <= 10; attempt += 1) {
+      const made = await add(change, await head())
+      if (made) return made
+    }
+    throw new Error(`main of ${directory} moved ten times while "${change.trailer}" was to be committed`)
+  }
+
+  const findTrailer = async (trailer: string, since: number): Promise<CommitId | null> => {
+    if ((await head()) === null) return null
+    const from = `--since=@${Math.max(0, Math.floor((since - clockSlackMs) / 1000))}`
+    const found = await must(['log', '-1', '--format=%H', from, '--fixed-strings', `--grep=${trailer}`, branch])
+    return found.trim() === '' ? null : CommitId.parse(found.trim())
+  }
+
+  return {
+    prepare: async () => {
+      if (existsSync(join(directory, 'HEAD'))) return
+      await effect('deploy.create-environments', async () => {
+        await mkdir(dirname(directory), { recursive: true, mode: 0o700 })
+        const fresh = await mkdtemp(join(dirname(directory), '.environments-'))
+        const made = await run({
+          argv: ['git', 'init', '--quiet', '--bare', '--initial-branch=main', fresh],
+          cwd: '/',
+          env: { ...env, GIT_DIR: fresh },
+        })
+        if (made.exitCode !== 0) throw new Error(`git init ${fresh} failed: ${made.stderr.trim()}`)
+        await rename(fresh, directory).catch(async (error: unknown) => {
+          await rm(fresh, { recursive: true, force: true })
+          if (!existsSync(join(directory, 'HEAD'))) throw error
+        })
+      })
+    },
+    head,
+    commit: (change) => {
+      const done = commits.then(() => commit(change))
+      commits = done.then(
+        () => {},
+        () => {},
+      )
+      return done
+    },
+    findTrailer,
+    list: async (at) => {
+      const lines = (await must(['ls-tree', '-r', '-z', at])).split('\0').filter((line) => line !== '')
+      return lines.flatMap((line) => {
+        const [about = '', path = ''] = line.split('\t')
+        const [mode = '', kind, blob = ''] = about.split(' ')
+        return kind === 'blob' && mode.startsWith('100') ? [{ path, blob }] : []
+      })
+    },
+    readAll: async (names) => (names.length === 0 ? [] : parseBatch((await catFile(git, names)).stdout, names.length)),
+  }
+}
+
+const catFile = (
+  git: (words: readonly string[], input?: string) => Promise<CommandOutcome>,
+  names: readonly string[],
+) => git(['cat-file', '--batch'], `${names.join('\n')}\n`)
+
+const parseBatch = (output: Buffer, count: number): ({ blob: string; text: string } | null)[] => {
+  const found: ({ blob: string; text: string } | null)[] = []
+  for (let at = 0; found.length < count; ) {
+    const end = output.indexOf(10, at)
+    if (end < 0) throw new Error('git cat-file ended before it had answered')
+    const [blob = '', kind, size] = output.subarray(at, end).toString().split(' ')
+    at = end + 1
+    if (kind !== 'blob') found.push(null)
+    else {
+      found.push({ blob, text: output.subarray(at, at + Number(size)).toString() })
+      at += Number(size) + 1
+    }
+  }
+  return found
+}
+
+/** `feature done` makes git refuse a stream that was cut off, as by a kill, instead of committing half of it. */
+const importStream = (change: DesiredChange, parent: CommitId | null, now: number): string => {
+  const message = `${change.subject}\n\n${change.trailer}\n`
+  return [
+    'feature done',
+    `commit ${branch}`,
+    'mark :1',
+    `committer Headway <headway@localhost> ${Math.floor(now / 1000)} +0000`,
+    data(message),
+    ...(parent ? [`from ${parent}`] : []),
+    ...(change.text === null ? [`D ${change.path}`] : [`M 100644 inline ${change.path}`, data(change.text)]),
+    'get-mark :1',
+    'done',
+    '',
+  ].join('\n')
+}
+
+const data = (text: string): string => `data ${Buffer.byteLength(text)}\n${text}`

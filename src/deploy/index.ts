@@ -1,0 +1,305 @@
+import { join } from 'node:path'
+import type { Clock, Ids } from '../clock.ts'
+import { refUpdated } from '../code/facts.ts'
+import type { Home } from '../home.ts'
+import { fact, isFact, type RecordedFact } from '../ledger/fact.ts'
+import type { Ledger, Views } from '../ledger/ledger.ts'
+import { type CommitId, type Digest, ProjectName, RepositoryName, type ServiceKey } from '../names.ts'
+import { releaseCreated } from '../package/facts.ts'
+import { describeError, Problem } from '../problem.ts'
+import type { Runtime } from '../runtimes/runtime.ts'
+import type { Stage } from '../stage.ts'
+import type { Store } from '../store/store.ts'
+import { createCarrier } from './carry.ts'
+import { createEnvironments, type RunCommand } from './environments.ts'
+import { deployFacts, deploymentFinished, deploymentRequested } from './facts.ts'
+import { createFleet } from './fleet.ts'
+import { createLanes, type LaneWork } from './lanes.ts'
+import { createReconciler } from './reconcile.ts'
+import { createRequests } from './requests.ts'
+import { type Deployment, deploymentSubject, pick } from './rollout.ts'
+import type { Ingredients } from './specs.ts'
+import { desiredPath, environments, type Target, targetLabel } from './target.ts'
+import { createDeployQueries, type DeployTables, deployView, releaseOfRow, targetOfRow } from './views.ts'
+
+export { environments, parseTargetLabel, type Target, targetLabel } from './target.ts'
+
+/** The project of Headway's own, and its repository of desired state. */
+export const platformProject = ProjectName.parse('headway')
+export const environmentsRepository = RepositoryName.parse('environments')
+
+export type DeployOptions = Ingredients & {
+  readonly home: Pick<Home, 'repositories'>
+  readonly ledger: Ledger
+  readonly views: Views
+  readonly store: Store
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly runtime: Runtime
+  readonly run: RunCommand
+  /** The address of a host behind the edge: `http://shop.localhost:4680/`. */
+  urlOf(host: string): Promise<string> | string
+  /** Told of what went wrong and will be tried again. */
+  onError?(message: string): void
+}
+
+/** How often the world is compared with Git when nothing has happened. */
+const surveyEveryMs = 30_000
+/** How many releases of a service that succeeded are kept to go back to. */
+const rollbackTargets = 3
+const actor = 'system:deploy'
+
+/** The stage that brings releases to life: desired state in Git, rollouts, rollbacks, drift. */
+export const createDeploy = (options: DeployOptions) => {
+  const { ledger, views, clock, runtime, run } = options
+  const directory = join(options.home.repositories, platformProject, `${environmentsRepository}.git`)
+  const repository = createEnvironments({ directory, run, clock })
+  const queries = createDeployQueries(options.store.tables<DeployTables>())
+  const fleet = createFleet(runtime)
+  const ports = { ...options, environments: repository, fleet, queries }
+  const carrier = createCarrier(ports)
+  const reconciler = createReconciler(ports, carrier)
+  const requests = createRequests({ ...options, queries })
+  const closing = new AbortController()
+  const background = new Set<Promise<void>>()
+  let surveyed: CommitId | null = null
+  let followed = 0
+  let unsubscribe = (): void => {}
+  // A table is put as a whole, so none may be put before the routes that there are have been learned.
+  const { promise: routesKnown, resolve: routesAreKnown } = Promise.withResolvers<void>()
+
+  const report = (what: string, error: unknown): void => {
+    if (!closing.signal.aborted) options.onError?.(`${what}: ${describeError(error)}`)
+  }
+
+  /** One turn of a target: the deployments that were asked for, then what Git says otherwise. */
+  const work: LaneWork = async (target, turn) => {
+    let { settle } = turn
+    await routesKnown
+    for (;;) {
+      turn.signal.throwIfAborted()
+      await views.reach()
+      const { carryOn, overtaken } = pick(await queries.unfinishedOf(target))
+      for (const { deployment, by } of overtaken) await supersede(deployment, by)
+      if (!carryOn) break
+      const ended = await carrier.carryOut(carryOn, turn)
+      settle ||= ended.finished?.outcome !== 'succeeded'
+    }
+    if (settle) await reconciler.settle(target, turn.signal)
+  }
+
+  const supersede = async (deployment: Deployment, by: string): Promise<void> => {
+    if (deployment.instances) await fleet.stop(deployment.instances)
+    await carrier.record(deployment, { kind: 'overtaken', by })
+  }
+
+  const lanes = createLanes({
+    work,
+    onError: (target, error) => {
+      report(`deploying ${targetLabel(target)}`, error)
+      later(() => clock.sleep(5_000, closing.signal).then(() => lanes.drive(target, { settle: true })))
+    },
+  })
+
+  const later = (act: () => Promise<void>): void => {
+    const running = act().catch((error: unknown) => report('deploy', error))
+    background.add(running)
+    void running.finally(() => background.delete(running))
+  }
+
+  /** Asks for the deployment of every release that none was asked for yet. */
+  const requestReleases = async (): Promise<void> => {
+    await views.reach()
+    for (const row of await queries.unrequested()) {
+      const target = targetOfRow({ ...row, environment: environments[0] })
+      const subject = deploymentSubject(row.deployment)
+      const about = { subject, actor, causes: [row.seq] }
+      const payload = {
+        deployment: row.deployment,
+        ...target,
+        ...releaseOfRow(row),
+        reason: 'push',
+        push: row.push,
+      } as const
+      await ledger.append([fact(deploymentRequested, { ...about, payload })], { expect: { subject, seq: 0 } })
+    }
+  }
+
+  const follow = serially(async (): Promise<void> => {
+    const types = [releaseCreated.type, deploymentRequested.type, refUpdated.type]
+    for (;;) {
+      const facts = await ledger.read({ after: followed, types, limit: 500 })
+      if (facts.some((one) => isFact(releaseCreated, one))) await requestReleases()
+      for (const one of facts) drive(one)
+      if (facts.some(isOurRef)) await survey()
+      const last = facts.at(-1)
+      if (!last) return
+      followed = last.seq
+    }
+  })
+
+  const drive = (recorded: RecordedFact): void => {
+    if (!isFact(deploymentRequested, recorded)) return
+    const { deployment, project, service, environment } = recorded.payload
+    lanes.drive({ project, service, environment }, { newest: { seq: recorded.seq, deployment } })
+  }
+
+  const survey = serially(async (): Promise<void> => {
+    const { targets, head } = await reconciler.survey(surveyed)
+    for (const target of targets) lanes.drive(target, { settle: true })
+    surveyed = head
+  })
+
+  const patrol = async (): Promise<void> => {
+    while (!closing.signal.aborted) {
+      await clock.sleep(surveyEveryMs, closing.signal)
+      await survey().catch((error: unknown) => report('comparing what runs with what should', error))
+    }
+  }
+
+  return {
+    name: 'deploy',
+    facts: deployFacts,
+    views: [deployView],
+    ...requests,
+    queries,
+    /** Where desired state lives; served by the Git host as `headway/environments`. */
+    repository: directory,
+
+    start: async (): Promise<void> => {
+      await repository.prepare()
+      followed = (await ledger.head()).seq
+      await requestReleases()
+      await views.reach()
+      for (const { target, id, requestedSeq } of await queries.unfinished())
+        lanes.drive(target, { newest: { seq: requestedSeq, deployment: id } })
+      unsubscribe = ledger.onAppend(() => later(follow))
+      later(follow)
+      later(async () => {
+        await untilItAnswers(() => fleet.learnRoutes())
+        routesAreKnown()
+        await survey()
+        await patrol()
+      })
+    },
+
+    stop: async (): Promise<void> => {
+      unsubscribe()
+      closing.abort()
+      routesAreKnown()
+      await lanes.close()
+      await Promise.all(background)
+    },
+
+    /** Compares what runs with what should, now, and mends what differs. */
+    reconcile: survey,
+
+    /** Resolves when a deployment has come to its end; rejects when there is none of that id or the signal aborts. */
+    finished: async (deployment: string, signal?: AbortSignal): Promise<Deployment> =>
+      new Promise<Deployment>((resolve, reject) => {
+        const look = async (): Promise<void> => {
+          await views.reach()
+          const state = await queries.deployment(deployment)
+          if (!state) throw new Error(`there is no deployment ${deployment}`)
+          if (state.finished) done(() => resolve(state))
+        }
+        const done = (settle: () => void): void => {
+          stopListening()
+          signal?.removeEventListener('abort', onAbort)
+          settle()
+        }
+        const onAbort = (): void => done(() => reject(signal?.reason))
+        const check = (): void => void look().catch((error: unknown) => done(() => reject(error)))
+        const stopListening = ledger.onAppend(check)
+        signal?.addEventListener('abort', onAbort, { once: true })
+        check()
+      }),
+
+    /** Takes a service out of every environment. Its database stays until it is removed by itself. */
+    remove: async (key: ServiceKey, by: string): Promise<void> => {
+      await views.reach()
+      for (const environment of environments) await removeFrom({ ...key, environment }, by)
+    },
+
+    instances: () => runtime.instances(),
+
+    /** Releases that must be kept: those that run, those that are on their way, and those that can be gone back to. */
+    inUse: async (): Promise<Set<Digest>> => {
+      await views.reach()
+      const kept = new Set((await queries.unfinished()).map(({ release }) => release))
+      for (const row of await queries.services()) {
+        const current = row.current ? await queries.deployment(row.current) : null
+        const succeeded = await queries.succeededOf(targetOfRow(row), 1000)
+        const distinct = [...new Set(succeeded.map(({ release }) => release))]
+        for (const release of [...(current ? [current.release] : []), ...distinct.slice(0, rollbackTargets)])
+          kept.add(release)
+      }
+      return kept
+    },
+
+    /** The facts by which others follow a deployment to its end, in order. */
+    follows: [deploymentRequested, deploymentFinished] as const,
+  } satisfies Stage & Record<string, unknown>
+
+  async function removeFrom(target: Target, by: string): Promise<void> {
+    const row = await queries.service(target)
+    if (!row || (row.removed_at !== null && row.current === null)) throw unknownService(target)
+    await lanes.exclusive(target, async (signal) => {
+      const path = desiredPath(target)
+      const head = await repository.head()
+      const [file] = head ? await repository.readAll([`${head}:${path}`]) : []
+      const trailer = `Headway-Intent: ${options.ids('removal')}`
+      if (file) await repository.commit({ path, text: null, subject: `Remove ${targetLabel(target)}`, trailer })
+      await views.reach()
+      await reconciler.settle(target, signal, by)
+    })
+  }
+
+  async function untilItAnswers(ask: () => Promise<void>): Promise<void> {
+    for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 5_000)) {
+      try {
+        return await ask()
+      } catch (error) {
+        closing.signal.throwIfAborted()
+        report('asking the runtime for its routes', error)
+        await clock.sleep(waitMs, closing.signal)
+      }
+    }
+  }
+}
+export type Deploy = ReturnType<typeof createDeploy>
+
+const isOurRef = (recorded: RecordedFact): boolean =>
+  isFact(refUpdated, recorded) &&
+  recorded.payload.project === platformProject &&
+  recorded.payload.repository === environmentsRepository
+
+const unknownService = ({ project, service, environment }: Target): Problem =>
+  new Problem({
+    kind: 'service-not-found',
+    status: 404,
+    detail: `there is no ${project}/${service} in ${environment}`,
+    next: 'headway status lists the services',
+  })
+
+/** Never twice at once; asked for while it runs, it runs once more afterwards. */
+const serially = (act: () => Promise<void>): (() => Promise<void>) => {
+  let running: Promise<void> | null = null
+  let again: Promise<void> | null = null
+  const run = (): Promise<void> => {
+    if (running) {
+      again ??= running
+        .catch(() => {})
+        .then(() => {
+          again = null
+          return run()
+        })
+      return again
+    }
+    running = act().finally(() => {
+      running = null
+    })
+    return running
+  }
+  return run
+}

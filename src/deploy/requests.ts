@@ -1,0 +1,132 @@
+import type { Clock, Ids } from '../clock.ts'
+import { fact } from '../ledger/fact.ts'
+import type { Ledger, Views } from '../ledger/ledger.ts'
+import {
+  type CommitId,
+  type Digest,
+  type EnvironmentName,
+  type ServiceKey,
+  shortCommit,
+  shortDigest,
+} from '../names.ts'
+import { Problem } from '../problem.ts'
+import { deploymentRequested } from './facts.ts'
+import { type Deployment, deploymentSubject, type Reason } from './rollout.ts'
+import { environments, type Target } from './target.ts'
+import { type DeployQueries, releaseOfRow } from './views.ts'
+
+/** Asked for again within this time, a rollback is the same one: its answer was lost, or the key was pressed twice. */
+const sameRollbackMs = 10_000
+
+/** What people ask of deploy, each turned into an intent in the ledger; carrying it out is somebody else's. */
+export const createRequests = (ports: {
+  readonly ledger: Ledger
+  readonly views: Views
+  readonly queries: DeployQueries
+  readonly clock: Clock
+  readonly ids: Ids
+}) => {
+  const { ledger, views, queries, clock, ids } = ports
+
+  const request = async (
+    target: Target,
+    version: { release: Digest; commit: CommitId },
+    reason: Reason,
+    actor: string,
+  ): Promise<string> => {
+    const deployment = ids('deployment')
+    const subject = deploymentSubject(deployment)
+    const payload = { deployment, ...target, ...version, reason, push: null }
+    await ledger.append([fact(deploymentRequested, { subject, actor, payload })])
+    return deployment
+  }
+
+  /** The release that a person means by (the beginning of) its digest or its commit. */
+  const find = async (key: ServiceKey, word: string): Promise<{ release: Digest; commit: CommitId }> => {
+    const wanted = word.toLowerCase().replace(/^sha256:/, '')
+    const known = (await queries.releasesOf(key.project, key.service)).map(releaseOfRow)
+    const found = known.filter(
+      ({ release, commit }) => commit.startsWith(wanted) || release.slice('sha256:'.length).startsWith(wanted),
+    )
+    const distinct = [...new Map(found.map((one) => [one.release, one])).values()]
+    const [only] = distinct
+    if (only && distinct.length === 1 && wanted.length >= 4) return only
+    throw new Problem({
+      kind: distinct.length > 1 ? 'release-ambiguous' : 'release-not-found',
+      status: distinct.length > 1 ? 409 : 404,
+      detail:
+        distinct.length > 1
+          ? `${word} could be ${distinct.map(({ release, commit }) => `${shortCommit(commit)} (${shortDigest(release)})`).join(' or ')}`
+          : `no release of ${key.project}/${key.service} begins with ${word}`,
+      next: `name four or more characters of a commit or digest that headway deployments ${key.service} shows`,
+    })
+  }
+
+  return {
+    /**
+     * Goes back to the release that ran before the one that runs now, code and configuration together, or to the one named.
+     * Resolves to the deployment's id as soon as the intent is recorded.
+     */
+    rollback: async (
+      key: ServiceKey,
+      options: { to?: string | undefined; environment?: EnvironmentName | undefined; actor: string },
+    ): Promise<string> => {
+      await views.reach()
+      const target = { ...key, environment: options.environment ?? environments[0] }
+      if (options.to !== undefined) return request(target, await find(key, options.to), 'rollback', options.actor)
+      const row = await queries.service(target)
+      const latest = row ? await queries.deployment(row.latest) : null
+      if (latest?.reason === 'rollback' && isRecent(latest, clock.now())) return latest.id
+      if (!row?.current) throw nothingRuns(target)
+      const current = await queries.deployment(row.current)
+      const previous = current && previousOf(current, await queries.succeededOf(target, 1000))
+      if (!previous) throw nothingEarlier(target)
+      const { release, commit } = previous
+      return request(target, { release, commit }, 'rollback', options.actor)
+    },
+
+    /** Deploys a release; without one, what runs now once more, with the settings as they are now. */
+    deploy: async (
+      key: ServiceKey,
+      options: { release?: string | undefined; environment?: EnvironmentName | undefined; actor: string },
+    ): Promise<string> => {
+      await views.reach()
+      const target = { ...key, environment: options.environment ?? environments[0] }
+      if (options.release !== undefined)
+        return request(target, await find(key, options.release), 'manual', options.actor)
+      const row = await queries.service(target)
+      const current = row?.current ? await queries.deployment(row.current) : null
+      if (current)
+        return request(target, { release: current.release, commit: current.commit }, 'configuration', options.actor)
+      const [newest] = await queries.releasesOf(key.project, key.service)
+      if (!newest) throw nothingRuns(target)
+      return request(target, releaseOfRow(newest), 'manual', options.actor)
+    },
+  }
+}
+
+/** The newest success with another release from before the running one first succeeded: rolling back twice goes further back. */
+export const previousOf = (current: Deployment, succeededNewestFirst: readonly Deployment[]): Deployment | null => {
+  const firstOfCurrent = succeededNewestFirst.findLastIndex(({ release }) => release === current.release)
+  return succeededNewestFirst.slice(firstOfCurrent + 1)[0] ?? null
+}
+
+const isRecent = (deployment: Deployment, now: number): boolean =>
+  deployment.finished === null ||
+  (deployment.finished.outcome === 'succeeded' && now - deployment.finished.at < sameRollbackMs)
+
+const nothingRuns = ({ project, service, environment }: Target): Problem =>
+  new Problem({
+    kind: 'service-not-running',
+    status: 404,
+    detail: `${project}/${service} does not run in ${environment}`,
+    next: `push a commit of it; headway deployments ${service} shows what was tried`,
+  })
+
+const nothingEarlier = ({ project, service, environment }: Target): Problem =>
+  new Problem({
+    kind: 'nothing-earlier',
+    status: 409,
+    detail: `no earlier release of ${project}/${service} has run in ${environment}`,
+    next: `headway deployments ${service} lists the releases; headway rollback ${service} --to <commit> chooses one`,
+  })

@@ -1,0 +1,319 @@
+import type { Kysely, Transaction } from 'kysely'
+import { refUpdated } from '../code/facts.ts'
+import { isFact, type RecordedFact } from '../ledger/fact.ts'
+import type { View } from '../ledger/ledger.ts'
+import { CommitId, Digest, EnvironmentName, ProjectName, ServiceName } from '../names.ts'
+import { releaseCreated } from '../package/facts.ts'
+import { serviceRemoved } from './facts.ts'
+import { type Deployment, deploymentSubject, fold } from './rollout.ts'
+import { deploymentIdFor, environments, type Target } from './target.ts'
+
+/** One row a deployment; `state` is the folded deployment as JSON, the columns beside it are what is asked for. */
+export type DeploymentRow = {
+  deployment: string
+  project: string
+  service: string
+  environment: string
+  release: string
+  commit_id: string
+  requested_seq: number
+  requested_at: number
+  /** When the push that led to it was received; null for what no push led to. */
+  pushed_at: number | null
+  finished_at: number | null
+  outcome: string | null
+  state: string
+}
+
+/** One row for each service and environment that was ever deployed. */
+export type ServiceRow = {
+  project: string
+  service: string
+  environment: string
+  /** The newest deployment that was asked for. */
+  latest: string
+  /** The deployment whose instances take the traffic; null while none does. */
+  serving: string | null
+  /** The newest that succeeded; null while there is none (any more). */
+  current: string | null
+  removed_at: number | null
+}
+
+/** One row for each release that was made for a service, with the deployment that it asks for. */
+export type ReleaseRow = {
+  seq: number
+  deployment: string
+  project: string
+  service: string
+  release: string
+  commit_id: string
+  push: string
+  created_at: number
+}
+
+type PushRow = { push: string; pushed_at: number }
+
+export type DeployTables = {
+  deploy_deployments: DeploymentRow
+  deploy_services: ServiceRow
+  deploy_releases: ReleaseRow
+  deploy_pushes: PushRow
+}
+
+export const deployView: View<DeployTables> = {
+  name: 'deploy',
+  version: 1,
+  create: async (db) => {
+    await db.schema
+      .createTable('deploy_deployments')
+      .addColumn('deployment', 'text', (column) => column.primaryKey())
+      .addColumn('project', 'text', (column) => column.notNull())
+      .addColumn('service', 'text', (column) => column.notNull())
+      .addColumn('environment', 'text', (column) => column.notNull())
+      .addColumn('release', 'text', (column) => column.notNull())
+      .addColumn('commit_id', 'text', (column) => column.notNull())
+      .addColumn('requested_seq', 'bigint', (column) => column.notNull())
+      .addColumn('requested_at', 'bigint', (column) => column.notNull())
+      .addColumn('pushed_at', 'bigint')
+      .addColumn('finished_at', 'bigint')
+      .addColumn('outcome', 'text')
+      .addColumn('state', 'text', (column) => column.notNull())
+      .execute()
+    await db.schema
+      .createIndex('deploy_deployments_target')
+      .on('deploy_deployments')
+      .columns(['project', 'service', 'environment', 'requested_seq'])
+      .execute()
+    await db.schema
+      .createIndex('deploy_deployments_outcome')
+      .on('deploy_deployments')
+      .columns(['outcome', 'requested_seq'])
+      .execute()
+    await db.schema
+      .createTable('deploy_services')
+      .addColumn('project', 'text', (column) => column.notNull())
+      .addColumn('service', 'text', (column) => column.notNull())
+      .addColumn('environment', 'text', (column) => column.notNull())
+      .addColumn('latest', 'text', (column) => column.notNull())
+      .addColumn('serving', 'text')
+      .addColumn('current', 'text')
+      .addColumn('removed_at', 'bigint')
+      .addPrimaryKeyConstraint('deploy_services_key', ['project', 'service', 'environment'])
+      .execute()
+    await db.schema
+      .createTable('deploy_releases')
+      .addColumn('seq', 'bigint', (column) => column.primaryKey())
+      .addColumn('deployment', 'text', (column) => column.notNull())
+      .addColumn('project', 'text', (column) => column.notNull())
+      .addColumn('service', 'text', (column) => column.notNull())
+      .addColumn('release', 'text', (column) => column.notNull())
+      .addColumn('commit_id', 'text', (column) => column.notNull())
+      .addColumn('push', 'text', (column) => column.notNull())
+      .addColumn('created_at', 'bigint', (column) => column.notNull())
+      .execute()
+    await db.schema
+      .createIndex('deploy_releases_service')
+      .on('deploy_releases')
+      .columns(['project', 'service', 'seq'])
+      .execute()
+    await db.schema
+      .createTable('deploy_pushes')
+      .addColumn('push', 'text', (column) => column.primaryKey())
+      .addColumn('pushed_at', 'bigint', (column) => column.notNull())
+      .execute()
+  },
+  drop: async (db) => {
+    for (const table of ['deploy_deployments', 'deploy_services', 'deploy_releases', 'deploy_pushes'])
+      await db.schema.dropTable(table).ifExists().execute()
+  },
+  apply: async (tx, recorded) => {
+    if (isFact(refUpdated, recorded)) {
+      const row = { push: recorded.payload.push, pushed_at: recorded.at }
+      await tx
+        .insertInto('deploy_pushes')
+        .values(row)
+        .onConflict((clash) => clash.doNothing())
+        .execute()
+    } else if (isFact(releaseCreated, recorded)) {
+      const { project, service, digest, commit, push } = recorded.payload
+      const asked = { deployment: deploymentOfRelease(recorded.seq), project, service }
+      const row = { seq: recorded.seq, ...asked, release: digest, commit_id: commit, push, created_at: recorded.at }
+      await tx
+        .insertInto('deploy_releases')
+        .values(row)
+        .onConflict((clash) => clash.doNothing())
+        .execute()
+    } else if (isFact(serviceRemoved, recorded)) {
+      await tx
+        .updateTable('deploy_services')
+        .set({ current: null, serving: null, removed_at: recorded.at })
+        .where('project', '=', recorded.payload.project)
+        .where('service', '=', recorded.payload.service)
+        .execute()
+    } else await applyToDeployment(tx, recorded)
+  },
+}
+
+/** The deployment that a release asks for in the first environment. */
+const deploymentOfRelease = (seq: number): string => deploymentIdFor(`release ${seq} ${environments[0]}`)
+
+const subjectPrefix = deploymentSubject('')
+
+const applyToDeployment = async (tx: Transaction<DeployTables>, recorded: RecordedFact): Promise<void> => {
+  if (!recorded.subject.startsWith(subjectPrefix)) return
+  const id = recorded.subject.slice(subjectPrefix.length)
+  const row = await tx.selectFrom('deploy_deployments').selectAll().where('deployment', '=', id).executeTakeFirst()
+  const before = row ? parseDeployment(row.state) : null
+  const after = fold(before, recorded)
+  if (!after) return
+  const columns = {
+    finished_at: after.finished?.at ?? null,
+    outcome: after.finished?.outcome ?? null,
+    state: JSON.stringify(after),
+  }
+  if (row) await tx.updateTable('deploy_deployments').set(columns).where('deployment', '=', id).execute()
+  else {
+    const { project, service, environment } = after.target
+    await tx
+      .insertInto('deploy_deployments')
+      .values({
+        deployment: id,
+        project,
+        service,
+        environment,
+        release: after.release,
+        commit_id: after.commit,
+        requested_seq: after.requestedSeq,
+        requested_at: after.requestedAt,
+        pushed_at: after.push ? await pushedAt(tx, after.push) : null,
+        ...columns,
+      })
+      .execute()
+  }
+  await applyToService(tx, before, after)
+}
+
+const pushedAt = async (tx: Transaction<DeployTables>, push: string): Promise<number | null> => {
+  const row = await tx.selectFrom('deploy_pushes').select('pushed_at').where('push', '=', push).executeTakeFirst()
+  return row?.pushed_at ?? null
+}
+
+const applyToService = async (
+  tx: Transaction<DeployTables>,
+  before: Deployment | null,
+  after: Deployment,
+): Promise<void> => {
+  const { project, service, environment } = after.target
+  if (!before) {
+    await tx
+      .insertInto('deploy_services')
+      .values({ project, service, environment, latest: after.id, serving: null, current: null, removed_at: null })
+      .onConflict((clash) => clash.columns(['project', 'service', 'environment']).doUpdateSet({ latest: after.id }))
+      .execute()
+    return
+  }
+  const shifted = before.shiftedAt === null && after.shiftedAt !== null
+  const succeeded = before.finished === null && after.finished?.outcome === 'succeeded'
+  if (!shifted && !succeeded) return
+  await tx
+    .updateTable('deploy_services')
+    .set(shifted ? { serving: after.id, removed_at: null } : { current: after.id })
+    .where('project', '=', project)
+    .where('service', '=', service)
+    .where('environment', '=', environment)
+    .execute()
+}
+
+/** Our own JSON, written by the view above. */
+const parseDeployment = (state: string): Deployment => JSON.parse(state)
+
+/** What is asked of the view. */
+export const createDeployQueries = (db: Kysely<DeployTables>) => {
+  const of = (target: Target) =>
+    db
+      .selectFrom('deploy_deployments')
+      .select('state')
+      .where('project', '=', target.project)
+      .where('service', '=', target.service)
+      .where('environment', '=', target.environment)
+      .orderBy('requested_seq', 'desc')
+  const parsed = (rows: readonly { state: string }[]): Deployment[] => rows.map((row) => parseDeployment(row.state))
+
+  return {
+    deployment: async (id: string): Promise<Deployment | null> => {
+      const row = await db
+        .selectFrom('deploy_deployments')
+        .select('state')
+        .where('deployment', '=', id)
+        .executeTakeFirst()
+      return row ? parseDeployment(row.state) : null
+    },
+    unfinished: async (): Promise<Deployment[]> =>
+      parsed(await db.selectFrom('deploy_deployments').select('state').where('outcome', 'is', null).execute()),
+    unfinishedOf: async (target: Target): Promise<Deployment[]> =>
+      parsed(await of(target).where('outcome', 'is', null).execute()),
+    /** The newest that succeeded first, each release once. */
+    succeededOf: async (target: Target, limit: number): Promise<Deployment[]> =>
+      parsed(await of(target).where('outcome', '=', 'succeeded').limit(limit).execute()),
+    /** The newest success of this release with this target. */
+    lastSuccessOf: async (target: Target, release: Digest): Promise<Deployment | null> =>
+      parsed(
+        await of(target).where('outcome', '=', 'succeeded').where('release', '=', release).limit(1).execute(),
+      )[0] ?? null,
+    /** Releases that no deployment was asked for yet. */
+    unrequested: async (): Promise<ReleaseRow[]> =>
+      db
+        .selectFrom('deploy_releases')
+        .selectAll('deploy_releases')
+        .leftJoin('deploy_deployments', 'deploy_deployments.deployment', 'deploy_releases.deployment')
+        .where('deploy_deployments.deployment', 'is', null)
+        .orderBy('deploy_releases.seq')
+        .execute(),
+    releasesOf: async (project: ProjectName, service: ServiceName): Promise<ReleaseRow[]> =>
+      db
+        .selectFrom('deploy_releases')
+        .selectAll()
+        .where('project', '=', project)
+        .where('service', '=', service)
+        .orderBy('seq', 'desc')
+        .limit(1000)
+        .execute(),
+    service: async (target: Target): Promise<ServiceRow | null> =>
+      (await db
+        .selectFrom('deploy_services')
+        .selectAll()
+        .where('project', '=', target.project)
+        .where('service', '=', target.service)
+        .where('environment', '=', target.environment)
+        .executeTakeFirst()) ?? null,
+    services: async (project?: ProjectName): Promise<ServiceRow[]> => {
+      const all = db.selectFrom('deploy_services').selectAll().orderBy('project').orderBy('service')
+      return (project ? all.where('project', '=', project) : all).execute()
+    },
+    history: async (query: {
+      project: ProjectName
+      service?: ServiceName | undefined
+      limit: number
+    }): Promise<{ deployment: Deployment; pushedAt: number | null }[]> => {
+      const all = db
+        .selectFrom('deploy_deployments')
+        .select(['state', 'pushed_at'])
+        .where('project', '=', query.project)
+        .orderBy('requested_seq', 'desc')
+        .limit(query.limit)
+      const rows = await (query.service ? all.where('service', '=', query.service) : all).execute()
+      return rows.map((row) => ({ deployment: parseDeployment(row.state), pushedAt: row.pushed_at }))
+    },
+  }
+}
+export type DeployQueries = ReturnType<typeof createDeployQueries>
+
+export const targetOfRow = (row: { project: string; service: string; environment: string }): Target => ({
+  project: ProjectName.parse(row.project),
+  service: ServiceName.parse(row.service),
+  environment: EnvironmentName.parse(row.environment),
+})
+export const releaseOfRow = (row: ReleaseRow): { release: Digest; commit: CommitId } => ({
+  release: Digest.parse(row.release),
+  commit: CommitId.parse(row.commit_id),
+})
