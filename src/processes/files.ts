@@ -1,0 +1,32 @@
+import { randomBytes } from 'node:crypto'
+import { chmodSync, closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+/**
+ * Writes a file so that after a crash at any instant it holds the old text or the new one, whole, and is durable when this returns. The
+ * caller marks the effect.
+ */
+export const writeDurably = (file: string, text: string | Uint8Array, mode = 0o600): void => {
+  const fresh = `${file}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`
+  const descriptor = openSync(fresh, 'wx', mode)
+  try {
+    const bytes = Buffer.from(text)
+    for (let written = 0; written < bytes.length; ) written += writeSync(descriptor, bytes, written)
+    fsyncSync(descriptor)
+  } catch (error) {
+    closeSync(descriptor)
+    rmSync(fresh, { force: true })
+    throw error
+  }
+  closeSync(descriptor)
+  chmodSync(fresh, mode)
+  renameSync(fresh, file)
+  syncDirectory(dirname(file))
+}
+
+/** Makes a rename, creation or removal in a directory durable. */
+export const syncDirectory = (directory: string): void => {
+  const descriptor = openSync(directory, 'r')
+  fsyncSync(descriptor)
+  closeSync(descriptor)
+}
