@@ -115,7 +115,7 @@ const mustBeFree = async (into: string, target: string): Promise<void> => {
 const isOwnFolder = async (from: string, folder: string): Promise<boolean> => {
   const path = join(from, folder)
   const status = await lstat(path).catch(() => null)
-  return status?.isDirectory() && `${await realpath(path)}/`.startsWith(`${await realpath(from)}/`)
+  return status?.isDirectory() === true && `${await realpath(path)}/`.startsWith(`${await realpath(from)}/`)
 }
 
 const run = promisify(execFile)

@@ -46,6 +46,8 @@ export const jobFinished = defineFact(
         durationMs: z.number(),
       }),
     ),
+    /** Why it did not succeed; also there when `continue-on-error` made a success of it. */
+    failure: Failure.nullable().optional(),
   }),
 )
 export const runFinished = defineFact(
@@ -54,11 +56,29 @@ export const runFinished = defineFact(
   z.object({ run: z.string(), conclusion: Conclusion, failure: Failure.nullable() }),
 )
 
+/** Somebody asked for it to end; also a run that is started over after a crash obeys. */
+export const runCancelRequested = defineFact('run.cancel-requested', 1, z.object({ run: z.string() }))
+
 /** All the runs of one pushed commit have ended. Only what concluded with success becomes a release. Subject `push:<id>`. */
 export const pushVerified = defineFact(
   'push.verified',
   1,
-  z.object({ ...source, conclusion: Conclusion, runs: z.array(z.string()), failure: Failure.nullable() }),
+  z.object({
+    ...source,
+    conclusion: Conclusion,
+    runs: z.array(z.string()),
+    failure: Failure.nullable(),
+    /** What was left out and why: workflows that this push does not start. */
+    notes: z.array(z.string()).optional(),
+  }),
 )
 
-export const buildFacts = [runQueued, runStarted, jobStarted, jobFinished, runFinished, pushVerified] as const
+export const buildFacts = [
+  runQueued,
+  runStarted,
+  jobStarted,
+  jobFinished,
+  runFinished,
+  runCancelRequested,
+  pushVerified,
+] as const

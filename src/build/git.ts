@@ -1,5 +1,8 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import type { CommitId } from '../names.ts'
+import type { CommitId, ProjectName, RepositoryName } from '../names.ts'
+
+/** Where a bare repository stands. */
+export type RepositoryPath = (project: ProjectName, repository: RepositoryName) => string
 
 const largestAnswerBytes = 64 * 1024 * 1024
 

@@ -35,6 +35,7 @@ export type Toolchain = {
   find(program: string, range: string | null, user: RunAs | null): Promise<ToolSearch>
   /** The folders for the PATH of a job that asked for nothing: the standard ones, then those of tools found elsewhere. */
   defaultPath(user: RunAs | null): Promise<readonly string[]>
+  hasBash(): Promise<boolean>
 }
 
 /** What to tell somebody whose tool is missing. */
@@ -82,6 +83,7 @@ export const createToolchain = (toolsDirectory: string): Toolchain => {
       }
       return path
     },
+    hasBash: async () => standardPath.some((folder) => existsSync(join(folder, 'bash'))),
   }
 }
 

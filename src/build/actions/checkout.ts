@@ -1,6 +1,5 @@
 import { join, normalize } from 'node:path'
-import type { ProjectName, RepositoryName } from '../../names.ts'
-import { git, packCommits } from '../git.ts'
+import { git, packCommits, type RepositoryPath } from '../git.ts'
 import type { Action } from '../jobs/actions.ts'
 import { refName } from '../jobs/contexts.ts'
 
@@ -24,7 +23,7 @@ const refusedUnlessFalse = new Set(['submodules', 'lfs'])
  * default, so `git log -1` and `git rev-parse HEAD` work; `fetch-depth: 0` brings all of the branch's history.
  */
 export const checkoutAction =
-  (repositoryPath: (project: ProjectName, repository: RepositoryName) => string): Action =>
+  (repositoryPath: RepositoryPath): Action =>
   async ({ inputs, source, workspace, run, say }) => {
     for (const [name, value] of Object.entries(inputs)) {
       if (

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import type { Clock } from '../../clock.ts'
 import { describeError } from '../../problem.ts'
-import type { RunAs } from '../../processes/command.ts'
 import type { Conclusion, Failure } from '../facts.ts'
 import { flagFrom, numberFrom, textFrom, textsFrom } from '../workflow/evaluate.ts'
 import { holds, type Json, type Scope, type Status } from '../workflow/expression.ts'
@@ -13,7 +12,7 @@ import { hashFiles } from './hash-files.ts'
 import type { JobLog } from './log.ts'
 import { createMask } from './mask.ts'
 import { marked } from './output.ts'
-import { endFamily } from './processes.ts'
+import { endFamily, type JobUser } from './processes.ts'
 import { shellCommand } from './shell.ts'
 import { failed, runProgram, type StepEnd, type StepPlace, scriptFile } from './step.ts'
 import { prepareWorkspace, removeWorkspace, writeForJob } from './workspace.ts'
@@ -38,7 +37,7 @@ export type JobOrder = {
 /** Where and as whom it runs. */
 export type JobPlace = {
   readonly root: string
-  readonly user: RunAs | null
+  readonly user: JobUser | null
   readonly log: JobLog
   readonly clock: Clock
   readonly actions: Actions

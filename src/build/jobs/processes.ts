@@ -80,8 +80,12 @@ export type ProcessFamily = {
   readonly marker: string
   readonly directory: string | null
   readonly sessions: ReadonlySet<number>
-  readonly user: RunAs | null
+  /** Whose they are; null: Headway's own user; `anyone` where that is not known any more. */
+  readonly user: JobUser | null | 'anyone'
 }
+
+/** An exclusive user is one that runs nothing but this job, so that all that it runs belongs to the job. */
+export type JobUser = RunAs & { readonly isExclusive: boolean }
 
 /**
  * Kills every process of a family, and goes on until none is found, as they may be starting others meanwhile. Resolves to
@@ -117,8 +121,9 @@ const signal = (pid: number, name: NodeJS.Signals): void => {
 
 /** The living members. Without /proc (no Linux) these are the sessions' leaders, by their groups. */
 export const membersOf = (family: ProcessFamily): number[] => {
-  const owner = family.user?.uid ?? process.getuid?.()
-  return processIds().flatMap((pid) => (ownerOf(pid) === owner && isMember(pid, family) ? [pid] : []))
+  const { user } = family
+  const owner = user === 'anyone' ? null : (user?.uid ?? process.getuid?.())
+  return processIds().filter((pid) => (owner === null || ownerOf(pid) === owner) && isMember(pid, family))
 }
 
 const processIds = (): number[] => {
@@ -129,10 +134,11 @@ const processIds = (): number[] => {
   }
 }
 
-const isMember = (pid: number, { marker, directory, sessions }: ProcessFamily): boolean => {
+const isMember = (pid: number, { marker, directory, sessions, user }: ProcessFamily): boolean => {
   if (pid === process.pid) return false
   const status = statusOf(pid)
   if (status === null || status.isZombie) return false
+  if (user !== null && user !== 'anyone' && user.isExclusive) return true
   if (sessions.has(status.session)) return true
   if (
     readOrEmpty(`/proc/${pid}/environ`)

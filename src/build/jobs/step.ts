@@ -3,12 +3,11 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../clock.ts'
 import { describeError } from '../../problem.ts'
-import type { RunAs } from '../../processes/command.ts'
 import { type CommandFile, isRefusedVariable, parsePairs, parsePaths } from './command-files.ts'
 import type { JobLog } from './log.ts'
 import type { Mask } from './mask.ts'
 import { createOutputReader, marked } from './output.ts'
-import { type Ending, endFamily, markerVariable, signalGroup, startProcess } from './processes.ts'
+import { type Ending, endFamily, type JobUser, markerVariable, signalGroup, startProcess } from './processes.ts'
 import { makeCommandFiles, readCommandFile, type Workspace } from './workspace.ts'
 
 /** What a step's program may change for the steps behind it, and how it ended. */
@@ -27,7 +26,7 @@ export type StepEnd = {
 /** What all the steps of a job have in common. */
 export type StepPlace = {
   readonly workspace: Workspace
-  readonly user: RunAs | null
+  readonly user: JobUser | null
   readonly log: JobLog
   readonly mask: Mask
   readonly clock: Clock
@@ -71,7 +70,8 @@ export const runProgram = async (program: Program, place: StepPlace): Promise<St
     sessions.add(process.pid)
     output.read(process.stdout)
     output.read(process.stderr)
-    const family = { marker, directory: null, sessions: new Set([process.pid]), user }
+    const stepUser = user && { ...user, isExclusive: false }
+    const family = { marker, directory: null, sessions: new Set([process.pid]), user: stepUser }
     const watch = watchOver(program, clock, {
       ask: (signal) => signalGroup(process.pid, signal),
       end: () => endFamily(family, clock),

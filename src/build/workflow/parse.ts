@@ -1,10 +1,12 @@
 import { checkJobs } from './check.ts'
+import { unknownReferences } from './names.ts'
 import { readTemplate, type WorkflowFault } from './read.ts'
 import { literalEntries, type Template, textOf, textsOf, valueAt } from './template.ts'
 import type { Condition, Job, RunDefaults, Step, Strategy, Trigger, Workflow } from './workflow.ts'
 
 export type WorkflowParsing =
-  | { readonly kind: 'parsed'; readonly workflow: Workflow }
+  /** The notes are for people: what is probably not meant so. */
+  | { readonly kind: 'parsed'; readonly workflow: Workflow; readonly notes: readonly string[] }
   | { readonly kind: 'invalid'; readonly faults: readonly [WorkflowFault, ...WorkflowFault[]] }
 
 /**
@@ -25,7 +27,8 @@ export const parseWorkflow = (file: string, text: string): WorkflowParsing => {
     jobs: jobs.map(({ name, key, value }) => jobOf(name, key, value)),
   }
   const [first, ...others] = [...unsupported(jobs), ...checkJobs(workflow.jobs)]
-  return first ? { kind: 'invalid', faults: [first, ...others] } : { kind: 'parsed', workflow }
+  if (first) return { kind: 'invalid', faults: [first, ...others] }
+  return { kind: 'parsed', workflow, notes: unknownReferences(workflow) }
 }
 
 const triggersOf = (on: Template | undefined): Trigger[] => {

@@ -55,14 +55,14 @@ export const filterPattern = (pattern: string): RegExp => {
       if (part === '**') return '.*'
       if (part === '*') return '[^/]*'
       if (part === '?' || part === '+' || part.startsWith('[')) return part
-      return escape(escapedCharacter ?? part)
+      return literally(escapedCharacter ?? part)
     },
   )
   try {
     return new RegExp(`^(?:${source})$`, 's')
   } catch {
-    return new RegExp(`^${escape(pattern)}$`)
+    return new RegExp(`^${literally(pattern)}$`)
   }
 }
 
-const escape = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, '\\$&')
+const literally = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, '\\$&')

@@ -1,0 +1,23 @@
+import { checkoutAction } from './actions/checkout.ts'
+import { dependenciesAction } from './actions/dependencies.ts'
+import { setupAction, setupKinds } from './actions/setup.ts'
+import type { DependencyCache } from './dependencies.ts'
+import type { RepositoryPath } from './git.ts'
+import type { Actions } from './jobs/actions.ts'
+import type { Toolchain } from './toolchain.ts'
+
+/** What runs workflows, GitHub's parser included: loaded with the first push, so that an idle server does not carry it. */
+export { conductRun } from './conduct.ts'
+export { planPush } from './plan.ts'
+
+/** The actions that come with Headway. */
+export const builtInActions = (
+  repositoryPath: RepositoryPath,
+  toolchain: Toolchain,
+  dependencies: DependencyCache,
+): Actions =>
+  new Map([
+    ['actions/checkout', checkoutAction(repositoryPath)],
+    ['headway/dependencies', dependenciesAction(dependencies)],
+    ...Object.entries(setupKinds).map(([name, kind]) => [name, setupAction(kind, toolchain)] as const),
+  ])

@@ -1,0 +1,286 @@
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import type { Clock, Ids } from '../clock.ts'
+import { effect } from '../effect.ts'
+import type { Home } from '../home.ts'
+import { fact } from '../ledger/fact.ts'
+import type { Ledger, Views } from '../ledger/ledger.ts'
+import { CommitId, ProjectName, RepositoryName } from '../names.ts'
+import { describeError } from '../problem.ts'
+import type { Stage } from '../stage.ts'
+import type { Store } from '../store/store.ts'
+import type { JobSettings } from './conduct.ts'
+import { createDependencyCache, type DependencyCache, sweepDependencyCache } from './dependencies.ts'
+import { buildFacts, type Conclusion, Failure, pushVerified, runQueued } from './facts.ts'
+import { type RepositoryPath, readCommit } from './git.ts'
+import type { RunSource } from './jobs/contexts.ts'
+import { endFamily, type JobUser } from './jobs/processes.ts'
+import { createLogBook, type LogLine } from './logs.ts'
+import { createLooker } from './looker.ts'
+import { findRun, listRuns, type RunDetails, type RunQuery, type RunSummary, runsWithKeptLogs } from './queries.ts'
+import { decide, evolve, type RunState } from './run.ts'
+import { createSlots } from './slots.ts'
+import { createToolchain, type Toolchain } from './toolchain.ts'
+import { jobUsers } from './users.ts'
+import { type BuildTables, buildView, generated } from './views.ts'
+
+export type { JobSettings } from './conduct.ts'
+export { createDependencyCache, type DependencyCache, type DependencyKey } from './dependencies.ts'
+export type { RunSource } from './jobs/contexts.ts'
+export type { JobUser } from './jobs/processes.ts'
+export type { LogLine } from './logs.ts'
+export { createToolchain, describeMissing, type Tool, type Toolchain, type ToolSearch } from './toolchain.ts'
+export { jobUsers } from './users.ts'
+
+export type BuildParts = {
+  readonly ledger: Ledger
+  readonly store: Store
+  readonly views: Views
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly home: Home
+  readonly repositoryPath: RepositoryPath
+  readonly settings: JobSettings
+  /** Where the API and Git are reached; asked when a job starts, as the port may not be known before. */
+  readonly serverUrl: () => string
+  /** Says what went wrong with Headway itself while nobody was waiting for an answer. */
+  readonly report: (message: string) => void
+  /** Jobs at the same time; default: as many as the machine has cores. */
+  readonly parallelJobs?: number
+  /** Default: a user for each job that runs at the same time; see `jobUsers`. */
+  readonly userFor?: (slot: number) => JobUser | null
+}
+
+export type Build = Stage & {
+  /** Asks a run to end; `unknown` when there is none, `finished` when it has ended already. */
+  cancel(project: ProjectName, run: string, actor: string): Promise<'cancelling' | 'finished' | 'unknown'>
+  runs(project: ProjectName, query: RunQuery): Promise<RunSummary[]>
+  run(project: ProjectName, run: string): Promise<RunDetails | null>
+  /** A job's log, masked; with `follow` on until the job has ended. */
+  followLog(run: string, job: string, options?: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<LogLine>
+  readonly toolchain: Toolchain
+  readonly dependencies: DependencyCache
+}
+
+/** How long after one another old logs are looked for. */
+const logSweepMs = 6 * 60 * 60_000
+
+/** The build stage: runs workflows for every pushed branch or tag, and says once for each whether it is verified. */
+export const createBuild = (parts: BuildParts): Build => {
+  const { ledger, store, views, clock, home, report } = parts
+  const toolsDirectory = join(home.caches, 'tools')
+  const dependenciesDirectory = join(home.caches, 'dependencies')
+  const toolchain = createToolchain(toolsDirectory)
+  const dependencies = createDependencyCache(dependenciesDirectory)
+  const logs = createLogBook(home.runs)
+  const slots = createSlots(parts.parallelJobs ?? availableParallelism())
+  const userFor = parts.userFor ?? jobUsers(home)
+  const running = new Map<string, { readonly cancel: AbortController; readonly ended: Promise<void> }>()
+  const stopping = new AbortController()
+  const tables = () => store.tables<BuildTables>()
+  const looker = createLooker(() => look(), report, clock, stopping.signal)
+  let stopFollowing = (): void => undefined
+
+  /** Looks for all that is unfinished and goes on with it. */
+  const look = async (): Promise<void> => {
+    await views.reach()
+    const pushes = await tables()
+      .selectFrom('build_pushes')
+      .selectAll()
+      .where('status', '!=', 'verified')
+      .orderBy('seq')
+      .execute()
+    for (const push of pushes) {
+      if (stopping.signal.aborted) return
+      if (push.status === 'new') await queueRuns(push)
+      else await goOn(push)
+    }
+  }
+
+  const queueRuns = async (push: Push): Promise<void> => {
+    const { planPush } = await import('./engine.ts')
+    const source = sourceOf(push)
+    const gitDirectory = parts.repositoryPath(source.project, source.repository)
+    const pushed = { ref: push.ref, before: commitOrNull(push.before), after: source.commit }
+    const plan = await planPush(gitDirectory, readCommit(gitDirectory, source.commit), pushed).catch(
+      (error: unknown) => ({
+        runs: [],
+        notes: [],
+        fault: describeError(error),
+      }),
+    )
+    if (plan.runs.length === 0) {
+      const failure = 'fault' in plan ? { ...noFailure, detail: plan.fault } : null
+      return verify(push, [], failure ? 'failure' : 'skipped', failure, plan.notes)
+    }
+    const facts = plan.runs.map(({ workflow, name }) => {
+      const run = parts.ids('run')
+      return fact(runQueued, {
+        subject: `run:${run}`,
+        actor: 'system:build',
+        causes: [Number(push.seq)],
+        payload: { run, ...source, workflow, name },
+      })
+    })
+    await ledger.append(facts)
+  }
+
+  /** Starts the runs of a push that nobody conducts yet; once all have ended, the push is verified. */
+  const goOn = async (push: Push): Promise<void> => {
+    const runs = await tables()
+      .selectFrom('build_runs')
+      .selectAll()
+      .where('push', '=', push.push)
+      .where('ref', '=', push.ref)
+      .orderBy('seq')
+      .execute()
+    for (const { run, status } of runs) if (status !== 'finished' && !running.has(run)) startRun(push, run)
+    if (!runs.every(({ status }) => status === 'finished')) return
+    const conclusions = runs.map(({ conclusion }) => conclusion)
+    const worst = (['failure', 'cancelled', 'success'] as const).find((one) => conclusions.includes(one)) ?? 'skipped'
+    const failure = runs.find(({ conclusion }) => conclusion === worst)?.failure ?? null
+    const ids = runs.map(({ run }) => run)
+    await verify(push, ids, worst, failure === null ? null : Failure.parse(JSON.parse(failure)), [])
+  }
+
+  const startRun = (push: Push, run: string): void => {
+    const cancel = new AbortController()
+    const ended = conduct(push, run, cancel)
+      .catch((error: unknown) => {
+        if (!stopping.signal.aborted) looker.again(`run ${run}: ${describeError(error)}`)
+      })
+      .finally(() => {
+        running.delete(run)
+      })
+    running.set(run, { cancel, ended })
+  }
+
+  const conduct = async (push: Push, run: string, cancel: AbortController): Promise<void> => {
+    const { conductRun, builtInActions } = await import('./engine.ts')
+    const state = await stateOf(run)
+    if (!state || state.status === 'finished') return
+    if (state.isCancelRequested) cancel.abort()
+    if (state.starts > 0) await endLeftovers(run)
+    const { project, repository, commit, workflow } = state.queued
+    const gitDirectory = parts.repositoryPath(project, repository)
+    const number = await tables()
+      .selectFrom('build_runs')
+      .select(({ fn }) => fn.countAll().as('count'))
+      .where('project', '=', project)
+      .where('repository', '=', repository)
+      .where('workflow', '=', workflow ?? generated)
+      .where('queued_at', '<=', clock.now())
+      .executeTakeFirst()
+    const source: RunSource = {
+      ...sourceOf(push),
+      run,
+      before: commitOrNull(push.before),
+      actor: push.actor,
+      number: Number(number?.count ?? 1),
+      attempt: 1,
+    }
+    const { settings, serverUrl } = parts
+    const actions = builtInActions(parts.repositoryPath, toolchain, dependencies)
+    const tools = { ledger, clock, home, slots, toolchain, actions, settings, logs, serverUrl, userFor }
+    const signals = { cancel: cancel.signal, kill: stopping.signal }
+    await conductRun(state, source, readCommit(gitDirectory, commit), tools, signals)
+  }
+
+  const stateOf = async (run: string): Promise<RunState | undefined> => {
+    let state: RunState | undefined
+    for (const recorded of await ledger.read({ subject: `run:${run}` })) state = evolve(state, recorded)
+    return state
+  }
+
+  /** What an interrupted run has left: processes, directories. */
+  const endLeftovers = async (run: string): Promise<void> => {
+    const directory = join(home.workspaces, run)
+    await endFamily({ marker: `${run}/`, directory, sessions: new Set(), user: 'anyone' }, clock)
+    await effect('build.remove-leftovers', () => rm(directory, { recursive: true, force: true }))
+  }
+
+  const verify = async (
+    push: Push,
+    runs: readonly string[],
+    conclusion: Conclusion,
+    failure: Failure | null,
+    notes: readonly string[],
+  ): Promise<void> => {
+    const payload = { ...sourceOf(push), conclusion, runs: [...runs], failure, notes: [...notes] }
+    const causes = [Number(push.seq)]
+    await ledger.append([fact(pushVerified, { subject: `push:${push.push}`, actor: 'system:build', causes, payload })])
+  }
+
+  const sweepLogs = async (): Promise<void> => {
+    for (;;) {
+      await logs.keepOnly(await runsWithKeptLogs(store, clock.now()))
+      await clock.sleep(logSweepMs, stopping.signal)
+    }
+  }
+
+  return {
+    name: 'build',
+    facts: buildFacts,
+    views: [buildView],
+    toolchain,
+    dependencies,
+    start: async () => {
+      await mkdir(toolsDirectory, { recursive: true, mode: 0o755 })
+      await mkdir(dependenciesDirectory, { recursive: true, mode: 0o711 })
+      await sweepDependencyCache(dependenciesDirectory)
+      for (const run of await readdir(home.workspaces).catch(() => [])) await endLeftovers(run)
+      stopFollowing = ledger.onAppend(() => looker.look())
+      await looker.look()
+      sweepLogs().catch((error: unknown) => {
+        if (!stopping.signal.aborted) report(`sweeping old logs: ${describeError(error)}`)
+      })
+    },
+    stop: async () => {
+      stopFollowing()
+      stopping.abort()
+      await looker.idle()
+      await Promise.all(Array.from(running.values(), ({ ended }) => ended))
+    },
+    cancel: async (project, run, actor) => {
+      const state = await stateOf(run)
+      if (state?.queued.project !== project) return 'unknown'
+      if (state.status === 'finished') return 'finished'
+      const facts = decide(state, { kind: 'cancel', actor })
+      if (facts.length > 0) await ledger.append(facts)
+      running.get(run)?.cancel.abort()
+      return 'cancelling'
+    },
+    runs: async (project, query) => {
+      await views.reach()
+      return listRuns(store, project, query)
+    },
+    run: async (project, run) => {
+      await views.reach()
+      return findRun(store, project, run)
+    },
+    followLog: (run, job, options) => logs.read(run, job, options),
+  }
+}
+
+type Push = BuildTables['build_pushes']
+
+const sourceOf = ({ push, project, repository, ref, after }: Push) => ({
+  push,
+  project: ProjectName.parse(project),
+  repository: RepositoryName.parse(repository),
+  ref,
+  commit: CommitId.parse(after),
+})
+
+const commitOrNull = (commit: string | null): CommitId | null => (commit === null ? null : CommitId.parse(commit))
+
+const noFailure: Failure = {
+  job: null,
+  step: null,
+  command: null,
+  exitCode: null,
+  detail: '',
+  lastLines: [],
+  where: null,
+}

@@ -1,0 +1,98 @@
+import { EventEmitter, once } from 'node:events'
+import { mkdir, open, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { effect } from '../effect.ts'
+
+export type LogLine = { readonly at: number; readonly text: string }
+
+/** The logs of all jobs: `<runs>/<run>/<job>.log`, lines `<epochMs> <text>`. */
+export type LogBook = {
+  /** The file of a job's log, its folder made; until `end(file)` followers wait for more. */
+  begin(run: string, job: string): Promise<string>
+  grew(file: string): void
+  end(file: string): void
+  /** The lines of a job's log, oldest first; with `follow`, on until the job has ended. Nothing where there is no log. */
+  read(run: string, job: string, options?: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<LogLine>
+  /** Removes the logs of all runs but these; resolves to how many. */
+  keepOnly(runs: ReadonlySet<string>): Promise<number>
+}
+
+const chunkBytes = 64 * 1024
+
+export const createLogBook = (directory: string): LogBook => {
+  const open_ = new Set<string>()
+  const events = new EventEmitter().setMaxListeners(0)
+  const fileOf = (run: string, job: string): string => join(directory, safe(run), `${safe(job)}.log`)
+  return {
+    begin: async (run, job) => {
+      await effect('build.make-log-folder', () => mkdir(join(directory, safe(run)), { recursive: true, mode: 0o700 }))
+      const file = fileOf(run, job)
+      open_.add(file)
+      return file
+    },
+    grew: (file) => {
+      events.emit(file)
+    },
+    end: (file) => {
+      open_.delete(file)
+      events.emit(file)
+    },
+    read: (run, job, { follow = false, signal } = {}) => {
+      const file = fileOf(run, job)
+      const isGrowing = (): boolean => follow && open_.has(file) && !signal?.aborted
+      const more = async (): Promise<void> => {
+        await once(events, file, signal ? { signal } : {}).catch(() => undefined)
+      }
+      return linesOf(file, isGrowing, more)
+    },
+    keepOnly: async (runs) => {
+      const others = (await readdir(directory).catch(() => [])).filter((run) => !runs.has(run))
+      for (const run of others)
+        await effect('build.remove-logs', () => rm(join(directory, run), { recursive: true, force: true }))
+      return others.length
+    },
+  }
+}
+
+/** Job keys and run ids are safe by how they are made; a request's are not. */
+const safe = (name: string): string => {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(name)) throw new Error(`${JSON.stringify(name)} is no name of a run or job`)
+  return name
+}
+
+const linesOf = async function* (
+  file: string,
+  isGrowing: () => boolean,
+  more: () => Promise<void>,
+): AsyncGenerator<LogLine> {
+  const handle = await open(file, 'r').catch(() => null)
+  if (handle === null) return
+  try {
+    const buffer = Buffer.alloc(chunkBytes)
+    let rest = Buffer.alloc(0)
+    for (let isAtEnd = false; ; ) {
+      // Asked for before reading once more: what is written in between must not be waited for.
+      const wasGrowing = isGrowing()
+      const grown = isAtEnd && wasGrowing ? more() : Promise.resolve()
+      const { bytesRead } = await handle.read(buffer, 0, chunkBytes, null)
+      if (bytesRead === 0) {
+        if (!wasGrowing) return
+        isAtEnd = true
+        await grown
+        continue
+      }
+      isAtEnd = false
+      const bytes = Buffer.concat([rest, buffer.subarray(0, bytesRead)])
+      const end = bytes.lastIndexOf(10) + 1
+      rest = bytes.subarray(end)
+      for (const line of bytes.toString('utf8', 0, end).split('\n').slice(0, -1)) yield lineFrom(line)
+    }
+  } finally {
+    await handle.close()
+  }
+}
+
+const lineFrom = (line: string): LogLine => {
+  const space = line.indexOf(' ')
+  return { at: Number(line.slice(0, space)) || 0, text: line.slice(space + 1) }
+}
