@@ -1,0 +1,320 @@
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Instance, InstanceSpec, RouteTable } from '../agent/protocol.ts'
+import { type Clock, systemClock, systemIds } from '../clock.ts'
+import { codeFacts } from '../code/facts.ts'
+import type { ServiceDefinition } from '../golden/service.ts'
+import { type FactDefinition, fact } from '../ledger/fact.ts'
+import { ledgerFacts } from '../ledger/facts.ts'
+import type { View } from '../ledger/ledger.ts'
+import { createLedgerTables, openLedger } from '../ledger/open.ts'
+import { createCursorTable, openViews } from '../ledger/views.ts'
+import { CommitId, Digest, defaultProject, RepositoryName, ServiceName } from '../names.ts'
+import { packageFacts, releaseCreated } from '../package/facts.ts'
+import type { Release, Releases } from '../package/release.ts'
+import type { Command, CommandOutcome } from '../processes/command.ts'
+import type { Runtime } from '../runtimes/runtime.ts'
+import { openSqliteStore } from '../store/sqlite.ts'
+import { deployFacts } from './facts.ts'
+import { createDeploy } from './index.ts'
+import { deployView } from './views.ts'
+
+/** What the tests' world knows beside what is on disk: how versions behave. */
+export type Behaviour = 'healthy' | 'never-healthy' | 'slow'
+
+type World = {
+  generation: number
+  routes: RouteTable['routes']
+  instances: Record<string, Instance>
+  /** Every table that was routed, so that a test can say who ever had traffic. */
+  routed: RouteTable['routes'][]
+  stopped: string[]
+}
+
+/** A runtime that keeps its instances in a file, as the agent keeps its own: they outlive the process that tests kill. */
+export const diskRuntime = (
+  directory: string,
+  behaviours: ReadonlyMap<string, Behaviour> = new Map(),
+): Runtime & {
+  world(): World
+  change(edit: (world: World) => void): void
+  become(release: string, healthy: boolean): void
+} => {
+  const file = join(directory, 'runtime.json')
+  const empty: World = { generation: 0, routes: [], instances: {}, routed: [], stopped: [] }
+  const world = (): World => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : structuredClone(empty))
+  const listeners = new Set<() => void>()
+  const change = (edit: (now: World) => void): void => {
+    const now = world()
+    edit(now)
+    writeFileSync(file, JSON.stringify(now))
+    for (const listener of listeners) listener()
+  }
+  const stateOf = (spec: InstanceSpec): Instance['state'] => {
+    const behaviour = behaviours.get(spec.owner.release) ?? 'healthy'
+    return behaviour === 'healthy' ? 'healthy' : behaviour === 'slow' ? 'starting' : 'failed'
+  }
+  return {
+    world,
+    change,
+    become: (release, healthy) =>
+      change(({ instances }) => {
+        for (const instance of Object.values(instances))
+          if (instance.owner.release === release) instance.state = healthy ? 'healthy' : 'failed'
+      }),
+    start: async (spec) => {
+      change(({ instances }) => {
+        instances[spec.id] ??= {
+          id: spec.id,
+          owner: spec.owner,
+          state: stateOf(spec),
+          port: 40_000,
+          pid: 1,
+          startedAt: 0,
+          restarts: 0,
+          lastExit: stateOf(spec) === 'failed' ? { exitCode: 3, signal: null, outOfMemory: false, at: 0 } : null,
+          lastProbe: stateOf(spec) === 'failed' ? 'connect ECONNREFUSED 127.0.0.1:40000' : 'GET / answered 200 in 3 ms',
+          memoryBytes: null,
+        }
+      })
+      const made = world().instances[spec.id]
+      if (!made) throw new Error('unreachable')
+      return made
+    },
+    settled: async (id, timeoutMs, signal) => {
+      const look = () => world().instances[id] ?? null
+      const done = (state: Instance | null) => state === null || ['healthy', 'failed'].includes(state.state)
+      if (done(look())) return look()
+      return new Promise((resolve, reject) => {
+        const end = () => {
+          clearTimeout(timer)
+          listeners.delete(check)
+          signal?.removeEventListener('abort', abort)
+        }
+        const check = () => {
+          if (!done(look())) return
+          end()
+          resolve(look())
+        }
+        const abort = () => {
+          end()
+          reject(signal?.reason)
+        }
+        const timer = setTimeout(() => {
+          end()
+          resolve(look())
+        }, timeoutMs)
+        listeners.add(check)
+        signal?.addEventListener('abort', abort, { once: true })
+        if (signal?.aborted) abort()
+      })
+    },
+    stop: async (id) => {
+      if (!world().instances[id]) return { kind: 'absent' }
+      change((now) => {
+        delete now.instances[id]
+        now.stopped.push(id)
+      })
+      return { kind: 'stopped', drained: true, killed: false, exit: null }
+    },
+    instances: async () => Object.values(world().instances),
+    route: async (table) => {
+      if (table.generation <= world().generation) throw new Error(`generation ${table.generation} is not newer`)
+      change((now) => {
+        now.generation = table.generation
+        now.routes = table.routes
+        now.routed.push(table.routes)
+      })
+    },
+    routes: async () => ({ generation: world().generation, routes: world().routes }),
+    events: async (after) => ({ events: [], next: after }),
+    traffic: async () => ({ epoch: 'none', minutes: [] }),
+    logs: async function* (query) {
+      yield {
+        at: 0,
+        instance: query.instance ?? '',
+        stream: 'stderr',
+        text: 'no configuration found, password hunter22',
+      }
+    },
+  }
+}
+
+export const digestOf = (text: string): Digest =>
+  Digest.parse(`sha256:${createHash('sha256').update(text).digest('hex')}`)
+export const commitOf = (text: string): CommitId => CommitId.parse(createHash('sha1').update(text).digest('hex'))
+
+/** Releases by the words that their digests are made of: `shop v1`. */
+export const fakeReleases = (definitions: Readonly<Record<string, Partial<ServiceDefinition>>>): Releases => {
+  const all = Object.entries(definitions).map(([words, over]): Release => {
+    const name = ServiceName.parse(words.split(' ')[0])
+    return {
+      digest: digestOf(words),
+      project: defaultProject,
+      service: name,
+      commit: commitOf(words),
+      definition: {
+        name,
+        language: 'node',
+        port: 3000,
+        database: null,
+        replicas: 2,
+        owner: null,
+        health: { path: '/', readyTimeoutMs: 60_000 },
+        env: {},
+        secrets: [],
+        hosts: [],
+        resources: { memoryBytes: null, cpus: null },
+        commands: { lint: null, test: null, build: null, start: null },
+        ...over,
+      },
+      argv: ['node', 'server.js'],
+      env: { NODE_ENV: 'production' },
+      workingDirectory: '.',
+    }
+  })
+  return {
+    open: async (digest) => all.find((release) => release.digest === digest) ?? null,
+    unpack: async (digest) => `/images/${digest}`,
+  }
+}
+
+export const runForTests = (command: Command): Promise<CommandOutcome> =>
+  new Promise((resolve, reject) => {
+    const [program, ...words] = command.argv
+    const child = spawn(program, words, { cwd: command.cwd, env: command.env, stdio: 'pipe' })
+    const out: Buffer[] = []
+    const err: Buffer[] = []
+    child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
+    child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
+    child.stdin.on('error', () => {})
+    child.stdin.end(command.input ?? '')
+    child.on('error', reject)
+    child.on('close', (exitCode, signal) =>
+      resolve({ exitCode, signal, stdout: Buffer.concat(out), stderr: Buffer.concat(err).toString(), timedOut: false }),
+    )
+  })
+
+export type TestDeployOptions = {
+  readonly directory: string
+  readonly releases: Readonly<Record<string, Partial<ServiceDefinition>>>
+  readonly behaviours?: ReadonlyMap<string, Behaviour>
+  readonly settings?: Readonly<Record<string, string>>
+  readonly clock?: Clock
+  readonly views?: readonly View[]
+  readonly facts?: readonly FactDefinition[]
+}
+
+/** Deploy with a real ledger and a real Git repository in a directory, and a runtime of files: opened again, it is as it was left. */
+export const openTestDeploy = async (options: TestDeployOptions) => {
+  const { directory } = options
+  const clock = options.clock ?? systemClock
+  const repositories = join(directory, 'repositories')
+  mkdirSync(repositories, { recursive: true })
+  const store = await openSqliteStore(join(directory, 'headway.db'))
+  await createLedgerTables(store.tables(), store.dialect)
+  await createCursorTable(store.tables())
+  const definitions = [...ledgerFacts, ...deployFacts, ...codeFacts, ...packageFacts, ...(options.facts ?? [])]
+  const ledger = await openLedger({ store, definitions, clock })
+  const views = await openViews({ store, ledger, views: [deployView, ...(options.views ?? [])] })
+  const runtime = diskRuntime(directory, options.behaviours)
+  const errors: string[] = []
+  const known = options.settings ?? {}
+  const deploy = createDeploy({
+    home: { repositories },
+    ledger,
+    views,
+    store,
+    clock,
+    ids: systemIds(clock),
+    runtime,
+    run: runForTests,
+    releases: fakeReleases(options.releases),
+    settings: {
+      resolve: async (_scope, names) => ({
+        values: Object.fromEntries(names.flatMap((name) => (known[name] === undefined ? [] : [[name, known[name]]]))),
+        missing: names.filter((name) => known[name] === undefined),
+      }),
+    },
+    databases: { ensure: async ({ service }) => ({ url: `postgres://${service}:sesame@127.0.0.1:5432/${service}` }) },
+    userFor: () => null,
+    urlOf: (host) => `http://${host}:4680/`,
+    onError: (message) => errors.push(message),
+  })
+  const git = async (...words: string[]): Promise<string> => {
+    const argv: [string, ...string[]] = ['git', ...words]
+    const env = { PATH: process.env.PATH ?? '', GIT_DIR: deploy.repository, HOME: directory }
+    const outcome = await runForTests({ argv, cwd: directory, env })
+    if (outcome.exitCode !== 0) throw new Error(outcome.stderr)
+    return outcome.stdout.toString()
+  }
+
+  return {
+    store,
+    ledger,
+    views,
+    runtime,
+    deploy,
+    errors,
+    git,
+    /** Records a release as packaging does and resolves to the deployment that it leads to. */
+    release: async (words: string): Promise<string> => {
+      const service = ServiceName.parse(words.split(' ')[0])
+      const outcome = await ledger.append([
+        fact(releaseCreated, {
+          subject: `service:${defaultProject}/${service}`,
+          actor: 'system:package',
+          payload: {
+            push: `push-${words}`,
+            project: defaultProject,
+            service,
+            repository: RepositoryName.parse(service),
+            commit: commitOf(words),
+            path: '.',
+            digest: digestOf(words),
+            sizeBytes: 1,
+          },
+        }),
+      ])
+      if (outcome.kind !== 'appended') throw new Error('unreachable')
+      const seq = outcome.facts[0]?.seq ?? 0
+      await views.reach()
+      const row = (await deploy.queries.releasesOf(defaultProject, service)).find((one) => one.seq === seq)
+      if (!row) throw new Error('the release is not in the view')
+      await eventually(async () => (await deploy.queries.deployment(row.deployment)) !== null)
+      return row.deployment
+    },
+    /** Writes a file of the environments repository as somebody's clone would push it. */
+    pushByHand: async (path: string, text: string | null): Promise<void> => {
+      const head = (await git('rev-parse', '--verify', '--quiet', 'main').catch(() => '')).trim()
+      const stream = [
+        'commit refs/heads/main',
+        'committer Ada <ada@example.com> 1700000000 +0000',
+        'data 7\nBy hand',
+        ...(head ? [`from ${head}`] : []),
+        ...(text === null ? [`D ${path}`] : [`M 100644 inline ${path}`, `data ${Buffer.byteLength(text)}\n${text}`]),
+        '',
+      ].join('\n')
+      const env = { PATH: process.env.PATH ?? '', GIT_DIR: deploy.repository, HOME: directory }
+      const outcome = await runForTests({ argv: ['git', 'fast-import', '--quiet'], cwd: directory, env, input: stream })
+      if (outcome.exitCode !== 0) throw new Error(outcome.stderr)
+    },
+    close: async (): Promise<void> => {
+      await deploy.stop()
+      await views.stop()
+      await store.close()
+    },
+  }
+}
+export type TestDeploy = Awaited<ReturnType<typeof openTestDeploy>>
+
+/** Resolves once it holds; asks again every few milliseconds, at most 20 s. */
+export const eventually = async (holds: () => Promise<boolean> | boolean): Promise<void> => {
+  const until = performance.now() + 20_000
+  while (!(await holds())) {
+    if (performance.now() > until) throw new Error(`never came true: ${holds}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
