@@ -1,109 +1,206 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { effectSync } from '../effect.ts'
 import { Problem } from '../problem.ts'
 import type { Command, CommandOutcome } from './command.ts'
+import { type LineCutter, lineCutter } from './lines.ts'
+import { signalGroup } from './tree.ts'
 
-const defaultOutputBytes = 64 * 1024 * 1024
+export type RunOptions = {
+  /** Kills the whole process group when it aborts; the run then rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+/** What a program left behind may hold its output open; nobody waits for that longer than this. */
+const outputGraceMs = 500
+const defaultMaxOutputBytes = 64 * 1024 * 1024
 
 /**
- * Runs a program to its end, in a process group of its own that is killed whole on a timeout or when the signal aborts. Resolves whatever
- * its exit code; rejects when it can't be started, was aborted, or prints more than it may.
+ * Runs a program to its end as the leader of a session of its own and resolves to how it ended, whatever its exit code; only on
+ * a timeout its whole process group is killed (`timedOut`). Rejects with a Problem when the program cannot be started or prints
+ * more than `maxOutputBytes`, with the signal's reason when aborted. Without `env` it gets the search path and nothing else.
  */
-export const run = (command: Command, signal?: AbortSignal): Promise<CommandOutcome> =>
-  new Promise((resolve, reject) => {
-    const [program, ...words] = command.argv
-    const child = spawn(program, words, {
-      ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
-      env: { ...command.env },
-      stdio: ['pipe', 'pipe', 'pipe'],
-      detached: true,
-      ...(command.user ? { uid: command.user.uid, gid: command.user.gid } : {}),
-    })
-    const limit = command.maxOutputBytes ?? defaultOutputBytes
-    const output: Buffer[] = []
-    const complaints: Buffer[] = []
-    let size = 0
-    let timedOut = false
-    let broken: Error | undefined
+export const run = (command: Command, { signal }: RunOptions = {}): Promise<CommandOutcome> => {
+  const stdout: Buffer[] = []
+  const stderr: Buffer[] = []
+  const running = start(command, signal, (channel, chunk) => (channel === 'stdout' ? stdout : stderr).push(chunk))
+  return running.ended.then((ending) => ({
+    ...ending,
+    stdout: Buffer.concat(stdout),
+    stderr: Buffer.concat(stderr).toString('utf8'),
+  }))
+}
 
-    const end = (why?: Error): void => {
-      broken ??= why
-      killGroup(child.pid, 'SIGKILL')
-    }
-    const keep = (kept: Buffer[]) => (chunk: Buffer) => {
-      size += chunk.length
-      if (size <= limit) kept.push(chunk)
-      else end(new Error(`${program} printed more than ${limit} bytes`))
-    }
-    child.stdout.on('data', keep(output))
-    child.stderr.on('data', keep(complaints))
-    child.stdin.on('error', () => undefined) // it may end without reading its input
-    child.stdin.end(command.input ?? '')
+/** Like `run`, but everything other than exit code 0 is an error: the one that `explain` makes, else one that names the program. */
+export const runOk = async (
+  command: Command,
+  explain: (outcome: CommandOutcome) => Error = (outcome) => describeFailure(command, outcome),
+  options: RunOptions = {},
+): Promise<CommandOutcome> => {
+  const outcome = await run(command, options)
+  if (outcome.exitCode !== 0) throw explain(outcome)
+  return outcome
+}
 
-    const timer =
-      command.timeoutMs === undefined
-        ? undefined
-        : setTimeout(() => {
-            timedOut = true
-            end()
-          }, command.timeoutMs)
-    const abort = () => end(new Error(`${program} was ended because its work was called off`))
-    signal?.addEventListener('abort', abort, { once: true })
-    if (signal?.aborted) abort()
-
-    const settle = () => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', abort)
-    }
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      settle()
-      reject(notStarted(program, error))
-    })
-    child.once('close', (exitCode, endedBy) => {
-      settle()
-      if (broken) reject(broken)
-      else
-        resolve({
-          exitCode,
-          signal: endedBy,
-          stdout: Buffer.concat(output),
-          stderr: Buffer.concat(complaints).toString(),
-          timedOut,
-        })
-    })
-  })
-
-/** The same for a program that must succeed: its standard output, or an Error that says what it was for and how it ended. */
-export const runOk = async (command: Command, purpose: string, signal?: AbortSignal): Promise<Buffer> => {
-  const outcome = await run(command, signal)
-  if (outcome.exitCode === 0) return outcome.stdout
-  const lastLines = outcome.stderr.trim().split('\n').slice(-5).join('\n')
+/** The failure of a program for people: its name, how it ended, the last lines that it wrote to stderr. Never its arguments. */
+export const describeFailure = (command: Command, outcome: CommandOutcome): Problem => {
+  const last = outcome.stderr.trimEnd().split('\n').slice(-5).join('\n').slice(-2000)
   const how = outcome.timedOut
-    ? `took longer than ${command.timeoutMs} ms`
+    ? `was stopped after ${command.timeoutMs} ms`
     : outcome.signal
       ? `was ended by ${outcome.signal}`
-      : `ended with ${outcome.exitCode}`
-  throw new Error(`${purpose}: ${command.argv[0]} ${how}${lastLines ? `: ${lastLines}` : ''}`)
+      : `ended with exit code ${outcome.exitCode}`
+  return new Problem({
+    kind: 'command-failed',
+    status: 500,
+    detail: `${command.argv[0]} ${how}${last ? `: ${last}` : ' and wrote nothing to stderr'}`,
+  })
 }
 
-/** Sends a signal to a whole process group; one that is gone already is fine. */
-export const killGroup = (pid: number | undefined, signal: NodeJS.Signals): void => {
-  if (pid === undefined) return
-  try {
-    process.kill(-pid, signal)
-  } catch {
-    // it is gone
+export type StreamOptions = RunOptions & {
+  /** Called for each line, without its line break; a line longer than 64 KiB comes cut and marked. */
+  onLine(line: string, channel: 'stdout' | 'stderr'): void
+}
+
+export type Ending = Pick<CommandOutcome, 'exitCode' | 'signal' | 'timedOut'>
+
+export type RunningCommand = {
+  readonly pid: number | null
+  /** Resolves once the program has ended and its output was read; rejects as `run` does. */
+  readonly ended: Promise<Ending>
+  /** SIGTERM to the whole process group, SIGKILL after the grace (default 10 s); resolves when the program has ended. */
+  stop(graceMs?: number): Promise<Ending>
+}
+
+/** Starts a long-running program and tells its output line by line; `maxOutputBytes` counts only when it is given. */
+export const stream = (command: Command, { onLine, signal }: StreamOptions): RunningCommand => {
+  const cutters: Record<Channel, LineCutter> = {
+    stdout: lineCutter((line) => onLine(line, 'stdout')),
+    stderr: lineCutter((line) => onLine(line, 'stderr')),
   }
+  const unbounded = { ...command, maxOutputBytes: command.maxOutputBytes ?? Number.POSITIVE_INFINITY }
+  const running = start(unbounded, signal, (channel, chunk) => cutters[channel].push(chunk))
+  const ended = running.ended.finally(() => {
+    cutters.stdout.end()
+    cutters.stderr.end()
+  })
+  ended.catch(() => {}) // heard by whoever waits for it
+  const stop = async (graceMs = 10_000): Promise<Ending> => {
+    if (running.pid !== null && running.isRunning()) signalGroup(running.pid, 'SIGTERM')
+    const patience = setTimeout(running.kill, graceMs)
+    try {
+      return await ended
+    } finally {
+      clearTimeout(patience)
+    }
+  }
+  return { pid: running.pid, ended, stop }
 }
 
-const notStarted = (program: string, cause: NodeJS.ErrnoException): Error =>
-  cause.code === 'ENOENT'
-    ? new Problem(
-        {
+type Channel = 'stdout' | 'stderr'
+type Started = { pid: number | null; ended: Promise<Ending>; isRunning(): boolean; kill(): void }
+
+const start = (
+  command: Command,
+  signal: AbortSignal | undefined,
+  onOutput: (channel: Channel, chunk: Buffer) => void,
+): Started => {
+  signal?.throwIfAborted()
+  const child = launch(command)
+  const pid = child.pid ?? null
+  let exited = false
+  let fault: Error | null = null
+  let timedOut = false
+  // Once the leader was waited for, its number may be another group's, so nothing is killed after that.
+  const kill = (): void => {
+    if (pid !== null && !exited) signalGroup(pid, 'SIGKILL')
+  }
+  const failWith = (error: Error): void => {
+    fault ??= error
+    kill()
+  }
+
+  const limitBytes = command.maxOutputBytes ?? defaultMaxOutputBytes
+  let sizeBytes = 0
+  const listen = (channel: Channel): void => {
+    child[channel]?.on('data', (chunk: Buffer) => {
+      sizeBytes += chunk.length
+      if (sizeBytes > limitBytes) failWith(tooMuchOutput(command, limitBytes))
+      else onOutput(channel, chunk)
+    })
+  }
+  listen('stdout')
+  listen('stderr')
+  child.stdin?.on('error', () => {}) // it ended without reading everything
+  child.stdin?.end(command.input ?? '')
+
+  const ended = new Promise<Ending>((resolve, reject) => {
+    const timeout = command.timeoutMs === undefined ? null : setTimeout(onTimeout, command.timeoutMs)
+    function onTimeout(): void {
+      timedOut = true
+      kill()
+    }
+    const onAbort = (): void => failWith(asError(signal?.reason))
+    signal?.addEventListener('abort', onAbort)
+    const finish = (exitCode: number | null, endedBy: NodeJS.Signals | null): void => {
+      if (timeout) clearTimeout(timeout)
+      signal?.removeEventListener('abort', onAbort)
+      if (fault) reject(fault)
+      else resolve({ exitCode, signal: endedBy, timedOut })
+    }
+    child.once('error', (error) => {
+      if (pid !== null) return // a kill that failed; the exit is still told
+      fault = notStarted(command, error)
+      finish(null, null)
+    })
+    child.once('exit', (exitCode, endedBy) => {
+      exited = true
+      const patience = setTimeout(() => {
+        child.stdout?.destroy()
+        child.stderr?.destroy()
+      }, outputGraceMs)
+      child.once('close', () => {
+        clearTimeout(patience)
+        finish(exitCode, endedBy)
+      })
+    })
+  })
+  return { pid, ended, isRunning: () => !exited, kill }
+}
+
+const launch = (command: Command): ChildProcess => {
+  const [program, ...args] = command.argv
+  return effectSync('processes.spawn', () =>
+    spawn(program, args, {
+      ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
+      env: { ...(command.env ?? { PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin' }) },
+      stdio: [command.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      detached: true,
+      // libuv clears the supplementary groups before it changes the user.
+      ...(command.user ? { uid: command.user.uid, gid: command.user.gid } : {}),
+    }),
+  )
+}
+
+const notStarted = ({ argv, cwd }: Command, error: Error): Problem => {
+  const isMissing = 'code' in error && error.code === 'ENOENT'
+  return new Problem(
+    isMissing
+      ? {
           kind: 'program-missing',
           status: 500,
-          detail: `${program} is not installed on this machine`,
-          next: `install ${program} and try again`,
-        },
-        { cause },
-      )
-    : new Error(`${program} could not be started: ${cause.message}`, { cause })
+          detail: `${argv[0]} is not installed on this machine${cwd === undefined ? '' : `, or ${cwd} is not a directory`}`,
+          next: `install ${argv[0]} so that it is on the PATH`,
+        }
+      : { kind: 'program-not-started', status: 500, detail: `${argv[0]} could not be started: ${error.message}` },
+    { cause: error },
+  )
+}
+
+const tooMuchOutput = ({ argv }: Command, limitBytes: number): Problem =>
+  new Problem({
+    kind: 'output-too-large',
+    status: 500,
+    detail: `${argv[0]} printed more than ${limitBytes} bytes and was stopped`,
+  })
+
+const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)))

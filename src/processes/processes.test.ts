@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isRoot } from '../home.ts'
+import { Problem } from '../problem.ts'
+import { cutMark, lineCutter } from './lines.ts'
+import { run, runOk, stream } from './run.ts'
+import { allPids, environmentOf, groupMembers, identityOf, isAlive, listeningPorts } from './tree.ts'
+import { chooseUser, userFor } from './users.ts'
+
+const path = { PATH: '/usr/bin:/bin' }
+
+test('a program gets only what it is given, and its ending is told whole', async () => {
+  const outcome = await run({
+    argv: ['sh', '-c', 'cat; env | grep -v -e ^PWD -e ^_ -e ^SHLVL | sort; echo to-stderr >&2; exit 3'],
+    env: { ...path, GIVEN: 'yes' },
+    input: 'typed\n',
+  })
+  assert.deepEqual(
+    { ...outcome, stdout: outcome.stdout.toString() },
+    {
+      exitCode: 3,
+      signal: null,
+      timedOut: false,
+      stdout: 'typed\nGIVEN=yes\nPATH=/usr/bin:/bin\n',
+      stderr: 'to-stderr\n',
+    },
+  )
+})
+
+test('runOk names the program, its exit code and the last lines of stderr', async () => {
+  await assert.rejects(
+    runOk({ argv: ['sh', '-c', 'echo first >&2; echo disk full >&2; exit 4'], env: path }),
+    (error) => error instanceof Problem && error.detail === 'sh ended with exit code 4: first\ndisk full',
+  )
+  await assert.rejects(
+    run({ argv: ['no-such-program'] }),
+    (error) => error instanceof Problem && error.kind === 'program-missing' && /no-such-program/.test(error.detail),
+  )
+})
+
+test('a timeout, an abort and too much output kill the whole process group', async () => {
+  const marker = `HEADWAY_TEST_MARK=${process.pid}-${Date.now()}`
+  const [name = '', value = ''] = marker.split('=')
+  const command = { argv: ['sh', '-c', 'sleep 60 & sleep 60'], env: { ...path, [name]: value } } as const
+  const timedOut = await run({ ...command, timeoutMs: 100 })
+  assert.deepEqual([timedOut.timedOut, timedOut.signal], [true, 'SIGKILL'])
+  const abort = new AbortController()
+  const aborted = run(command, { signal: abort.signal })
+  abort.abort(new Error('changed my mind'))
+  await assert.rejects(aborted, /changed my mind/)
+  await assert.rejects(
+    run({ argv: ['sh', '-c', 'sleep 60 & yes'], env: command.env, maxOutputBytes: 1000 }),
+    (error) => error instanceof Problem && error.kind === 'output-too-large',
+  )
+  const left = () => allPids().filter((pid) => environmentOf(pid).includes(marker) && identityOf(pid) !== null)
+  for (let tries = 0; tries < 100 && left().length > 0; tries += 1) await delay(10)
+  assert.deepEqual(left(), [])
+})
+
+test('a stream tells lines of both channels and is stopped by SIGTERM, then SIGKILL', async () => {
+  const lines: string[] = []
+  let ready = (): void => {}
+  const isReady = new Promise<void>((resolve) => {
+    ready = resolve
+  })
+  const running = stream(
+    { argv: ['sh', '-c', 'trap "" TERM; echo one; echo two >&2; echo ready; while :; do sleep 1; done'], env: path },
+    {
+      onLine: (line, channel) => {
+        lines.push(`${channel}: ${line}`)
+        if (line === 'ready') ready()
+      },
+    },
+  )
+  await isReady
+  assert.equal((await running.stop(50)).signal, 'SIGKILL')
+  assert.deepEqual(lines.sort(), ['stderr: two', 'stdout: one', 'stdout: ready'])
+})
+
+test('as root a program can be another user without any other group', { skip: !isRoot() }, async () => {
+  const outcome = await runOk({ argv: ['id'], env: path, user: { uid: 61_200, gid: 61_201 } })
+  assert.equal(outcome.stdout.toString(), 'uid=61200 gid=61201 groups=61201\n')
+})
+
+test('a process is recognised by its pid and start, and not when it has ended', async () => {
+  const running = stream({ argv: ['sleep', '60'], env: path }, { onLine: () => {} })
+  const pid = running.pid ?? 0
+  const identity = identityOf(pid)
+  assert.ok(identity)
+  assert.equal(isAlive(identity), true)
+  assert.equal(isAlive({ pid, start: 'another' }), false)
+  assert.deepEqual(groupMembers(pid), [pid])
+  await running.stop()
+  assert.equal(isAlive(identity), false)
+})
+
+test('the ports on which a process listens are found', async () => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' ? address?.port : undefined
+  assert.ok(listeningPorts([process.pid]).includes(port ?? -1))
+  server.close()
+})
+
+test('lines are cut at the limit with a mark, and binary rubbish and CRLF do no harm', () => {
+  const lines: string[] = []
+  const cutter = lineCutter((line) => lines.push(line), 8)
+  for (const chunk of ['0123456789', '0123\nshort\r\n', '\n', 'é'.slice(0)]) cutter.push(Buffer.from(chunk))
+  cutter.push(Buffer.from([0xff, 0x00, 0x0a, 0xe2, 0x82]))
+  cutter.push(Buffer.from([0xac]))
+  cutter.end()
+  assert.deepEqual(lines, [`01234567${cutMark}`, 'short', '', 'é\uFFFD\0', '€'])
+})
+
+test('every purpose keeps its own user from the range, over restarts', { skip: !isRoot() }, (context) => {
+  const root = mkdtempSync(join(tmpdir(), 'headway-users-'))
+  context.after(() => rmSync(root, { recursive: true }))
+  const first = userFor({ root }, 'service/default/one')
+  const second = userFor({ root }, 'service/default/two')
+  assert.deepEqual(userFor({ root }, 'service/default/one'), first)
+  assert.notDeepEqual(first, second)
+  for (const user of [first, second])
+    assert.ok(user && user.uid >= 61_184 && user.uid <= 65_519 && user.gid === user.uid)
+})
+
+test('a taken user is passed over', () => {
+  const free = chooseUser('seed', new Set())
+  assert.equal(chooseUser('seed', new Set([free])), free === 65_519 ? 61_184 : free + 1)
+})

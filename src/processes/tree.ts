@@ -1,0 +1,112 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+
+/**
+ * A process as it can be recognised later: a pid alone is used again by others. `start` is the boot's id and the clock tick of
+ * the start from /proc/<pid>/stat.
+ */
+export type ProcessIdentity = { readonly pid: number; readonly start: string }
+
+/** Who it is, or null when there is no such process (a zombie, ended but not yet waited for, is none). */
+export const identityOf = (pid: number): ProcessIdentity | null => {
+  const status = statusOf(pid)
+  return status && !status.isZombie ? { pid, start: `${bootId()}/${status.startTicks}` } : null
+}
+
+/** Whether this very process still runs. */
+export const isAlive = (identity: ProcessIdentity): boolean => identityOf(identity.pid)?.start === identity.start
+
+export const sameProcess = (one: ProcessIdentity, other: ProcessIdentity): boolean =>
+  one.pid === other.pid && one.start === other.start
+
+/** Signals the whole process group that the pid leads; false when nobody is left in it. */
+export const signalGroup = (pid: number, signal: NodeJS.Signals): boolean => sendSignal(-pid, signal)
+
+/** Signals one process; false when it is gone or not ours. */
+export const sendSignal = (pid: number, signal: NodeJS.Signals): boolean => {
+  try {
+    process.kill(pid, signal)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** All living processes. */
+export const allPids = (): number[] => {
+  try {
+    return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []))
+  } catch {
+    return []
+  }
+}
+
+/** Those whose process group or session the pid leads, itself included; zombies are not counted. */
+export const groupMembers = (leader: number): number[] =>
+  allPids().filter((pid) => {
+    const status = statusOf(pid)
+    return status !== null && !status.isZombie && (status.group === leader || status.session === leader)
+  })
+
+/** The environment that a process was started with; empty when it is gone or not ours to read. */
+export const environmentOf = (pid: number): readonly string[] => readOrEmpty(`/proc/${pid}/environ`).split('\0')
+
+/** The TCP ports on which any of these processes listens, ascending. Empty where /proc does not tell. */
+export const listeningPorts = (pids: readonly number[]): number[] => {
+  const portOf = new Map(['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => parseListeners(readOrEmpty(file))))
+  const ports = pids.flatMap(socketInodes).flatMap((inode) => portOf.get(inode) ?? [])
+  return [...new Set(ports)].sort((left, right) => left - right)
+}
+
+/** Lines of proc(5)'s net/tcp in state 0A (LISTEN) as pairs of the socket's inode and its port. */
+export const parseListeners = (table: string): [inode: string, port: number][] =>
+  table.split('\n').flatMap((line): [string, number][] => {
+    const [, local, , state, , , , , , inode] = line.trim().split(/\s+/)
+    const port = local?.split(':')[1]
+    return state === '0A' && port !== undefined && inode !== undefined ? [[inode, Number.parseInt(port, 16)]] : []
+  })
+
+const socketInodes = (pid: number): string[] => {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).flatMap((descriptor) => inodeOf(`/proc/${pid}/fd/${descriptor}`))
+  } catch {
+    return []
+  }
+}
+
+const inodeOf = (link: string): string[] => {
+  try {
+    return /^socket:\[(\d+)\]$/.exec(readlinkSync(link))?.slice(1) ?? []
+  } catch {
+    return [] // closed meanwhile
+  }
+}
+
+type Status = {
+  readonly isZombie: boolean
+  readonly group: number
+  readonly session: number
+  readonly startTicks: string
+}
+
+/** Fields 3, 5, 6 and 22 of proc(5)'s stat, counted from after the program's name, which may hold anything. */
+const statusOf = (pid: number): Status | null => {
+  const text = readOrEmpty(`/proc/${pid}/stat`)
+  const [state, , group, session, ...rest] = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  const startTicks = rest[15]
+  if (state === undefined || startTicks === undefined) return null
+  return { isZombie: state === 'Z' || state === 'X', group: Number(group), session: Number(session), startTicks }
+}
+
+let knownBootId: string | undefined
+const bootId = (): string => {
+  knownBootId ??= readOrEmpty('/proc/sys/kernel/random/boot_id').trim()
+  return knownBootId
+}
+
+const readOrEmpty = (file: string): string => {
+  try {
+    return readFileSync(file, 'latin1')
+  } catch {
+    return ''
+  }
+}
