@@ -34,8 +34,8 @@ test('a program gets only what it is given, and its ending is told whole', async
 
 test('runOk names the program, its exit code and the last lines of stderr', async () => {
   await assert.rejects(
-    runOk({ argv: ['sh', '-c', 'echo first >&2; echo disk full >&2; exit 4'], env: path }),
-    (error) => error instanceof Problem && error.detail === 'sh ended with exit code 4: first\ndisk full',
+    runOk({ argv: ['sh', '-c', 'echo first >&2; echo disk full >&2; exit 4'], env: path }, 'copying'),
+    (error) => error instanceof Problem && error.detail === 'copying: sh ended with exit code 4: first\ndisk full',
   )
   await assert.rejects(
     run({ argv: ['no-such-program'] }),
@@ -50,7 +50,7 @@ test('a timeout, an abort and too much output kill the whole process group', asy
   const timedOut = await run({ ...command, timeoutMs: 100 })
   assert.deepEqual([timedOut.timedOut, timedOut.signal], [true, 'SIGKILL'])
   const abort = new AbortController()
-  const aborted = run(command, { signal: abort.signal })
+  const aborted = run(command, abort.signal)
   abort.abort(new Error('changed my mind'))
   await assert.rejects(aborted, /changed my mind/)
   await assert.rejects(
@@ -83,8 +83,8 @@ test('a stream tells lines of both channels and is stopped by SIGTERM, then SIGK
 })
 
 test('as root a program can be another user without any other group', { skip: !isRoot() }, async () => {
-  const outcome = await runOk({ argv: ['id'], env: path, user: { uid: 61_200, gid: 61_201 } })
-  assert.equal(outcome.stdout.toString(), 'uid=61200 gid=61201 groups=61201\n')
+  const told = await runOk({ argv: ['id'], env: path, user: { uid: 61_200, gid: 61_201 } }, 'asking who I am')
+  assert.equal(told.toString(), 'uid=61200 gid=61201 groups=61201\n')
 })
 
 test('a process is recognised by its pid and start, and not when it has ended', async () => {

@@ -5,10 +5,7 @@ import type { Command, CommandOutcome } from './command.ts'
 import { type LineCutter, lineCutter } from './lines.ts'
 import { signalGroup } from './tree.ts'
 
-export type RunOptions = {
-  /** Kills the whole process group when it aborts; the run then rejects with the signal's reason. */
-  readonly signal?: AbortSignal
-}
+export { killGroup } from './tree.ts'
 
 /** What a program left behind may hold its output open; nobody waits for that longer than this. */
 const outputGraceMs = 500
@@ -19,30 +16,30 @@ const defaultMaxOutputBytes = 64 * 1024 * 1024
  * a timeout its whole process group is killed (`timedOut`). Rejects with a Problem when the program cannot be started or prints
  * more than `maxOutputBytes`, with the signal's reason when aborted. Without `env` it gets the search path and nothing else.
  */
-export const run = (command: Command, { signal }: RunOptions = {}): Promise<CommandOutcome> => {
+export const run = async (command: Command, signal?: AbortSignal): Promise<CommandOutcome> => {
   const stdout: Buffer[] = []
   const stderr: Buffer[] = []
   const running = start(command, signal, (channel, chunk) => (channel === 'stdout' ? stdout : stderr).push(chunk))
-  return running.ended.then((ending) => ({
-    ...ending,
-    stdout: Buffer.concat(stdout),
-    stderr: Buffer.concat(stderr).toString('utf8'),
-  }))
+  const ending = await running.ended
+  return { ...ending, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString('utf8') }
 }
 
-/** Like `run`, but everything other than exit code 0 is an error: the one that `explain` makes, else one that names the program. */
+/**
+ * The standard output of a program that must succeed. Otherwise an error: the one that `explain` makes of the outcome, or, where it
+ * is the purpose in words, one that says the purpose, the program, how it ended and the last lines of its stderr.
+ */
 export const runOk = async (
   command: Command,
-  explain: (outcome: CommandOutcome) => Error = (outcome) => describeFailure(command, outcome),
-  options: RunOptions = {},
-): Promise<CommandOutcome> => {
-  const outcome = await run(command, options)
-  if (outcome.exitCode !== 0) throw explain(outcome)
-  return outcome
+  explain: string | ((outcome: CommandOutcome) => Error),
+  signal?: AbortSignal,
+): Promise<Buffer> => {
+  const outcome = await run(command, signal)
+  if (outcome.exitCode === 0) return outcome.stdout
+  throw typeof explain === 'string' ? failureOf(command, outcome, explain) : explain(outcome)
 }
 
-/** The failure of a program for people: its name, how it ended, the last lines that it wrote to stderr. Never its arguments. */
-export const describeFailure = (command: Command, outcome: CommandOutcome): Problem => {
+/** How a program failed, for people; never its arguments, which may be long. */
+const failureOf = (command: Command, outcome: CommandOutcome, purpose: string): Problem => {
   const last = outcome.stderr.trimEnd().split('\n').slice(-5).join('\n').slice(-2000)
   const how = outcome.timedOut
     ? `was stopped after ${command.timeoutMs} ms`
@@ -52,11 +49,13 @@ export const describeFailure = (command: Command, outcome: CommandOutcome): Prob
   return new Problem({
     kind: 'command-failed',
     status: 500,
-    detail: `${command.argv[0]} ${how}${last ? `: ${last}` : ' and wrote nothing to stderr'}`,
+    detail: `${purpose}: ${command.argv[0]} ${how}${last ? `: ${last}` : ' and wrote nothing to stderr'}`,
   })
 }
 
-export type StreamOptions = RunOptions & {
+export type StreamOptions = {
+  /** Kills the whole process group when it aborts; `ended` then rejects with the signal's reason. */
+  readonly signal?: AbortSignal
   /** Called for each line, without its line break; a line longer than 64 KiB comes cut and marked. */
   onLine(line: string, channel: 'stdout' | 'stderr'): void
 }

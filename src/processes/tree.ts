@@ -21,6 +21,11 @@ export const sameProcess = (one: ProcessIdentity, other: ProcessIdentity): boole
 /** Signals the whole process group that the pid leads; false when nobody is left in it. */
 export const signalGroup = (pid: number, signal: NodeJS.Signals): boolean => sendSignal(-pid, signal)
 
+/** Signals a whole process group; one that is gone, or never was, is fine. */
+export const killGroup = (pid: number | undefined, signal: NodeJS.Signals): void => {
+  if (pid !== undefined) signalGroup(pid, signal)
+}
+
 /** Signals one process; false when it is gone or not ours. */
 export const sendSignal = (pid: number, signal: NodeJS.Signals): boolean => {
   try {

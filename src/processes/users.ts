@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { replaceFileSync } from '../durable.ts'
 import { effectSync } from '../effect.ts'
 import { type Home, isRoot } from '../home.ts'
 import { Problem } from '../problem.ts'
 import type { RunAs } from './command.ts'
+import { writeDurably } from './files.ts'
 
 /** systemd keeps this range for users that have no entry in /etc/passwd. */
 const range = { first: 61_184, last: 65_519 } as const
@@ -23,12 +23,18 @@ export const userFor = (home: Pick<Home, 'root'>, purpose: string): RunAs | null
   const had = known[purpose]
   if (had !== undefined) return { uid: had, gid: had }
   const uid = chooseUser(`${home.root}\0${purpose}`, new Set([...Object.values(known), ...usersOfMachine()]))
-  effectSync('processes.user-save', () => {
+  effectSync('processes.allot-user', () => {
     mkdirSync(dirname(file), { recursive: true, mode: 0o711 })
-    replaceFileSync(file, `${JSON.stringify({ ...known, [purpose]: uid }, null, 2)}\n`)
+    writeDurably(file, `${JSON.stringify({ ...known, [purpose]: uid }, null, 2)}\n`)
   })
   return { uid, gid: uid }
 }
+
+/** The same for one home. */
+export const createUsers =
+  (home: Pick<Home, 'root'>): ((purpose: string) => RunAs | null) =>
+  (purpose) =>
+    userFor(home, purpose)
 
 /** Begins at a place that home and purpose decide, so that two Headways on one machine seldom meet; takes the next free one. */
 export const chooseUser = (seed: string, taken: ReadonlySet<number>): number => {
