@@ -1,4 +1,4 @@
-import type { ServiceDefinition } from '../golden/service.ts'
+import type { LanguagePlan, ServiceDefinition } from '../golden/service.ts'
 import type { CommitId, Digest, ProjectName, ServiceName } from '../names.ts'
 
 /** A release as deploy needs it: what to run, read from the image's configuration and nowhere else. */
@@ -10,6 +10,8 @@ export type Release = {
   readonly definition: ServiceDefinition
   readonly argv: readonly [string, ...string[]]
   readonly env: Readonly<Record<string, string>>
+  /** The program that argv needs on the PATH and the versions that fit; the image brings none. */
+  readonly toolchain: LanguagePlan['toolchain']
   /** Folder within the image where argv runs. */
   readonly workingDirectory: string
 }
