@@ -28,6 +28,7 @@ export const edgeLaunch = (places: EdgePlaces, env: NodeJS.ProcessEnv = process.
   env: {
     ...pick(env, passedOn),
     HEADWAY_EDGE_FD: String(edgeListenFd),
+    HEADWAY_EDGE_LIVENESS_FD: String(edgeLivenessFd),
     HEADWAY_EDGE_HOME: places.home,
     HEADWAY_EDGE_SOCKETS: places.sockets,
     HEADWAY_EDGE_STATE: places.state,

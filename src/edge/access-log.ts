@@ -1,0 +1,159 @@
+import { closeSync, fstatSync, openSync, write, writeSync } from 'node:fs'
+import { rename } from 'node:fs/promises'
+import { effect } from '../effect.ts'
+
+export type AccessLine = {
+  readonly time: string
+  readonly requestId: string
+  readonly client: string
+  readonly host: string
+  readonly method: string
+  /** Without the values of its query, which may hold secrets. */
+  readonly path: string
+  readonly status: number
+  readonly bytes: number
+  readonly durationMs: number
+  readonly service: string | null
+  readonly version: string | null
+  readonly instance: string | null
+  readonly failed?: true
+}
+
+export type AccessLog = {
+  write(line: AccessLine): void
+  /** Lines that were left out because the disk was slower than the traffic. */
+  dropped(): number
+  /** Writes what is held and closes; what comes later is left out. */
+  close(): void
+}
+
+export type AccessLogLimits = {
+  readonly fileBytes: number
+  readonly keptFiles: number
+  readonly heldBytes: number
+  readonly flushMs: number
+}
+export const usualLogLimits: AccessLogLimits = {
+  fileBytes: 32 << 20,
+  keptFiles: 4,
+  heldBytes: 4 << 20,
+  flushMs: 250,
+}
+
+/**
+ * JSON lines, appended to a file that is rotated by size. Never blocks and never fails a request: lines are held for a moment and
+ * written together; beyond `heldBytes` they are dropped and counted, and a line says how many.
+ */
+export const openAccessLog = (
+  file: string,
+  say: (line: string) => void,
+  limits: AccessLogLimits = usualLogLimits,
+): AccessLog => {
+  let descriptor = openSync(file, 'a', 0o600)
+  let sizeBytes = fstatSync(descriptor).size
+  let held: string[] = []
+  let heldBytes = 0
+  let dropped = 0
+  let told = 0
+  let busy = false
+  let closed = false
+  let complained = false
+
+  const take = (): Buffer => {
+    if (dropped > told) {
+      held.push(`{"dropped":${dropped - told}}\n`)
+      told = dropped
+    }
+    const bytes = Buffer.from(held.join(''))
+    held = []
+    heldBytes = 0
+    return bytes
+  }
+
+  const flush = async (): Promise<void> => {
+    if (busy || closed || held.length === 0) return
+    busy = true
+    let lines = 0
+    try {
+      if (sizeBytes >= limits.fileBytes) await rotate()
+      lines = held.length
+      const bytes = take()
+      await append(descriptor, bytes)
+      sizeBytes += bytes.length
+      complained = false
+    } catch (error) {
+      dropped += lines
+      if (!complained) say(`edge: the access log ${file} cannot be written: ${String(error)}`) // once, not for each line
+      complained = true
+    } finally {
+      busy = false
+      if (closed) finish()
+    }
+  }
+
+  const rotate = async (): Promise<void> => {
+    for (let age = limits.keptFiles - 1; age >= 0; age -= 1) {
+      const from = age === 0 ? file : `${file}.${age}`
+      await effect('edge.log-rotate', () => rename(from, `${file}.${age + 1}`).catch(ignoreAbsence))
+    }
+    const next = openSync(file, 'a', 0o600)
+    closeSync(descriptor)
+    descriptor = next
+    sizeBytes = fstatSync(descriptor).size
+  }
+
+  const finish = (): void => {
+    try {
+      writeSync(descriptor, take())
+    } finally {
+      closeSync(descriptor)
+    }
+  }
+
+  const timer = setInterval(() => void flush(), limits.flushMs).unref()
+
+  return {
+    write: (line) => {
+      if (closed) return
+      if (heldBytes >= limits.heldBytes) {
+        dropped += 1
+        return
+      }
+      const text = `${JSON.stringify(line)}\n`
+      held.push(text)
+      heldBytes += text.length
+      if (heldBytes > 65_536) void flush()
+    },
+    dropped: () => dropped,
+    close: () => {
+      if (closed) return
+      closed = true
+      clearInterval(timer)
+      if (!busy) finish()
+    },
+  }
+}
+
+const ignoreAbsence = (error: NodeJS.ErrnoException): void => {
+  if (error.code !== 'ENOENT') throw error
+}
+
+const append = (descriptor: number, bytes: Buffer): Promise<void> =>
+  new Promise((done, failed) => {
+    write(descriptor, bytes, 0, bytes.length, null, (error, written) => {
+      if (error) failed(error)
+      else if (written < bytes.length) append(descriptor, bytes.subarray(written)).then(done, failed)
+      else done()
+    })
+  })
+
+/** `/search?q=&page=`: which parameters were given, not what they said. */
+export const withoutQueryValues = (target: string): string => {
+  const mark = target.indexOf('?')
+  if (mark === -1) return target
+  const names = target
+    .slice(mark + 1)
+    .split('&')
+    .map((pair) => pair.replace(/=.*$/s, '='))
+  return `${target.slice(0, mark)}?${names.join('&')}`
+}

@@ -1,0 +1,73 @@
+import { Agent, type AgentOptions, type ClientRequestArgs } from 'node:http'
+import { createConnection, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+
+/** One instance as the edge sees it: how to reach it, and what is open on it. Outlives its place in the table until that is over. */
+export class Backend {
+  readonly instance: string
+  port: number
+  healthy = true
+  /** Whether the table names it; once it does not, it gets nothing new and keeps no connection for later. */
+  listed = true
+  /** Open requests: those that still connect, those being answered, and tunnels. */
+  requests = 0
+  connections = 0
+  /** Connections kept for later, for what may be sent a second time. */
+  readonly pooled: Agent
+  /** A connection of its own for each request: what may not be sent twice never meets one that is about to be closed. */
+  readonly fresh: Agent
+
+  constructor(instance: string, port: number) {
+    this.instance = instance
+    this.port = port
+    this.pooled = new BackendAgent(this, { keepAlive: true, maxFreeSockets: 64, timeout: 30_000 })
+    this.fresh = new BackendAgent(this, { keepAlive: false })
+  }
+
+  /** The instance came back on another port. */
+  moveTo(port: number): void {
+    if (port === this.port) return
+    this.port = port
+    this.closeIdle()
+  }
+
+  leave(): void {
+    this.listed = false
+    this.closeIdle()
+  }
+
+  closeIdle(): void {
+    for (const sockets of Object.values(this.pooled.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
+  }
+}
+
+class BackendAgent extends Agent {
+  readonly backend: Backend
+
+  constructor(backend: Backend, options: AgentOptions) {
+    super(options)
+    this.backend = backend
+  }
+
+  override createConnection(options: ClientRequestArgs): Socket {
+    // Half-open: a tunnel's instance may end its direction first. Numeric: no name is looked up.
+    const socket = createConnection({
+      host: '127.0.0.1',
+      port: Number(options.port),
+      allowHalfOpen: true,
+      noDelay: true,
+    })
+    this.backend.connections += 1
+    socket.once('close', () => {
+      this.backend.connections -= 1
+    })
+    return socket
+  }
+
+  override keepSocketAlive(socket: Duplex): boolean {
+    const current = 'remotePort' in socket && socket.remotePort === this.backend.port
+    if (!this.backend.listed || !current) return false
+    const kept: unknown = super.keepSocketAlive(socket) // false when the instance announced that it closes soon
+    return kept !== false
+  }
+}

@@ -1,0 +1,69 @@
+import type { Socket } from 'node:net'
+import type { Clock } from '../clock.ts'
+import type { Asked } from './asked.ts'
+import type { Router } from './router.ts'
+
+export type EdgeLimits = {
+  /** From the end of a request until the instance begins to answer. */
+  readonly answerMs: number
+  /** A request's head, a request's body without a byte, an answer of which the client takes no byte. */
+  readonly headMs: number
+  readonly bodyStallMs: number
+  readonly takeStallMs: number
+  readonly keepAliveMs: number
+  readonly sweepMs: number
+  readonly connections: number
+}
+
+export const usualLimits: EdgeLimits = {
+  answerMs: 60_000,
+  headMs: 60_000,
+  bodyStallMs: 60_000,
+  takeStallMs: 120_000,
+  // Longer than clients and load balancers keep theirs (Go 90 s, Chrome 300 s, Google's balancer 600 s): whoever closes first never
+  // has its next request reset.
+  keepAliveMs: 620_000,
+  sweepMs: 1_000,
+  connections: 20_000,
+}
+
+/** Something open on behalf of a client: an exchange of request and answer, or a tunnel. */
+export type Open = {
+  /** The client's connection is closed. */
+  clientGone(): void
+  /** Called about once a second: looks at deadlines. */
+  sweep(nowMs: number): void
+}
+
+/** A client's connection. */
+export type Connection = {
+  readonly socket: Socket
+  readonly client: string
+  readonly open: Set<Open>
+  /** Of `socket.bytesWritten`, those that the access log has told of. */
+  loggedBytes: number
+}
+
+/** How something open ended, for counters and access log. */
+export type Ended = {
+  readonly asked: Asked
+  readonly status: number
+  readonly bytes: number
+  readonly durationMs: number
+  readonly service: string | null
+  readonly version: string | null
+  readonly instance: string | null
+  readonly failed: boolean
+}
+
+/** What an exchange and a tunnel see of the edge. */
+export type Core = {
+  readonly router: Router
+  readonly limits: EdgeLimits
+  readonly clock: Clock
+  readonly newId: () => string
+  readonly isRetiring: () => boolean
+  readonly opened: (open: Open) => void
+  readonly closed: (open: Open) => void
+  readonly ended: (ended: Ended) => void
+}

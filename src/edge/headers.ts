@@ -1,0 +1,210 @@
+/**
+ * What is passed on and what is not, in both directions. Names are told apart by their spelling first, because nearly all
+ * requests spell them in the same few ways and lower-casing each is what a proxy would spend its time on.
+ */
+type Kind =
+  | 'pass'
+  /** For the next neighbour only (RFC 9110, 7.6.1): dropped in both directions. */
+  | 'hop'
+  /** In a request a way to fool the service about who asks; dropped there. */
+  | 'claim'
+  | 'connection'
+  | 'host'
+  | 'content-length'
+  | 'transfer-encoding'
+  | 'trailer'
+  | 'upgrade'
+  | 'request-id'
+  | 'expect'
+
+const kinds: Readonly<Record<string, Kind>> = {
+  connection: 'connection',
+  host: 'host',
+  'content-length': 'content-length',
+  'transfer-encoding': 'transfer-encoding',
+  trailer: 'trailer',
+  upgrade: 'upgrade',
+  'x-request-id': 'request-id',
+  expect: 'expect',
+  'keep-alive': 'hop',
+  'proxy-connection': 'hop',
+  'proxy-authenticate': 'hop',
+  'proxy-authorization': 'hop',
+  te: 'hop',
+  proxy: 'claim', // becomes HTTP_PROXY in a CGI environment
+  forwarded: 'claim',
+  'x-real-ip': 'claim',
+}
+
+const bySpelling = new Map<string, Kind>()
+
+const kindOf = (name: string): Kind => {
+  const known = bySpelling.get(name)
+  if (known !== undefined) return known
+  // WSGI and CGI read underscores as dashes, so X_Forwarded_For would stand beside what we say.
+  const plain = name.toLowerCase().replaceAll('_', '-')
+  const named = plain.startsWith('x-forwarded-') ? 'claim' : Object.hasOwn(kinds, plain) ? kinds[plain] : undefined
+  const kind: Kind = named === undefined ? 'pass' : name.includes('_') ? 'claim' : named
+  if (bySpelling.size < 1000) bySpelling.set(name, kind)
+  return kind
+}
+
+/** `close` and the like are options, no names; a length that a sender could have removed would let two readers disagree. */
+const neverListed = new Set(['', 'close', 'keep-alive', 'upgrade', 'host', 'content-length'])
+
+/** The names that a Connection header declares to be for the next neighbour only; null for the usual none. */
+const listedIn = (connection: string): string[] | null => {
+  const names = connection
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== '' && !neverListed.has(name))
+  return names.length === 0 ? null : names
+}
+
+/** Pairs of name and value without those that are listed. */
+const without = (pairs: readonly string[], names: readonly string[]): string[] => {
+  const kept: string[] = []
+  for (let at = 0; at < pairs.length; at += 2) {
+    const name = pairs[at] ?? ''
+    if (!names.includes(name.toLowerCase())) kept.push(name, pairs[at + 1] ?? '')
+  }
+  return kept
+}
+
+/** A request's header section, judged and stripped. `pass` are the pairs for the instance, its framing not among them. */
+export type RequestHead =
+  | { readonly kind: 'refused'; readonly status: 400 | 501; readonly why: string }
+  | {
+      readonly kind: 'accepted'
+      readonly pass: string[]
+      readonly host: string
+      readonly requestId: string | null
+      readonly body: 'none' | 'chunked' | { readonly lengthBytes: string }
+      readonly trailer: string | null
+      readonly upgrade: string | null
+      readonly expectsContinue: boolean
+    }
+
+const refused = (why: string, status: 400 | 501 = 400): RequestHead => ({ kind: 'refused', status, why })
+const saneRequestId = /^[A-Za-z0-9._:/+=@-]{1,128}$/
+
+/** Reads the raw pairs of a request once. Whatever two readers could frame or route differently is refused. */
+export const readRequestHead = (rawHeaders: readonly string[], httpVersion: string): RequestHead => {
+  let pass: string[] = ['Host', ''] // first, as RFC 9110 advises
+  let host: string | null = null
+  let lengthBytes: string | null = null
+  let chunked = false
+  let connection: string | null = null
+  let requestId: string | null = null
+  let trailer: string | null = null
+  let upgrade: string | null = null
+  let expectsContinue = false
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? ''
+    const value = rawHeaders[at + 1] ?? ''
+    switch (kindOf(name)) {
+      case 'pass':
+        pass.push(name, value)
+        break
+      case 'host':
+        if (host !== null) return refused('it has two Host headers')
+        host = value
+        break
+      case 'content-length':
+        if (lengthBytes !== null || !/^[0-9]{1,15}$/.test(value)) return refused('its Content-Length is not one number')
+        lengthBytes = value
+        break
+      case 'transfer-encoding':
+        if (chunked || httpVersion !== '1.1') return refused('its Transfer-Encoding is ambiguous')
+        if (value.toLowerCase() !== 'chunked') return refused('it has a Transfer-Encoding other than chunked', 501)
+        chunked = true
+        break
+      case 'connection':
+        connection = connection === null ? value : `${connection},${value}`
+        break
+      case 'request-id':
+        if (saneRequestId.test(value)) requestId = value
+        break
+      case 'trailer':
+        trailer = value
+        break
+      case 'upgrade':
+        upgrade = value
+        break
+      case 'expect':
+        expectsContinue = true // Node.js has refused every other expectation
+        break
+      default:
+        break
+    }
+  }
+  if (host === null) return refused('it has no Host header')
+  pass[1] = host
+  if (chunked && lengthBytes !== null) return refused('it has both a Content-Length and a Transfer-Encoding')
+  const listed = connection === null ? null : listedIn(connection)
+  if (listed) pass = without(pass, listed)
+  const body = chunked ? 'chunked' : lengthBytes === null || lengthBytes === '0' ? 'none' : { lengthBytes }
+  return { kind: 'accepted', pass, host, requestId, body, trailer, upgrade, expectsContinue }
+}
+
+/** The pairs of an answer for the client, or why the answer cannot be passed on. Chunked framing is made anew, a length is kept. */
+export type ResponseHead =
+  | { readonly kind: 'unusable'; readonly why: string }
+  | { readonly kind: 'usable'; readonly pass: string[] }
+
+export const readResponseHead = (
+  rawHeaders: readonly string[],
+  { status, requestId, mayTrail }: { status: number; requestId: string; mayTrail: boolean },
+): ResponseHead => {
+  let pass: string[] = []
+  let connection: string | null = null
+  let trailer: string | null = null
+  let chunked = false
+  let named = false
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? ''
+    const value = rawHeaders[at + 1] ?? ''
+    switch (kindOf(name)) {
+      case 'content-length':
+        if (status !== 204) pass.push(name, value)
+        break
+      case 'transfer-encoding':
+        if (chunked || value.toLowerCase() !== 'chunked')
+          return { kind: 'unusable', why: 'an unknown Transfer-Encoding' }
+        chunked = true
+        break
+      case 'connection':
+        connection = connection === null ? value : `${connection},${value}`
+        break
+      case 'trailer':
+        trailer = value
+        break
+      case 'request-id':
+        named = true
+        pass.push(name, value)
+        break
+      case 'hop':
+      case 'upgrade':
+        break
+      default:
+        pass.push(name, value)
+    }
+  }
+  const listed = connection === null ? null : listedIn(connection)
+  if (listed) pass = without(pass, listed)
+  if (!named) pass.push('X-Request-Id', requestId)
+  if (trailer !== null && chunked && mayTrail) pass.push('Transfer-Encoding', 'chunked', 'Trailer', trailer)
+  return { kind: 'usable', pass }
+}
+
+/** Trailers that may follow a body: never what frames, routes or authorises (RFC 9110, 6.5.1). */
+export const passableTrailers = (rawTrailers: readonly string[]): [string, string][] => {
+  const kept: [string, string][] = []
+  for (let at = 0; at < rawTrailers.length; at += 2) {
+    const name = rawTrailers[at] ?? ''
+    if (kindOf(name) === 'pass' && !forbiddenTrailer.test(name)) kept.push([name, rawTrailers[at + 1] ?? ''])
+  }
+  return kept
+}
+const forbiddenTrailer =
+  /^(authorization|cookie|set-cookie|content-(type|encoding|range)|cache-control|age|date|expires|location|vary|if-.*|max-forwards|range|warning|www-authenticate)$/i

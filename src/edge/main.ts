@@ -1,0 +1,22 @@
+import { runEdge } from './process.ts'
+
+// The edge's process; its agent starts it as launch.ts says.
+const setting = (name: string): string => {
+  const value = process.env[name]
+  if (value) return value
+  process.stderr.write(`edge: ${name} is not set; an edge is started by its agent (src/edge/launch.ts says how)\n`)
+  process.exit(64)
+}
+
+const liveness = process.env.HEADWAY_EDGE_LIVENESS_FD
+await runEdge({
+  home: setting('HEADWAY_EDGE_HOME'),
+  sockets: setting('HEADWAY_EDGE_SOCKETS'),
+  state: setting('HEADWAY_EDGE_STATE'),
+  listenFd: Number(setting('HEADWAY_EDGE_FD')),
+  livenessFd: liveness ? Number(liveness) : null,
+  startAgent: async (how) => {
+    const { startAgent } = await import('../agent/start.ts')
+    await startAgent(how)
+  },
+})

@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto'
+import { rmSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { join } from 'node:path'
+import { systemClock } from '../clock.ts'
+import { effectSync } from '../effect.ts'
+import { openAccessLog } from './access-log.ts'
+import { openControl } from './control.ts'
+import { usualLimits } from './core.ts'
+import { createEdge } from './edge.ts'
+import type { EdgePlaces } from './launch.ts'
+import { type SuccessorTiming, watchOverAgent } from './successor.ts'
+import { tableFile } from './table.ts'
+
+export type EdgeProcess = EdgePlaces & {
+  readonly listenFd: number
+  /** Reads end-of-file once the agent is gone; null when nobody started this edge that it would have to watch over. */
+  readonly livenessFd: number | null
+  readonly startAgent: (how: { home: string; listenFd: number }) => Promise<unknown>
+  readonly timing?: SuccessorTiming
+}
+
+const say = (line: string): void => void process.stderr.write(`${new Date().toISOString()} ${line}\n`)
+
+/** Routes by the table on disk at once, then obeys its agent, and sees to it that there is one. Ends the process when all is over. */
+export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgeProcess): Promise<void> => {
+  outliveItsStarter()
+  const saved = tableFile(state, say)
+  const log = openAccessLog(join(state, 'edge-access.log'), say)
+  const edge = createEdge({ limits: usualLimits, clock: systemClock, newId: randomUUID, log })
+  edge.route(saved.load())
+  await edge.listen({ fd: listenFd })
+
+  const controlSocket = join(sockets, `edge-${process.pid}.sock`)
+  const control = await openControl(edge, saved, controlSocket, say)
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => edge.retire({ limitMs: 10_000, leaveIdle: true }))
+
+  const end = (): void => {
+    log.close()
+    control.close()
+    effectSync('edge.control-socket-leave', () => rmSync(controlSocket, { force: true }))
+    process.exit(0)
+  }
+  void edge.over.then(end)
+  const outcome = await watchOverAgent({
+    agentGone: endOf(how.livenessFd),
+    home,
+    agentSocket: join(sockets, 'agent.sock'),
+    startAgent: () => how.startAgent({ home, listenFd }),
+    clock: systemClock,
+    say,
+    signal: edge.retiring,
+    ...(how.timing ? { timing: how.timing } : {}),
+  })
+  if (outcome === 'home-gone') end()
+}
+
+const outliveItsStarter = (): void => {
+  process.stderr.on('error', () => {}) // whoever read it is gone
+  process.on('SIGHUP', () => {}) // the terminal of whoever started it is none of its business
+  // A fault in one exchange must not cost all other clients their connections.
+  process.on('uncaughtException', (error) => say(`edge: unexpected: ${error.stack ?? error}`))
+}
+
+const endOf = (descriptor: number | null): Promise<void> =>
+  new Promise((gone) => {
+    if (descriptor === null) return
+    const liveness = new Socket({ fd: descriptor, readable: true, writable: false })
+    liveness.on('error', () => gone())
+    liveness.on('close', () => gone())
+    liveness.resume()
+  })
