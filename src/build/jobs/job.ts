@@ -144,6 +144,7 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
     number: number,
     name: string,
     stepEnv: Record<string, string>,
+    script: string,
   ): Promise<StepEnd> => {
     const timeoutMinutes = await numberFrom(step.timeoutMinutes, scope(stepEnv))
     const variables = {
@@ -175,7 +176,6 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
         (await textFrom(step.workingDirectory, scope(stepEnv))) ??
         (await textFrom(job.defaults.workingDirectory, scope())) ??
         (await textFrom(workflow.defaults.workingDirectory, scope()))
-      const script = (await textFrom(step.script, scope(stepEnv))) ?? ''
       log.write(`${mask.hide(script.trimEnd())}\n##[endgroup]\n`)
       const { extension } = shellCommand(shell, '', place.hasBash)
       const file = scriptFile(workspace, number, extension)
@@ -210,6 +210,7 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
     let name = stepName(step)
     let end: StepEnd
     let continueOnError = false
+    let script = ''
     try {
       const stepEnv = await textsFrom(step.env, scope())
       if (!(await holds(step.if?.expression, scope(stepEnv)))) {
@@ -217,8 +218,9 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
         records.push({ name, outcome: 'skipped', conclusion: 'skipped', exitCode: null, durationMs: 0 })
         return
       }
-      name = mask.hide((await textFrom(step.name, scope(stepEnv))) || name)
-      end = await perform(step, number, name, stepEnv)
+      if (step.kind === 'run') script = (await textFrom(step.script, scope(stepEnv))) ?? ''
+      name = mask.hide((await textFrom(step.name, scope(stepEnv))) || stepName(step, script))
+      end = await perform(step, number, name, stepEnv, script)
       continueOnError = (await flagFrom(step.continueOnError, scope(stepEnv))) ?? false
     } catch (error) {
       end = failed(mask.hide(describeError(error)))
@@ -236,7 +238,7 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
       failure ??= {
         job: order.name,
         step: name,
-        command: mask.hide(commandOf(step)),
+        command: mask.hide(commandOf(step, script)),
         exitCode: end.exitCode,
         detail: `${name}: ${mask.hide(end.detail ?? 'failed')}`,
         lastLines: log.lastLines(20),
@@ -357,9 +359,9 @@ const succeeded = ({ outputs = {}, env = {}, paths = [] }: ActionChanges): StepE
   summary: '',
 })
 
-const stepName = (step: Step): string => `Run ${firstLine(commandOf(step))}`
-const commandOf = (step: Step): string =>
-  step.kind === 'run' ? describeTemplate(step.script).trim() : `uses: ${step.action}`
+const stepName = (step: Step, script?: string): string =>
+  `Run ${step.kind === 'run' ? firstLine((script ?? describeTemplate(step.script)).trim()) : step.action}`
+const commandOf = (step: Step, script: string): string => (step.kind === 'run' ? script.trim() : `uses: ${step.action}`)
 const firstLine = (text: string): string => text.split('\n')[0] ?? ''
 
 const lowerCased = (values: Readonly<Record<string, string>>): Record<string, string> =>

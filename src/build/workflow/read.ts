@@ -58,7 +58,11 @@ const toTemplate = (token: TemplateToken): Template => {
     return { kind: 'mapping', entries, at }
   }
   if (isSequence(token)) return { kind: 'sequence', items: Array.from(token, toTemplate), at }
-  if (isBasicExpression(token)) return { kind: 'expression', expression: token.expression, at }
+  if (isBasicExpression(token)) {
+    // One that was put together of text and expressions has the whole as its source.
+    const text = token.originalExpressions ? (token.source ?? token.toString()) : token.toString()
+    return { kind: 'expression', expression: token.expression, text, at }
+  }
   if (isString(token) || isNumber(token) || isBoolean(token)) return literal(token.value, at)
   return token.isExpression ? { kind: 'insert', at } : literal(null, at)
 }

@@ -6,7 +6,8 @@ export type Scalar = string | number | boolean | null
 /** A value of a workflow file as it was written, with its expressions still to be evaluated. */
 export type Template =
   | { readonly kind: 'literal'; readonly value: Scalar; readonly at: At }
-  | { readonly kind: 'expression'; readonly expression: string; readonly at: At }
+  /** `text` is what stands in the file, `expression` what is to be evaluated. */
+  | { readonly kind: 'expression'; readonly expression: string; readonly text: string; readonly at: At }
   | { readonly kind: 'insert'; readonly at: At }
   | { readonly kind: 'sequence'; readonly items: readonly Template[]; readonly at: At }
   | { readonly kind: 'mapping'; readonly entries: readonly Entry[]; readonly at: At }
@@ -38,13 +39,13 @@ export const textsOf = (template: Template | undefined): string[] | undefined =>
 
 export const literal = (value: Scalar, at: At = { line: 1, column: 1 }): Template => ({ kind: 'literal', value, at })
 
-/** A command or a value as people read it: literals as they are, expressions in their braces. */
+/** A command or a value as people read it: literals as they are, expressions as they were written. */
 export const describeTemplate = (template: Template): string => {
   switch (template.kind) {
     case 'literal':
       return String(template.value ?? '')
     case 'expression':
-      return `\${{ ${template.expression} }}`
+      return template.text
     default:
       return `(${template.kind})`
   }

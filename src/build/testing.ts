@@ -1,0 +1,153 @@
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { systemClock } from '../clock.ts'
+import { codeFacts, refUpdated } from '../code/facts.ts'
+import { homeAt, prepareHome } from '../home.ts'
+import { fact, isFact, type RecordedFact } from '../ledger/fact.ts'
+import { openTestLedger } from '../ledger/testing.ts'
+import { CommitId, defaultProject, RepositoryName } from '../names.ts'
+import { testIds } from '../testing.ts'
+import { buildFacts, jobFinished, pushVerified, runFinished } from './facts.ts'
+import { type Build, type BuildParts, createBuild } from './index.ts'
+import { buildView } from './views.ts'
+
+/** A build stage on a real ledger, a real repository and real processes, in temporary directories. */
+export type TestBuild = AsyncDisposable & {
+  readonly build: Build
+  readonly home: ReturnType<typeof homeAt>
+  /** Commits these files (path to text; null removes) to a branch and records the push. */
+  push(files: Readonly<Record<string, string | null>>, options?: { ref?: string }): Promise<Pushed>
+  facts(): Promise<RecordedFact[]>
+  /** Waits until the push has been verified. */
+  verified(pushed: Pushed): Promise<Verified>
+  /** The log of a job of the push's first run, without times. */
+  log(pushed: Pushed, job: string): Promise<string[]>
+  problems: string[]
+}
+export type Pushed = { readonly push: string; readonly commit: CommitId; readonly seq: number }
+export type Verified = ReturnType<typeof pushVerified.payload.parse>
+
+const repository = RepositoryName.parse('shop')
+
+export const openTestBuild = async (overrides: Partial<BuildParts> = {}): Promise<TestBuild> => {
+  const root = mkdtempSync(join(tmpdir(), 'headway-build-'))
+  chmodSync(root, 0o711)
+  const home = homeAt(join(root, 'home'), {})
+  prepareHome(home)
+  const bare = join(home.repositories, defaultProject, `${repository}.git`)
+  const git = (...args: string[]): string =>
+    execFileSync('git', args, { env: gitEnvironment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  git('init', '-q', '--bare', '-b', 'main', bare)
+  const work = join(root, 'work')
+  git('init', '-q', '-b', 'main', work)
+  const opened = await openTestLedger({
+    definitions: [...codeFacts, ...buildFacts],
+    views: [buildView],
+    clock: systemClock,
+  })
+  const { ledger, store, views } = opened
+  const problems: string[] = []
+  const build = createBuild({
+    ledger,
+    store,
+    views,
+    clock: systemClock,
+    ids: testIds(),
+    home,
+    repositoryPath: () => bare,
+    settings: { secrets: async () => ({}), variables: async () => ({}) },
+    serverUrl: () => 'http://127.0.0.1:4600',
+    report: (message) => problems.push(message),
+    ...overrides,
+  })
+  await build.start()
+  let pushes = 0
+
+  const verifiedOf = async ({ seq }: Pushed): Promise<Verified | null> => {
+    const facts = await ledger.read({ after: seq, types: [pushVerified.type] })
+    return (
+      facts.map((one) => (isFact(pushVerified, one) && one.causes.includes(seq) ? one.payload : null)).find(Boolean) ??
+      null
+    )
+  }
+  return {
+    build,
+    home,
+    problems,
+    push: async (files, { ref = 'refs/heads/main' } = {}) => {
+      for (const [path, text] of Object.entries(files)) {
+        if (text === null) rmSync(join(work, path))
+        else {
+          mkdirSync(dirname(join(work, path)), { recursive: true })
+          writeFileSync(join(work, path), text)
+        }
+      }
+      git('-C', work, 'add', '-A')
+      git('-C', work, 'commit', '-q', '--allow-empty', '-m', 'change')
+      const commit = CommitId.parse(git('-C', work, 'rev-parse', 'HEAD').trim())
+      git('-C', work, 'push', '-q', '--force', bare, `HEAD:${ref}`)
+      pushes += 1
+      const push = `push-${pushes}`
+      const payload = {
+        push,
+        project: defaultProject,
+        repository,
+        ref,
+        before: null,
+        after: commit,
+        options: [],
+        discovered: false,
+      }
+      const outcome = await ledger.append([fact(refUpdated, { subject: `push:${push}`, actor: 'user:alice', payload })])
+      if (outcome.kind !== 'appended') throw new Error('the push was not recorded')
+      return { push, commit, seq: outcome.facts[0]?.seq ?? 0 }
+    },
+    facts: () => ledger.read({}),
+    verified: (pushed) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          verifiedOf(pushed).then((verified) => {
+            if (verified === null) return
+            stop()
+            resolve(verified)
+          }, reject)
+        }
+        const stop = ledger.onAppend(look)
+        look()
+      }),
+    log: async (pushed, job) => {
+      const verified = await verifiedOf(pushed)
+      const lines: string[] = []
+      for await (const { text } of build.followLog(verified?.runs[0] ?? '', job)) lines.push(text)
+      return lines
+    },
+    [Symbol.asyncDispose]: async () => {
+      await build.stop()
+      await opened[Symbol.asyncDispose]()
+      rmSync(root, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The facts of jobs and runs that a test compares, without what varies. */
+export const conclusionsOf = (facts: readonly RecordedFact[]): Record<string, string> =>
+  Object.fromEntries(
+    facts.flatMap((one): [string, string][] => {
+      if (isFact(jobFinished, one)) return [[one.payload.job, one.payload.conclusion]]
+      if (isFact(runFinished, one)) return [['run', one.payload.conclusion]]
+      return []
+    }),
+  )
+
+const gitEnvironment = {
+  PATH: process.env.PATH ?? '/usr/bin:/bin',
+  HOME: '/nonexistent',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_AUTHOR_NAME: 'Alice',
+  GIT_AUTHOR_EMAIL: 'alice@example.org',
+  GIT_COMMITTER_NAME: 'Alice',
+  GIT_COMMITTER_EMAIL: 'alice@example.org',
+}
