@@ -156,7 +156,7 @@ const ownLayer = async (job: Job): Promise<Descriptor> => {
   if (extras.length > 0) await workshop.receive(await layerOf(extras, origin.committedAtSeconds))
   const names = plan.include ? [...plan.include, ...Object.keys(plan.extras)] : null
   const added = new Set(Object.keys(plan.extras))
-  return hold.write(
+  return await hold.write(
     mediaTypes.layer,
     workshop.collect(names, (path) => added.has(path) || keeps(path), origin.committedAtSeconds),
   )
@@ -167,13 +167,14 @@ const keptBy = ({ plan }: PlannedService): ((path: string) => boolean) => {
   const endings = plan.exclude.filter((name) => name.startsWith('*')).map((name) => name.slice(1))
   const names = new Set(plan.exclude.filter((name) => !name.startsWith('*') && !name.includes('/')))
   const paths = plan.exclude.filter((name) => name.includes('/'))
-  const isBelow = (path: string, folder: string) => path === folder || path.startsWith(`${folder}/`)
   return (path) =>
     (plan.include === null || plan.include.some((folder) => isBelow(path, folder))) &&
     !path.split('/').some((part) => names.has(part)) &&
     !endings.some((ending) => path.endsWith(ending)) &&
     !paths.some((folder) => isBelow(path, folder))
 }
+
+const isBelow = (path: string, folder: string): boolean => path === folder || path.startsWith(`${folder}/`)
 
 const filesOf = async (
   source: Source,
@@ -196,7 +197,8 @@ const openWorkshopFor = async (
 ): Promise<Workshop> => {
   const user = await bench.jobUser()
   const root = join(bench.workspaces, `package-${name}-${purpose}`)
-  const { path, plan } = service
+  const { path, plan, definition } = service
+  const installed = languages[definition.language].dependencies
   const workshop = await openWorkshop(
     bench.run,
     root,
@@ -204,7 +206,12 @@ const openWorkshopFor = async (
     user,
   )
   try {
-    await workshop.receive(await layerOf(await filesOf(source, service, () => true), origin.committedAtSeconds))
+    await workshop.receive(
+      await layerOf(
+        await filesOf(source, service, (path) => !installed.some((folder) => isBelow(path, folder))),
+        origin.committedAtSeconds,
+      ),
+    )
     return workshop
   } catch (error) {
     await workshop[Symbol.asyncDispose]()

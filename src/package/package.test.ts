@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { type Clock, systemClock } from '../clock.ts'
+import { openPackageBench, releasedIn, type TreeEntry } from './testing.ts'
+
+const yaml = 'name: shop\nlanguage: node\nport: 3000\nreplicas: 3\n'
+const plain: Record<string, TreeEntry> = {
+  'headway.yaml': yaml,
+  'package.json': '{"scripts":{"start":"node src/server.js"}}',
+  'src/server.js': 'console.log(1)\n',
+  'bin/tool': { program: '#!/bin/sh\n' },
+  latest: { link: 'src/server.js' },
+  'node_modules/committed.js': 'never packaged\n',
+}
+const lock = { ...plain, 'package-lock.json': '{"lockfileVersion":3}' }
+
+/** An npm that installs one package, a little differently each time. */
+const npm = `#!/bin/sh
+set -e
+if [ "$1" = ci ]; then
+  mkdir -p node_modules/left-pad node_modules/.bin node_modules/.cache
+  echo "module.exports = 1" > node_modules/left-pad/index.js
+  date +%N > node_modules/.cache/time
+  chmod 600 node_modules/left-pad/index.js
+  ln -s ../left-pad/index.js node_modules/.bin/left-pad
+  echo "installed in $PWD" >&2
+fi
+if [ "$1 $2" = "run build" ]; then
+  mkdir -p dist && cat src/server.js > dist/built.js && ls node_modules > dist/modules
+fi
+`
+
+const laterClock: Clock = { ...systemClock, now: () => Date.now() + 86_400_000 }
+
+const treeOf = (folder: string): Record<string, string> =>
+  Object.fromEntries(
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => {
+        const path = join(entry.parentPath, entry.name)
+        const mode = (statSync(path).mode & 0o777).toString(8)
+        return [path.slice(folder.length + 1), entry.isSymbolicLink() ? `-> ${readlinkSync(path)}` : mode]
+      })
+      .sort(),
+  )
+
+test('a verified push to the default branch becomes a release that can be opened and unpacked', async () => {
+  await using bench = await openPackageBench()
+  const { facts, commit, push } = await bench.push(plain)
+  const digest = releasedIn(facts)
+  const sizeBytes = facts[0]?.payload && Reflect.get(facts[0].payload, 'sizeBytes')
+  const origin = { push, project: 'default', service: 'shop', repository: 'shop', commit, path: '.' }
+  assert.deepEqual(
+    facts.map(({ type, subject, payload }) => ({ type, subject, payload })),
+    [
+      { type: 'release.created', subject: 'service:default/shop', payload: { ...origin, digest, sizeBytes } },
+      {
+        type: 'push.packaged',
+        subject: `push:${push}`,
+        payload: { push, released: [{ service: 'shop', digest }], failed: [] },
+      },
+    ],
+  )
+  const { definition, env, ...release } = (await bench.stage.open(digest)) ?? assert.fail('not there')
+  assert.deepEqual(release, {
+    ...{ digest, project: 'default', service: 'shop', commit, workingDirectory: 'app' },
+    ...{ argv: ['node', 'src/server.js'], toolchain: { program: 'node', range: null } },
+  })
+  assert.deepEqual(
+    [definition.replicas, env.NODE_ENV, env.PATH?.split(':')[0]?.endsWith('/tools')],
+    [3, 'production', true],
+  )
+  const folder = await bench.stage.unpack(digest)
+  assert.deepEqual(treeOf(folder), {
+    'app/bin/tool': '755',
+    'app/headway.yaml': '644',
+    'app/latest': '-> src/server.js',
+    'app/package.json': '644',
+    'app/src/server.js': '644',
+  })
+  assert.equal(await bench.stage.unpack(digest), folder)
+  assert.equal(statSync(join(folder, 'app/package.json')).mtimeMs, 1_700_000_000_000)
+})
+
+test('the same commit gives the same digest in another home on another day, dependencies and build included', async () => {
+  const files = { ...lock, 'package.json': '{"scripts":{"start":"node dist/built.js","build":"tsc"}}' }
+  const digests: string[] = []
+  for (const clock of [systemClock, laterClock]) {
+    await using bench = await openPackageBench({ tools: { npm }, clock })
+    digests.push(releasedIn((await bench.push(files)).facts))
+  }
+  assert.equal(digests[0], digests[1])
+})
+
+test('pushing one commit again makes the same release again, for the new push', async () => {
+  await using bench = await openPackageBench()
+  const first = await bench.push(plain)
+  const second = await bench.push(plain)
+  assert.deepEqual([releasedIn(second.facts), second.push === first.push], [releasedIn(first.facts), false])
+  assert.equal((await bench.stage.list(...shop)).length, 1)
+})
+
+test('releases with one lock file share the files of their dependencies', async () => {
+  await using bench = await openPackageBench({ tools: { npm } })
+  const first = await bench.stage.unpack(releasedIn((await bench.push(lock)).facts))
+  const second = await bench.stage.unpack(
+    releasedIn((await bench.push({ ...lock, 'src/server.js': 'console.log(2)\n' })).facts),
+  )
+  const file = 'app/node_modules/left-pad/index.js'
+  assert.equal(statSync(join(first, file)).ino, statSync(join(second, file)).ino)
+  assert.deepEqual(treeOf(second), {
+    'app/bin/tool': '755',
+    'app/headway.yaml': '644',
+    'app/latest': '-> src/server.js',
+    'app/node_modules/.bin/left-pad': '-> ../left-pad/index.js',
+    'app/node_modules/left-pad/index.js': '644',
+    'app/package-lock.json': '644',
+    'app/package.json': '644',
+    'app/src/server.js': '644',
+  })
+  assert.deepEqual(readdirSync(bench.home.workspaces), [])
+})
+
+test('what the build writes is packaged, and what it needs is installed for it', async () => {
+  await using bench = await openPackageBench({ tools: { npm } })
+  const files = { ...lock, 'package.json': '{"scripts":{"start":"node dist/built.js","build":"tsc"}}' }
+  const folder = await bench.stage.unpack(releasedIn((await bench.push(files)).facts))
+  assert.equal(readFileSync(join(folder, 'app/dist/built.js'), 'utf8'), 'console.log(1)\n')
+  assert.equal(readFileSync(join(folder, 'app/dist/modules'), 'utf8'), 'left-pad\n')
+})
+
+test('a build that fails releases nothing and shows its last lines and what to do', async () => {
+  await using bench = await openPackageBench()
+  const files = { ...plain, 'headway.yaml': `${yaml}commands: { build: "echo one; echo two >&2; exit 3" }\n` }
+  const { facts, push, commit } = await bench.push(files)
+  assert.deepEqual(
+    facts.map(({ payload }) => payload),
+    [
+      {
+        ...{ push, project: 'default', service: 'shop', repository: 'shop', commit, path: '.' },
+        detail: 'building: echo one; echo two >&2; exit 3 ended with 3',
+        lastLines: ['one', 'two'],
+        next: 'run echo one; echo two >&2; exit 3 in a fresh clone, mend what it says, and push again',
+      },
+      { push, released: [], failed: ['shop'] },
+    ],
+  )
+})
+
+test('several services of a repository are released, and a broken file fails only its own', async () => {
+  await using bench = await openPackageBench()
+  const { facts } = await bench.push({
+    'a/headway.yaml': yaml,
+    'a/server.js': '1',
+    'b/headway.yaml': 'name: cart\nlanguage: nod\n',
+    'c/headway.yaml': 'name: shop\nlanguage: node\n',
+    'node_modules/x/headway.yaml': 'name: x\nlanguage: node\n',
+    'c/index.js': '1',
+  })
+  assert.deepEqual(
+    facts.map(({ type, payload }) => [
+      type,
+      payload && Reflect.get(payload, 'path'),
+      payload && Reflect.get(payload, 'detail'),
+    ]),
+    [
+      [
+        'release.failed',
+        'b',
+        'b/headway.yaml:2:11: language: expected node, python, go or static, found the text "nod"',
+      ],
+      [
+        'release.failed',
+        'c',
+        'c/headway.yaml:1:1: the service shop stands in another folder of this repository already',
+      ],
+      ['release.created', 'a', undefined],
+      ['push.packaged', undefined, undefined],
+    ],
+  )
+})
+
+test('a name that belongs to another repository is refused', async () => {
+  await using bench = await openPackageBench()
+  await bench.push(plain)
+  const { facts } = await bench.push(plain, { repository: 'thief' })
+  assert.equal(
+    facts[0]?.payload && Reflect.get(facts[0].payload, 'detail'),
+    'the service shop belongs to the repository shop',
+  )
+})
+
+test('a push to another branch than the default one is concluded without a release', async () => {
+  await using bench = await openPackageBench()
+  await bench.push(plain)
+  const { facts, push } = await bench.push(plain, { branch: 'topic' })
+  assert.deepEqual(
+    facts.map(({ payload }) => payload),
+    [{ push, released: [], failed: [] }],
+  )
+})
+
+test('links out of the service are refused, whoever made them', async () => {
+  await using bench = await openPackageBench()
+  const hostile: Record<string, Record<string, TreeEntry>> = {
+    absolute: { ...plain, evil: { link: '/etc/passwd' } },
+    above: { ...plain, 'a/evil': { link: '../../../etc/passwd' } },
+    root: { ...plain, evil: { link: '..' } },
+    detour: { ...plain, evil: { link: 'src/../../../etc' } },
+    built: { ...plain, 'headway.yaml': `${yaml}commands: { build: "ln -s /etc/shadow evil" }\n` },
+  }
+  for (const [name, files] of Object.entries(hostile)) {
+    const { facts } = await bench.push(files)
+    assert.match(JSON.stringify([name, facts[0]?.payload]), /evil.*is a link to .* which is outside of the service/)
+  }
+})
+
+const { ProjectName, ServiceName } = await import('../names.ts')
+const shop = [ProjectName.parse('default'), ServiceName.parse('shop')] as const
+
+test('the newest ten releases of a service are kept, and those in use; the others leave nothing behind', async () => {
+  const inUse: string[] = []
+  const { Digest } = await import('../names.ts')
+  await using bench = await openPackageBench({ needs: { inUse: async () => inUse.map((one) => Digest.parse(one)) } })
+  const digests: string[] = []
+  for (let round = 0; round < 14; round += 1) {
+    const { facts } = await bench.push({ ...plain, 'src/server.js': `console.log(${round})\n` })
+    digests.push(releasedIn(facts))
+    if (round === 0) inUse.push(...digests)
+    await bench.stage.unpack(releasedIn(facts))
+  }
+  await bench.stage.collect()
+  const kept = [...digests.slice(4).reverse(), digests[0]]
+  assert.deepEqual(
+    (await bench.stage.list(...shop)).map(({ digest }) => digest),
+    kept,
+  )
+  const collected = (await bench.facts()).filter(({ type }) => type === 'release.collected')
+  assert.deepEqual(
+    collected.map(({ payload }) => payload && Reflect.get(payload, 'digest')),
+    digests.slice(1, 4),
+  )
+  for (const digest of kept) assert.ok(await bench.stage.open(Digest.parse(digest)))
+  assert.equal(await bench.stage.open(Digest.parse(digests[1])), null)
+  const folders = readdirSync(bench.home.images).filter((name) => name !== 'layers')
+  assert.deepEqual(folders.sort(), kept.map((digest) => digest?.slice(7)).sort())
+  // Each of the eleven: manifest, configuration, layer, referrer and what it says; and the empty configuration of all referrers.
+  assert.equal(readdirSync(join(bench.home.blobs, 'images/blobs/sha256')).length, 11 * 5 + 1)
+})
+
+test('a push that was verified while packaging was away is packaged when it starts again', async () => {
+  await using bench = await openPackageBench()
+  await bench.stage.stop()
+  const { commitTo, verified } = await import('./testing.ts')
+  const bare = join(bench.home.repositories, 'default', 'shop.git')
+  const commit = commitTo(bare, plain)
+  await bench.testLedger.ledger.append([verified('push-away', 'shop', commit)])
+  assert.deepEqual(await bench.facts(), [])
+})
