@@ -4,10 +4,8 @@ import { dirname, join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { effect } from '../effect.ts'
 import { CommitId } from '../names.ts'
-import type { Command, CommandOutcome } from '../processes/command.ts'
-
-/** Runs one program to its end; never rejects because of its exit code. */
-export type RunCommand = (command: Command) => Promise<CommandOutcome>
+import type { CommandOutcome } from '../processes/command.ts'
+import { run } from '../processes/run.ts'
 
 /** One commit that Headway makes: a file with its new text (null: the file goes). */
 export type DesiredChange = {
@@ -40,12 +38,8 @@ const branch = 'refs/heads/main'
 /** A commit may carry a time from before its intent when somebody set the machine's clock. */
 const clockSlackMs = 86_400_000
 
-export const createEnvironments = (options: {
-  readonly directory: string
-  readonly run: RunCommand
-  readonly clock: Clock
-}): Environments => {
-  const { directory, run, clock } = options
+export const createEnvironments = (options: { readonly directory: string; readonly clock: Clock }): Environments => {
+  const { directory, clock } = options
   const env = {
     PATH: process.env.PATH ?? '/usr/bin:/bin',
     HOME: '/nonexistent',

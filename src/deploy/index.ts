@@ -11,7 +11,7 @@ import type { Runtime } from '../runtimes/runtime.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
 import { createCarrier } from './carry.ts'
-import { createEnvironments, type RunCommand } from './environments.ts'
+import { createEnvironments } from './environments.ts'
 import { deployFacts, deploymentFinished, deploymentRequested } from './facts.ts'
 import { createFleet } from './fleet.ts'
 import { createLanes, type LaneWork } from './lanes.ts'
@@ -19,7 +19,7 @@ import { createReconciler } from './reconcile.ts'
 import { createRequests } from './requests.ts'
 import { type Deployment, deploymentSubject, pick } from './rollout.ts'
 import type { Ingredients } from './specs.ts'
-import { desiredPath, environments, type Target, targetLabel } from './target.ts'
+import { defaultHost, desiredPath, environments, type Target, targetLabel } from './target.ts'
 import { createDeployQueries, type DeployTables, deployView, releaseOfRow, targetOfRow } from './views.ts'
 
 export { environments, parseTargetLabel, type Target, targetLabel } from './target.ts'
@@ -36,7 +36,6 @@ export type DeployOptions = Ingredients & {
   readonly clock: Clock
   readonly ids: Ids
   readonly runtime: Runtime
-  readonly run: RunCommand
   /** The address of a host behind the edge: `http://shop.localhost:4680/`. */
   urlOf(host: string): Promise<string> | string
   /** Told of what went wrong and will be tried again. */
@@ -51,9 +50,9 @@ const actor = 'system:deploy'
 
 /** The stage that brings releases to life: desired state in Git, rollouts, rollbacks, drift. */
 export const createDeploy = (options: DeployOptions) => {
-  const { ledger, views, clock, runtime, run } = options
+  const { ledger, views, clock, runtime } = options
   const directory = join(options.home.repositories, platformProject, `${environmentsRepository}.git`)
-  const repository = createEnvironments({ directory, run, clock })
+  const repository = createEnvironments({ directory, clock })
   const queries = createDeployQueries(options.store.tables<DeployTables>())
   const fleet = createFleet(runtime)
   const ports = { ...options, environments: repository, fleet, queries }
@@ -222,6 +221,9 @@ export const createDeploy = (options: DeployOptions) => {
     },
 
     instances: () => runtime.instances(),
+    urlOf: (target: Target) => options.urlOf(defaultHost(target)),
+    /** Resolves when the queries know all that the ledger knows. */
+    caughtUp: () => views.reach(),
 
     /** Releases that must be kept: those that run, those that are on their way, and those that can be gone back to. */
     inUse: async (): Promise<Set<Digest>> => {

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,7 +13,7 @@ import { createCursorTable, openViews } from '../ledger/views.ts'
 import { CommitId, Digest, defaultProject, RepositoryName, ServiceName } from '../names.ts'
 import { packageFacts, releaseCreated } from '../package/facts.ts'
 import type { Release, Releases } from '../package/release.ts'
-import type { Command, CommandOutcome } from '../processes/command.ts'
+import { run } from '../processes/run.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
 import { deployFacts } from './facts.ts'
@@ -170,6 +169,7 @@ export const fakeReleases = (definitions: Readonly<Record<string, Partial<Servic
         commands: { lint: null, test: null, build: null, start: null },
         ...over,
       },
+      toolchain: null,
       argv: ['node', 'server.js'],
       env: { NODE_ENV: 'production' },
       workingDirectory: '.',
@@ -180,22 +180,6 @@ export const fakeReleases = (definitions: Readonly<Record<string, Partial<Servic
     unpack: async (digest) => `/images/${digest}`,
   }
 }
-
-export const runForTests = (command: Command): Promise<CommandOutcome> =>
-  new Promise((resolve, reject) => {
-    const [program, ...words] = command.argv
-    const child = spawn(program, words, { cwd: command.cwd, env: command.env, stdio: 'pipe' })
-    const out: Buffer[] = []
-    const err: Buffer[] = []
-    child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
-    child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
-    child.stdin.on('error', () => {})
-    child.stdin.end(command.input ?? '')
-    child.on('error', reject)
-    child.on('close', (exitCode, signal) =>
-      resolve({ exitCode, signal, stdout: Buffer.concat(out), stderr: Buffer.concat(err).toString(), timedOut: false }),
-    )
-  })
 
 export type TestDeployOptions = {
   readonly directory: string
@@ -230,7 +214,6 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
     clock,
     ids: systemIds(clock),
     runtime,
-    run: runForTests,
     releases: fakeReleases(options.releases),
     settings: {
       resolve: async (_scope, names) => ({
@@ -246,7 +229,7 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
   const git = async (...words: string[]): Promise<string> => {
     const argv: [string, ...string[]] = ['git', ...words]
     const env = { PATH: process.env.PATH ?? '', GIT_DIR: deploy.repository, HOME: directory }
-    const outcome = await runForTests({ argv, cwd: directory, env })
+    const outcome = await run({ argv, cwd: directory, env })
     if (outcome.exitCode !== 0) throw new Error(outcome.stderr)
     return outcome.stdout.toString()
   }
@@ -298,7 +281,7 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
         '',
       ].join('\n')
       const env = { PATH: process.env.PATH ?? '', GIT_DIR: deploy.repository, HOME: directory }
-      const outcome = await runForTests({ argv: ['git', 'fast-import', '--quiet'], cwd: directory, env, input: stream })
+      const outcome = await run({ argv: ['git', 'fast-import', '--quiet'], cwd: directory, env, input: stream })
       if (outcome.exitCode !== 0) throw new Error(outcome.stderr)
     },
     close: async (): Promise<void> => {

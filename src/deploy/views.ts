@@ -248,6 +248,14 @@ export const createDeployQueries = (db: Kysely<DeployTables>) => {
         .executeTakeFirst()
       return row ? parseDeployment(row.state) : null
     },
+    deploymentWithPush: async (id: string): Promise<{ deployment: Deployment; pushedAt: number | null } | null> => {
+      const row = await db
+        .selectFrom('deploy_deployments')
+        .select(['state', 'pushed_at'])
+        .where('deployment', '=', id)
+        .executeTakeFirst()
+      return row ? { deployment: parseDeployment(row.state), pushedAt: row.pushed_at } : null
+    },
     unfinished: async (): Promise<Deployment[]> =>
       parsed(await db.selectFrom('deploy_deployments').select('state').where('outcome', 'is', null).execute()),
     unfinishedOf: async (target: Target): Promise<Deployment[]> =>
