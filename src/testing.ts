@@ -71,6 +71,9 @@ export class TestClock implements Clock {
   }
 }
 
+/** A clock that stands still until a test turns it; `startMs` in milliseconds since 1970. */
+export const testClock = (startMs?: number): TestClock => new TestClock(startMs)
+
 /** Identifiers that are the same in every run: `run-1`, `run-2`, `job-1`; counted for each prefix. */
 export const testIds = (): Ids => {
   const counts = new Map<string, number>()

@@ -1,77 +1,115 @@
-import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import { type Packed, pack, unpack } from './packed.ts'
 
-export type WorkerOptions = { readonly file: string; readonly readOnly: boolean }
-/** What the main thread asks; `on` says which of the worker's two connections does it. */
+/** What the thread is started with. */
+export type WorkerStart = { readonly file: string; readonly readOnly: boolean; readonly pragmas: readonly string[] }
+
 export type WorkerRequest =
   | {
       readonly id: number
-      readonly kind: 'query'
-      readonly on: 'writer' | 'reader'
+      readonly kind: 'run'
       readonly sql: string
-      readonly parameters: readonly unknown[]
+      readonly parameters: Packed
+      /** Give up with `heavy` when more has to be read than a thread that also writes should. */
+      readonly light: boolean
     }
-  | { readonly id: number; readonly kind: 'backup'; readonly file: string }
   | { readonly id: number; readonly kind: 'close' }
-export type WorkerAnswer =
-  | { readonly id: number; readonly rows: unknown[]; readonly changes: number | null }
-  | { readonly id: number; readonly error: { readonly message: string; readonly code: number | null } }
 
-const { file, readOnly } = workerData as WorkerOptions
-const port = parentPort
-if (!port) throw new Error('sqlite-worker.ts is started by sqlite.ts, as a worker')
-
-const connect = (asReader: boolean): DatabaseSync => {
-  const database = new DatabaseSync(file, { readOnly: asReader, timeout: 5000 })
-  database.exec(
-    asReader
-      ? 'PRAGMA query_only = on'
-      : 'PRAGMA journal_mode = wal; PRAGMA synchronous = full; PRAGMA secure_delete = on',
-  )
-  database.exec('PRAGMA cache_size = -4000; PRAGMA trusted_schema = off; PRAGMA foreign_keys = on')
-  return database
-}
-
-// The writer comes first: it creates the file and its journal.
-const writer = readOnly ? null : connect(false)
-const reader = connect(true)
-const prepared = { writer: new Map<string, StatementSync>(), reader: new Map<string, StatementSync>() }
-
-const statement = (on: 'writer' | 'reader', sql: string): StatementSync => {
-  const known = prepared[on].get(sql)
-  if (known) return known
-  const made = (on === 'writer' && writer ? writer : reader).prepare(sql)
-  if (prepared[on].size >= 200) prepared[on].clear()
-  prepared[on].set(sql, made)
-  return made
-}
-
-const answer = async (request: WorkerRequest): Promise<WorkerAnswer> => {
-  const { id } = request
-  switch (request.kind) {
-    case 'query': {
-      const made = statement(request.on, request.sql)
-      const parameters = request.parameters as SQLInputValue[]
-      if (made.columns().length > 0) return { id, rows: made.all(...parameters), changes: null }
-      return { id, rows: [], changes: Number(made.run(...parameters).changes) }
+export type WorkerReply = { readonly id: number } & (
+  | {
+      readonly kind: 'done'
+      readonly columns: readonly string[]
+      readonly cells: Packed
+      readonly changes: number | bigint
+      readonly insertId: number | bigint
+      readonly tookMs: number
     }
-    case 'backup':
-      await backup(reader, request.file)
-      return { id, rows: [], changes: null }
-    case 'close':
-      reader.close()
-      writer?.close()
-      return { id, rows: [], changes: null }
+  | { readonly kind: 'heavy' }
+  | { readonly kind: 'failed'; readonly message: string; readonly code: number | null }
+)
+
+const lightRows = 2_000
+const lightMs = 10
+const keptStatements = 200
+const keptStatementCharacters = 4_000
+
+const serve = (start: WorkerStart, port: NonNullable<typeof parentPort>): void => {
+  const database = new DatabaseSync(start.file, { readOnly: start.readOnly, timeout: 10_000 })
+  for (const pragma of start.pragmas) database.exec(`PRAGMA ${pragma}`)
+  const kept = new Map<string, StatementSync>()
+
+  const prepare = (sql: string): StatementSync => {
+    const known = kept.get(sql)
+    if (known) return known
+    const statement = database.prepare(sql)
+    statement.setReturnArrays(true)
+    if (sql.length <= keptStatementCharacters) kept.set(sql, statement)
+    if (kept.size > keptStatements) kept.delete(kept.keys().next().value ?? '')
+    return statement
+  }
+
+  const run = (request: Extract<WorkerRequest, { kind: 'run' }>): WorkerReply => {
+    const began = performance.now()
+    const { id } = request
+    const statement = prepare(request.sql)
+    const parameters = unpack(request.parameters).map(bindable)
+    if (statement.columns().length === 0) {
+      const { changes, lastInsertRowid } = statement.run(...parameters)
+      return { id, kind: 'done', columns: [], cells: pack([]), changes, insertId: lastInsertRowid, tookMs: 0 }
+    }
+    const cells: unknown[] = []
+    let rows = 0
+    for (const row of statement.iterate(...parameters)) {
+      cells.push(...Object.values(row))
+      rows += 1
+      if (request.light && (rows > lightRows || (rows % 64 === 0 && performance.now() - began > lightMs)))
+        return { id, kind: 'heavy' }
+    }
+    // after the rows: stepping compiles a statement anew when the tables have changed, columns() does not
+    const columns = statement.columns().map(({ name }) => name)
+    const tookMs = performance.now() - began
+    return { id, kind: 'done', columns, cells: pack(cells), changes: rows, insertId: 0, tookMs }
+  }
+
+  port.on('message', (request: WorkerRequest) => {
+    if (request.kind === 'close') {
+      kept.clear()
+      database.close()
+      port.postMessage({ id: request.id, kind: 'heavy' } satisfies WorkerReply)
+      port.close()
+      return
+    }
+    let reply: WorkerReply
+    try {
+      reply = run(request)
+    } catch (error) {
+      reply = { id: request.id, kind: 'failed', ...describe(error) }
+    }
+    port.postMessage(reply, reply.kind === 'done' ? [reply.cells.bytes] : [])
+  })
+}
+
+const bindable = (value: unknown): SQLInputValue => {
+  switch (typeof value) {
+    case 'string':
+    case 'number':
+    case 'bigint':
+      return value
+    case 'boolean':
+      return value ? 1 : 0
+    case 'undefined':
+      return null
+    default:
+      if (value === null || value instanceof Uint8Array) return value
+      throw new TypeError(`a value of type ${typeof value} cannot be kept in SQLite; pass text, a number or bytes`)
   }
 }
 
-port.on('message', (request: WorkerRequest) => {
-  answer(request).then(
-    (done) => {
-      port.postMessage(done)
-      if (request.kind === 'close') port.close()
-    },
-    (error: Error & { errcode?: number }) =>
-      port.postMessage({ id: request.id, error: { message: error.message, code: error.errcode ?? null } }),
-  )
-})
+const describe = (error: unknown): { message: string; code: number | null } => {
+  const message = error instanceof Error ? error.message : String(error)
+  const code = error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : null
+  return { message, code }
+}
+
+if (parentPort) serve(workerData, parentPort)

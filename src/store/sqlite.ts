@@ -1,211 +1,247 @@
-import { fileURLToPath } from 'node:url'
-import { Worker } from 'node:worker_threads'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { closeSync, fsyncSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
 import {
   type CompiledQuery,
   type DatabaseConnection,
+  type Dialect,
   type Driver,
   Kysely,
   type QueryResult,
-  SelectQueryNode,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
+  type Transaction,
 } from 'kysely'
-import { Problem } from '../problem.ts'
-import type { WorkerAnswer, WorkerOptions, WorkerRequest } from './sqlite-worker.ts'
+import { effectSync } from '../effect.ts'
+import { createMutex } from './mutex.ts'
+import { copyDatabase } from './sqlite-backup.ts'
+import { type Rows, type SqliteThread, startThread } from './sqlite-thread.ts'
 import type { Store } from './store.ts'
 
+export type SqliteOptions = {
+  /** How long the second thread, which serves heavy reads, is kept without work; 15 s when left out. */
+  readonly readerIdleMs?: number
+  /** The most pages (4 KiB each) that the database may take; for tests of a full disk. */
+  readonly maxPages?: number
+}
+
+const writerPragmas = [
+  'journal_mode = WAL',
+  'synchronous = FULL', // a commit is on the disk when it is acknowledged
+  'foreign_keys = ON',
+  'trusted_schema = OFF',
+  'secure_delete = ON', // what is erased is overwritten, not only unlinked
+  'journal_size_limit = 8388608',
+  'cache_size = -2048',
+]
+const readerPragmas = ['query_only = ON', 'trusted_schema = OFF', 'cache_size = -2048']
+
+/** A read that took longer than this goes to the second thread from then on. */
+const heavyMs = 25
+const rememberedHeavyStatements = 500
+
 /**
- * SQLite (WAL, every commit durable) behind worker threads, so that no query blocks the event loop. One worker holds the writing
- * connection and one for light reads; when reads pile up, a second worker is started for them and ended when it has been idle.
+ * The store in one SQLite file (mode 0600), written by one worker thread. That thread also answers light reads while nobody has a
+ * transaction open; other reads go to a second, read-only thread, started when first needed and ended when idle. Throws a `Problem`
+ * when the file cannot be opened or the disk is full.
  */
-export const openSqliteStore = async (file: string): Promise<Store> => {
-  const main = startWorker({ file, readOnly: false })
-  await main.ask({ kind: 'query', on: 'reader', sql: 'select 1', parameters: [] })
-  const readers = createReaders(file, main)
-  const writing = createMutex()
-
-  const connectionFor = (inTransaction: boolean): DatabaseConnection => ({
-    executeQuery: async <Row>(query: CompiledQuery): Promise<QueryResult<Row>> => {
-      const parameters = query.parameters.map(bindable)
-      if (inTransaction) return result<Row>(await main.ask({ kind: 'query', on: 'writer', sql: query.sql, parameters }))
-      if (SelectQueryNode.is(query.query) || /^\s*select\b/i.test(query.sql))
-        return result<Row>(await readers.ask({ kind: 'query', on: 'reader', sql: query.sql, parameters }))
-      return writing.hold(async () =>
-        result<Row>(await main.ask({ kind: 'query', on: 'writer', sql: query.sql, parameters })),
-      )
-    },
-    streamQuery: () => {
-      throw new Error('queries are not streamed from SQLite: page through them by key')
-    },
-  })
-  const kysely = <Tables>(inTransaction: boolean): Kysely<Tables> =>
-    new Kysely<Tables>({
-      dialect: {
-        createAdapter: () => new SqliteAdapter(),
-        createDriver: () => driver(connectionFor(inTransaction)),
-        createIntrospector: (db) => new SqliteIntrospector(db),
-        createQueryCompiler: () => new SqliteQueryCompiler(),
-      },
-    })
-  const outside = kysely<unknown>(false)
-  const inside = kysely<unknown>(true)
-  const control = (sql: string) => main.ask({ kind: 'query', on: 'writer', sql, parameters: [] })
-
+export const openSqliteStore = async (file: string, options: SqliteOptions = {}): Promise<Store> => {
+  effectSync('store.create', () => createClosed(file))
+  const threads = createThreads(file, options)
+  await threads.writer().run('SELECT 1', [])
+  const handle = <Tables>() => new Kysely<Tables>({ dialect: dialectOver(threads) })
+  const inTransaction = new AsyncLocalStorage<{ open: boolean }>()
   return {
     dialect: 'sqlite',
-    tables: <Tables>() => outside as Kysely<Tables>,
-    transaction: (work) =>
-      writing.hold(async () => {
-        await control('begin immediate')
-        try {
-          const done = await work(inside as never)
-          await control('commit')
-          return done
-        } catch (error) {
-          await control('rollback').catch(() => undefined) // SQLite rolls back by itself when the disk is full
-          throw error
-        }
-      }),
-    backup: async (target) => {
-      await main.ask({ kind: 'backup', file: target })
-    },
-    close: async () => {
-      await writing.hold(async () => undefined)
-      await readers.close()
-      await main.close()
-    },
-  }
-}
-
-type Ask = (
-  request: WorkerRequest extends infer Request ? (Request extends { id: number } ? Omit<Request, 'id'> : never) : never,
-) => Promise<WorkerAnswer & { rows: unknown[] }>
-type StoreWorker = { ask: Ask; waiting(): number; close(): Promise<void> }
-
-const startWorker = (options: WorkerOptions): StoreWorker => {
-  const program = fileURLToPath(
-    new URL(`./sqlite-worker${import.meta.filename.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
-  )
-  const worker = new Worker(program, {
-    workerData: options,
-    resourceLimits: { maxYoungGenerationSizeMb: 4 },
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-  })
-  worker.unref()
-  const waiting = new Map<
-    number,
-    { resolve(answer: WorkerAnswer & { rows: unknown[] }): void; reject(error: Error): void }
-  >()
-  let next = 0
-  let broken: Error | undefined
-  const breakAll = (error: Error): void => {
-    broken = error
-    for (const { reject } of waiting.values()) reject(error)
-    waiting.clear()
-  }
-  worker.on('message', (answer: WorkerAnswer) => {
-    const waiter = waiting.get(answer.id)
-    waiting.delete(answer.id)
-    if (waiting.size === 0) worker.unref()
-    if ('error' in answer) waiter?.reject(storeError(answer.error, options.file))
-    else waiter?.resolve(answer)
-  })
-  worker.on('error', (error) => breakAll(error instanceof Error ? error : new Error(String(error))))
-  worker.on('exit', () => breakAll(new Error(`the store's worker for ${options.file} has ended`)))
-  const ask: Ask = (request) =>
-    new Promise((resolve, reject) => {
-      if (broken) {
-        reject(broken)
-        return
+    tables: handle,
+    transaction: async <Tables, Result>(work: (tx: Transaction<Tables>) => Promise<Result>) => {
+      if (inTransaction.getStore()?.open)
+        throw new Error('a transaction was begun inside another and would wait for itself')
+      const mark = { open: true }
+      try {
+        return await inTransaction.run(mark, () => handle<Tables>().transaction().execute(work))
+      } finally {
+        mark.open = false
       }
-      next += 1
-      worker.ref() // an unanswered query keeps the process alive
-      waiting.set(next, { resolve, reject })
-      worker.postMessage({ ...request, id: next })
-    })
-  return {
-    ask,
-    waiting: () => waiting.size,
-    close: async () => {
-      await ask({ kind: 'close' })
-      await worker.terminate()
     },
+    backup: (target) => copyDatabase(file, target),
+    close: () => threads.close(),
   }
 }
 
-/** Sends reads to the main worker while it has little to do, else to one of their own. */
-const createReaders = (file: string, main: StoreWorker) => {
-  const busyFrom = 4
-  const idleMs = 30_000
-  let own: StoreWorker | undefined
-  let idle: NodeJS.Timeout | undefined
-  const ask: Ask = async (request) => {
-    if (!own && main.waiting() < busyFrom) return main.ask(request)
-    own ??= startWorker({ file, readOnly: true })
-    clearTimeout(idle)
+/** The threads over one file: the writer always, the reader while it has work. */
+const createThreads = (file: string, options: SqliteOptions) => {
+  const pragmas = options.maxPages ? [...writerPragmas, `max_page_count = ${options.maxPages}`] : writerPragmas
+  const turns = createMutex()
+  const heavy = new Set<string>()
+  let writer: SqliteThread | null = null
+  let reader: SqliteThread | null = null
+  let readerEnd: NodeJS.Timeout | undefined
+  let closed = false
+
+  const currentWriter = (): SqliteThread => {
+    if (closed) throw new Error(`the database ${file} is closed`)
+    if (!writer || writer.ended) writer = startThread({ file, readOnly: false, pragmas })
+    return writer
+  }
+  const currentReader = (): SqliteThread => {
+    if (closed) throw new Error(`the database ${file} is closed`)
+    if (!reader || reader.ended) reader = startThread({ file, readOnly: true, pragmas: readerPragmas })
+    return reader
+  }
+  const readAside = async (sql: string, parameters: readonly unknown[]): Promise<Rows> => {
+    clearTimeout(readerEnd)
+    const thread = currentReader()
     try {
-      return await own.ask(request)
+      return await thread.run(sql, parameters)
     } finally {
-      clearTimeout(idle)
-      idle = setTimeout(() => {
-        const ending = own
-        own = undefined
-        void ending?.close()
-      }, idleMs).unref()
+      if (thread.pending === 0 && thread === reader) {
+        clearTimeout(readerEnd)
+        readerEnd = setTimeout(() => {
+          reader = null
+          thread.close().catch(() => {})
+        }, options.readerIdleMs ?? 15_000).unref()
+      }
     }
   }
+  const rememberHeavy = (sql: string) => {
+    if (heavy.size >= rememberedHeavyStatements) heavy.clear()
+    heavy.add(sql)
+  }
+
   return {
-    ask,
+    turns,
+    writer: currentWriter,
+    /** A read outside every transaction: sees what was committed, nothing else. */
+    read: async (sql: string, parameters: readonly unknown[]): Promise<Rows> => {
+      if (turns.taken || reader || heavy.has(sql)) return readAside(sql, parameters)
+      const rows = await currentWriter().runLight(sql, parameters)
+      if (rows !== 'heavy' && rows.tookMs <= heavyMs) return rows
+      rememberHeavy(sql)
+      return rows === 'heavy' ? readAside(sql, parameters) : rows
+    },
+    /** A single write outside every transaction. */
+    write: async (sql: string, parameters: readonly unknown[]): Promise<Rows> => {
+      const leave = await turns.enter()
+      try {
+        return await currentWriter().run(sql, parameters)
+      } finally {
+        leave()
+      }
+    },
     close: async () => {
-      clearTimeout(idle)
-      await own?.close()
+      const leave = await turns.enter()
+      closed = true
+      clearTimeout(readerEnd)
+      await reader?.close()
+      await writer?.close()
+      leave()
     },
   }
 }
 
-const createMutex = () => {
-  let last: Promise<unknown> = Promise.resolve()
-  return {
-    hold: <Result>(work: () => Promise<Result>): Promise<Result> => {
-      const mine = last.then(work)
-      last = mine.catch(() => undefined)
-      return mine
-    },
-  }
-}
+type Threads = ReturnType<typeof createThreads>
 
-const driver = (connection: DatabaseConnection): Driver => ({
-  init: async () => undefined,
-  acquireConnection: async () => connection,
-  releaseConnection: async () => undefined,
-  beginTransaction: () => Promise.reject(new Error('use store.transaction()')),
-  commitTransaction: () => Promise.reject(new Error('use store.transaction()')),
-  rollbackTransaction: () => Promise.reject(new Error('use store.transaction()')),
-  destroy: async () => undefined,
+const dialectOver = (threads: Threads): Dialect => ({
+  createDriver: () => new ThreadDriver(threads),
+  createAdapter: () => new ThreadAdapter(),
+  createIntrospector: (db) => new SqliteIntrospector(db),
+  createQueryCompiler: () => new SqliteQueryCompiler(),
 })
 
-const result = <Row>(answer: { rows: unknown[] } & WorkerAnswer): QueryResult<Row> => {
-  const changes = 'changes' in answer ? answer.changes : null
-  return { rows: answer.rows as Row[], ...(changes === null ? {} : { numAffectedRows: BigInt(changes) }) }
+/** Kysely's own would let in one query at a time; here the threads say what may run beside what. */
+class ThreadAdapter extends SqliteAdapter {
+  override get supportsMultipleConnections(): boolean {
+    return true
+  }
+  override get supportsTransactionalDdl(): boolean {
+    return true
+  }
 }
 
-/** SQLite has no booleans and no undefined. */
-const bindable = (value: unknown): unknown =>
-  typeof value === 'boolean' ? Number(value) : value === undefined ? null : value
+class ThreadConnection implements DatabaseConnection {
+  readonly #threads: Threads
+  #transaction: { readonly thread: SqliteThread; readonly leave: () => void } | null = null
 
-const sqliteFull = 13
-const storeError = ({ message, code }: { message: string; code: number | null }, file: string): Error => {
-  const cause = new Error(message)
-  if (code !== null && (code & 0xff) === sqliteFull)
-    return new Problem(
-      {
-        kind: 'disk-full',
-        status: 507,
-        detail: `the disk that holds ${file} is full; nothing was recorded`,
-        next: 'make room there and try again',
-      },
-      { cause },
-    )
-  return Object.assign(new Error(`${file}: ${message}`, { cause }), { code })
+  constructor(threads: Threads) {
+    this.#threads = threads
+  }
+
+  async executeQuery<Row>({ sql, parameters, query }: CompiledQuery): Promise<QueryResult<Row>> {
+    const reads = query.kind === 'SelectQueryNode' || /^\s*(select|explain)\b/i.test(sql)
+    const found = this.#transaction
+      ? await this.#transaction.thread.run(sql, parameters)
+      : await (reads ? this.#threads.read(sql, parameters) : this.#threads.write(sql, parameters))
+    return answer<Row>(found, reads)
+  }
+
+  // biome-ignore lint/correctness/useYield: refuses before it yields
+  async *streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
+    throw new Error('the store answers whole pages; ask with a limit')
+  }
+
+  async begin(): Promise<void> {
+    const leave = await this.#threads.turns.enter()
+    try {
+      const thread = this.#threads.writer()
+      await thread.run('BEGIN IMMEDIATE', [])
+      this.#transaction = { thread, leave }
+    } catch (error) {
+      leave()
+      throw error
+    }
+  }
+
+  async end(statement: 'COMMIT' | 'ROLLBACK'): Promise<void> {
+    const transaction = this.#transaction
+    if (!transaction) return
+    try {
+      await transaction.thread.run(statement, [])
+    } catch (error) {
+      // SQLite rolls back by itself on some errors (a full disk) and then has no transaction to roll back; on others it stays open
+      await transaction.thread.run('ROLLBACK', []).catch(() => {})
+      if (statement === 'COMMIT') throw error
+    } finally {
+      this.#transaction = null
+      transaction.leave()
+    }
+  }
+}
+
+class ThreadDriver implements Driver {
+  readonly #threads: Threads
+
+  constructor(threads: Threads) {
+    this.#threads = threads
+  }
+  async init(): Promise<void> {}
+  async acquireConnection(): Promise<ThreadConnection> {
+    return new ThreadConnection(this.#threads)
+  }
+  async beginTransaction(connection: ThreadConnection): Promise<void> {
+    await connection.begin()
+  }
+  async commitTransaction(connection: ThreadConnection): Promise<void> {
+    await connection.end('COMMIT')
+  }
+  async rollbackTransaction(connection: ThreadConnection): Promise<void> {
+    await connection.end('ROLLBACK')
+  }
+  async releaseConnection(): Promise<void> {}
+  async destroy(): Promise<void> {}
+}
+
+/** The rows have the shape that the query's types promise; Kysely's own drivers hand them over in the same way. */
+const answer = <Row>(found: Rows, reads: boolean): QueryResult<Row> => {
+  const rows = found.rows as Row[]
+  return reads ? { rows } : { rows, numAffectedRows: found.changes, insertId: found.insertId }
+}
+
+/** Makes an empty file that nobody else may read, before SQLite would make one by the umask. */
+const createClosed = (file: string): void => {
+  closeSync(openSync(file, 'a', 0o600))
+  const directory = openSync(dirname(file), 'r')
+  fsyncSync(directory)
+  closeSync(directory)
 }
