@@ -30,6 +30,7 @@ export { createDependencyCache, type DependencyCache, type DependencyKey } from 
 export type { RunSource } from './jobs/contexts.ts'
 export type { JobUser } from './jobs/processes.ts'
 export type { LogLine } from './logs.ts'
+export { networkVariables } from './network.ts'
 export { createToolchain, describeMissing, type Tool, type Toolchain, type ToolSearch } from './toolchain.ts'
 export { jobUsers } from './users.ts'
 

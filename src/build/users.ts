@@ -10,7 +10,8 @@ import type { JobUser } from './jobs/processes.ts'
 export const jobUsers = (home: Home): ((slot: number) => JobUser | null) => {
   if (!isRoot()) return () => null
   const hash = createHash('sha256').update(home.root).digest().readUInt32BE()
-  const [first, homes] = mapsAllUsers() ? [0x4000_0000, 0x0100_0000] : [30_000, 200]
+  const [first, homes] = mapsAllUsers() ? [0x4000_0000, 0x0040_0000] : [30_000, 200]
+  // Node.js takes users up to 2^31 - 1 only.
   const base = first + (hash % homes) * 128
   return (slot) => ({ uid: base + (slot % 128), gid: base + (slot % 128), isExclusive: true })
 }

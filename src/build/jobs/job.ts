@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Clock } from '../../clock.ts'
 import { describeError } from '../../problem.ts'
 import type { Conclusion, Failure } from '../facts.ts'
+import { networkVariables } from '../network.ts'
 import { flagFrom, numberFrom, textFrom, textsFrom } from '../workflow/evaluate.ts'
 import { holds, type Json, type Scope, type Status } from '../workflow/expression.ts'
 import { describeTemplate } from '../workflow/template.ts'
@@ -148,6 +149,7 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
   ): Promise<StepEnd> => {
     const timeoutMinutes = await numberFrom(step.timeoutMinutes, scope(stepEnv))
     const variables = {
+      ...networkVariables(),
       CI: 'true',
       HOME: workspace.home,
       LANG: 'C.UTF-8',
