@@ -1,0 +1,37 @@
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The descriptor on which an agent finds the edge's listening socket; it never accepts on it. */
+export const agentListenFd = 3
+
+const program = (name: string): string =>
+  fileURLToPath(new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
+
+/**
+ * Starts an agent that outlives whoever started it and inherits this listening socket. Node only, nothing else: the edge calls it too, for
+ * the successor of an agent that died.
+ */
+export const startAgent = ({ home, listenFd }: { home: string; listenFd: number }): void => {
+  const log = openSync(join(home, 'agent', 'agent.log'), 'a', 0o600)
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2', program('main'), '--home', home],
+    {
+      detached: true,
+      stdio: ['ignore', log, log, listenFd],
+      env: cleanEnvironment(),
+    },
+  )
+  child.unref()
+  closeSync(log)
+}
+
+/** What a process of Headway's needs of its environment: where programs are, and the failpoints of the tests. Never a secret. */
+export const cleanEnvironment = (env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv =>
+  Object.fromEntries(
+    Object.entries(env).filter(([name]) =>
+      /^(PATH|HOME|USER|LANG|LC_ALL|TZ|TMPDIR|XDG_CACHE_HOME|NODE_COMPILE_CACHE|HEADWAY_FAILPOINT\w*)$/.test(name),
+    ),
+  )
