@@ -1,0 +1,223 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { chown, copyFile, mkdir, mkdtemp, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from '@hono/zod-openapi'
+import type { Client } from 'pg'
+import type { Clock, Ids } from '../clock.ts'
+import { effect } from '../effect.ts'
+import type { Home } from '../home.ts'
+import { fact } from '../ledger/fact.ts'
+import type { Ledger, Views } from '../ledger/ledger.ts'
+import { EnvironmentName, ProjectName, ServiceName } from '../names.ts'
+import { Problem } from '../problem.ts'
+import type { RunAs } from '../processes/command.ts'
+import { syncDirectory } from '../processes/files.ts'
+import { databaseSubject } from './databases.ts'
+import { type Engine, type OwnEngine, previousDirectory, withClient } from './engine.ts'
+import { databaseBackedUp, databaseRestored } from './facts.ts'
+import type { OperateQueries } from './views.ts'
+
+const Manifest = z.object({
+  backup: z.string(),
+  at: z.number(),
+  major: z.number(),
+  sizeBytes: z.number(),
+  databases: z.array(
+    z.object({ project: ProjectName, service: ServiceName, environment: EnvironmentName, database: z.string() }),
+  ),
+})
+export type BackupManifest = z.infer<typeof Manifest>
+
+/**
+ * Backups of the engine's files, all databases together, while it runs: PostgreSQL's low-level base backup. It needs no client program
+ * and holds everything, but is restored as a whole; one database alone is dumped with pg_dump where that is installed.
+ */
+export const createBackups = (ports: {
+  readonly home: Home
+  readonly ledger: Ledger
+  readonly views: Views
+  readonly queries: OperateQueries
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly engine: Engine | OwnEngine
+  /** Called once the engine runs on other files than before. */
+  onRestored(): void
+}) => {
+  const { home, ledger, views, queries, clock, ids } = ports
+  const root = join(home.backups, 'databases')
+  let turn: Promise<unknown> = Promise.resolve()
+
+  const alone = <Result>(act: () => Promise<Result>): Promise<Result> => {
+    const result = turn.then(act, act)
+    turn = result
+    return result
+  }
+
+  const own = (): OwnEngine => {
+    if ('directory' in ports.engine) return ports.engine
+    throw new Problem({
+      kind: 'external-engine',
+      status: 409,
+      detail: 'the databases stand on a server that is not Headway’s own, so its files cannot be copied',
+      next: 'headway db dump <service> copies one database; back the server up with its own tools',
+    })
+  }
+
+  const list = (): BackupManifest[] =>
+    (existsSync(root) ? readdirSync(root) : [])
+      .filter((name) => existsSync(join(root, name, 'manifest.json')))
+      .map((name) => Manifest.parse(JSON.parse(readFileSync(join(root, name, 'manifest.json'), 'utf8'))))
+      .sort((left, right) => right.at - left.at)
+
+  const owners = async (): Promise<BackupManifest['databases']> => {
+    await views.reach()
+    return (await queries.databases()).map((row) => ({
+      project: ProjectName.parse(row.project),
+      service: ServiceName.parse(row.service),
+      environment: EnvironmentName.parse(row.environment),
+      database: row.database_name,
+    }))
+  }
+
+  const backup = async (by: string): Promise<BackupManifest> => {
+    const engine = own()
+    const [adminUrl, databases, { major }] = [await engine.ensure(), await owners(), await engine.binaries()]
+    const id = ids('backup')
+    await mkdir(root, { recursive: true, mode: 0o700 })
+    for (const name of readdirSync(root).filter((one) => one.startsWith('.partial-')))
+      await effect('operate.clear-backup', () => rm(join(root, name), { recursive: true, force: true }))
+    const manifest = await effect('operate.backup', async () => {
+      const partial = await mkdtemp(join(root, '.partial-'))
+      const sizeBytes = await withClient(adminUrl, (client) =>
+        copyRunning(client, engine.directory, join(partial, 'data'), id),
+      )
+      const made = { backup: id, at: clock.now(), major, sizeBytes, databases }
+      await writeFile(join(partial, 'manifest.json'), JSON.stringify(made, null, 2), { mode: 0o600, flush: true })
+      await rename(partial, join(root, id))
+      syncDirectory(root)
+      return made
+    })
+    const facts = databases.map(({ database: _name, ...owner }) =>
+      fact(databaseBackedUp, {
+        subject: databaseSubject(owner),
+        actor: by,
+        payload: { ...owner, backup: id, sizeBytes: manifest.sizeBytes },
+      }),
+    )
+    if (facts.length > 0) await ledger.append(facts)
+    return manifest
+  }
+
+  const find = (id: string): BackupManifest => {
+    const manifest = list().find(({ backup }) => backup === id)
+    if (manifest) return manifest
+    throw new Problem({
+      kind: 'backup-not-found',
+      status: 404,
+      detail: `there is no complete backup ${id}`,
+      next: 'headway db list shows the backups',
+    })
+  }
+
+  /** Puts a backup in place of what is there, all databases; what was there before is kept until the restored engine answers. */
+  const restore = async (id: string, by: string): Promise<BackupManifest> => {
+    const engine = own()
+    const manifest = find(id)
+    const { major } = await engine.binaries()
+    if (major !== manifest.major) throw otherVersion(manifest, major)
+    const { directory } = engine
+    const previous = previousDirectory(directory)
+    const fresh = join(home.databases, `.restore-${id}`)
+    await effect('operate.restore-copy', async () => {
+      await rm(fresh, { recursive: true, force: true })
+      await copyTree(join(root, id, 'data'), fresh, { owner: engine.user() })
+    })
+    await engine.stop()
+    await effect('operate.restore-clear', () => rm(previous, { recursive: true, force: true }))
+    if (existsSync(directory)) await effect('operate.restore-aside', () => rename(directory, previous))
+    await effect('operate.restore-swap', () => {
+      return rename(fresh, directory).then(() => syncDirectory(home.databases))
+    })
+    ports.onRestored()
+    await engine.ensure()
+    await effect('operate.restore-done', () => rm(previous, { recursive: true, force: true }))
+    const facts = manifest.databases.map(({ database: _name, ...owner }) =>
+      fact(databaseRestored, { subject: databaseSubject(owner), actor: by, payload: { ...owner, backup: id } }),
+    )
+    if (facts.length > 0) await ledger.append(facts)
+    return manifest
+  }
+
+  return {
+    list,
+    backup: (by: string) => alone(() => backup(by)),
+    restore: (id: string, by: string) => alone(() => restore(id, by)),
+  }
+}
+export type Backups = ReturnType<typeof createBackups>
+
+/** Folders of which a base backup keeps the name only: they belong to the running server (PostgreSQL's documentation, 26.3.4). */
+const emptied = ['pg_dynshmem', 'pg_notify', 'pg_replslot', 'pg_serial', 'pg_snapshots', 'pg_stat_tmp', 'pg_subtrans']
+const leftOut = new Set([...emptied, 'pg_wal', 'postmaster.pid', 'postmaster.opts'])
+
+/** The function names changed with version 15; both forms need the connection to stay open from start to stop. */
+const copyRunning = async (client: Client, from: string, to: string, label: string): Promise<number> => {
+  const { rows: versions } = await client.query<{ version: number }>(
+    "SELECT current_setting('server_version_num')::int AS version",
+  )
+  const modern = (versions[0]?.version ?? 0) >= 150_000
+  await client.query(modern ? 'SELECT pg_backup_start($1, true)' : 'SELECT pg_start_backup($1, true, false)', [label])
+  const ofFiles = await copyTree(from, to, { skip: leftOut })
+  const stop = modern ? 'SELECT * FROM pg_backup_stop(false)' : 'SELECT * FROM pg_stop_backup(false, false)'
+  const { rows } = await client.query<{ labelfile: string }>(stop)
+  // The changes made while the files were copied stand in the log; with them the copy becomes whole.
+  const ofLog = await copyTree(join(from, 'pg_wal'), join(to, 'pg_wal'), {})
+  for (const name of emptied) await mkdir(join(to, name), { mode: 0o700 })
+  await writeFile(join(to, 'backup_label'), rows[0]?.labelfile ?? '', { mode: 0o600, flush: true })
+  syncDirectory(to)
+  return ofFiles + ofLog
+}
+
+/** Copies a directory durably; a file that goes away meanwhile is not missed. Returns the size of what was copied. */
+const copyTree = async (
+  from: string,
+  to: string,
+  { owner = null, skip }: { owner?: RunAs | null; skip?: ReadonlySet<string> },
+): Promise<number> => {
+  await mkdir(to, { mode: 0o700 })
+  if (owner) await chown(to, owner.uid, owner.gid)
+  let sizeBytes = 0
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)]
+    if (skip?.has(entry.name)) continue
+    if (entry.isDirectory()) sizeBytes += await copyTree(source, target, { owner })
+    else if (entry.isFile()) sizeBytes += await copyDurably(source, target, owner)
+  }
+  syncDirectory(to)
+  return sizeBytes
+}
+
+const copyDurably = async (from: string, to: string, owner: RunAs | null): Promise<number> => {
+  try {
+    await copyFile(from, to)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 0
+    throw error
+  }
+  if (owner) await chown(to, owner.uid, owner.gid)
+  const file = await open(to, 'r')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  return (await stat(to)).size
+}
+
+const otherVersion = (manifest: BackupManifest, major: number): Problem =>
+  new Problem({
+    kind: 'backup-of-another-version',
+    status: 409,
+    detail: `${manifest.backup} was made by PostgreSQL ${manifest.major}, this machine runs ${major}`,
+    next: `install PostgreSQL ${manifest.major} and try again`,
+  })

@@ -1,0 +1,161 @@
+import { createHash } from 'node:crypto'
+import pg from 'pg'
+import { effect } from '../effect.ts'
+import { fact } from '../ledger/fact.ts'
+import type { Ledger, Views } from '../ledger/ledger.ts'
+import type { EnvironmentName, ServiceKey } from '../names.ts'
+import { Problem } from '../problem.ts'
+import type { Databases } from './attachments.ts'
+import { type Credentials, scramVerifier } from './credentials.ts'
+import { type Engine, withClient } from './engine.ts'
+import { databaseCreated, databaseRemoved } from './facts.ts'
+import type { OperateQueries } from './views.ts'
+
+export type DatabaseOwner = ServiceKey & { readonly environment: EnvironmentName }
+
+export const databaseSubject = ({ project, service, environment }: DatabaseOwner): string =>
+  `database:${project}/${service}/${environment}`
+
+/**
+ * The name of role and database. Names of services hold no underscore, so no two owners share one; what is longer than PostgreSQL
+ * takes (63 bytes) is cut and told apart by a hash.
+ */
+export const databaseName = ({ project, service, environment }: DatabaseOwner): string => {
+  const whole = `${project}_${service}_${environment}`
+  if (whole.length <= 63) return whole
+  return `${whole.slice(0, 50)}_${createHash('sha256').update(whole).digest('hex').slice(0, 12)}`
+}
+
+/** A database and a role for each service in each environment; a role can connect to its own database only. */
+export const createDatabases = (ports: {
+  readonly ledger: Ledger
+  readonly views: Views
+  readonly queries: OperateQueries
+  readonly credentials: Credentials
+  readonly engine: Engine
+}) => {
+  const { ledger, views, queries, credentials, engine } = ports
+  const turns = new Map<string, Promise<unknown>>()
+  /** What this process has already made sure of. */
+  const ensured = new Set<string>()
+
+  /** One thing at a time for each database. */
+  const inTurn = <Result>(name: string, act: () => Promise<Result>): Promise<Result> => {
+    const result = (turns.get(name) ?? Promise.resolve()).then(act, act)
+    turns.set(name, result)
+    return result
+  }
+
+  const urlFor = (adminUrl: string, name: string): string => {
+    const url = new URL(adminUrl)
+    url.username = encodeURIComponent(name)
+    url.password = encodeURIComponent(credentials.take(name))
+    url.pathname = `/${encodeURIComponent(name)}`
+    return url.href
+  }
+
+  const make = async (adminUrl: string, name: string): Promise<void> => {
+    const quoted = pg.escapeIdentifier(name)
+    const password = pg.escapeLiteral(scramVerifier(credentials.take(name)))
+    await withClient(adminUrl, async (client) => {
+      const roles = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [name])
+      const verb = roles.rowCount === 0 ? 'CREATE' : 'ALTER'
+      await effect('operate.create-role', () => client.query(`${verb} ROLE ${quoted} LOGIN PASSWORD ${password}`))
+      if (!engine.own) await client.query(`GRANT ${quoted} TO CURRENT_USER`) // who is no superuser makes databases for its own roles only
+      const databases = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name])
+      if (databases.rowCount === 0)
+        await effect('operate.create-database', () =>
+          client.query(`CREATE DATABASE ${quoted} OWNER ${quoted} TEMPLATE template0 ENCODING 'UTF8'`),
+        )
+      await client.query(`REVOKE ALL ON DATABASE ${quoted} FROM PUBLIC`)
+    })
+  }
+
+  const recordOnce = async (owner: DatabaseOwner, name: string): Promise<void> => {
+    await views.reach()
+    const known = await queries.database(owner)
+    if (known && known.removed_at === null) return
+    const payload = { ...owner, engine: 'postgres' as const, database: name }
+    await ledger.append([fact(databaseCreated, { subject: databaseSubject(owner), actor, payload })])
+  }
+
+  const ensure: Databases['ensure'] = async ({ project, service, environment }) => {
+    const owner = { project, service, environment }
+    const name = databaseName(owner)
+    const adminUrl = await engine.ensure()
+    return inTurn(name, async () => {
+      if (!ensured.has(name)) {
+        await make(adminUrl, name)
+        await recordOnce(owner, name)
+        ensured.add(name)
+      }
+      return { url: urlFor(adminUrl, name) }
+    })
+  }
+
+  return {
+    ensure,
+
+    /** The URL of a database that is there; a Problem when there is none. */
+    connection: async (owner: DatabaseOwner): Promise<{ database: string; url: string }> => {
+      const row = await known(owner)
+      return { database: row.database_name, url: urlFor(await engine.ensure(), row.database_name) }
+    },
+
+    /** Forgets what was made sure of, because the engine's files were replaced. */
+    reset: (): void => ensured.clear(),
+
+    /**
+     * Deletes a database for good. Its service must be gone first, and its name said again: data goes only when it is said twice.
+     */
+    remove: async (owner: DatabaseOwner, confirm: string | undefined, by: string): Promise<void> => {
+      const row = await known(owner)
+      if (row.in_use === 1) throw stillInUse(owner)
+      if (confirm !== owner.service) throw notConfirmed(owner)
+      const adminUrl = await engine.ensure()
+      const name = row.database_name
+      await inTurn(name, async () => {
+        ensured.delete(name)
+        const quoted = pg.escapeIdentifier(name)
+        await withClient(adminUrl, async (client) => {
+          await effect('operate.drop-database', () => client.query(`DROP DATABASE IF EXISTS ${quoted} WITH (FORCE)`))
+          await effect('operate.drop-role', () => client.query(`DROP ROLE IF EXISTS ${quoted}`))
+        })
+        credentials.forget(name)
+        const payload = { ...owner, database: name }
+        await ledger.append([fact(databaseRemoved, { subject: databaseSubject(owner), actor: by, payload })])
+      })
+    },
+  }
+
+  async function known(owner: DatabaseOwner) {
+    await views.reach()
+    const row = await queries.database(owner)
+    if (row && row.removed_at === null) return row
+    throw new Problem({
+      kind: 'database-not-found',
+      status: 404,
+      detail: `${owner.project}/${owner.service} has no database in ${owner.environment}`,
+      next: 'add "database: postgres" to its headway.yaml and push',
+    })
+  }
+}
+export type ServiceDatabases = ReturnType<typeof createDatabases>
+
+const actor = 'system:operate'
+
+const stillInUse = ({ project, service }: DatabaseOwner): Problem =>
+  new Problem({
+    kind: 'database-in-use',
+    status: 409,
+    detail: `the database of ${project}/${service} is in use by the service`,
+    next: `headway remove ${service} first; its data stays until you then say headway db remove ${service} --confirm ${service}`,
+  })
+
+const notConfirmed = ({ project, service, environment }: DatabaseOwner): Problem =>
+  new Problem({
+    kind: 'confirmation-needed',
+    status: 409,
+    detail: `this deletes all data of ${project}/${service} in ${environment}, for good`,
+    next: `headway db backup ${service} keeps a copy; headway db remove ${service} --confirm ${service} deletes it`,
+  })
