@@ -27,12 +27,15 @@ export type Judged =
   | { readonly kind: 'asked'; readonly asked: Asked }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
+/** Bytes are limited by the server; a service's own reader may be limited by count. */
+const mostHeaders = 200
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
 export const judge = (request: IncomingMessage, client: string, newId: () => string): Judged => {
   const { method = '', url = '', httpVersion, rawHeaders } = request
   if (method === 'TRACE' || method === 'CONNECT') return { kind: 'refused', refusal: methodRefused }
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return refuse(`HTTP/${httpVersion} is not served here`, 505)
+  if (rawHeaders.length > 2 * mostHeaders) return refuse(`it has more than ${mostHeaders} headers`, 431)
   const head = readRequestHead(rawHeaders, httpVersion)
   if (head.kind === 'refused') return refuse(head.why, head.status)
   const host = hostName(head.host)

@@ -42,6 +42,8 @@ export type Connection = {
   readonly open: Set<Open>
   /** Of `socket.bytesWritten`, those that the access log has told of. */
   loggedBytes: number
+  /** The last words have been said; whatever comes gets none. */
+  closing: boolean
 }
 
 /** How something open ended, for counters and access log. */

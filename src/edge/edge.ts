@@ -99,7 +99,7 @@ export const createEdge = ({ limits, clock, newId, log }: EdgeOptions): Edge => 
   const server = createProxyServer(limits)
   server.on('connection', (socket: Socket) => {
     const client = (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
-    const connection: Connection = { socket, client, open: new Set(), loggedBytes: 0 }
+    const connection: Connection = { socket, client, open: new Set(), loggedBytes: 0, closing: false }
     connections.set(socket, connection)
     socket.on('error', () => {}) // its close follows
     socket.once('close', () => {
@@ -119,6 +119,7 @@ export const createEdge = ({ limits, clock, newId, log }: EdgeOptions): Edge => 
 
   const turnAway = (request: IncomingMessage, response: ServerResponse, connection: Connection, refusal: Refusal) => {
     const requestId = newId()
+    connection.closing = true
     const { headers, body } = pageOf(refusal, request.headers.accept, requestId)
     response.on('error', () => {})
     response.writeHead(refusal.status, STATUS_CODES[refusal.status] ?? 'Error', [...headers, 'Connection', 'close'])
@@ -146,6 +147,11 @@ export const createEdge = ({ limits, clock, newId, log }: EdgeOptions): Edge => 
 
   server.on('request', serve)
   server.on('checkContinue', serve) // the instance says whether to go on
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    const connection = connections.get(request.socket)
+    if (connection)
+      turnAway(request, response, connection, malformed('it expects something other than 100-continue', 417))
+  })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const connection = connections.get(socket)
     // An upgrade behind requests that are still unanswered would overtake their answers.
@@ -168,7 +174,8 @@ export const createEdge = ({ limits, clock, newId, log }: EdgeOptions): Edge => 
     const connection = connections.get(socket)
     // Words of ours in the midst of, or ahead of, an answer that is owed would be taken for that answer.
     if (!connection || connection.open.size > 0 || error.code === 'ECONNRESET') return void socket.destroy()
-    if (!socket.writable) return
+    if (connection.closing || !socket.writable) return
+    connection.closing = true
     const refusal = refusalFor(error)
     const requestId = newId()
     endGently(socket, rawPage(refusal, undefined, requestId))

@@ -1,0 +1,294 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import {
+  Agent,
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type RequestListener,
+  type Server,
+  request as sendRequest,
+} from 'node:http'
+import {
+  type AddressInfo,
+  connect,
+  createServer as createTcpServer,
+  type Socket,
+  type Server as TcpServer,
+} from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { systemClock } from '../clock.ts'
+import { type EdgeLimits, usualLimits } from './core.ts'
+import { createEdge, type Edge } from './edge.ts'
+import { type EdgePlaces, edgeLaunch } from './launch.ts'
+import type { EdgePool, EdgeTable } from './protocol.ts'
+
+/** What the edge's tests start: instances, edges, clients of bytes and of requests. Everything ends with its test. */
+export const host = 'shop.localhost'
+
+export const tableOf = (generation: number, ...pools: EdgePool[]): EdgeTable => ({
+  generation,
+  routes: [{ hosts: [host], service: 'default/shop', pools }],
+})
+
+export const poolOf = (version: string, weight: number, instances: Readonly<Record<string, number>>): EdgePool => ({
+  version,
+  weight,
+  endpoints: Object.entries(instances).map(([instance, port]) => ({ instance, port, healthy: true })),
+})
+
+const portOf = (server: TcpServer): number => {
+  const address = server.address()
+  if (typeof address !== 'object' || address === null) throw new Error('the server does not listen on a port')
+  return (address satisfies AddressInfo).port
+}
+
+const listening = async <Kind extends TcpServer>(server: Kind): Promise<Kind> => {
+  await new Promise<void>((done, failed) => {
+    server.once('error', failed)
+    server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, done)
+  })
+  return server
+}
+
+export type Instance = { readonly port: number; readonly server: Server }
+
+/** An instance over HTTP. */
+export const startInstance = async (t: TestContext, answer: RequestListener): Promise<Instance> => {
+  const server = await listening(createServer({ keepAliveTimeout: 60_000 }, answer))
+  t.after(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return { port: portOf(server), server }
+}
+
+/** An instance that speaks bytes: whatever an HTTP server would not do. */
+export const startRawInstance = async (t: TestContext, serve: (socket: Socket) => void): Promise<{ port: number }> => {
+  const sockets = new Set<Socket>()
+  const server = await listening(
+    createTcpServer({ allowHalfOpen: true }, (socket) => {
+      sockets.add(socket)
+      socket.on('error', () => {})
+      socket.on('close', () => sockets.delete(socket))
+      serve(socket)
+    }),
+  )
+  t.after(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return { port: portOf(server) }
+}
+
+/** A port on which nobody listens. */
+export const closedPort = async (): Promise<number> => {
+  const server = await listening(createTcpServer())
+  const port = portOf(server)
+  await new Promise((done) => server.close(done))
+  return port
+}
+
+export type RunningEdge = Edge & { readonly at: number }
+
+export const startEdge = async (
+  t: TestContext,
+  table: EdgeTable,
+  limits: Partial<EdgeLimits> = {},
+): Promise<RunningEdge> => {
+  const edge = createEdge({ limits: { ...usualLimits, ...limits }, clock: systemClock, newId: randomUUID, log: null })
+  edge.route(table)
+  await edge.listen({ port: 0 })
+  t.after(async () => {
+    edge.retire({ limitMs: 0, leaveIdle: true })
+    await edge.over
+  })
+  return { ...edge, at: edge.port() ?? 0 }
+}
+
+export type Answer = {
+  readonly status: number
+  readonly headers: IncomingMessage['headers']
+  readonly trailers: NodeJS.Dict<string>
+  readonly body: Buffer
+}
+export type Asking = {
+  readonly port: number
+  readonly agent?: Agent
+  readonly method?: string
+  readonly path?: string
+  readonly headers?: OutgoingHttpHeaders
+  readonly body?: string | Buffer
+}
+
+/** One request, its answer read whole. Rejects when the answer is cut. */
+export const ask = ({ port, agent, method, path, headers, body }: Asking): Promise<Answer> =>
+  new Promise((done, failed) => {
+    const outgoing = sendRequest(
+      {
+        host: '127.0.0.1',
+        port,
+        method: method ?? 'GET',
+        path: path ?? '/',
+        headers: { host, ...headers },
+        agent: agent ?? false,
+      },
+      (incoming) => {
+        const chunks: Buffer[] = []
+        incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
+        incoming.on('error', failed)
+        incoming.on('end', () =>
+          done({
+            status: incoming.statusCode ?? 0,
+            headers: incoming.headers,
+            trailers: incoming.trailers,
+            body: Buffer.concat(chunks),
+          }),
+        )
+      },
+    )
+    outgoing.on('error', failed)
+    outgoing.end(body)
+  })
+
+/** Sends these bytes, and gives all that came until the other side closed; 'reset' at its end where it did so by force. */
+export const exchangeBytes = (port: number, ...parts: readonly string[]): Promise<string> =>
+  new Promise((done) => {
+    const socket = connect({ port, host: '127.0.0.1' })
+    let received = ''
+    socket.setEncoding('latin1')
+    socket.on('data', (text: string) => {
+      received += text
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNRESET') received += 'reset'
+    })
+    socket.on('close', () => done(received))
+    for (const part of parts) socket.write(part, 'latin1')
+  })
+
+export const statusIn = (received: string): number => Number(/^HTTP\/1\.1 (\d{3})/.exec(received)?.[1] ?? 0)
+
+/** Resolves once this holds; looked at often, never by luck. Rejects after ten seconds. */
+export const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
+  const end = systemClock.monotonicMs() + 10_000
+  while (!(await holds())) {
+    if (systemClock.monotonicMs() > end) throw new Error(`never came true: ${what}`)
+    await systemClock.sleep(5)
+  }
+}
+
+export type Load = { readonly answered: () => number; stop(): Promise<{ answered: number; failures: string[] }> }
+
+/** Clients that ask one after the other over kept connections until told to stop; a failure is no answer, or one of 500 and above. */
+export const startLoad = (
+  port: number,
+  clients: number,
+  asking: (turn: number) => Omit<Asking, 'port'> = () => ({}),
+): Load => {
+  const agent = new Agent({ keepAlive: true, maxSockets: clients })
+  const failures: string[] = []
+  let answered = 0
+  let turn = 0
+  let stopping = false
+  const client = async (): Promise<void> => {
+    while (!stopping) {
+      turn += 1
+      try {
+        const { status, body } = await ask({ port, agent, ...asking(turn) })
+        answered += 1
+        if (status >= 400) failures.push(`${status} ${body.toString()}`)
+      } catch (error) {
+        failures.push(String(error))
+      }
+    }
+  }
+  const running = Array.from({ length: clients }, client)
+  return {
+    answered: () => answered,
+    stop: async () => {
+      stopping = true
+      await Promise.all(running)
+      agent.destroy()
+      return { answered, failures }
+    },
+  }
+}
+
+/** A home of its own and a listening socket that this process holds, as an agent does. */
+export const startHome = async (t: TestContext): Promise<{ places: EdgePlaces; listener: TcpServer; port: number }> => {
+  const home = mkdtempSync(join(tmpdir(), 'headway-edge-'))
+  const places = { home, sockets: join(home, 'run'), state: join(home, 'agent') }
+  mkdirSync(places.sockets)
+  mkdirSync(places.state)
+  // Never accepts: the handle is there to be inherited.
+  const listener = await listening(createTcpServer({ pauseOnConnect: true }))
+  t.after(() => {
+    listener.close()
+    rmSync(home, { recursive: true, force: true })
+  })
+  return { places, listener, port: portOf(listener) }
+}
+
+export type EdgeProcessHandle = {
+  readonly child: ChildProcess
+  readonly pid: number
+  readonly exited: Promise<NodeJS.Signals | number | null>
+  control(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }>
+}
+
+/** An edge process as an agent starts it; `main` is another entry where a test brings its own. */
+export const spawnEdge = async (
+  t: TestContext,
+  places: EdgePlaces,
+  listenFd: number,
+  main?: string,
+): Promise<EdgeProcessHandle> => {
+  const { command, args, env } = edgeLaunch(places)
+  const child = spawn(command, main ? [...args.slice(0, -1), main] : args, {
+    env,
+    detached: true,
+    stdio: ['ignore', 'inherit', 'inherit', listenFd, 'pipe'],
+  })
+  const exited = new Promise<NodeJS.Signals | number | null>((done) =>
+    child.once('exit', (code, signal) => done(signal ?? code)),
+  )
+  t.after(async () => {
+    child.kill('SIGKILL')
+    await exited
+  })
+  const pid = child.pid ?? 0
+  const control = (method: string, path: string, body?: unknown) =>
+    callSocket(join(places.sockets, `edge-${pid}.sock`), method, path, body)
+  await until('the edge answers on its socket', async () => {
+    if (child.exitCode !== null) throw new Error(`the edge ended with ${child.exitCode}`)
+    return control('GET', '/health').then(
+      () => true,
+      () => false,
+    )
+  })
+  return { child, pid, exited, control }
+}
+
+export const callSocket = (
+  socketPath: string,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<{ status: number; body: unknown }> =>
+  new Promise((done, failed) => {
+    const outgoing = sendRequest({ socketPath, method, path, agent: false }, (incoming) => {
+      let text = ''
+      incoming.setEncoding('utf8')
+      incoming.on('data', (chunk: string) => {
+        text += chunk
+      })
+      incoming.on('error', failed)
+      incoming.on('end', () => done({ status: incoming.statusCode ?? 0, body: JSON.parse(text) }))
+    })
+    outgoing.on('error', failed)
+    outgoing.end(body === undefined ? undefined : JSON.stringify(body))
+  })
