@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createWriteStream, type WriteStream } from 'node:fs'
+import { createWriteStream } from 'node:fs'
 import type { Clock } from '../../clock.ts'
 
 /** Beyond this the rest of a job's output is thrown away, and the log says so. */
@@ -24,8 +24,15 @@ export type JobLog = {
 export const openJobLog = (file: string, clock: Clock, onLines: () => void): JobLog => {
   const stream = createWriteStream(file, { flags: 'a', mode: 0o600, highWaterMark: 256 * 1024 })
   let failed: Error | undefined
+  let draining: { readonly promise: Promise<void>; resolve(): void } | null = null
+  const goOn = (): void => {
+    draining?.resolve()
+    draining = null
+  }
+  stream.on('drain', goOn).on('close', goOn)
   stream.on('error', (error) => {
     failed = error
+    goOn()
   })
   let written = 0
   let tail = ''
@@ -37,7 +44,11 @@ export const openJobLog = (file: string, clock: Clock, onLines: () => void): Job
       const cut = written > maximumBytes ? '##[warning]The log is longer than 512 MiB; what follows is not kept\n' : ''
       return stream.write(stamped(text + cut, clock.now()), () => onLines())
     },
-    drained: () => drained(stream),
+    drained: async () => {
+      if (!stream.writableNeedDrain || stream.destroyed) return
+      draining ??= Promise.withResolvers<void>()
+      await draining.promise
+    },
     lastLines: (count) =>
       tail
         .split('\n')
@@ -57,7 +68,3 @@ export const openJobLog = (file: string, clock: Clock, onLines: () => void): Job
 }
 
 const stamped = (text: string, now: number): string => `${now} ${text.slice(0, -1).replaceAll('\n', `\n${now} `)}\n`
-
-const drained = async (stream: WriteStream): Promise<void> => {
-  if (stream.writableNeedDrain && !stream.destroyed) await Promise.race([once(stream, 'drain'), once(stream, 'close')])
-}

@@ -22,6 +22,8 @@ export type TemplateReading =
   | { readonly kind: 'refused'; readonly faults: readonly [WorkflowFault, ...WorkflowFault[]] }
 
 const maximumBytes = 1024 * 1024
+/** Nobody reads more at once. */
+const maximumFaults = 50
 
 /**
  * Reads a workflow file with GitHub's own parser and schema into a tree of our own. What the library's conversion drops
@@ -29,7 +31,12 @@ const maximumBytes = 1024 * 1024
  */
 export const readTemplate = (file: string, text: string): TemplateReading => {
   if (Buffer.byteLength(text) > maximumBytes) return refused([{ detail: 'The file is larger than 1 MiB', at: start }])
-  const context = new TemplateContext(new TemplateValidationErrors(), workflowSchema(), new NoOperationTraceWriter())
+  if (text.trim() === '') return refused([])
+  const context = new TemplateContext(
+    new TemplateValidationErrors(maximumFaults),
+    workflowSchema(),
+    new NoOperationTraceWriter(),
+  )
   const fileId = context.getFileId(file)
   const reader = new WorkflowReader(fileId, text)
   for (const { message, range } of reader.errors) context.error(fileId, firstLine(message), range)
