@@ -1,0 +1,57 @@
+import type { Kysely } from 'kysely'
+import type { LogLine, LogQuery } from '../agent/protocol.ts'
+import type { Clock } from '../clock.ts'
+import { type Target, targetLabel } from '../deploy/index.ts'
+import type { Runtime } from '../runtimes/runtime.ts'
+import type { Stage } from '../stage.ts'
+import type { Store } from '../store/store.ts'
+import { createCollector } from './collector.ts'
+import { createTraffic, createTrafficTable, type TrafficQuery } from './traffic.ts'
+
+export type { Traffic } from './traffic.ts'
+
+export type MonitorOptions = {
+  readonly store: Store
+  readonly clock: Clock
+  readonly runtime: Runtime
+  /** Told of what went wrong and will be tried again. */
+  onError?(message: string): void
+}
+
+/** What the stage keeps beside the ledger: to be made before the stage is created. */
+export const createMonitorTables = (db: Kysely<unknown>): Promise<void> => createTrafficTable(db)
+
+/** The stage that watches what services do: their traffic by version and minute, and their logs. */
+export const createMonitor = (options: MonitorOptions) => {
+  const { store, clock, runtime } = options
+  const traffic = createTraffic(store)
+  const collector = createCollector({ ...options, traffic })
+  const closing = new AbortController()
+  let following: Promise<void> = Promise.resolve()
+  const of = (target: Target, range: { from: number; until: number }): TrafficQuery => ({
+    service: targetLabel(target),
+    ...range,
+  })
+
+  return {
+    name: 'monitor',
+    facts: [],
+    views: [],
+    /** Fetches what the edge has counted up to now. */
+    collect: collector.collect,
+    /** All requests of a service from `from` up to `until` (milliseconds since 1970), by whole minutes. */
+    total: (target: Target, range: { from: number; until: number }) => traffic.total(of(target, range)),
+    byVersion: (target: Target, range: { from: number; until: number }) => traffic.byVersion(of(target, range)),
+    byMinute: (target: Target, range: { from: number; until: number }) => traffic.byMinute(of(target, range)),
+    now: clock.now,
+    logs: (query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine> => runtime.logs(query, signal),
+    start: async (): Promise<void> => {
+      following = collector.follow(closing.signal)
+    },
+    stop: async (): Promise<void> => {
+      closing.abort()
+      await following
+    },
+  } satisfies Stage & Record<string, unknown>
+}
+export type Monitor = ReturnType<typeof createMonitor>
