@@ -34,8 +34,10 @@ export type PackageNeeds = {
   repositoryPath(project: ProjectName, repository: RepositoryName): string
   readonly findTool: FindTool
   readonly installations: Installations
-  /** The unprivileged user of packaging's commands; null when Headway is not root. */
-  jobUser(): Promise<RunAs | null> | RunAs | null
+  /** The unprivileged user of `package/<project>/<service>`; null when Headway is not root. */
+  userFor(purpose: string): Promise<RunAs | null> | RunAs | null
+  /** How this machine reaches the network: proxies and certificates, for the commands that download. */
+  readonly network: Readonly<Record<string, string>>
   /** The releases that must not be collected: live, rolling out, or a rollback's target. */
   inUse(): Promise<readonly Digest[]>
   /** What went wrong behind the scenes; nobody waits for it. */
@@ -79,7 +81,8 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
   const shelf = createShelf(home.images, layout, needs.run)
   const bench: Bench = {
     ...{ run: needs.run, layout, findTool: needs.findTool, installations: needs.installations },
-    jobUser: () => needs.jobUser(),
+    userFor: (purpose) => needs.userFor(purpose),
+    network: needs.network,
     workspaces: home.workspaces,
     layerCache: join(home.caches, 'layers'),
   }

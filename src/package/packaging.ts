@@ -32,8 +32,10 @@ export type Bench = {
   readonly layout: Layout
   readonly findTool: FindTool
   readonly installations: Installations
-  /** The unprivileged user that commands run as; null when Headway is not root. */
-  readonly jobUser: () => Promise<RunAs | null> | RunAs | null
+  /** The unprivileged user of a purpose; null when Headway is not root. */
+  userFor(purpose: string): Promise<RunAs | null> | RunAs | null
+  /** How this machine reaches the network: proxies and certificates, for the commands that download. */
+  readonly network: Readonly<Record<string, string>>
   /** Below it, one folder for each packaging. */
   readonly workspaces: string
   /** Which layer an installation became, by what it depends on. */
@@ -195,7 +197,8 @@ const openWorkshopFor = async (
   { bench, source, service, tool, name, origin }: Job,
   purpose: string,
 ): Promise<Workshop> => {
-  const user = await bench.jobUser()
+  // A user of its own: what is packaged at the same time for others is closed to it.
+  const user = await bench.userFor(`package/${origin.project}/${service.definition.name}`)
   const root = join(bench.workspaces, `package-${name}-${purpose}`)
   const { path, plan, definition } = service
   const installed = languages[definition.language].dependencies
@@ -203,6 +206,7 @@ const openWorkshopFor = async (
     bench.run,
     root,
     { path, env: plan.env, toolDirectory: tool?.directory ?? null },
+    bench.network,
     user,
   )
   try {

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, wri
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { buildFacts, pushVerified } from '../build/facts.ts'
+import { networkVariables } from '../build/network.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { deployFacts } from '../deploy/facts.ts'
 import { type Home, homeAt, prepareHome } from '../home.ts'
@@ -99,8 +100,9 @@ export const openPackageBench = async (
       version: program === 'python3' ? '3.11.2' : '24.0.0',
     }),
     installations: { restore: async () => false },
-    jobUser: () => (process.getuid?.() === 0 ? { uid: 61_999, gid: 61_999 } : null),
+    userFor: () => (process.getuid?.() === 0 ? { uid: 61_999, gid: 61_999 } : null),
     inUse: async () => [],
+    network: networkVariables(),
     report: (error) => void reports.push(error),
     ...options.needs,
   })

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { chmod, chown, mkdir, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { extract, pack } from 'tar-stream'
+import { extract, type Pack, pack } from 'tar-stream'
 import { effect } from '../effect.ts'
 import { Problem } from '../problem.ts'
 import type { RunAs } from '../processes/command.ts'
@@ -47,6 +47,7 @@ export const openWorkshop = async (
   run: Run,
   root: string,
   service: { path: string; env: Readonly<Record<string, string>>; toolDirectory: string | null },
+  network: Readonly<Record<string, string>>,
   user: RunAs | null,
 ): Promise<Workshop> => {
   const work = join(root, 'work')
@@ -63,7 +64,7 @@ export const openWorkshop = async (
   })
   const path = service.toolDirectory ? `${service.toolDirectory}:${systemPath}` : systemPath
   const base = { PATH: path, HOME: join(root, 'home'), TMPDIR: join(root, 'temp'), LANG: 'C.UTF-8', CI: 'true' }
-  const env = { ...base, ...mapValues(service.env, (value) => value.replaceAll('$PWD', folder)) }
+  const env = { ...network, ...base, ...mapValues(service.env, (value) => value.replaceAll('$PWD', folder)) }
   const asUser = user ? { user } : {}
 
   return {
@@ -167,7 +168,7 @@ async function* normalised(
     enter(imageFolder)
     if (archive === null) return tar.finalize()
     // The archive lies where the job could put a link instead of it.
-    const file = await open(archive, constants.O_RDONLY | constants.O_NOFOLLOW)
+    await using file = await open(archive, constants.O_RDONLY | constants.O_NOFOLLOW)
     const entries = extract()
     const source = file.createReadStream({ highWaterMark: 1024 ** 2 })
     source.on('error', (error) => entries.destroy(error)).pipe(entries)
@@ -189,8 +190,12 @@ async function* normalised(
     tar.finalize()
   })()
   written.catch((error: Error) => tar.destroy(error))
-  yield* bytesOf(tar)
-  await written
+  try {
+    yield* bytesOf(tar)
+    await written
+  } finally {
+    tar.destroy() // whoever reads may have given up before the end
+  }
 }
 
 /** pip writes the interpreter of the machine into the scripts that it installs. */
@@ -202,10 +207,20 @@ const plainShebang = (content: Buffer): Buffer =>
 
 const withoutSize = ({ size: _, ...header }: EntryHeader): EntryHeader => header
 
-const copy = async (from: AsyncIterable<Uint8Array>, to: NodeJS.WritableStream): Promise<void> => {
+type Sink = ReturnType<Pack['entry']>
+
+const copy = async (from: AsyncIterable<Uint8Array>, to: Sink): Promise<void> => {
   for await (const chunk of from)
-    if (!to.write(chunk)) await new Promise<void>((resolve) => void to.once('drain', resolve))
-  to.end()
+    if (!to.write(chunk))
+      await new Promise<void>((resolve, reject) => {
+        to.once('drain', resolve)
+        to.once('close', () => reject(new Error('the layer was given up')))
+      })
+  await new Promise<void>((resolve, reject) => {
+    to.once('finish', resolve)
+    to.once('error', reject)
+    to.end(null)
+  })
 }
 
 /** What installations leave behind that differs from one to the next, or that nothing needs at run time. */

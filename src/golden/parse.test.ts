@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseServiceFile } from './parse.ts'
+
+/** What is said about a file, as `line:column detail (next)`. */
+const said = (text: string): string[] => {
+  const parsed = parseServiceFile(text, 'headway.yaml')
+  assert.equal(parsed.kind, 'refused', `accepted: ${text.slice(0, 80)}`)
+  return parsed.kind === 'refused'
+    ? parsed.problems.map(
+        ({ where, detail, next }) =>
+          `${where?.line ?? '-'}:${where?.column ?? '-'} ${detail}${next ? ` (${next})` : ''}`,
+      )
+    : []
+}
+
+test("the mission's five lines are complete as they stand", () => {
+  const text = 'name: my-service\nlanguage: python\nport: 8000\ndatabase: postgres\nreplicas: 3\n'
+  assert.deepEqual(parseServiceFile(text, 'headway.yaml'), {
+    kind: 'ok',
+    service: {
+      ...{ name: 'my-service', language: 'python', port: 8000, database: 'postgres', replicas: 3, owner: null },
+      ...{ health: { path: '/', readyTimeoutMs: 60_000 }, env: {}, secrets: [], hosts: [] },
+      ...{
+        resources: { memoryBytes: null, cpus: null },
+        commands: { lint: null, test: null, build: null, start: null },
+      },
+    },
+  })
+})
+
+test('every key is read', () => {
+  const text = `
+name: shop
+language: node
+database: none
+owner: team-shop
+health: { path: /health, timeout: 5s }
+env: { GREETING: hello, LIMIT: 3, DEBUG: false }
+secrets: [STRIPE_KEY]
+hosts: [shop.example.com]
+resources: { memory: 512Mi, cpu: 0.5 }
+commands: { test: npm run ci, start: node app.js }
+`
+  assert.deepEqual(parseServiceFile(text, 'headway.yaml'), {
+    kind: 'ok',
+    service: {
+      ...{ name: 'shop', language: 'node', port: 3000, database: null, replicas: 1, owner: 'team-shop' },
+      health: { path: '/health', readyTimeoutMs: 5000 },
+      env: { GREETING: 'hello', LIMIT: '3', DEBUG: 'false' },
+      ...{ secrets: ['STRIPE_KEY'], hosts: ['shop.example.com'], resources: { memoryBytes: 536_870_912, cpus: 0.5 } },
+      commands: { lint: null, test: 'npm run ci', build: null, start: 'node app.js' },
+    },
+  })
+})
+
+test('everything that is wrong is said at once, with its place and what was meant', () => {
+  const text =
+    'nam: x\nlanguage: pyton\nport: eight\nreplcas: 3\nhealth: 3\nresources: { memory: 5, cpus: 2 }\nenv: { PORT: 1 }\n'
+  assert.deepEqual(said(text), [
+    '1:1 name is missing (add a line such as name: my-service)',
+    '1:1 unknown key "nam" (did you mean name?)',
+    '2:11 language: expected node, python, go or static, found the text "pyton" (did you mean python?)',
+    '3:7 port: expected a number, found the text "eight"',
+    '4:1 unknown key "replcas" (did you mean replicas?)',
+    '5:9 health: expected a path such as /health, or { path: /health, timeout: 30s }, found the number 3',
+    '6:22 resources.memory: expected an amount of memory such as 512Mi or 1Gi, found the number 5',
+    '6:25 unknown key "resources.cpus" (did you mean cpu?)',
+    '7:8 env.PORT: Headway sets this variable itself',
+  ])
+})
+
+test('broken and hostile YAML is refused with its place', () => {
+  const bomb = `a: &a [x, x]\n${'bcdefghi'
+    .split('')
+    .map((name, index) => `${name}: &${name} [*${'abcdefghi'[index]}, *${'abcdefghi'[index]}]`)
+    .join('\n')}\n`
+  const cases: Record<string, readonly [string, string]> = {
+    brackets: ['name: [a\nb', '2:1 Flow sequence in block collection must be sufficiently indented and end with a ]'],
+    tab: ['name: a\n\tlanguage: node', '2:1 Tabs are not allowed as indentation'],
+    empty: [
+      '',
+      '1:1 expected keys and values, found nothing (start with these three lines: name: my-service, language: node, port: 3000)',
+    ],
+    list: [
+      '- a',
+      '1:1 expected keys and values, found a list (start with these three lines: name: my-service, language: node, port: 3000)',
+    ],
+    twice: ['name: a\nname: b\nlanguage: node', '2:1 Map keys must be unique'],
+    documents: [
+      'name: a\nlanguage: node\n---\nname: b',
+      '3:1 a headway.yaml holds one document; remove the --- and what follows, or give each service a folder of its own',
+    ],
+    tag: ['name: !!js/function x\nlanguage: node', '1:7 Unresolved tag: tag:yaml.org,2002:js/function'],
+    bomb: [bomb, '2:8 aliases are not supported in headway.yaml; write the value out'],
+    deep: ['['.repeat(60_000), '-:- nested too deeply'],
+    huge: [`name: ${'a'.repeat(70_000)}`, '-:- a headway.yaml has at most 64 KiB'],
+    merge: [
+      'name: a\nlanguage: node\n<<: { port: 1 }',
+      '3:1 unknown key "<<" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, or leave it out)',
+    ],
+    prototype: [
+      'name: a\nlanguage: node\n__proto__: { port: 1 }',
+      '3:1 unknown key "__proto__" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, or leave it out)',
+    ],
+    name: [
+      'name: ../../etc\nlanguage: node',
+      '1:7 name: a service name is lower-case letters, digits and single dashes, starting with a letter, found the text "../../etc"',
+    ],
+    number: ['name: 7\nlanguage: node', '1:7 name: expected text, found the number 7'],
+    replicas: [
+      'name: a\nlanguage: node\nreplicas: 0',
+      '3:11 replicas: expected between 1 and 100 replicas, found the number 0',
+    ],
+    timeout: [
+      'name: a\nlanguage: node\nhealth: { path: x, timeout: soon }',
+      '3:17 health.path: expected a path that starts with a slash, such as /health, found the text "x"',
+    ],
+  }
+  for (const [name, [text, first]] of Object.entries(cases)) assert.deepEqual([name, said(text)[0]], [name, first])
+})
+
+test('a file full of errors is not answered with a thousand of them', () => {
+  assert.equal(said(Array.from({ length: 1000 }, (_, index) => `k${index}: 1`).join('\n')).length, 20)
+})
