@@ -43,7 +43,7 @@ export const createMonitor = (options: MonitorOptions) => {
     total: (target: Target, range: { from: number; until: number }) => traffic.total(of(target, range)),
     byVersion: (target: Target, range: { from: number; until: number }) => traffic.byVersion(of(target, range)),
     byMinute: (target: Target, range: { from: number; until: number }) => traffic.byMinute(of(target, range)),
-    now: clock.now,
+    now: () => clock.now(),
     logs: (query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine> => runtime.logs(query, signal),
     start: async (): Promise<void> => {
       following = collector.follow(closing.signal)

@@ -110,7 +110,8 @@ test('the edge is asked every five seconds while there is traffic and at most on
   const { ground, seen, clock } = await begin()
   const waits: number[] = []
   const watched = {
-    ...clock,
+    now: () => clock.now(),
+    monotonicMs: () => clock.monotonicMs(),
     sleep: (ms: number, signal?: AbortSignal) => {
       waits.push(ms)
       return clock.sleep(ms, signal)
