@@ -1,0 +1,26 @@
+import type { ProjectName } from '../names.ts'
+import { atLeast, type Identity } from './access.ts'
+import { Role } from './facts.ts'
+import type { GrantRow, TokenRow } from './views.ts'
+
+/** The user's grants cut down by the token's scope: who is asking. */
+export const identityOf = (token: TokenRow, grants: readonly GrantRow[]): Identity => {
+  const cap = Role.parse(token.scope_role)
+  const granted = new Map(grants.map((grant) => [grant.project, Role.parse(grant.role)]))
+  return {
+    user: token.user_name,
+    actor: `token:${token.user_name}/${token.name}`,
+    roleIn: (project) => {
+      if (token.scope_project !== null && token.scope_project !== project) return null
+      return lower(cap, higher(granted.get('') ?? null, project === null ? null : (granted.get(project) ?? null)))
+    },
+  }
+}
+
+/** Whether this identity may do what `role` may there. */
+export const may = (identity: Identity, role: Role, project: ProjectName | null): boolean =>
+  atLeast(identity.roleIn(project), role)
+
+const higher = (one: Role | null, other: Role | null): Role | null =>
+  other !== null && atLeast(one, other) ? one : (other ?? one)
+const lower = (cap: Role, role: Role | null): Role | null => (role !== null && atLeast(role, cap) ? cap : role)

@@ -1,0 +1,67 @@
+import type { Clock, Ids } from '../clock.ts'
+import type { Home } from '../home.ts'
+import type { Ledger, Views } from '../ledger/ledger.ts'
+import type { Stage } from '../stage.ts'
+import type { Store } from '../store/store.ts'
+import type { Authentication, Seal } from './access.ts'
+import { accessFacts } from './facts.ts'
+import { ensureAdministrator } from './first-start.ts'
+import { createAuthentication } from './identify.ts'
+import { addMasterKey, loadKeyring } from './seal.ts'
+import { createSettings, type SettingsBook } from './settings.ts'
+import { createTokens, type Tokens } from './tokens.ts'
+import { createUsers, type Users } from './users.ts'
+import { type AccessTables, accessView, createAccessQueries } from './views.ts'
+
+export { createSettingsTable } from './settings-table.ts'
+export { accessView } from './views.ts'
+
+export type Access = Stage &
+  Authentication & {
+    readonly users: Users
+    readonly tokens: Tokens
+    readonly settings: SettingsBook
+    /** For other rooms' secrets: sealed by the same master key. */
+    readonly seal: Seal
+    /** Seals by a new master key from now on and re-wraps the settings; says how many. Older keys open what others sealed. */
+    rotateMasterKey(): Promise<{ rewrapped: number }>
+  }
+
+/**
+ * The ground that knows who may do what, and keeps secrets. `start` makes the first administrator and his token (`home.token`) and
+ * finishes what a crash left half done. The table of `createSettingsTable` must be there.
+ */
+export const createAccess = (options: {
+  ledger: Ledger
+  views: Views
+  store: Store
+  home: Home
+  clock: Clock
+  ids: Ids
+}): Access => {
+  const { home } = options
+  const queries = createAccessQueries(options.store.tables<AccessTables>())
+  const ports = { ...options, queries }
+  let keyring = loadKeyring(home.masterKey)
+  const settings = createSettings({ ...options, keyring: () => keyring })
+  const authentication = createAuthentication(ports)
+  return {
+    name: 'access',
+    facts: accessFacts,
+    views: [accessView],
+    start: async () => {
+      await ensureAdministrator(ports)
+      await settings.mend()
+    },
+    stop: async () => authentication.stop(),
+    identify: authentication.identify,
+    users: createUsers(ports),
+    tokens: createTokens(ports),
+    settings,
+    seal: { seal: (name, plain) => keyring.seal(name, plain), open: (name, sealed) => keyring.open(name, sealed) },
+    rotateMasterKey: async () => {
+      keyring = addMasterKey(home.masterKey)
+      return { rewrapped: await settings.rewrap(keyring) }
+    },
+  }
+}
