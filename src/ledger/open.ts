@@ -1,218 +1,261 @@
 import { randomBytes } from 'node:crypto'
-import type { Kysely } from 'kysely'
+import type { Transaction } from 'kysely'
 import type { Clock } from '../clock.ts'
 import { effect } from '../effect.ts'
-import { Problem } from '../problem.ts'
+import { describeError, Problem } from '../problem.ts'
 import type { Store } from '../store/store.ts'
-import { genesis, type Link, link } from './chain.ts'
+import { forge, genesis, type Link, openEnvelope, type Tip } from './chain.ts'
+import { scrub } from './erase.ts'
 import { type FactDefinition, fact, type NewFact, type RecordedFact } from './fact.ts'
-import { payloadErased } from './facts.ts'
-import type { AppendOutcome, Ledger } from './ledger.ts'
+import { ledgerFacts, payloadErased } from './facts.ts'
+import type { AppendOutcome, Ledger, ReadQuery } from './ledger.ts'
+import { lift, parseNew } from './payload.ts'
+import type { LedgerTables } from './tables.ts'
 
-export type LedgerRow = {
-  seq: number
-  at: number
-  type: string
-  subject: string
-  envelope: Uint8Array
-  hash: Uint8Array
-  salt: Uint8Array | null
-  payload: Uint8Array | null
-}
-export type LedgerTables = { ledger_facts: LedgerRow }
+export { createLedgerTables, type LedgerTables } from './tables.ts'
 
-export const createLedgerTables = async (db: Kysely<unknown>, dialect: Store['dialect']): Promise<void> => {
-  const bytes = dialect === 'sqlite' ? 'blob' : 'bytea'
-  await db.schema
-    .createTable('ledger_facts')
-    .ifNotExists()
-    .addColumn('seq', 'bigint', (column) => column.primaryKey())
-    .addColumn('at', 'bigint', (column) => column.notNull())
-    .addColumn('type', 'text', (column) => column.notNull())
-    .addColumn('subject', 'text', (column) => column.notNull())
-    .addColumn('envelope', bytes, (column) => column.notNull())
-    .addColumn('hash', bytes, (column) => column.notNull())
-    .addColumn('salt', bytes)
-    .addColumn('payload', bytes)
-    .execute()
-  await db.schema
-    .createIndex('ledger_facts_subject')
-    .ifNotExists()
-    .on('ledger_facts')
-    .columns(['subject', 'seq'])
-    .execute()
-  await db.schema.createIndex('ledger_facts_type').ifNotExists().on('ledger_facts').columns(['type', 'seq']).execute()
+export type LedgerOptions = {
+  readonly store: Store
+  /** Every kind of fact that may be recorded; recorded facts of other kinds are read as they are. The ledger's own are known. */
+  readonly definitions: readonly FactDefinition[]
+  readonly clock: Clock
 }
 
 type Waiting = {
   readonly facts: readonly NewFact[]
-  readonly expect: { subject: string; seq: number } | undefined
+  readonly expect?: { readonly subject: string; readonly seq: number } | undefined
+  /** The fact whose payload goes in the same transaction. */
+  readonly erases?: number
   resolve(outcome: AppendOutcome): void
   reject(error: unknown): void
 }
 
+/** How many facts one commit takes when several callers wait; what one caller appends is never split. */
+const commitFacts = 1_000
+/** A statement takes at most 32,766 values in SQLite and 65,535 in PostgreSQL. */
+const statementFacts = 1_000
+
 /**
- * Opens the ledger in a store. Appends that arrive while one is being written are committed together, each of them whole or not
- * at all. `definitions` are all kinds of facts that may be recorded; recorded facts of other kinds are read as they are.
+ * Opens the ledger in a store whose tables are there (`ledgerMigrations`). Appends that arrive while one is being written are
+ * committed together, each of them whole or not at all. Keep one per store and process; should another process append to the same
+ * store, each notices by the sequence numbers and goes on behind the other.
  */
-export const openLedger = async (options: {
-  store: Store
-  definitions: readonly FactDefinition[]
-  clock: Clock
-}): Promise<Ledger> => {
-  const { store, clock } = options
-  const definitions = new Map(options.definitions.map((definition) => [definition.type, definition]))
+export const openLedger = async ({ store, definitions, clock }: LedgerOptions): Promise<Ledger> => {
+  const known = new Map([...ledgerFacts, ...definitions].map((definition) => [definition.type, definition]))
   const db = store.tables<LedgerTables>()
   const listeners = new Set<(seq: number) => void>()
-  let queue: Waiting[] = []
-  let flushing = false
-  let tip = await newest(db)
+  const queue: Waiting[] = []
+  let writing = false
+  let tip: Tip | null = await newest(store)
 
-  const flush = async (): Promise<void> => {
+  const writeQueue = async (): Promise<void> => {
     while (queue.length > 0) {
-      const batch = queue
-      queue = []
-      await write(batch).catch((error: unknown) => {
-        for (const { reject } of batch) reject(error)
-      })
-    }
-    flushing = false
-  }
-
-  const write = async (batch: readonly Waiting[]): Promise<void> => {
-    const links: Link[] = []
-    let previous = { seq: tip.seq, hash: tip.hash }
-    let at = tip.at
-    const outcomes: (() => void)[] = []
-    for (const waiting of batch) {
-      if (waiting.expect && (await newestAbout(db, links, waiting.expect.subject)) !== waiting.expect.seq) {
-        outcomes.push(() => waiting.resolve({ kind: 'outdated' }))
-        continue
-      }
-      const recorded: RecordedFact[] = []
-      for (const one of waiting.facts) {
-        at = Math.max(at, clock.now()) // the machine's clock may step back, the chain's never does
-        const next = link(one, previous, at, randomBytes(16))
-        links.push(next)
-        previous = next
-        recorded.push({ ...one, seq: next.seq, at })
-      }
-      outcomes.push(() => waiting.resolve({ kind: 'appended', facts: recorded }))
-    }
-    if (links.length > 0) {
-      await effect('ledger.append', () => store.transaction<LedgerTables, void>((tx) => insert(tx, links)))
-      tip = { ...previous, at }
-    }
-    for (const tell of outcomes) tell()
-    if (links.length > 0) for (const listener of listeners) listener(tip.seq)
-  }
-
-  const append: Ledger['append'] = (facts, { expect } = {}) =>
-    new Promise((resolve, reject) => {
+      const batch = takeBatch(queue)
       try {
-        queue.push({ facts: facts.map((one) => parsed(definitions, one)), expect, resolve, reject })
+        await commit(batch)
       } catch (error) {
-        reject(error)
-        return
+        await commitApart(batch, error)
       }
-      if (!flushing) {
-        flushing = true
-        queueMicrotask(flush)
+    }
+    writing = false
+  }
+
+  const commit = async (batch: readonly Waiting[]): Promise<void> => {
+    for (;;) {
+      tip ??= await newest(store)
+      const decided = decide(batch, tip, await newestAbout(store, batch), clock.now())
+      if (decided.links.length > 0 && !(await record(decided))) continue
+      tip = decided.tip
+      for (const tell of decided.answers) tell()
+      if (decided.links.length > 0) notify(decided.tip.seq)
+      return
+    }
+  }
+
+  /** One append of a batch may be what the store refuses; the others must not suffer for it. A full disk refuses all. */
+  const commitApart = async (batch: readonly Waiting[], error: unknown): Promise<void> => {
+    const refused = batch.length === 1 || error instanceof Problem
+    for (const alone of batch) {
+      if (refused) alone.reject(error)
+      else await commit([alone]).catch((reason: unknown) => alone.reject(reason))
+    }
+  }
+
+  /** True once the links are in the ledger for good; false when it has moved on and all must be decided anew. */
+  const record = async ({ links, erases }: Decided): Promise<boolean> => {
+    try {
+      await effect('ledger.append', () => insert(store, links, erases))
+      return true
+    } catch (error) {
+      tip = null
+      const [first] = links
+      const standing = first && (await hashAt(store, first.seq))
+      if (!first || !standing) throw error
+      return standing.equals(first.hash) // only the answer to the commit was lost
+    }
+  }
+
+  const notify = (seq: number): void => {
+    for (const listener of listeners) {
+      try {
+        listener(seq)
+      } catch (error) {
+        process.emitWarning(`a listener of the ledger failed at fact ${seq}: ${describeError(error)}`)
       }
+    }
+  }
+
+  const enqueue = (what: Omit<Waiting, 'resolve' | 'reject'>): Promise<AppendOutcome> =>
+    new Promise((resolve, reject) => {
+      queue.push({ ...what, resolve, reject })
+      if (writing) return
+      writing = true
+      queueMicrotask(writeQueue) // those who append in the same turn go into the same commit
     })
 
   return {
-    append,
-    head: async () => ({ seq: tip.seq, hash: tip.hash.toString('hex') }),
+    append: async (facts, { expect } = {}) => {
+      const parsed = facts.map((candidate) => parseNew(known, candidate))
+      return enqueue({ facts: parsed, expect })
+    },
+    read: async (query) => {
+      if (query.types?.length === 0) return []
+      const links = await select(store, query).execute()
+      return links.map((link) => lift(known, link))
+    },
+    head: async () => {
+      tip ??= await newest(store)
+      return { seq: tip.seq, hash: tip.hash }
+    },
     onAppend: (listener) => {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    read: async ({ after, limit = 1000, types, subject, newestFirst = false }) => {
-      let query = db.selectFrom('ledger_facts').select(['seq', 'envelope', 'payload']).limit(limit)
-      query = query.orderBy('seq', newestFirst ? 'desc' : 'asc')
-      if (after !== undefined) query = query.where('seq', newestFirst ? '<' : '>', after)
-      if (types) query = query.where('type', 'in', types)
-      if (subject !== undefined) query = query.where('subject', '=', subject)
-      return (await query.execute()).map((row) => lifted(definitions, row))
-    },
     erase: async (seq, why, actor) => {
       const found = await db
         .selectFrom('ledger_facts')
-        .select(['subject', 'payload'])
+        .select(['type', 'subject', 'payload'])
         .where('seq', '=', seq)
-        .executeTakeFirst()
-      if (!found)
-        throw new Problem({
-          kind: 'no-such-fact',
-          status: 404,
-          detail: `the ledger has no fact ${seq}`,
-          next: 'headway ledger tail',
-        })
-      if (found.payload !== null)
-        await append([fact(payloadErased, { subject: found.subject, actor, causes: [seq], payload: { seq, why } })])
-      // After the fact, so that a crash in between leaves an erasure that is announced and can be repeated, never a silent hole.
-      await effect('ledger.erase', () =>
-        store.transaction<LedgerTables, unknown>((tx) =>
-          tx.updateTable('ledger_facts').set({ payload: null, salt: null }).where('seq', '=', seq).execute(),
-        ),
-      )
+        .execute()
+      const [target] = found
+      if (!target) throw noSuchFact(seq)
+      if (target.type === payloadErased.type) throw notErasable(seq)
+      if (target.payload !== null) {
+        const erased = fact(payloadErased, { subject: target.subject, actor, causes: [seq], payload: { seq, why } })
+        await enqueue({ facts: [parseNew(known, erased)], erases: seq })
+      }
+      await effect('ledger.scrub', () => scrub(store))
     },
   }
 }
 
-const newest = async (db: Kysely<LedgerTables>): Promise<{ seq: number; hash: Buffer; at: number }> => {
-  const row = await db
+const takeBatch = (queue: Waiting[]): Waiting[] => {
+  let facts = 0
+  const upTo = queue.findIndex((waiting, place) => {
+    facts += waiting.facts.length
+    return place > 0 && facts > commitFacts
+  })
+  return queue.splice(0, upTo === -1 ? queue.length : upTo)
+}
+
+type Decided = {
+  readonly links: readonly Link[]
+  readonly erases: readonly number[]
+  readonly tip: Tip
+  readonly answers: readonly (() => void)[]
+}
+
+/** What becomes of each append, given where the chain stands and the newest fact about each subject that somebody expects. */
+const decide = (batch: readonly Waiting[], from: Tip, newestSeq: ReadonlyMap<string, number>, now: number): Decided => {
+  const at = Math.max(from.at, now) // the machine's clock may step back, the chain's never does
+  const seqOf = new Map(newestSeq)
+  const links: Link[] = []
+  const erases: number[] = []
+  const answers: (() => void)[] = []
+  let tip = from
+  for (const { facts, expect, erases: erased, resolve } of batch) {
+    if (expect && (seqOf.get(expect.subject) ?? 0) !== expect.seq) {
+      answers.push(() => resolve({ kind: 'outdated' }))
+      continue
+    }
+    const recorded: RecordedFact[] = []
+    for (const one of facts) {
+      const { tip: next, ...link } = forge(one, tip, at, randomBytes(16))
+      links.push(link)
+      recorded.push({ ...one, seq: link.seq, at })
+      seqOf.set(link.subject, link.seq)
+      tip = next
+    }
+    if (erased !== undefined) erases.push(erased)
+    answers.push(() => resolve({ kind: 'appended', facts: recorded }))
+  }
+  return { links, erases, tip, answers }
+}
+
+/** All links or none, on the disk when this resolves; the primary key refuses them when the ledger has moved on. */
+const insert = async (store: Store, links: readonly Link[], erases: readonly number[]): Promise<void> => {
+  if (links.length <= statementFacts && erases.length === 0) {
+    await store.tables<LedgerTables>().insertInto('ledger_facts').values(links).execute()
+    return
+  }
+  await store.transaction(async (tx: Transaction<LedgerTables>) => {
+    for (let from = 0; from < links.length; from += statementFacts)
+      await tx
+        .insertInto('ledger_facts')
+        .values(links.slice(from, from + statementFacts))
+        .execute()
+    if (erases.length > 0)
+      await tx.updateTable('ledger_facts').set({ payload: null, salt: null }).where('seq', 'in', erases).execute()
+  })
+}
+
+const select = (store: Store, { after, limit = 1_000, types, subject, newestFirst = false }: ReadQuery) => {
+  let query = store.tables<LedgerTables>().selectFrom('ledger_facts').select(['seq', 'envelope', 'payload'])
+  if (after !== undefined) query = query.where('seq', newestFirst ? '<' : '>', after)
+  if (types) query = query.where('type', 'in', types)
+  if (subject !== undefined) query = query.where('subject', '=', subject)
+  return query.orderBy('seq', newestFirst ? 'desc' : 'asc').limit(limit)
+}
+
+const newest = async (store: Store): Promise<Tip> => {
+  const rows = store.tables<LedgerTables>().selectFrom('ledger_facts').select(['seq', 'hash', 'envelope'])
+  const row = await rows.orderBy('seq', 'desc').limit(1).executeTakeFirst()
+  if (!row) return genesis
+  // an altered newest envelope must not keep the ledger from going on; `headway ledger verify` names it
+  const at = openEnvelope(row.envelope)?.at ?? 0
+  return { seq: row.seq, hash: Buffer.from(row.hash).toString('hex'), at }
+}
+
+const hashAt = async (store: Store, seq: number): Promise<Buffer | null> => {
+  const rows = store.tables<LedgerTables>().selectFrom('ledger_facts').select('hash')
+  const row = await rows.where('seq', '=', seq).executeTakeFirst()
+  return row ? Buffer.from(row.hash) : null
+}
+
+const newestAbout = async (store: Store, batch: readonly Waiting[]): Promise<Map<string, number>> => {
+  const subjects = [...new Set(batch.flatMap(({ expect }) => (expect ? [expect.subject] : [])))]
+  if (subjects.length === 0) return new Map()
+  const rows = await store
+    .tables<LedgerTables>()
     .selectFrom('ledger_facts')
-    .select(['seq', 'hash', 'at'])
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return row ? { seq: row.seq, hash: Buffer.from(row.hash), at: row.at } : { seq: 0, hash: genesis, at: 0 }
+    .select((row) => ['subject', row.fn.max('seq').as('seq')])
+    .where('subject', 'in', subjects)
+    .groupBy('subject')
+    .execute()
+  return new Map(rows.map(({ subject, seq }) => [subject, seq]))
 }
 
-const newestAbout = async (db: Kysely<LedgerTables>, pending: readonly Link[], subject: string): Promise<number> => {
-  const mine = pending.findLast((candidate) => candidate.subject === subject)
-  if (mine) return mine.seq
-  const row = await db
-    .selectFrom('ledger_facts')
-    .select('seq')
-    .where('subject', '=', subject)
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return row?.seq ?? 0
-}
+const noSuchFact = (seq: number): Problem =>
+  new Problem({
+    kind: 'no-such-fact',
+    status: 404,
+    detail: `the ledger has no fact ${seq}`,
+    next: '`headway ledger tail` shows the newest facts with their numbers',
+  })
 
-const insert = async (tx: Kysely<LedgerTables>, links: readonly Link[]): Promise<void> => {
-  for (let from = 0; from < links.length; from += 500)
-    await tx
-      .insertInto('ledger_facts')
-      .values(links.slice(from, from + 500))
-      .execute()
-}
-
-const parsed = (definitions: ReadonlyMap<string, FactDefinition>, candidate: NewFact): NewFact => {
-  const definition = definitions.get(candidate.type)
-  if (!definition || definition.version !== candidate.version)
-    throw new Error(`no fact is called ${candidate.type}@${candidate.version}`)
-  const payload = definition.payload.safeParse(candidate.payload)
-  if (!payload.success)
-    throw new Error(`a ${candidate.type} about ${candidate.subject} is not as its schema says`, {
-      cause: payload.error,
-    })
-  return { ...candidate, payload: payload.data }
-}
-
-const lifted = (
-  definitions: ReadonlyMap<string, FactDefinition>,
-  row: { seq: number; envelope: Uint8Array; payload: Uint8Array | null },
-): RecordedFact => {
-  const { at, type, version, subject, actor, causes } = JSON.parse(Buffer.from(row.envelope).toString())
-  const definition = definitions.get(type)
-  let payload: unknown = row.payload === null ? null : JSON.parse(Buffer.from(row.payload).toString())
-  let current = version
-  for (; payload !== null && definition?.upcasts[current]; current += 1)
-    payload = definition.upcasts[current]?.(payload)
-  return { seq: row.seq, at, type, version: current, subject, actor, causes, payload }
-}
+const notErasable = (seq: number): Problem =>
+  new Problem({
+    kind: 'not-erasable',
+    status: 409,
+    detail: `fact ${seq} is the record of an erasure, which is what proves that nothing else was taken away`,
+  })

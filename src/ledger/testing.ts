@@ -2,14 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
+import { type Migration, migrate } from '../store/migrations.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
 import type { Store } from '../store/store.ts'
 import { testClock } from '../testing.ts'
 import type { FactDefinition } from './fact.ts'
-import { ledgerFacts } from './facts.ts'
 import type { Ledger, View, Views } from './ledger.ts'
-import { createLedgerTables, openLedger } from './open.ts'
-import { createCursorTable, openViews } from './views.ts'
+import { ledgerMigrations } from './migrations.ts'
+import { openLedger } from './open.ts'
+import { openViews } from './views.ts'
 
 export type TestLedger = AsyncDisposable & {
   readonly store: Store
@@ -22,14 +23,15 @@ export type TestLedger = AsyncDisposable & {
 export const openTestLedger = async (options: {
   definitions: readonly FactDefinition[]
   views?: readonly View[]
+  /** The tables beside the views that the room under test needs. */
+  migrations?: readonly Migration[]
   clock?: Clock
 }): Promise<TestLedger> => {
+  const clock = options.clock ?? testClock()
   const directory = await mkdtemp(join(tmpdir(), 'headway-ledger-'))
   const store = await openSqliteStore(join(directory, 'headway.db'))
-  await createLedgerTables(store.tables(), store.dialect)
-  await createCursorTable(store.tables())
-  const clock = options.clock ?? testClock()
-  const ledger = await openLedger({ store, definitions: [...ledgerFacts, ...options.definitions], clock })
+  await migrate(store, { migrations: [...ledgerMigrations, ...(options.migrations ?? [])], program: 'test', clock })
+  const ledger = await openLedger({ store, definitions: options.definitions, clock })
   const views = await openViews({ store, ledger, views: options.views ?? [] })
   return {
     store,

@@ -1,170 +1,245 @@
-import type { Kysely } from 'kysely'
-import { Digest } from '../names.ts'
+import { z } from '@hono/zod-openapi'
+import type { Transaction } from 'kysely'
+import { Problem } from '../problem.ts'
+import { createMutex } from '../store/mutex.ts'
 import type { Store } from '../store/store.ts'
-import { sha256 } from './chain.ts'
+import { digestTables } from './digest.ts'
+import { isFact, type RecordedFact } from './fact.ts'
+import { payloadErased } from './facts.ts'
 import type { Ledger, View, Views } from './ledger.ts'
+import { tableNames } from './table-names.ts'
+import type { CursorTables } from './tables.ts'
 
-type CursorRow = { view: string; version: number; seq: number; tables: string }
-type CursorTables = { ledger_cursors: CursorRow }
+export { createCursorTable } from './tables.ts'
 
-export const createCursorTable = (db: Kysely<unknown>): Promise<void> =>
-  db.schema
-    .createTable('ledger_cursors')
-    .ifNotExists()
-    .addColumn('view', 'text', (column) => column.primaryKey())
-    .addColumn('version', 'integer', (column) => column.notNull())
-    .addColumn('seq', 'bigint', (column) => column.notNull())
-    .addColumn('tables', 'text', (column) => column.notNull())
-    .execute()
+export type ViewsOptions = { readonly store: Store; readonly ledger: Ledger; readonly views: readonly View[] }
 
-const batchSize = 500
+const batchFacts = 500
+
+/** A view that is kept up to date: how far it is, and why it does not get further. */
+type Kept = {
+  readonly view: View
+  seq: number
+  stuck: Error | null
+  /** Erasures up to this fact were made before the view read what they erase. */
+  erasuresKnownTo: number
+}
 
 /**
- * Keeps the views up to date behind the ledger, one after the other, in the order given. A view whose version changed is dropped and
- * built anew before this resolves.
+ * Keeps the views up to date behind the ledger, those that are equally far in one transaction together with their cursors. A view that
+ * is new, or whose version changed, is built from the first fact before this resolves. A view that throws stays before the fact that it
+ * could not apply, the others go on; it is tried again after the next append and at the next `reach`, which rejects with the reason.
+ * When a payload that was applied before is erased, all views are rebuilt, so that nothing derived from it is left.
  */
-export const openViews = async (options: { store: Store; ledger: Ledger; views: readonly View[] }): Promise<Views> => {
-  const { store, ledger, views } = options
-  const db = store.tables<CursorTables>()
-  const cursors = new Map<string, number>()
-  let running: Promise<void> | undefined
-  let wanted = false
+export const openViews = async ({ store, ledger, views }: ViewsOptions): Promise<Views> => {
+  const kept: Kept[] = []
+  const turns = createMutex()
+  let pumping: Promise<void> | null = null
+  let again = false
   let stopped = false
-  let failure: unknown
+  let broken: unknown = null
 
-  const make = async (view: View): Promise<void> => {
-    // In three steps, each of which can be repeated: until the last one the cursor names no version and the view is made again.
-    await store.transaction<CursorTables, void>(async (tx) => {
-      await view.drop(tx as never)
-      await tx.deleteFrom('ledger_cursors').where('view', '=', view.name).execute()
+  /** Applies the next facts to the views that are furthest behind; false when there is nothing left that could be done. */
+  const step = async (): Promise<boolean> => {
+    const healthy = kept.filter(({ stuck }) => stuck === null)
+    const lowest = Math.min(...healthy.map(({ seq }) => seq))
+    if (healthy.length === 0 || lowest >= (await ledger.head()).seq) return false
+    const group = healthy.filter(({ seq }) => seq === lowest)
+    const ahead = Math.min(...healthy.filter(({ seq }) => seq > lowest).map(({ seq }) => seq))
+    const facts = await ledger.read({ after: lowest, limit: Math.min(batchFacts, ahead - lowest) })
+    if (facts.length === 0) return false
+    if (facts.some((fact) => group.some((one) => erasesWhatWasApplied(fact, one)))) await rebuildAtOnce()
+    else await applyTo(group, facts)
+    return true
+  }
+
+  const applyTo = async (group: readonly Kept[], facts: readonly RecordedFact[]): Promise<void> => {
+    const last = facts.at(-1)
+    if (!last) return
+    try {
+      await store.transaction((tx: Transaction<CursorTables>) => applyAll(tx, group, facts))
+      for (const one of group) one.seq = last.seq
+    } catch (error) {
+      if (!(error instanceof ViewFailure)) throw error
+      const place = facts.findIndex(({ seq }) => seq === error.seq)
+      if (place > 0) return applyTo(group, facts.slice(0, place))
+      const failing = group.find(({ view }) => view.name === error.view)
+      if (failing) failing.stuck = error
+    }
+  }
+
+  /** In one transaction, so that readers see the old rows or the new, never a half; appends wait for it. */
+  const rebuildAtOnce = async (progress?: (applied: number, total: number) => void): Promise<void> => {
+    const total = (await ledger.head()).seq
+    const reached = await store.transaction(async (tx: Transaction<CursorTables>) => {
+      for (const { view } of kept) await make(store, tx, view)
+      let seq = 0
+      for (let facts = await ledger.read({ limit: batchFacts }); facts.length > 0; ) {
+        await applyAll(tx, kept, facts)
+        seq = facts.at(-1)?.seq ?? seq
+        progress?.(seq, Math.max(seq, total))
+        facts = await ledger.read({ after: seq, limit: batchFacts })
+      }
+      return seq
     })
-    const before = await tableNames(store)
-    await view.create(db as never)
-    const tables = JSON.stringify((await tableNames(store)).filter((name) => !before.includes(name)))
-    await db.insertInto('ledger_cursors').values({ view: view.name, version: view.version, seq: 0, tables }).execute()
-    cursors.set(view.name, 0)
-  }
-
-  /** Applies the facts that the slowest view lacks; each view moves in a transaction together with its cursor. */
-  const advance = async (view: View, to: number, progress?: (applied: number) => void): Promise<void> => {
-    for (let at = cursors.get(view.name) ?? 0; at < to; ) {
-      const facts = await ledger.read({ after: at, limit: batchSize })
-      const last = facts.at(-1)
-      if (!last) return
-      await store.transaction<CursorTables, void>(async (tx) => {
-        for (const recorded of facts) {
-          await view.apply(tx as never, recorded).catch((error: unknown) => {
-            throw new Error(`the view ${view.name} could not apply fact ${recorded.seq} (${recorded.type})`, {
-              cause: error,
-            })
-          })
-        }
-        await tx.updateTable('ledger_cursors').set({ seq: last.seq }).where('view', '=', view.name).execute()
-      })
-      at = last.seq
-      cursors.set(view.name, at)
-      progress?.(at)
+    for (const one of kept) {
+      one.erasuresKnownTo = total
+      one.seq = reached
+      one.stuck = null
     }
   }
 
-  const advanceAll = async (): Promise<void> => {
-    while (wanted && !stopped) {
-      wanted = false
-      const { seq } = await ledger.head()
-      for (const view of views) await advance(view, seq)
+  const pump = async (): Promise<void> => {
+    while (again && !stopped) {
+      again = false
+      const leave = await turns.enter()
+      try {
+        for (const one of kept) one.stuck = null
+        while (!stopped && (await step()));
+        broken = null
+      } catch (error) {
+        broken = error
+      } finally {
+        leave()
+      }
     }
+    pumping = null
   }
 
   const wake = (): Promise<void> => {
-    wanted = true
-    running ??= advanceAll()
-      .then(
-        () => {
-          failure = undefined
-        },
-        (error: unknown) => {
-          failure = error
-        },
-      )
-      .finally(() => {
-        running = undefined
-      })
-    return running
+    again = true
+    pumping ??= pump()
+    return pumping
   }
 
   const reach = async (seq?: number): Promise<void> => {
     const target = seq ?? (await ledger.head()).seq
-    while (views.some((view) => (cursors.get(view.name) ?? 0) < target)) {
-      await wake()
-      if (failure) throw failure
-      if (stopped) throw new Error('the views have been stopped')
-    }
+    const behind = () => kept.find((one) => one.seq < target)
+    if (!behind()) return
+    await wake()
+    const late = behind()
+    if (!late) return
+    if (late.stuck) throw late.stuck
+    if (broken) throw broken
+    throw new Error(stopped ? 'the views are stopped' : `the ledger has no fact ${target} yet`)
   }
 
+  const { seq: head } = await ledger.head()
   for (const view of views) {
-    const row = await db.selectFrom('ledger_cursors').selectAll().where('view', '=', view.name).executeTakeFirst()
-    if (row?.version === view.version) cursors.set(view.name, row.seq)
-    else await make(view)
+    const seq = await openView(store, view, head)
+    kept.push({ view, seq, stuck: null, erasuresKnownTo: seq === 0 ? head : seq })
   }
+  await wake()
+  for (const { stuck } of kept) if (stuck) throw stuck
+  if (broken) throw broken
   const unsubscribe = ledger.onAppend(() => void wake())
-  await reach()
 
   return {
     reach,
     rebuild: async (progress) => {
-      await running
-      const { seq } = await ledger.head()
-      for (const [place, view] of views.entries()) {
-        await make(view)
-        await advance(view, seq, (applied) => progress?.(place * seq + applied, views.length * seq))
+      const leave = await turns.enter()
+      try {
+        await rebuildAtOnce(progress)
+      } finally {
+        leave()
       }
     },
     digest: async () => {
       await reach()
-      const parts: string[] = []
-      for (const view of views) {
-        const row = await db
-          .selectFrom('ledger_cursors')
-          .select('tables')
-          .where('view', '=', view.name)
-          .executeTakeFirstOrThrow()
-        for (const table of JSON.parse(row.tables) as string[]) {
-          const rows = await store
-            .tables<Record<string, Record<string, unknown>>>()
-            .selectFrom(table)
-            .selectAll()
-            .execute()
-          const lines = rows
-            .map((one) => JSON.stringify(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1))))
-            .sort()
-          parts.push(table, ...lines)
-        }
+      const leave = await turns.enter()
+      try {
+        return await digestTables(store, await tablesOf(store, views))
+      } finally {
+        leave()
       }
-      return Digest.parse(`sha256:${sha256(parts.join('\n')).toString('hex')}`)
     },
     stop: async () => {
       stopped = true
       unsubscribe()
-      await running
+      await pumping
+      const leave = await turns.enter()
+      leave()
     },
   }
 }
 
-const tableNames = async (store: Store): Promise<string[]> => {
-  if (store.dialect === 'sqlite') {
-    const found = await store
-      .tables<{ sqlite_schema: { name: string; type: string } }>()
-      .selectFrom('sqlite_schema')
-      .select('name')
-      .where('type', '=', 'table')
-      .execute()
-    return found.map(({ name }) => name)
+/** Says which view could not apply which fact; the cause is what the view threw. */
+class ViewFailure extends Error {
+  readonly view: string
+  readonly seq: number
+
+  constructor(view: View, fact: RecordedFact, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    super(
+      `the view "${view.name}" stands before fact ${fact.seq} (${fact.type}), which it could not apply: ${reason}`,
+      {
+        cause,
+      },
+    )
+    this.view = view.name
+    this.seq = fact.seq
   }
-  const found = await store
-    .tables<{ 'information_schema.tables': { table_name: string; table_schema: string } }>()
-    .selectFrom('information_schema.tables')
-    .select('table_name')
-    .where('table_schema', '=', 'public')
-    .execute()
-  return found.map(({ table_name }) => table_name)
+}
+
+const applyAll = async (
+  tx: Transaction<CursorTables>,
+  group: readonly Kept[],
+  facts: readonly RecordedFact[],
+): Promise<void> => {
+  const last = facts.at(-1)
+  if (!last) return
+  for (const fact of facts) {
+    for (const { view } of group) {
+      try {
+        await view.apply(tx, fact)
+      } catch (error) {
+        throw isTheStores(error) ? error : new ViewFailure(view, fact, error)
+      }
+    }
+  }
+  const names = group.map(({ view }) => view.name)
+  await tx.updateTable('ledger_cursors').set({ seq: last.seq }).where('name', 'in', names).execute()
+}
+
+/** Not the view's fault: a full disk, a lost connection, a conflict after which the transaction is run again (SQLSTATE classes). */
+const isTheStores = (error: unknown): boolean =>
+  error instanceof Problem ||
+  (error instanceof Error && 'code' in error && typeof error.code === 'string' && /^(08|40|53|57)/.test(error.code))
+
+/** Whether a fact erases the payload of an older one that the view had already applied, in full. */
+const erasesWhatWasApplied = (fact: RecordedFact, { seq, erasuresKnownTo }: Kept): boolean =>
+  isFact(payloadErased, fact) && fact.payload.seq <= seq && fact.seq > erasuresKnownTo
+
+/** Where the view stands; made anew when it is new, of another version, or ahead of a ledger that was restored from a backup. */
+const openView = async (store: Store, view: View, head: number): Promise<number> => {
+  const rows = store.tables<CursorTables>().selectFrom('ledger_cursors').selectAll()
+  const row = await rows.where('name', '=', view.name).executeTakeFirst()
+  if (row && row.version === view.version && row.seq <= head) return row.seq
+  await store.transaction((tx: Transaction<CursorTables>) => make(store, tx, view))
+  return 0
+}
+
+/** Drops what the view had, creates its tables empty and puts its cursor before the first fact. */
+const make = async (store: Store, tx: Transaction<CursorTables>, view: View): Promise<void> => {
+  const row = await tx.selectFrom('ledger_cursors').select('tables').where('name', '=', view.name).executeTakeFirst()
+  if (row) {
+    await view.drop(tx)
+    // an older version may have had tables that this one does not know of
+    for (const table of tableList(row.tables)) await tx.schema.dropTable(table).ifExists().execute()
+    await tx.deleteFrom('ledger_cursors').where('name', '=', view.name).execute()
+  }
+  const before = new Set(await tableNames(tx, store.dialect))
+  await view.create(tx)
+  const made = (await tableNames(tx, store.dialect)).filter((name) => !before.has(name))
+  const cursor = { name: view.name, version: view.version, seq: 0, tables: JSON.stringify(made) }
+  await tx.insertInto('ledger_cursors').values(cursor).execute()
+}
+
+const tableList = (json: string): string[] => z.array(z.string()).parse(JSON.parse(json))
+
+const tablesOf = async (store: Store, views: readonly View[]): Promise<string[]> => {
+  if (views.length === 0) return []
+  const names = views.map(({ name }) => name)
+  const rows = store.tables<CursorTables>().selectFrom('ledger_cursors').select('tables').where('name', 'in', names)
+  return (await rows.execute()).flatMap(({ tables }) => tableList(tables)).sort()
 }
