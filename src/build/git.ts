@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { effect, effectSync } from '../effect.ts'
 import type { CommitId, ProjectName, RepositoryName } from '../names.ts'
 
 /** Where a bare repository stands. */
@@ -24,17 +25,16 @@ export const gitEnvironment = {
   LC_ALL: 'C',
 }
 
+/** Runs one plumbing command and resolves to what it prints. */
 export const git = (gitDirectory: string, ...args: readonly string[]): Promise<string> =>
-  new Promise((resolve, reject) => {
-    execFile(
-      'git',
-      ['--git-dir', gitDirectory, ...args],
-      { env: gitEnvironment, maxBuffer: largestAnswerBytes, encoding: 'utf8' },
-      (error, stdout, stderr) =>
-        error
-          ? reject(new Error(`git ${args[0]}: ${stderr.trim() || error.message}`, { cause: error }))
-          : resolve(stdout),
-    )
+  effect('build.read-repository', async () => {
+    const { promise, resolve, reject } = Promise.withResolvers<string>()
+    const options = { env: gitEnvironment, maxBuffer: largestAnswerBytes, encoding: 'utf8' as const }
+    execFile('git', ['--git-dir', gitDirectory, ...args], options, (error, stdout, stderr) => {
+      if (error) reject(new Error(`git ${args[0]}: ${stderr.trim() || error.message}`, { cause: error }))
+      else resolve(stdout)
+    })
+    return promise
   })
 
 /** Lists the whole commit once, and reads single files as they are asked for. */
@@ -90,15 +90,19 @@ export const packCommits = (
   isWholeHistory: boolean,
 ): { readonly pack: ChildProcess; readonly done: Promise<void> } => {
   const revisions = isWholeHistory ? [] : ['--no-walk=unsorted']
-  const list = spawn('git', ['--git-dir', gitDirectory, 'rev-list', '--objects', ...revisions, '--stdin'], {
-    env: gitEnvironment,
-    stdio: ['pipe', 'pipe', 'ignore'],
-  })
+  const list = effectSync('build.list-objects', () =>
+    spawn('git', ['--git-dir', gitDirectory, 'rev-list', '--objects', ...revisions, '--stdin'], {
+      env: gitEnvironment,
+      stdio: ['pipe', 'pipe', 'ignore'],
+    }),
+  )
   list.stdin.end(`${commits.join('\n')}\n`)
-  const pack = spawn('git', ['--git-dir', gitDirectory, 'pack-objects', '--stdout', '-q', '--delta-base-offset'], {
-    env: gitEnvironment,
-    stdio: [list.stdout, 'pipe', 'ignore'],
-  })
+  const pack = effectSync('build.pack-objects', () =>
+    spawn('git', ['--git-dir', gitDirectory, 'pack-objects', '--stdout', '-q', '--delta-base-offset'], {
+      env: gitEnvironment,
+      stdio: [list.stdout, 'pipe', 'ignore'],
+    }),
+  )
   list.stdout.destroy() // the pack's own now
   const ended = (child: ChildProcess, what: string): Promise<void> =>
     new Promise((resolve, reject) => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { systemClock } from '../clock.ts'
 import { codeFacts, refUpdated } from '../code/facts.ts'
-import { homeAt, prepareHome } from '../home.ts'
+import { type Home, homeAt, prepareHome } from '../home.ts'
 import { fact, isFact, type RecordedFact } from '../ledger/fact.ts'
 import { openTestLedger } from '../ledger/testing.ts'
 import { CommitId, defaultProject, RepositoryName } from '../names.ts'
@@ -16,7 +16,7 @@ import { buildView } from './views.ts'
 /** A build stage on a real ledger, a real repository and real processes, in temporary directories. */
 export type TestBuild = AsyncDisposable & {
   readonly build: Build
-  readonly home: ReturnType<typeof homeAt>
+  readonly home: Home
   /** Commits these files (path to text; null removes) to a branch and records the push. */
   push(files: Readonly<Record<string, string | null>>, options?: { ref?: string }): Promise<Pushed>
   facts(): Promise<RecordedFact[]>
@@ -31,7 +31,8 @@ export type Verified = ReturnType<typeof pushVerified.payload.parse>
 
 const repository = RepositoryName.parse('shop')
 
-export const openTestBuild = async (overrides: Partial<BuildParts> = {}): Promise<TestBuild> => {
+/** A home, a bare repository in it, and a clone to commit in, below a temporary directory that other users can pass. */
+export const makeTestPlace = () => {
   const root = mkdtempSync(join(tmpdir(), 'headway-build-'))
   chmodSync(root, 0o711)
   const home = homeAt(join(root, 'home'), {})
@@ -39,44 +40,15 @@ export const openTestBuild = async (overrides: Partial<BuildParts> = {}): Promis
   const bare = join(home.repositories, defaultProject, `${repository}.git`)
   const git = (...args: string[]): string =>
     execFileSync('git', args, { env: gitEnvironment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-  git('init', '-q', '--bare', '-b', 'main', bare)
   const work = join(root, 'work')
+  git('init', '-q', '--bare', '-b', 'main', bare)
   git('init', '-q', '-b', 'main', work)
-  const opened = await openTestLedger({
-    definitions: [...codeFacts, ...buildFacts],
-    views: [buildView],
-    clock: systemClock,
-  })
-  const { ledger, store, views } = opened
-  const problems: string[] = []
-  const build = createBuild({
-    ledger,
-    store,
-    views,
-    clock: systemClock,
-    ids: testIds(),
-    home,
-    repositoryPath: () => bare,
-    settings: { secrets: async () => ({}), variables: async () => ({}) },
-    serverUrl: () => 'http://127.0.0.1:4600',
-    report: (message) => problems.push(message),
-    ...overrides,
-  })
-  await build.start()
-  let pushes = 0
-
-  const verifiedOf = async ({ seq }: Pushed): Promise<Verified | null> => {
-    const facts = await ledger.read({ after: seq, types: [pushVerified.type] })
-    return (
-      facts.map((one) => (isFact(pushVerified, one) && one.causes.includes(seq) ? one.payload : null)).find(Boolean) ??
-      null
-    )
-  }
   return {
-    build,
+    root,
     home,
-    problems,
-    push: async (files, { ref = 'refs/heads/main' } = {}) => {
+    bare,
+    /** Commits these files (path to text; null removes) and pushes them to a ref. */
+    commit: (files: Readonly<Record<string, string | null>>, ref: string): CommitId => {
       for (const [path, text] of Object.entries(files)) {
         if (text === null) rmSync(join(work, path))
         else {
@@ -86,21 +58,55 @@ export const openTestBuild = async (overrides: Partial<BuildParts> = {}): Promis
       }
       git('-C', work, 'add', '-A')
       git('-C', work, 'commit', '-q', '--allow-empty', '-m', 'change')
-      const commit = CommitId.parse(git('-C', work, 'rev-parse', 'HEAD').trim())
       git('-C', work, 'push', '-q', '--force', bare, `HEAD:${ref}`)
+      return CommitId.parse(git('-C', work, 'rev-parse', 'HEAD').trim())
+    },
+  }
+}
+
+/** The fact of a push by Alice. */
+export const pushOf = (push: string, ref: string, commit: CommitId) =>
+  fact(refUpdated, {
+    subject: `push:${push}`,
+    actor: 'user:alice',
+    payload: {
+      push,
+      project: defaultProject,
+      repository,
+      ref,
+      before: null,
+      after: commit,
+      options: [],
+      discovered: false,
+    },
+  })
+
+export const openTestBuild = async (overrides: Partial<BuildParts> = {}): Promise<TestBuild> => {
+  const place = makeTestPlace()
+  const { home } = place
+  const definitions = [...codeFacts, ...buildFacts]
+  const opened = await openTestLedger({ definitions, views: [buildView], clock: systemClock })
+  const { ledger } = opened
+  const problems: string[] = []
+  const report = (message: string): void => void problems.push(message)
+  const build = createBuild({ ...testParts(opened, home, place.bare), report, ...overrides })
+  await build.start()
+  let pushes = 0
+
+  const verifiedOf = async ({ seq }: Pushed): Promise<Verified | null> => {
+    const facts = await ledger.read({ after: seq, types: [pushVerified.type] })
+    const found = facts.map((one) => (isFact(pushVerified, one) && one.causes.includes(seq) ? one.payload : null))
+    return found.find((one) => one !== null) ?? null
+  }
+  return {
+    build,
+    home,
+    problems,
+    push: async (files, { ref = 'refs/heads/main' } = {}) => {
+      const commit = place.commit(files, ref)
       pushes += 1
       const push = `push-${pushes}`
-      const payload = {
-        push,
-        project: defaultProject,
-        repository,
-        ref,
-        before: null,
-        after: commit,
-        options: [],
-        discovered: false,
-      }
-      const outcome = await ledger.append([fact(refUpdated, { subject: `push:${push}`, actor: 'user:alice', payload })])
+      const outcome = await ledger.append([pushOf(push, ref, commit)])
       if (outcome.kind !== 'appended') throw new Error('the push was not recorded')
       return { push, commit, seq: outcome.facts[0]?.seq ?? 0 }
     },
@@ -126,10 +132,28 @@ export const openTestBuild = async (overrides: Partial<BuildParts> = {}): Promis
     [Symbol.asyncDispose]: async () => {
       await build.stop()
       await opened[Symbol.asyncDispose]()
-      rmSync(root, { recursive: true, force: true })
+      rmSync(place.root, { recursive: true, force: true })
     },
   }
 }
+
+/** What a build stage needs besides a ledger, for tests: no secrets, identifiers in order. */
+export const testParts = (
+  { ledger, store, views }: Pick<BuildParts, 'ledger' | 'store' | 'views'>,
+  home: Home,
+  bare: string,
+): BuildParts => ({
+  ledger,
+  store,
+  views,
+  home,
+  clock: systemClock,
+  ids: testIds(),
+  repositoryPath: () => bare,
+  settings: { secrets: async () => ({}), variables: async () => ({}) },
+  serverUrl: () => 'http://127.0.0.1:4600',
+  report: (message) => console.error(message),
+})
 
 /** The facts of jobs and runs that a test compares, without what varies. */
 export const conclusionsOf = (facts: readonly RecordedFact[]): Record<string, string> =>

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import type { Clock } from '../../clock.ts'
+import { effectSync } from '../../effect.ts'
 
 /** Beyond this the rest of a job's output is thrown away, and the log says so. */
 const maximumBytes = 512 * 1024 * 1024
@@ -22,7 +23,9 @@ export type JobLog = {
 
 /** Opens (or goes on with) the log in a file; `onLines` is called whenever lines have reached the file. */
 export const openJobLog = (file: string, clock: Clock, onLines: () => void): JobLog => {
-  const stream = createWriteStream(file, { flags: 'a', mode: 0o600, highWaterMark: 256 * 1024 })
+  const stream = effectSync('build.open-log', () =>
+    createWriteStream(file, { flags: 'a', mode: 0o600, highWaterMark: 256 * 1024 }),
+  )
   let failed: Error | undefined
   let draining: { readonly promise: Promise<void>; resolve(): void } | null = null
   const goOn = (): void => {

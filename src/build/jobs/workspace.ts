@@ -73,20 +73,21 @@ export const makeCommandFiles = (
   step: number,
   user: RunAs | null,
 ): Readonly<Record<CommandFile, string>> => {
-  const make = (name: string): string => {
-    const file = join(workspace.files, `${step}-${name}`)
-    const descriptor = openSync(file, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600)
-    closeSync(descriptor)
-    if (user) chownSync(file, user.uid, user.gid)
-    return file
+  const fileFor = (name: string): string => join(workspace.files, `${step}-${name}`)
+  const files = {
+    GITHUB_ENV: fileFor(commandFiles.GITHUB_ENV),
+    GITHUB_OUTPUT: fileFor(commandFiles.GITHUB_OUTPUT),
+    GITHUB_PATH: fileFor(commandFiles.GITHUB_PATH),
+    GITHUB_STATE: fileFor(commandFiles.GITHUB_STATE),
+    GITHUB_STEP_SUMMARY: fileFor(commandFiles.GITHUB_STEP_SUMMARY),
   }
-  return effectSync('build.make-command-files', () => ({
-    GITHUB_ENV: make(commandFiles.GITHUB_ENV),
-    GITHUB_OUTPUT: make(commandFiles.GITHUB_OUTPUT),
-    GITHUB_PATH: make(commandFiles.GITHUB_PATH),
-    GITHUB_STATE: make(commandFiles.GITHUB_STATE),
-    GITHUB_STEP_SUMMARY: make(commandFiles.GITHUB_STEP_SUMMARY),
-  }))
+  effectSync('build.make-command-files', () => {
+    for (const file of Object.values(files)) {
+      writeFileSync(file, '', { mode: 0o600 })
+      if (user) chownSync(file, user.uid, user.gid)
+    }
+  })
+  return files
 }
 
 /** What a step wrote into a command file. Throws when it is no plain file any more or larger than 10 MiB. */
@@ -129,14 +130,15 @@ export const linkPrograms = (
   })
 
 /** Permissions that a job took away from directories of its own must not keep an ordinary user from removing them. */
-export const removeTree = async (directory: string): Promise<void> => {
-  try {
-    await rm(directory, { recursive: true, force: true, maxRetries: 3 })
-  } catch {
-    await openUp(directory)
-    await rm(directory, { recursive: true, force: true, maxRetries: 3 })
-  }
-}
+export const removeTree = (directory: string): Promise<void> =>
+  effect('build.remove-tree', async () => {
+    try {
+      await rm(directory, { recursive: true, force: true, maxRetries: 3 })
+    } catch {
+      await openUp(directory)
+      await rm(directory, { recursive: true, force: true, maxRetries: 3 })
+    }
+  })
 
 const openUp = async (directory: string): Promise<void> => {
   chmodSync(directory, 0o700)
@@ -144,11 +146,12 @@ const openUp = async (directory: string): Promise<void> => {
     if (entry.isDirectory()) await openUp(join(directory, entry.name))
 }
 
-const makeDirectory = (directory: string, mode: number, user: RunAs | null): void => {
-  mkdirSync(directory, { recursive: true, mode })
-  chmodSync(directory, mode)
-  if (user) chownSync(directory, user.uid, user.gid)
-}
+const makeDirectory = (directory: string, mode: number, user: RunAs | null): void =>
+  effectSync('build.make-directory', () => {
+    mkdirSync(directory, { recursive: true, mode })
+    chmodSync(directory, mode)
+    if (user) chownSync(directory, user.uid, user.gid)
+  })
 
 const ignoreMissing = (error: NodeJS.ErrnoException): void => {
   if (error.code !== 'ENOENT') throw error

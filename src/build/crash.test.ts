@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { conclusionsOf, makeTestPlace } from './testing.ts'
+
+const workflow = `
+on: push
+jobs:
+  one:
+    runs-on: x
+    outputs: { value: "\${{ steps.s.outputs.value }}" }
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-node@v4
+      - uses: headway/dependencies@v1
+        with: { language: node, lockfile: lock, folders: kept, variant: development }
+      - id: s
+        run: |
+          mkdir -p kept && echo dependency > kept/file || true
+          setsid sleep 3661 > /dev/null 2>&1 &
+          echo value=1 >> "$GITHUB_OUTPUT"
+  two:
+    needs: one
+    runs-on: x
+    steps:
+      - uses: actions/checkout@v4
+      - uses: headway/dependencies@v1
+        with: { language: node, lockfile: lock, folders: kept, variant: development }
+      - run: test "\${{ needs.one.outputs.value }}" = 1
+`
+
+type Place = ReturnType<typeof makeTestPlace> & { readonly head: string }
+
+const newPlace = (): Place => {
+  const place = makeTestPlace()
+  return { ...place, head: place.commit({ '.github/workflows/ci.yml': workflow, lock: 'locked' }, 'refs/heads/main') }
+}
+
+/** Runs the server-like child to its end; resolves to how it ended and what it printed. */
+const runChild = ({ root, head }: Place, environment: Record<string, string>) =>
+  new Promise<{ signal: string | null; exitCode: number | null; output: string }>((resolve) => {
+    const program = fileURLToPath(new URL('crash.testing.ts', import.meta.url))
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, root, head], {
+      env: { PATH: process.env.PATH ?? '', HOME: root, ...environment },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let output = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+    })
+    child.once('close', (exitCode, signal) => resolve({ signal, exitCode, output }))
+  })
+
+const marksPassed = async (): Promise<string[]> => {
+  const place = newPlace()
+  const trace = join(place.root, 'trace')
+  await runChild(place, { HEADWAY_FAILPOINT_TRACE: trace })
+  const marks = readFileSync(trace, 'utf8').split('\n')
+  rmSync(place.root, { recursive: true, force: true })
+  return [...new Set(marks.filter((mark) => mark.startsWith('build.')))]
+}
+
+/** Kills the process twice at the mark, then lets it go on, and says what is not as it should be. */
+const faultsAfterCrashesAt = async (mark: string): Promise<string[]> => {
+  const place = newPlace()
+  const faults: string[] = []
+  const check = (isRight: boolean, fault: string): void => {
+    if (!isRight) faults.push(`${mark}: ${fault}`)
+  }
+  const first = await runChild(place, { HEADWAY_FAILPOINT: mark })
+  check(first.signal === 'SIGKILL', 'the process was not killed')
+  await runChild(place, { HEADWAY_FAILPOINT: mark })
+  const last = await runChild(place, {})
+  check(last.exitCode === 0, `it ended with ${last.exitCode ?? last.signal}`)
+  const facts = last.output === '' ? [] : JSON.parse(last.output)
+  const count = (type: string): number => facts.filter((one: { type: string }) => one.type === type).length
+  const conclusions = JSON.stringify(conclusionsOf(facts))
+  check(
+    conclusions === JSON.stringify({ one: 'success', two: 'success', run: 'success' }),
+    `it concluded ${conclusions}`,
+  )
+  check(
+    count('push.verified') === 1 && count('run.finished') === 1 && count('job.finished') === 2,
+    'something was concluded twice',
+  )
+  check(readdirSync(place.home.workspaces).length === 0, `left ${readdirSync(place.home.workspaces)}`)
+  const cached = readdirSync(join(place.home.caches, 'dependencies'))
+  check(cached.length === 1 && !cached[0]?.includes('.'), `the cache holds ${cached}`)
+  check(!isAnybodyIn(place.home.work), 'a process was left')
+  rmSync(place.root, { recursive: true, force: true })
+  return faults
+}
+
+const isAnybodyIn = (directory: string): boolean =>
+  readdirSync('/proc').some((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`HOME=${directory}`)
+    } catch {
+      return false
+    }
+  })
+
+test('killed twice at any effect and started again, a push ends as if nothing had been', {
+  timeout: 300_000,
+}, async () => {
+  assert.ok(existsSync('/proc/self/environ'), 'this test needs Linux')
+  const marks = await marksPassed()
+  assert.ok(marks.length > 20, `only ${marks.length} marks were passed`)
+  const faults: string[] = []
+  const worker = async (): Promise<void> => {
+    for (let mark = marks.shift(); mark; mark = marks.shift()) faults.push(...(await faultsAfterCrashesAt(mark)))
+  }
+  await Promise.all([worker(), worker(), worker()])
+  assert.deepEqual(faults, [])
+})

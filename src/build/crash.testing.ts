@@ -1,0 +1,42 @@
+import { join } from 'node:path'
+import { systemClock, systemIds } from '../clock.ts'
+import { codeFacts } from '../code/facts.ts'
+import { homeAt } from '../home.ts'
+import { isFact } from '../ledger/fact.ts'
+import { ledgerFacts } from '../ledger/facts.ts'
+import { createLedgerTables, openLedger } from '../ledger/open.ts'
+import { createCursorTable, openViews } from '../ledger/views.ts'
+import { CommitId } from '../names.ts'
+import { openSqliteStore } from '../store/sqlite.ts'
+import { buildFacts, pushVerified } from './facts.ts'
+import { createBuild } from './index.ts'
+import { pushOf, testParts } from './testing.ts'
+import { buildView } from './views.ts'
+
+// The process that the crash test kills: goes on until the push in its arguments is verified, then prints the ledger.
+const [root = '', commit = ''] = process.argv.slice(2)
+const home = homeAt(join(root, 'home'), {})
+const store = await openSqliteStore(home.database)
+await createLedgerTables(store.tables(), store.dialect)
+await createCursorTable(store.tables())
+const definitions = [...ledgerFacts, ...codeFacts, ...buildFacts]
+const ledger = await openLedger({ store, definitions, clock: systemClock })
+const views = await openViews({ store, ledger, views: [buildView] })
+const bare = join(home.repositories, 'default', 'shop.git')
+const build = createBuild({ ...testParts({ ledger, store, views }, home, bare), ids: systemIds(systemClock) })
+const isVerified = async (): Promise<boolean> =>
+  (await ledger.read({ types: [pushVerified.type] })).some((one) => isFact(pushVerified, one))
+
+if ((await ledger.head()).seq === 0) await ledger.append([pushOf('push-1', 'refs/heads/main', CommitId.parse(commit))])
+await build.start()
+await new Promise<void>((resolve) => {
+  const look = async (): Promise<void> => {
+    if (await isVerified()) resolve()
+  }
+  ledger.onAppend(() => void look())
+  void look()
+})
+await build.stop()
+process.stdout.write(JSON.stringify(await ledger.read({})))
+await views.stop()
+await store.close()
