@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+import { fileURLToPath } from 'node:url'
+import { Command } from 'commander'
+import { describeError, describeProblem, Problem } from './problem.ts'
+import { version } from './version.ts'
+
+const launcher = fileURLToPath(new URL('../headway', import.meta.url))
+
+const program = new Command('headway')
+  .description('Push five lines, see it live: the DevOps loop as one self-hosted system.')
+  .version(version)
+  .option('--home <directory>', "Headway's data (default: HEADWAY_HOME, else .headway)")
+  .option('--server <url>', 'another Headway than the one here (or HEADWAY_SERVER; the token is in HEADWAY_TOKEN)')
+  .option('--project <name>', 'the project', process.env.HEADWAY_PROJECT ?? 'default')
+  .option('--json', 'answer with JSON')
+  .showSuggestionAfterError()
+  .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 done, 1 refused or failed, 2 wrong words, 69 nothing answers there.\nDocumentation: the README and docs/ beside this program; the API is described at /api of the server.',
+  )
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+
+try {
+  for (const add of await nouns()) add(program)
+  await program.parseAsync()
+} catch (error) {
+  const problem = error instanceof Problem ? error : null
+  console.error(`headway: ${problem ? describeProblem(problem) : describeError(error)}`)
+  if (!problem && process.env.HEADWAY_DEBUG) console.error(error)
+  process.exitCode = problem?.kind === 'unreachable' || problem?.kind === 'not-running' ? 69 : 1
+}
+
+/** Only what the first word asks for is loaded; the help and a mistyped word get everything. */
+async function nouns(): Promise<((program: Command) => void)[]> {
+  const everything: Readonly<
+    Record<string, { words: readonly string[]; load(): Promise<(program: Command) => void> }>
+  > = {
+    server: {
+      words: ['up', 'down', 'backup', 'restore'],
+      load: async () => (await import('./cli/server.ts')).serverCommands,
+    },
+    repository: {
+      words: ['init', 'explain', 'eject', 'credential'],
+      load: async () => {
+        const { repositoryCommands } = await import('./cli/repository.ts')
+        return (to) => repositoryCommands(to, launcher)
+      },
+    },
+    services: {
+      words: ['status', 'ps', 'releases', 'deployments', 'rollback', 'deploy', 'remove'],
+      load: async () => (await import('./cli/services.ts')).serviceCommands,
+    },
+    logs: { words: ['logs'], load: async () => (await import('./cli/logs.ts')).logCommands },
+    runs: { words: ['runs'], load: async () => (await import('./cli/runs.ts')).runCommands },
+    settings: { words: ['secret', 'variable'], load: async () => (await import('./cli/settings.ts')).settingCommands },
+    databases: { words: ['db'], load: async () => (await import('./cli/databases.ts')).databaseCommands },
+    people: { words: ['user', 'token'], load: async () => (await import('./cli/people.ts')).peopleCommands },
+    ledger: { words: ['ledger'], load: async () => (await import('./cli/ledger.ts')).ledgerCommands },
+  }
+  const said = process.argv.slice(2)
+  const only = Object.values(everything).filter(({ words }) => words.some((word) => said.includes(word)))
+  return Promise.all(
+    (only.length > 0 && !said.includes('--help') ? only : Object.values(everything)).map(({ load }) => load()),
+  )
+}
