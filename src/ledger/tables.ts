@@ -9,6 +9,7 @@ export const createLedgerTables = async (db: Kysely<unknown>, dialect: Store['di
   const bytes = dialect === 'sqlite' ? 'blob' : 'bytea'
   await db.schema
     .createTable('ledger_facts')
+    .ifNotExists()
     .addColumn('seq', dialect === 'sqlite' ? 'integer' : 'bigint', (column) => column.primaryKey())
     .addColumn('envelope', bytes, (column) => column.notNull())
     .addColumn('hash', bytes, (column) => column.notNull())
@@ -17,8 +18,13 @@ export const createLedgerTables = async (db: Kysely<unknown>, dialect: Store['di
     .addColumn('type', 'text', (column) => column.notNull())
     .addColumn('subject', 'text', (column) => column.notNull())
     .execute()
-  await db.schema.createIndex('ledger_facts_subject').on('ledger_facts').columns(['subject', 'seq']).execute()
-  await db.schema.createIndex('ledger_facts_type').on('ledger_facts').columns(['type', 'seq']).execute()
+  await db.schema
+    .createIndex('ledger_facts_subject')
+    .ifNotExists()
+    .on('ledger_facts')
+    .columns(['subject', 'seq'])
+    .execute()
+  await db.schema.createIndex('ledger_facts_type').ifNotExists().on('ledger_facts').columns(['type', 'seq']).execute()
 }
 
 /** Who has worked through the chain up to where: the views, and stages that follow the ledger. */
@@ -35,6 +41,7 @@ export type CursorTables = {
 export const createCursorTable = (db: Kysely<unknown>): Promise<void> =>
   db.schema
     .createTable('ledger_cursors')
+    .ifNotExists()
     .addColumn('name', 'text', (column) => column.primaryKey())
     .addColumn('version', 'integer', (column) => column.notNull())
     .addColumn('seq', 'bigint', (column) => column.notNull())
