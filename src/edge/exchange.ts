@@ -188,6 +188,10 @@ export class Exchange implements Open {
     })
     incoming.on('end', () => this.#answered(incoming))
     incoming.pipe(this.#response, { end: false })
+    // The head leaves with the first bytes of the body; where those are not here yet, it does not wait for them.
+    process.nextTick(() => {
+      if (!incoming.complete && !incoming.readableDidRead && !this.#over) this.#response.flushHeaders()
+    })
   }
 
   #answered(incoming: IncomingMessage): void {
@@ -203,9 +207,15 @@ export class Exchange implements Open {
     this.#dropBody()
   }
 
-  /** A client that was told no before it sent its body may or may not send it: the connection cannot be used again. */
+  /**
+   * A client that was told no before it sent its body may or may not send it; and Node.js loses what came in one packet behind an
+   * upgrade that is ignored. Neither connection can be used again.
+   */
   #mustClose(): boolean {
-    return this.#core.isRetiring() || (this.#asked.expectsContinue && !this.#continued && !this.#request.complete)
+    const { expectsContinue, upgrade } = this.#asked
+    return (
+      this.#core.isRetiring() || upgrade !== null || (expectsContinue && !this.#continued && !this.#request.complete)
+    )
   }
 
   #sendingFailed(outgoing: ClientRequest, error: (Error & { syscall?: string }) | null): void {
@@ -319,7 +329,9 @@ export class Exchange implements Open {
     }
     const stalledMs = nowMs - this.#progressMs
     if (this.#response.headersSent) {
-      if (untaken > 0 && stalledMs > takeStallMs) this.#breakOff()
+      // Of a client that is held back because the instance takes nothing, the end of its connection is not even seen.
+      const notTaken = !this.#request.complete && this.#outgoing?.writableNeedDrain === true
+      if ((untaken > 0 || notTaken) && stalledMs > takeStallMs) this.#breakOff()
     } else if (!this.#request.complete) {
       this.#answerDueMs = nowMs + answerMs // it counts from the end of the request
       if (stalledMs > bodyStallMs) this.#refuse(this.#outgoing?.writableNeedDrain ? answerLate : bodyLate)

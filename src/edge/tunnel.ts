@@ -1,4 +1,5 @@
 import { type ClientRequest, type IncomingMessage, request as sendRequest } from 'node:http'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Asked } from './asked.ts'
 import type { Backend } from './backend.ts'
@@ -193,7 +194,7 @@ export class Tunnel implements Open {
       upstream.once('close', () => this.#letGo()) // both have ended; the last bytes may still be on their way to the instance
     } else {
       this.#outgoing?.destroy()
-      upstream?.destroy()
+      if (upstream instanceof Socket) upstream.resetAndDestroy() // it was broken off, not ended
       this.#letGo()
     }
     this.#connection.open.delete(this)
