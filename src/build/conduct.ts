@@ -11,6 +11,7 @@ import { githubContext, type RunSource } from './jobs/contexts.ts'
 import { type JobPlace, type JobResult, runJob } from './jobs/job.ts'
 import { openJobLog } from './jobs/log.ts'
 import type { JobUser } from './jobs/processes.ts'
+import { removeWorkspace } from './jobs/workspace.ts'
 import type { LogBook } from './logs.ts'
 import { planRun } from './plan.ts'
 import { decide, evolve, type Finished, type RunInput, type RunState } from './run.ts'
@@ -80,9 +81,26 @@ export const conductRun = async (
   const given = await settingsFor(workflow, source, tools.settings).catch(refusedFor)
   if (given.kind === 'refused') return tell({ kind: 'settled', refusal: given.failure })
   const { secrets, vars } = given
-  const context = { state: () => state, tell, workflow, source, secrets, vars, notes: plan.notes, tools, signals }
-  await conductJobs(context)
-  await tell({ kind: 'settled', refusal: null })
+  const context: Conduct = {
+    state: () => state,
+    tell,
+    workflow,
+    source,
+    secrets,
+    vars,
+    notes: plan.notes,
+    tools,
+    signals,
+    cleaning: [],
+  }
+  try {
+    await conductJobs(context)
+    await tell({ kind: 'settled', refusal: null })
+  } finally {
+    // Nobody waits for this; what it fails to remove goes with the next start.
+    await Promise.all(context.cleaning)
+    await removeWorkspace(join(tools.home.workspaces, source.run)).catch(() => undefined)
+  }
 }
 
 type Refused = { readonly kind: 'refused'; readonly failure: Failure }
@@ -107,6 +125,8 @@ type Conduct = {
   readonly notes: readonly string[]
   readonly tools: ConductorTools
   readonly signals: RunSignals
+  /** The removals of finished jobs' directories, which go on while other jobs run. */
+  readonly cleaning: Promise<void>[]
 }
 
 /** How a job ended, all its rows together. */
@@ -215,7 +235,7 @@ const conductRow = async (
   scope: Scope,
   cancel: AbortSignal,
 ): Promise<Finished> => {
-  const { state, tell, tools, signals, source, workflow, secrets, vars, notes } = conduct
+  const { state, tell, tools, signals, source, workflow, secrets, vars, notes, cleaning } = conduct
   const { key } = row
   const finished = (): Finished | undefined => state().jobs.get(key)?.finished ?? undefined
   const earlier = finished()
@@ -235,6 +255,7 @@ const conductRow = async (
         const user = tools.userFor(slot.number)
         return runJob(order, await placeFor(tools, source.run, key, user, log), { cancel, kill: signals.kill })
       })
+      cleaning.push(removeWorkspace(join(tools.home.workspaces, source.run, key)).catch(() => undefined))
       signals.kill.throwIfAborted()
       await tell({ kind: 'job-ended', result: { job: key, ...(await tolerated(result, job, rowScope)) } })
     }

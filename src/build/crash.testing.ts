@@ -3,10 +3,11 @@ import { systemClock, systemIds } from '../clock.ts'
 import { codeFacts } from '../code/facts.ts'
 import { homeAt } from '../home.ts'
 import { isFact } from '../ledger/fact.ts'
-import { ledgerFacts } from '../ledger/facts.ts'
-import { createLedgerTables, openLedger } from '../ledger/open.ts'
-import { createCursorTable, openViews } from '../ledger/views.ts'
+import { ledgerMigrations } from '../ledger/migrations.ts'
+import { openLedger } from '../ledger/open.ts'
+import { openViews } from '../ledger/views.ts'
 import { CommitId } from '../names.ts'
+import { migrate } from '../store/migrations.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
 import { buildFacts, pushVerified } from './facts.ts'
 import { createBuild } from './index.ts'
@@ -17,10 +18,8 @@ import { buildView } from './views.ts'
 const [root = '', commit = ''] = process.argv.slice(2)
 const home = homeAt(join(root, 'home'), {})
 const store = await openSqliteStore(home.database)
-await createLedgerTables(store.tables(), store.dialect)
-await createCursorTable(store.tables())
-const definitions = [...ledgerFacts, ...codeFacts, ...buildFacts]
-const ledger = await openLedger({ store, definitions, clock: systemClock })
+await migrate(store, { migrations: ledgerMigrations, program: 'test', clock: systemClock })
+const ledger = await openLedger({ store, definitions: [...codeFacts, ...buildFacts], clock: systemClock })
 const views = await openViews({ store, ledger, views: [buildView] })
 const bare = join(home.repositories, 'default', 'shop.git')
 const build = createBuild({ ...testParts({ ledger, store, views }, home, bare), ids: systemIds(systemClock) })

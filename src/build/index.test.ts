@@ -60,6 +60,7 @@ jobs:
   ])
   assert.deepEqual(await outputOf(build, pushed, 'second'), ['hello success main'])
   assert.deepEqual(conclusionsOf(await build.facts()), { first: 'success', second: 'success', run: 'success' })
+  await build.build.stop()
   assert.deepEqual(readdirSync(build.home.workspaces), [])
   assert.deepEqual(build.problems, [])
 })

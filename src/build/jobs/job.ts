@@ -16,7 +16,7 @@ import { marked } from './output.ts'
 import { endFamily, type JobUser } from './processes.ts'
 import { shellCommand } from './shell.ts'
 import { failed, runProgram, type StepEnd, type StepPlace, scriptFile } from './step.ts'
-import { prepareWorkspace, removeWorkspace, writeForJob } from './workspace.ts'
+import { prepareWorkspace, writeForJob } from './workspace.ts'
 
 /** One job that is to run now: its conditions are met. */
 export type JobOrder = {
@@ -71,7 +71,8 @@ const defaultTimeoutMinutes = 360
 const cancelGraceMs = 5 * 60_000
 
 /**
- * Runs a job's steps, one after another, in fresh directories, and ends with nothing of it left: no process, no directory.
+ * Runs a job's steps, one after another, in fresh directories, and ends with no process of it left; the directories are
+ * the caller's to remove.
  * Never rejects for what a workflow does wrong; that is a failure with its reason.
  */
 export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSignals): Promise<JobResult> => {
@@ -91,7 +92,6 @@ export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSigna
   } finally {
     limits.over()
     await endFamily({ marker, directory: place.root, sessions, user: place.user }, place.clock)
-    await removeWorkspace(place.root)
   }
 }
 

@@ -9,7 +9,7 @@ import {
   readSync,
   writeFileSync,
 } from 'node:fs'
-import { mkdir, readdir, realpath, rename, rm, symlink } from 'node:fs/promises'
+import { mkdir, readdir, realpath, rm, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { effect, effectSync } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
@@ -49,16 +49,8 @@ export const prepareWorkspace = (root: string, repository: string, user: RunAs |
     return workspace
   })
 
-/** Removes it all, out of the way at once and for good afterwards. */
-export const removeWorkspace = (root: string): Promise<void> =>
-  effect('build.remove-workspace', async () => {
-    const aside = `${root}.removed`
-    await rm(aside, { recursive: true, force: true })
-    await rename(root, aside).catch(ignoreMissing)
-    await removeTree(aside)
-    const parent = dirname(root)
-    if ((await readdir(parent).catch(() => ['?'])).length === 0) await rm(parent, { recursive: true, force: true })
-  })
+/** Removes it all. */
+export const removeWorkspace = (root: string): Promise<void> => effect('build.remove-workspace', () => removeTree(root))
 
 /** Writes a file for the job's user to read: a script, an event. */
 export const writeForJob = (file: string, text: string, user: RunAs | null): void =>
@@ -152,7 +144,3 @@ const makeDirectory = (directory: string, mode: number, user: RunAs | null): voi
     chmodSync(directory, mode)
     if (user) chownSync(directory, user.uid, user.gid)
   })
-
-const ignoreMissing = (error: NodeJS.ErrnoException): void => {
-  if (error.code !== 'ENOENT') throw error
-}
