@@ -235,6 +235,16 @@ test('removing a service takes its instances, its route and its file away', asyn
   assert.equal((await world.live('shop v2')).finished?.outcome, 'succeeded', 'and it can come back')
 })
 
+test('a service that never ran can be removed as well', async (context) => {
+  const world = await begin(context, {
+    releases: { 'shop v1': {} },
+    behaviours: new Map([[digestOf('shop v1'), 'never-healthy']]),
+  })
+  await world.live('shop v1')
+  await world.deploy.remove(shop, 'user:ada')
+  assert.equal((await world.ledger.read({ types: ['service.removed'] })).length, 1)
+})
+
 test('drift is found, mended and said once each', async (context) => {
   const world = await begin(context, { releases: { 'shop v1': {} } })
   const { instances } = await world.live('shop v1')

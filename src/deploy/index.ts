@@ -15,7 +15,7 @@ import { createEnvironments } from './environments.ts'
 import { deployFacts, deploymentFinished, deploymentRequested } from './facts.ts'
 import { createFleet } from './fleet.ts'
 import { createLanes, type LaneWork } from './lanes.ts'
-import { createReconciler } from './reconcile.ts'
+import { createReconciler, removal } from './reconcile.ts'
 import { createRequests } from './requests.ts'
 import { type Deployment, deploymentSubject, pick } from './rollout.ts'
 import type { Ingredients } from './specs.ts'
@@ -152,6 +152,7 @@ export const createDeploy = (options: DeployOptions) => {
   const patrol = async (): Promise<void> => {
     while (!closing.signal.aborted) {
       await clock.sleep(surveyEveryMs, closing.signal)
+      await follow().catch((error: unknown) => report('following the ledger', error))
       await survey().catch((error: unknown) => report('comparing what runs with what should', error))
     }
   }
@@ -245,7 +246,7 @@ export const createDeploy = (options: DeployOptions) => {
 
   async function removeFrom(target: Target, by: string): Promise<void> {
     const row = await queries.service(target)
-    if (!row || (row.removed_at !== null && row.current === null)) throw unknownService(target)
+    if (!row || row.removed_at !== null) throw unknownService(target)
     await lanes.exclusive(target, async (signal) => {
       const path = desiredPath(target)
       const head = await repository.head()
@@ -254,6 +255,9 @@ export const createDeploy = (options: DeployOptions) => {
       if (file) await repository.commit({ path, text: null, subject: `Remove ${targetLabel(target)}`, trailer })
       await views.reach()
       await reconciler.settle(target, signal, by)
+      await views.reach()
+      // One that never ran leaves nothing behind for which the reconciler would say so.
+      if ((await queries.service(target))?.removed_at === null) await ledger.append([removal(target, by)])
     })
   }
 

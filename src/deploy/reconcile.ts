@@ -1,4 +1,4 @@
-import { fact } from '../ledger/fact.ts'
+import { fact, type NewFact } from '../ledger/fact.ts'
 import type { CommitId } from '../names.ts'
 import { Problem, type ProblemDetails } from '../problem.ts'
 import { type Carrier, type Carrying, hostsOf, setBackTrailer } from './carry.ts'
@@ -109,10 +109,7 @@ export const createReconciler = (ports: Carrying, carrier: Carrier) => {
     fleet.forget(target)
     await fleet.route()
     await fleet.stop((await fleet.instancesOf(target)).map(({ id }) => id))
-    const { project, service } = target
-    await ledger.append([
-      fact(serviceRemoved, { subject: `service:${project}/${service}`, actor: by, payload: { project, service } }),
-    ])
+    await ledger.append([removal(target, by)])
   }
 
   /** Starts what is missing, routes as wished, stops what nobody wants; in this order, so that no request is lost. */
@@ -187,6 +184,9 @@ export const createReconciler = (ports: Carrying, carrier: Carrier) => {
   return { settle, survey, wish }
 }
 export type Reconciler = ReturnType<typeof createReconciler>
+
+export const removal = ({ project, service }: Target, by: string): NewFact =>
+  fact(serviceRemoved, { subject: `service:${project}/${service}`, actor: by, payload: { project, service } })
 
 const labelOf = (owner: { project: string; service: string; environment: string }): string =>
   `${owner.project}/${owner.service}/${owner.environment}`

@@ -200,7 +200,7 @@ export const describeUnhealthy = (deployment: Deployment, seen: Instance | null,
       ? 'it ran out of memory'
       : `it ended with ${exit.signal ? `signal ${exit.signal}` : `exit code ${exit.exitCode ?? '?'}`}`
     : null
-  const after = exit && seen.restarts > 0 ? ` ${seen.restarts + 1} times` : ''
+  const after = exit && seen.restarts > 0 ? ` (${seen.restarts + 1} times)` : ''
   const within = ended ? '' : ` within ${Math.round(readyTimeoutMs / 1000)} s`
   const why = [ended && `${ended}${after}`, seen.lastProbe].filter(Boolean).join('; ')
   return `${version} did not become healthy${within} in ${environment}: ${why || 'no probe was answered'}`

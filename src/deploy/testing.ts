@@ -6,15 +6,16 @@ import { type Clock, systemClock, systemIds } from '../clock.ts'
 import { codeFacts } from '../code/facts.ts'
 import type { ServiceDefinition } from '../golden/service.ts'
 import { type FactDefinition, fact } from '../ledger/fact.ts'
-import { ledgerFacts } from '../ledger/facts.ts'
 import type { View } from '../ledger/ledger.ts'
-import { createLedgerTables, openLedger } from '../ledger/open.ts'
-import { createCursorTable, openViews } from '../ledger/views.ts'
+import { ledgerMigrations } from '../ledger/migrations.ts'
+import { openLedger } from '../ledger/open.ts'
+import { openViews } from '../ledger/views.ts'
 import { CommitId, Digest, defaultProject, RepositoryName, ServiceName } from '../names.ts'
 import { packageFacts, releaseCreated } from '../package/facts.ts'
 import type { Release, Releases } from '../package/release.ts'
 import { run } from '../processes/run.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
+import { migrate } from '../store/migrations.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
 import { deployFacts } from './facts.ts'
 import { createDeploy } from './index.ts'
@@ -198,9 +199,8 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
   const repositories = join(directory, 'repositories')
   mkdirSync(repositories, { recursive: true })
   const store = await openSqliteStore(join(directory, 'headway.db'))
-  await createLedgerTables(store.tables(), store.dialect)
-  await createCursorTable(store.tables())
-  const definitions = [...ledgerFacts, ...deployFacts, ...codeFacts, ...packageFacts, ...(options.facts ?? [])]
+  await migrate(store, { migrations: ledgerMigrations, program: 'test', clock })
+  const definitions = [...deployFacts, ...codeFacts, ...packageFacts, ...(options.facts ?? [])]
   const ledger = await openLedger({ store, definitions, clock })
   const views = await openViews({ store, ledger, views: [deployView, ...(options.views ?? [])] })
   const runtime = diskRuntime(directory, options.behaviours)

@@ -208,7 +208,9 @@ const applyToService = async (
     await tx
       .insertInto('deploy_services')
       .values({ project, service, environment, latest: after.id, serving: null, current: null, removed_at: null })
-      .onConflict((clash) => clash.columns(['project', 'service', 'environment']).doUpdateSet({ latest: after.id }))
+      .onConflict((clash) =>
+        clash.columns(['project', 'service', 'environment']).doUpdateSet({ latest: after.id, removed_at: null }),
+      )
       .execute()
     return
   }
@@ -217,7 +219,7 @@ const applyToService = async (
   if (!shifted && !succeeded) return
   await tx
     .updateTable('deploy_services')
-    .set(shifted ? { serving: after.id, removed_at: null } : { current: after.id })
+    .set(shifted ? { serving: after.id } : { current: after.id })
     .where('project', '=', project)
     .where('service', '=', service)
     .where('environment', '=', environment)

@@ -1,9 +1,9 @@
-import type { Kysely } from 'kysely'
 import type { LogLine, LogQuery } from '../agent/protocol.ts'
 import type { Clock } from '../clock.ts'
 import { type Target, targetLabel } from '../deploy/index.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import type { Stage } from '../stage.ts'
+import type { Migration } from '../store/migrations.ts'
 import type { Store } from '../store/store.ts'
 import { createCollector } from './collector.ts'
 import { createTraffic, createTrafficTable, type TrafficQuery } from './traffic.ts'
@@ -18,8 +18,8 @@ export type MonitorOptions = {
   onError?(message: string): void
 }
 
-/** What the stage keeps beside the ledger: to be made before the stage is created. */
-export const createMonitorTables = (db: Kysely<unknown>): Promise<void> => createTrafficTable(db)
+/** What the stage keeps beside the ledger. */
+export const monitorMigrations: readonly Migration[] = [{ name: 'monitor-traffic', up: createTrafficTable }]
 
 /** The stage that watches what services do: their traffic by version and minute, and their logs. */
 export const createMonitor = (options: MonitorOptions) => {

@@ -6,7 +6,7 @@ import { defaultEnvironment, defaultProject, ServiceName } from '../names.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import { testClock } from '../testing.ts'
 import { quantile } from './histogram.ts'
-import { createMonitor, createMonitorTables } from './index.ts'
+import { createMonitor, monitorMigrations } from './index.ts'
 
 const shop = { project: defaultProject, service: ServiceName.parse('shop'), environment: defaultEnvironment }
 const label = 'default/shop/production'
@@ -23,8 +23,7 @@ const minute = (at: number, requests: number, over: Partial<TrafficMinute> = {})
 
 const begin = async () => {
   const clock = testClock()
-  const ground = await openTestLedger({ definitions: [] })
-  await createMonitorTables(ground.store.tables())
+  const ground = await openTestLedger({ definitions: [], migrations: monitorMigrations })
   const runtime: Runtime = {
     start: () => assert.fail(),
     settled: () => assert.fail(),

@@ -28,19 +28,13 @@ export type TrafficQuery = { readonly service: string; readonly from: number; re
 export const createTrafficTable = async (db: Kysely<unknown>): Promise<void> => {
   let table = db.schema
     .createTable('monitor_traffic_minutes')
-    .ifNotExists()
     .addColumn('service', 'text', (column) => column.notNull())
     .addColumn('version', 'text', (column) => column.notNull())
     .addColumn('minute', 'bigint', (column) => column.notNull())
     .addColumn('epoch', 'text', (column) => column.notNull())
   for (const name of countColumns) table = table.addColumn(name, 'bigint', (column) => column.notNull().defaultTo(0))
   await table.addPrimaryKeyConstraint('monitor_traffic_key', ['service', 'minute', 'version', 'epoch']).execute()
-  await db.schema
-    .createIndex('monitor_traffic_minute')
-    .ifNotExists()
-    .on('monitor_traffic_minutes')
-    .column('minute')
-    .execute()
+  await db.schema.createIndex('monitor_traffic_minute').on('monitor_traffic_minutes').column('minute').execute()
 }
 
 /** Requests per service, version and minute, kept for thirty days. */

@@ -14,6 +14,7 @@ import { findBinaries } from './binaries.ts'
 import { createCredentials } from './credentials.ts'
 import { databaseName } from './databases.ts'
 import { createOwnEngine, engineInstance, withClient } from './engine.ts'
+import { operateMigrations } from './exits.ts'
 import { operateFacts } from './facts.ts'
 import { createOperate, type Operate } from './index.ts'
 import { nameSeal, spawningRuntime } from './testing.ts'
@@ -42,7 +43,11 @@ describe('databases on the PostgreSQL of this machine', () => {
     createOperate({ ...ground, home, clock: systemClock, ids: testIds(), runtime, seal: nameSeal, postgresUrl })
 
   before(async () => {
-    ground = await openTestLedger({ definitions: [...operateFacts, ...deployFacts], views: [operateView] })
+    ground = await openTestLedger({
+      definitions: [...operateFacts, ...deployFacts],
+      views: [operateView],
+      migrations: operateMigrations,
+    })
     operate = open()
   })
   after(async () => {

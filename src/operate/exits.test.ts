@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { systemClock } from '../clock.ts'
 import { openTestLedger } from '../ledger/testing.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
-import { followExits } from './exits.ts'
+import { followExits, operateMigrations } from './exits.ts'
 import { operateFacts } from './facts.ts'
 import { eventSource, spawningRuntime } from './testing.ts'
 
@@ -25,8 +25,11 @@ const recorded = async (count: number, read: () => Promise<{ payload: unknown }[
   }
 }
 
+const common = { project: 'default', service: 'shop', environment: 'production', instance: 'shop.1.1' }
+const ended = { ...common, exitCode: 3, signal: null, outOfMemory: false, restartInMs: 500 }
+
 test('what ended while nobody listened is recorded once, also when it is told again after a crash', async () => {
-  await using ground = await openTestLedger({ definitions: operateFacts })
+  await using ground = await openTestLedger({ definitions: operateFacts, migrations: operateMigrations })
   const source = eventSource()
   const runtime: Runtime = { ...spawningRuntime('/nonexistent'), events: source.events }
   const read = () => ground.ledger.read({ types: ['instance.exited'] })
@@ -41,15 +44,21 @@ test('what ended while nobody listened is recorded once, also when it is told ag
   source.happen(exited(1000))
   source.happen({ ...exited(1500), kind: 'healthy', exit: null })
   const stop = follow()
-  await recorded(1, read)
+  while (source.asked.length < 2) await new Promise(setImmediate)
   await stop()
   source.happen(exited(2000))
-  const stopAgain = follow() // asks from the beginning again, as after a crash
-  const common = { project: 'default', service: 'shop', environment: 'production', instance: 'shop.1.1' }
-  const ended = { exitCode: 3, signal: null, outOfMemory: false, restartInMs: 500 }
+  const stopAgain = follow()
   assert.deepEqual(await recorded(2, read), [
-    { ...common, ...ended, exitedAt: 1000 },
-    { ...common, ...ended, exitedAt: 2000 },
+    { ...ended, exitedAt: 1000 },
+    { ...ended, exitedAt: 2000 },
   ])
+  while (source.asked.length < 4) await new Promise(setImmediate)
+  assert.deepEqual(source.asked, [0, 2, 2, 3], 'the cursor was kept')
   await stopAgain()
+
+  await ground.store.tables<{ operate_agent_cursor: { seq: number } }>().deleteFrom('operate_agent_cursor').execute()
+  const stopOnceMore = follow() // as if it had been killed before the cursor was kept
+  while (source.asked.length < 6) await new Promise(setImmediate)
+  assert.equal((await read()).length, 2)
+  await stopOnceMore()
 })

@@ -15,6 +15,8 @@ import { followExits } from './exits.ts'
 import { operateFacts } from './facts.ts'
 import { createOperateQueries, type OperateTables, operateView } from './views.ts'
 
+export { operateMigrations } from './exits.ts'
+
 export type OperateOptions = {
   readonly home: Home
   readonly ledger: Ledger

@@ -91,31 +91,30 @@ export const nameSeal: Seal = {
   },
 }
 
-/** An agent's memory of events: kept until the next question acknowledges them. */
+/** An agent's memory of events: on being asked it tells all after a number, or waits for the next. */
 export const eventSource = (): Pick<Runtime, 'events'> & {
   happen(event: Omit<AgentEvent, 'seq'>): void
-  kept(): number
+  asked: number[]
 } => {
-  let kept: AgentEvent[] = []
-  let seq = 0
+  const kept: AgentEvent[] = []
+  const asked: number[] = []
   const listeners = new Set<() => void>()
   return {
-    kept: () => kept.length,
+    asked,
     happen: (event) => {
-      seq += 1
-      kept.push({ ...event, seq })
+      kept.push({ ...event, seq: kept.length + 1 })
       for (const listener of listeners) listener()
     },
     events: (after, _waitMs, signal) => {
-      kept = kept.filter((event) => event.seq > after)
+      asked.push(after)
       return new Promise((resolve) => {
         const answer = () => {
           listeners.delete(answer)
-          resolve({ events: [...kept], next: kept.at(-1)?.seq ?? after })
+          resolve({ events: kept.filter((event) => event.seq > after), next: kept.length })
         }
         listeners.add(answer)
         signal?.addEventListener('abort', answer, { once: true })
-        if (kept.length > 0) answer()
+        if (kept.length > after) answer()
       })
     },
   }

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { defaultProject, ServiceName } from '../names.ts'
+import { digestOf, openTestDeploy } from './testing.ts'
+
+const marks = [
+  'ledger.append',
+  'deploy.create-environments',
+  'deploy.commit',
+  'deploy.start',
+  'deploy.route',
+  'deploy.stop',
+].flatMap((name) => [`${name}:before`, `${name}:after`])
+
+const live = async (directory: string, env: Record<string, string>): Promise<NodeJS.Signals | number | null> => {
+  const script = join(import.meta.dirname, 'crash-testing.ts')
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, directory], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk
+  })
+  await once(child, 'close')
+  if (child.exitCode !== 0 && child.signalCode !== 'SIGKILL') assert.fail(said)
+  return child.signalCode ?? child.exitCode
+}
+
+const endedRightly = async (directory: string): Promise<void> => {
+  const world = await openTestDeploy({ directory, releases: {} })
+  const shop = { project: defaultProject, service: ServiceName.parse('shop') }
+  const history = await world.deploy.queries.history({ ...shop, limit: 100 })
+  assert.deepEqual(
+    history.map(({ deployment }) => [deployment.reason, deployment.release, deployment.finished?.outcome]).reverse(),
+    [
+      ['push', digestOf('shop v1'), 'succeeded'],
+      ['push', digestOf('shop v2'), 'succeeded'],
+      ['push', digestOf('shop v3'), 'failed'],
+      ['rollback', digestOf('shop v1'), 'succeeded'],
+    ],
+  )
+  const versions = world.runtime
+    .world()
+    .routed.flatMap((table) => table.flatMap(({ pools }) => pools.map((pool) => pool.version)))
+  assert.equal(versions.includes(digestOf('shop v3')), false, 'the unhealthy version never had traffic')
+  const trailers = (await world.git('log', '--format=%B', 'main'))
+    .split('\n')
+    .filter((line) => line.startsWith('Headway-'))
+  assert.deepEqual(
+    [trailers.length, new Set(trailers).size],
+    [5, 5],
+    'four intents and one set-back, each committed once',
+  )
+  const before = await world.views.digest()
+  await world.views.rebuild()
+  assert.equal(await world.views.digest(), before)
+  await world.close()
+}
+
+describe('killed at any effect, twice in a row, and started again, everything ends in the same place', {
+  concurrency: 3,
+}, () => {
+  for (const mark of marks)
+    test(mark, async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'headway-crash-'))
+      const kills = join(directory, 'kills')
+      mkdirSync(kills)
+      const env = { HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `2:${kills}` }
+      const ends = [await live(directory, env), await live(directory, env), await live(directory, env)]
+      // The repository is made once, so after that there is nothing left to be killed at.
+      const once = mark === 'deploy.create-environments:after'
+      assert.deepEqual(ends, once ? ['SIGKILL', 0, 0] : ['SIGKILL', 'SIGKILL', 0])
+
+      await endedRightly(directory)
+      rmSync(directory, { recursive: true, force: true })
+    })
+})
+
+test('killed after each single append, one after the other, everything ends in the same place', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'headway-crash-'))
+  const kills = join(directory, 'kills')
+  mkdirSync(kills)
+  const env = { HEADWAY_FAILPOINT: 'ledger.append:after', HEADWAY_FAILPOINT_TIMES: `100:${kills}` }
+  let runs = 1
+  while ((await live(directory, env)) !== 0) runs += 1
+  assert.ok(runs > 20, `${runs} runs are fewer than there are facts`)
+  await endedRightly(directory)
+  rmSync(directory, { recursive: true, force: true })
+})
