@@ -26,4 +26,17 @@ export const refUpdated = defineFact(
   }),
 )
 
-export const codeFacts = [repositoryCreated, refUpdated] as const
+/** Which branches of a repository are kept from deletion, and whether they may be forced. Subject: the repository. */
+export const protectionSet = defineFact(
+  'repository.protection-set',
+  1,
+  z.object({
+    project: ProjectName,
+    repository: RepositoryName,
+    /** Branch names without `refs/heads/`. */
+    branches: z.array(z.string()),
+    allowForce: z.boolean(),
+  }),
+)
+
+export const codeFacts = [repositoryCreated, refUpdated, protectionSet] as const

@@ -1,0 +1,255 @@
+import type { Clock, Ids } from '../clock.ts'
+import type { Home } from '../home.ts'
+import { fact } from '../ledger/fact.ts'
+import type { Ledger, Views } from '../ledger/ledger.ts'
+import { type ProjectName, repositorySubject } from '../names.ts'
+import { describeError, Problem } from '../problem.ts'
+import type { Stage } from '../stage.ts'
+import { createMutex, type Mutex } from '../store/mutex.ts'
+import type { Store } from '../store/store.ts'
+import type { RepositoryKey } from './address.ts'
+import { codeFacts, protectionSet } from './facts.ts'
+import type { GitLimits } from './git.ts'
+import { writeHooks } from './hooks.ts'
+import { defaultProtection, type Protection } from './inspection.ts'
+import { createNarrator } from './narrator.ts'
+import { createReading } from './reading.ts'
+import { createRecorder } from './recorder.ts'
+import { createRepositories } from './repositories.ts'
+import { createSmartHttp, type GitHandler } from './smart-http.ts'
+import { type CodeTables, codeView } from './views.ts'
+
+export type { RepositoryKey } from './address.ts'
+export type { Protection } from './inspection.ts'
+export type { GitHandler } from './smart-http.ts'
+
+export type CodeParts = {
+  readonly ledger: Ledger
+  readonly store: Store
+  readonly views: Views
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly home: Pick<Home, 'repositories'>
+  /** The environments that a push can wait for, the first one first. */
+  readonly environments: readonly [string, ...string[]]
+  /** Headway's own project, whose repositories it writes itself. */
+  readonly ownProject: ProjectName
+  readonly limits?: Partial<GitLimits>
+  /** Told of what went wrong while nobody was waiting for an answer. */
+  report(message: string): void
+}
+
+const defaultLimits: GitLimits = { maxPackBytes: 512 * 1024 * 1024 }
+/** A receive-pack that outlived its control plane ends some time after the next one has started. */
+const scanAfterStartMs = [1_000, 5_000, 20_000]
+const scanEveryMs = 60_000
+const maintainEveryMs = 60 * 60_000
+const scansAtOnce = 8
+
+export type Repository = {
+  readonly project: string
+  readonly repository: string
+  readonly createdAt: number
+  readonly pushedAt: number | null
+  readonly protection: Protection
+}
+export type Ref = {
+  readonly ref: string
+  readonly object: string
+  readonly push: string
+  readonly actor: string
+  readonly updatedAt: number
+}
+export type Code = ReturnType<typeof createCode>
+
+/** The code stage: repositories, served over HTTP, with every change of a ref in the ledger. */
+export const createCode = (parts: CodeParts) => {
+  const { ledger, store, views, clock, ids } = parts
+  const repositories = createRepositories(parts.home.repositories)
+  const isOurs = ({ project }: RepositoryKey): boolean => project === parts.ownProject
+  const recorder = createRecorder({ ledger, views, store, ids, repositories, isOurs })
+  const reading = createReading(repositories)
+  const doors = new Map<string, Mutex>()
+  const stopping = new AbortController()
+  const serving = new Set<Promise<void>>()
+  const background: Promise<void>[] = []
+  const tables = () => store.tables<CodeTables>()
+  let handle: GitHandler | null = null
+
+  const enter = (key: RepositoryKey): Promise<() => void> => {
+    const name = `${key.project}/${key.repository}`
+    const door = doors.get(name) ?? createMutex()
+    doors.set(name, door)
+    return door.enter()
+  }
+  const alone = async <Result>(key: RepositoryKey, act: () => Promise<Result>): Promise<Result> => {
+    const leave = await enter(key)
+    try {
+      return await act()
+    } finally {
+      leave()
+    }
+  }
+
+  const create = (key: RepositoryKey, actor: string): Promise<void> =>
+    alone(key, async () => {
+      if (!repositories.exists(key)) await repositories.create(key)
+      await recorder.created(key, actor)
+    })
+
+  const protectionOf = async (key: RepositoryKey): Promise<Protection> =>
+    (await repositoryOf(key))?.protection ?? defaultProtection
+
+  const repositoryOf = async ({ project, repository }: RepositoryKey): Promise<Repository | null> => {
+    await views.reach()
+    const row = await tables()
+      .selectFrom('code_repositories')
+      .selectAll()
+      .where('project', '=', project)
+      .where('repository', '=', repository)
+      .executeTakeFirst()
+    return row ? repositoryOfRow(row) : null
+  }
+
+  const mustExist = async (key: RepositoryKey): Promise<void> => {
+    if (await repositoryOf(key)) return
+    throw new Problem({
+      kind: 'repository-not-found',
+      status: 404,
+      detail: `there is no repository ${key.project}/${key.repository}`,
+      next: 'headway repositories lists them; the first push makes one',
+    })
+  }
+
+  /** Looks through all repositories for what the ledger does not know: what happened while Headway was dead, or behind it. */
+  const scan = async (): Promise<number> => {
+    const waiting = await repositories.list()
+    let found = 0
+    const work = async (): Promise<void> => {
+      for (let key = waiting.shift(); key && !stopping.signal.aborted; key = waiting.shift()) {
+        const at = key
+        try {
+          found += await alone(at, () => recorder.discover(at))
+        } catch (error) {
+          parts.report(`looking through ${at.project}/${at.repository}: ${describeError(error)}`)
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: scansAtOnce }, work))
+    return found
+  }
+
+  const maintain = async (): Promise<void> => {
+    for (const key of await repositories.list()) {
+      stopping.signal.throwIfAborted()
+      await repositories.maintain(key, stopping.signal).catch((error: unknown) => {
+        if (!stopping.signal.aborted) parts.report(describeError(error))
+      })
+    }
+  }
+
+  const loop = (act: () => Promise<unknown>, pauses: readonly number[], everyMs: number): void => {
+    const rounds = async (): Promise<void> => {
+      for (let round = 0; ; round += 1) {
+        await clock.sleep(pauses[round] ?? everyMs, stopping.signal)
+        await act().catch((error: unknown) => parts.report(describeError(error)))
+      }
+    }
+    background.push(
+      rounds().catch((error: unknown) => {
+        if (!stopping.signal.aborted) parts.report(describeError(error))
+      }),
+    )
+  }
+
+  const narrate = createNarrator({
+    ledger,
+    clock,
+    environments: parts.environments,
+    committedAt: async ({ payload: { project, repository, after } }) =>
+      after === null ? null : reading.committedAt(project, repository, after),
+  })
+
+  const stage: Stage = {
+    name: 'code',
+    facts: codeFacts,
+    views: [codeView],
+    start: async () => {
+      await repositories.prepare()
+      const hooks = writeHooks(parts.home.repositories)
+      const limits = { ...defaultLimits, ...parts.limits }
+      const pushing = { hooks, limits, recorder, enter, protectionOf, narrate, report: parts.report }
+      handle = createSmartHttp({ ...pushing, repositories, create }, stopping.signal)
+      await scan()
+      loop(scan, scanAfterStartMs, scanEveryMs)
+      loop(maintain, [], maintainEveryMs)
+    },
+    stop: async () => {
+      stopping.abort()
+      await Promise.allSettled([...serving, ...background])
+    },
+  }
+
+  return {
+    ...stage,
+    ...reading,
+    /** Serves Git's smart HTTP below `/git/`; resolves when the answer has ended. */
+    handleGit: (async (request, response, identity) => {
+      if (!handle || stopping.signal.aborted) {
+        response.writeHead(503, { 'content-type': 'text/plain', 'retry-after': '2' })
+        response.end('Headway is starting or stopping; try again\n')
+        return
+      }
+      const work = handle(request, response, identity)
+      serving.add(work)
+      await work.finally(() => serving.delete(work))
+    }) satisfies GitHandler,
+    scan,
+    create,
+    repositories: async (project: ProjectName): Promise<Repository[]> => {
+      await views.reach()
+      const rows = await tables()
+        .selectFrom('code_repositories')
+        .selectAll()
+        .where('project', '=', project)
+        .orderBy('repository')
+        .execute()
+      return rows.map(repositoryOfRow)
+    },
+    refs: async (key: RepositoryKey): Promise<Ref[]> => {
+      await mustExist(key)
+      const rows = await tables()
+        .selectFrom('code_refs')
+        .selectAll()
+        .where('project', '=', key.project)
+        .where('repository', '=', key.repository)
+        .orderBy('ref')
+        .execute()
+      return rows.map(({ ref, object, push, actor, updated_at }) => ({
+        ref,
+        object,
+        push,
+        actor,
+        updatedAt: Number(updated_at),
+      }))
+    },
+    protect: async (key: RepositoryKey, { branches, allowForce }: Protection, actor: string): Promise<void> => {
+      await mustExist(key)
+      const subject = repositorySubject(key.project, key.repository)
+      await ledger.append([
+        fact(protectionSet, { subject, actor, payload: { ...key, branches: [...branches], allowForce } }),
+      ])
+    },
+  }
+}
+
+const repositoryOfRow = (row: CodeTables['code_repositories']): Repository => ({
+  project: row.project,
+  repository: row.repository,
+  createdAt: Number(row.created_at),
+  pushedAt: row.pushed_at === null ? null : Number(row.pushed_at),
+  protection: {
+    branches: JSON.parse(row.protected_branches).map(String),
+    allowForce: Number(row.allow_force) === 1,
+  },
+})

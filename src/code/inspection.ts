@@ -1,0 +1,61 @@
+import { realpathSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { shortCommit } from '../names.ts'
+import { run } from '../processes/run.ts'
+import type { HookCall, RefUpdate } from './dialogue.ts'
+import { git, gitEnvironment } from './git.ts'
+import { refuseRefNames } from './ref-names.ts'
+import { findHostilePath } from './tree-names.ts'
+
+/** What is kept safe in a repository. */
+export type Protection = { readonly branches: readonly string[]; readonly allowForce: boolean }
+export const defaultProtection: Protection = { branches: ['main', 'master'], allowForce: false }
+
+export type Verdict = { readonly kind: 'accepted' } | { readonly kind: 'refused'; readonly lines: readonly string[] }
+
+/** Judges a push before anything has changed. Its objects are still in quarantine, where only it sees them. */
+export const inspectPush = async (directory: string, call: HookCall, protection: Protection): Promise<Verdict> => {
+  const names = refuseRefNames(call.updates.map(({ ref }) => ref))
+  if (names.length > 0) return refused(names)
+  if (call.options.length > 32) return refused(['more than 32 push options: the known ones are async and wait=...'])
+  const env = { ...gitEnvironment, ...quarantineOf(directory, call.quarantine) }
+  const guarded = call.updates.filter(({ ref }) => protection.branches.includes(ref.replace('refs/heads/', '')))
+  const losses = await Promise.all(guarded.map((update) => refuseLoss(directory, update, protection, env)))
+  const lost = losses.flatMap((line) => line ?? [])
+  if (lost.length > 0) return refused(lost)
+  const fresh = call.updates.flatMap(({ after }) => after ?? [])
+  if (fresh.length === 0) return { kind: 'accepted' }
+  const path = await findHostilePath(directory, [...new Set(fresh), '--not', '--all'], env)
+  return path === null
+    ? { kind: 'accepted' }
+    : refused([`the push holds a path that is not taken: ${path}; rename it in the commit that brings it`])
+}
+
+const refuseLoss = async (
+  directory: string,
+  { ref, before, after }: RefUpdate,
+  { allowForce }: Protection,
+  env: Readonly<Record<string, string>>,
+): Promise<string | null> => {
+  const branch = ref.replace('refs/heads/', '')
+  if (before === null) return null
+  if (after === null) return `${branch} is protected and cannot be deleted`
+  if (allowForce) return null
+  const { exitCode } = await run(git(directory, ['merge-base', '--is-ancestor', before, after], { env }))
+  if (exitCode === 0) return null
+  return `${branch} is protected: ${shortCommit(after)} does not contain ${shortCommit(before)}, which would be lost; pull and merge first (git pull --rebase headway ${branch})`
+}
+
+const quarantineOf = (directory: string, named: string | null): Record<string, string> => {
+  const objects = join(directory, 'objects')
+  const quarantine = named === null ? null : resolve(directory, named) // Git says `<directory>/./objects/...`
+  const places = [objects, join(realpathSync(directory), 'objects')]
+  if (!quarantine || !places.some((place) => quarantine.startsWith(`${place}/`))) return {}
+  return {
+    GIT_OBJECT_DIRECTORY: quarantine,
+    GIT_ALTERNATE_OBJECT_DIRECTORIES: objects,
+    GIT_QUARANTINE_PATH: quarantine,
+  }
+}
+
+const refused = (lines: readonly string[]): Verdict => ({ kind: 'refused', lines })

@@ -1,0 +1,266 @@
+import {
+  type Conclusion,
+  type Failure,
+  jobFinished,
+  jobStarted,
+  pushVerified,
+  runFinished,
+  runQueued,
+  runStarted,
+} from '../build/facts.ts'
+import { deploymentFinished, deploymentRequested, rolloutShifted, rolloutStarted } from '../deploy/facts.ts'
+import { describeDuration, describeSize } from '../duration.ts'
+import { isFact, type RecordedFact } from '../ledger/fact.ts'
+import { shortCommit, shortDigest } from '../names.ts'
+import { pushPackaged, releaseCreated, releaseFailed } from '../package/facts.ts'
+import { plainText } from './plain-text.ts'
+
+/** Everything that a narration listens to. */
+export const narratedFacts: readonly string[] = [
+  runQueued,
+  runStarted,
+  jobStarted,
+  jobFinished,
+  runFinished,
+  pushVerified,
+  releaseCreated,
+  releaseFailed,
+  pushPackaged,
+  deploymentRequested,
+  rolloutStarted,
+  rolloutShifted,
+  deploymentFinished,
+].map(({ type }) => type)
+
+/** One ref of a push and what its narration knows so far. Times in milliseconds since 1970. */
+export type Narration = {
+  readonly push: string
+  /** The environment that is waited for. */
+  readonly environment: string
+  readonly receivedAt: number
+  /** When the change was committed; null when unknown. */
+  readonly committedAt: number | null
+  readonly runs: Readonly<Record<string, { readonly name: string }>>
+  readonly jobs: Readonly<Record<string, number>>
+  readonly verifiedAt: number | null
+  /** Services that were released and whose deployment has not concluded. */
+  readonly pending: readonly string[]
+  readonly released: readonly string[]
+  readonly isPackaged: boolean
+  readonly deployments: Readonly<Record<string, Deployment>>
+  readonly ended: boolean
+}
+type Deployment = {
+  readonly service: string
+  readonly requestedAt: number
+  readonly instances: number | null
+  readonly shifted: boolean
+}
+
+export type Told = { readonly narration: Narration; readonly lines: readonly string[] }
+
+export const beginNarration = (
+  about: Pick<Narration, 'push' | 'environment' | 'receivedAt' | 'committedAt'>,
+): Narration => ({
+  ...about,
+  runs: {},
+  jobs: {},
+  verifiedAt: null,
+  pending: [],
+  released: [],
+  isPackaged: false,
+  deployments: {},
+  ended: false,
+})
+
+/** What a fact adds to the story of a push: the lines to show, and the story as it then stands. Facts of others add nothing. */
+export const narrate = (narration: Narration, fact: RecordedFact): Told => {
+  if (narration.ended) return { narration, lines: [] }
+  return (
+    tellRun(narration, fact) ?? tellPackage(narration, fact) ?? tellDeployment(narration, fact) ?? silent(narration)
+  )
+}
+
+const tellRun = (narration: Narration, fact: RecordedFact): Told | null => {
+  if (isFact(runQueued, fact)) {
+    const { push, run, name } = fact.payload
+    if (push !== narration.push) return null
+    return silent({ ...narration, runs: { ...narration.runs, [run]: { name } } })
+  }
+  if (isFact(runStarted, fact)) {
+    const run = narration.runs[fact.payload.run]
+    return run ? told(narration, [mark('·', `pipeline ${plainText(run.name)}`, '', fact.payload.run)]) : null
+  }
+  if (isFact(jobStarted, fact)) {
+    const { run, job } = fact.payload
+    return narration.runs[run]
+      ? silent({ ...narration, jobs: { ...narration.jobs, [`${run}/${job}`]: fact.at } })
+      : null
+  }
+  if (isFact(jobFinished, fact))
+    return narration.runs[fact.payload.run] ? told(narration, jobLines(narration, fact)) : null
+  if (isFact(pushVerified, fact) && fact.payload.push === narration.push) {
+    const { conclusion, failure, runs, notes = [] } = fact.payload
+    if (conclusion === 'success') return silent({ ...narration, verifiedAt: fact.at })
+    return ended(narration, [...notes.map(note), ...verdictLines(conclusion, failure, runs)])
+  }
+  return null
+}
+
+const tellPackage = (narration: Narration, fact: RecordedFact): Told | null => {
+  if (isFact(releaseCreated, fact) && fact.payload.push === narration.push) {
+    const { service, digest, sizeBytes } = fact.payload
+    const known = { ...narration, released: [...narration.released, service], pending: [...narration.pending, service] }
+    const took = describeDuration(fact.at - (narration.verifiedAt ?? fact.at))
+    return told(known, [mark('✓', `package ${service}`, took, `${shortDigest(digest)}  ${describeSize(sizeBytes)}`)])
+  }
+  if (isFact(releaseFailed, fact) && fact.payload.push === narration.push) {
+    const { service, detail, lastLines, next } = fact.payload
+    return told(narration, [
+      mark('✗', `package ${service}`),
+      detailLine(detail),
+      ...quoted(lastLines),
+      ...nextLine(next),
+    ])
+  }
+  if (isFact(pushPackaged, fact) && fact.payload.push === narration.push) {
+    const { released, failed } = fact.payload
+    const packaged = { ...narration, isPackaged: true }
+    if (released.length === 0 && failed.length > 0) return ended(packaged, ['not deployed: there is no release'])
+    if (released.length === 0) return ended(packaged, ['verified; only headway.yaml on the default branch is deployed'])
+    return concluded(packaged, [])
+  }
+  return null
+}
+
+const tellDeployment = (narration: Narration, fact: RecordedFact): Told | null => {
+  if (isFact(deploymentRequested, fact)) {
+    const { push, deployment, service, environment } = fact.payload
+    if (push !== narration.push || environment !== narration.environment) return null
+    const begun = { service, requestedAt: fact.at, instances: null, shifted: false }
+    return silent({ ...narration, deployments: { ...narration.deployments, [deployment]: begun } })
+  }
+  if (isFact(rolloutStarted, fact)) {
+    const { deployment, instances } = fact.payload
+    return changed(narration, deployment, { instances: instances.length })
+  }
+  if (isFact(rolloutShifted, fact)) {
+    const { deployment, instances } = fact.payload
+    const known = narration.deployments[deployment]
+    if (!known) return null
+    const count = instances.length
+    const line = mark(
+      '✓',
+      `deploy ${known.service}`,
+      describeDuration(fact.at - known.requestedAt),
+      `${count} of ${known.instances ?? count} healthy, taking the traffic`,
+    )
+    return told(changed(narration, deployment, { shifted: true })?.narration ?? narration, [line])
+  }
+  if (isFact(deploymentFinished, fact)) {
+    const { deployment, service } = fact.payload
+    const known = narration.deployments[deployment]
+    if (!known) return null
+    const rest = narration.pending.filter((one) => one !== service)
+    return concluded({ ...narration, pending: rest }, deploymentLines(narration, known, fact))
+  }
+  return null
+}
+
+type JobFinished = RecordedFact<'job.finished', ReturnType<typeof jobFinished.payload.parse>>
+type DeploymentFinished = RecordedFact<'deployment.finished', ReturnType<typeof deploymentFinished.payload.parse>>
+
+/** Steps that took no time to speak of and went well are not worth a line. */
+const shortestToldMs = 100
+
+const jobLines = (narration: Narration, { at, payload }: JobFinished): string[] => {
+  const { run, job, conclusion, steps } = payload
+  const isOnly = Object.keys(narration.jobs).length === 1
+  const labelled = (name: string): string => plainText(isOnly ? name.toLowerCase() : `${job}: ${name.toLowerCase()}`)
+  if (conclusion === 'skipped') return [mark('-', labelled(isOnly ? job : 'job'), '', 'skipped')]
+  const lines = steps
+    .filter((step) => step.outcome === 'failure' || (step.outcome === 'success' && step.durationMs >= shortestToldMs))
+    .map((step) =>
+      mark(
+        step.outcome === 'success' ? '✓' : '✗',
+        labelled(step.name),
+        describeDuration(step.durationMs),
+        toleratedOf(step),
+      ),
+    )
+  if (lines.length > 0) return lines
+  const startedAt = narration.jobs[`${run}/${job}`]
+  const took = startedAt === undefined ? '' : describeDuration(at - startedAt)
+  return [
+    mark(conclusion === 'success' ? '✓' : '✗', plainText(job), took, conclusion === 'cancelled' ? 'cancelled' : ''),
+  ]
+}
+
+const toleratedOf = (step: { outcome: Conclusion; conclusion: Conclusion }): string =>
+  step.outcome === 'failure' && step.conclusion === 'success' ? 'failed, which it may' : ''
+
+const verdictLines = (conclusion: Conclusion, failure: Failure | null, runs: readonly string[]): string[] => {
+  if (conclusion === 'skipped') return ['nothing to run and nothing to deploy']
+  if (conclusion === 'cancelled') return ['not deployed: the pipeline was cancelled']
+  const more = runs.map((run) => detailLine(`more: headway runs ${run}`))
+  if (failure === null) return ['not deployed: the pipeline failed', ...more]
+  const { job, step, command, exitCode, detail, lastLines, where } = failure
+  const place = where ? [where.file, where.line, where.column].filter((part) => part !== undefined).join(':') : ''
+  return [
+    `not deployed: ${step ? `the step "${plainText(step)}"` : job ? `the job "${plainText(job)}"` : 'the pipeline'} failed`,
+    ...(command
+      ? [
+          detailLine(
+            `$ ${command.trim().split('\n').join(' && ')}${exitCode === null ? '' : `   exit code ${exitCode}`}`,
+          ),
+        ]
+      : []),
+    ...(detail ? [detailLine(place ? `${place}: ${detail}` : detail)] : []),
+    ...quoted(lastLines),
+    ...more,
+  ]
+}
+
+const deploymentLines = (narration: Narration, known: Deployment, { at, payload }: DeploymentFinished): string[] => {
+  const { outcome, url, detail, evidence, next, service, commit } = payload
+  if (outcome === 'succeeded') {
+    const unshifted = known.shifted ? [] : [mark('✓', `deploy ${service}`, describeDuration(at - known.requestedAt))]
+    const since =
+      narration.committedAt === null ? '' : `, ${describeDuration(at - narration.committedAt)} after the commit`
+    const took = `in ${describeDuration(at - narration.receivedAt)} (lead time from push to live${since})`
+    return [...unshifted, url ? `live at ${plainText(url)} ${took}` : `${service} is live ${took}`]
+  }
+  if (outcome === 'superseded')
+    return [mark('-', `deploy ${service}`, '', plainText(detail ?? 'a newer deployment took its place'))]
+  return [
+    mark('✗', `deploy ${service}`, describeDuration(at - known.requestedAt)),
+    detailLine(detail ?? 'the deployment failed'),
+    ...(evidence?.probe ? [detailLine(`probe: ${evidence.probe}`)] : []),
+    ...quoted(evidence?.lastLines ?? []),
+    `${service} ${shortCommit(commit)} is not live; what was live before still is`,
+    ...nextLine(next ?? `headway logs ${service}`),
+  ]
+}
+
+const changed = (narration: Narration, deployment: string, change: Partial<Deployment>): Told | null => {
+  const known = narration.deployments[deployment]
+  return known
+    ? silent({ ...narration, deployments: { ...narration.deployments, [deployment]: { ...known, ...change } } })
+    : null
+}
+
+/** The story ends once every service that the push released has been deployed, or not. */
+const concluded = (narration: Narration, lines: readonly string[]): Told => ({
+  narration: { ...narration, ended: narration.isPackaged && narration.pending.length === 0 },
+  lines,
+})
+const told = (narration: Narration, lines: readonly string[]): Told => ({ narration, lines })
+const silent = (narration: Narration): Told => told(narration, [])
+const ended = (narration: Narration, lines: readonly string[]): Told => told({ ...narration, ended: true }, lines)
+
+const mark = (sign: '✓' | '✗' | '·' | '-', what: string, took = '', more = ''): string =>
+  `  ${sign} ${what.padEnd(22)} ${took.padStart(8)}   ${more}`.trimEnd()
+const note = (text: string): string => mark('-', plainText(text))
+const detailLine = (text: string): string => `      ${plainText(text)}`
+const nextLine = (next: string | null): string[] => (next === null ? [] : [detailLine(`next: ${next}`)])
+const quoted = (lines: readonly string[]): string[] => lines.slice(-12).map((line) => `      | ${plainText(line)}`)

@@ -1,0 +1,91 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi'
+import { type ApiEnv, json, route } from '../api/route.ts'
+import { ProjectName, RepositoryName } from '../names.ts'
+import type { Code } from './index.ts'
+import { refuseRefName } from './ref-names.ts'
+
+const Branch = z.string().refine((name) => refuseRefName(`refs/heads/${name}`) === null, 'this cannot be a branch')
+const Protection = z.object({ branches: z.array(Branch).max(100), allowForce: z.boolean() })
+
+const Repository = z
+  .object({
+    project: z.string(),
+    repository: z.string(),
+    createdAt: z.number(),
+    pushedAt: z.number().nullable(),
+    protection: z.object({ branches: z.array(z.string()), allowForce: z.boolean() }),
+  })
+  .openapi('Repository')
+
+const Ref = z
+  .object({ ref: z.string(), object: z.string(), push: z.string(), actor: z.string(), updatedAt: z.number() })
+  .openapi('Ref')
+
+const inProject = z.object({ project: ProjectName })
+const ofRepository = inProject.extend({ repository: RepositoryName })
+
+/** Repositories, their refs, and what of them is protected. Code itself goes over Git. */
+export const codeRoutes = (code: Code) =>
+  new OpenAPIHono<ApiEnv>()
+    .openapi(
+      route(
+        { role: 'viewer', in: 'project' },
+        {
+          method: 'get',
+          path: '/projects/{project}/repositories',
+          request: { params: inProject },
+          responses: { 200: json(z.array(Repository), 'The repositories of the project.') },
+        },
+      ),
+      async (context) => {
+        const found = await code.repositories(context.req.valid('param').project)
+        return context.json(
+          found.map((one) => ({ ...one, protection: { ...one.protection, branches: [...one.protection.branches] } })),
+          200,
+        )
+      },
+    )
+    .openapi(
+      route(
+        { role: 'developer', in: 'project' },
+        {
+          method: 'put',
+          path: '/projects/{project}/repositories/{repository}',
+          request: { params: ofRepository },
+          responses: { 200: json(z.object({ repository: z.string() }), 'It is there, made now or before.') },
+        },
+      ),
+      async (context) => {
+        const key = context.req.valid('param')
+        await code.create(key, context.get('identity').actor)
+        return context.json({ repository: key.repository }, 200)
+      },
+    )
+    .openapi(
+      route(
+        { role: 'viewer', in: 'project' },
+        {
+          method: 'get',
+          path: '/projects/{project}/repositories/{repository}/refs',
+          request: { params: ofRepository },
+          responses: { 200: json(z.array(Ref), 'Branches and tags, and who moved them last.') },
+        },
+      ),
+      async (context) => context.json(await code.refs(context.req.valid('param')), 200),
+    )
+    .openapi(
+      route(
+        { role: 'operator', in: 'project' },
+        {
+          method: 'put',
+          path: '/projects/{project}/repositories/{repository}/protection',
+          request: { params: ofRepository, body: { content: { 'application/json': { schema: Protection } } } },
+          responses: { 200: json(Protection, 'What is protected from now on.') },
+        },
+      ),
+      async (context) => {
+        const protection = context.req.valid('json')
+        await code.protect(context.req.valid('param'), protection, context.get('identity').actor)
+        return context.json(protection, 200)
+      },
+    )

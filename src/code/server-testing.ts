@@ -1,0 +1,85 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { Identity } from '../access/access.ts'
+import { buildFacts } from '../build/facts.ts'
+import { systemClock, systemIds } from '../clock.ts'
+import { deployFacts } from '../deploy/facts.ts'
+import { homeAt, prepareHome } from '../home.ts'
+import { ledgerFacts } from '../ledger/facts.ts'
+import { createLedgerTables, openLedger } from '../ledger/open.ts'
+import { createCursorTable, openViews } from '../ledger/views.ts'
+import { defaultProject, ProjectName } from '../names.ts'
+import { packageFacts } from '../package/facts.ts'
+import { openSqliteStore } from '../store/sqlite.ts'
+import { codeFacts } from './facts.ts'
+import { createCode } from './index.ts'
+import { codeView } from './views.ts'
+
+/** The code stage behind a real HTTP server, on a real ledger, in this process. The user's name is the role: `developer:x`. */
+export const startCodeServer = async (root: string, options: { maxPackBytes?: number; port?: number } = {}) => {
+  const home = homeAt(join(root, 'home'), {})
+  prepareHome(home)
+  const store = await openSqliteStore(join(root, 'headway.db'))
+  await createLedgerTables(store.tables(), store.dialect)
+  await createCursorTable(store.tables())
+  const definitions = [...ledgerFacts, ...codeFacts, ...buildFacts, ...packageFacts, ...deployFacts]
+  const ledger = await openLedger({ store, definitions, clock: systemClock })
+  const views = await openViews({ store, ledger, views: [codeView] })
+  const problems: string[] = []
+  const code = createCode({
+    ledger,
+    store,
+    views,
+    clock: systemClock,
+    ids: systemIds(systemClock),
+    home,
+    environments: ['production', 'staging'],
+    ownProject: ProjectName.parse('headway'),
+    limits: options.maxPackBytes === undefined ? {} : { maxPackBytes: options.maxPackBytes },
+    report: (message) => problems.push(message),
+  })
+  await code.start()
+  const server = createServer((request, response) => {
+    code.handleGit(request, response, identityOf(request.headers.authorization)).catch((error: unknown) => {
+      problems.push(String(error))
+    })
+  })
+  await new Promise<void>((listening) => server.listen(options.port ?? 0, '127.0.0.1', listening))
+  const { port } = server.address() as AddressInfo
+  return {
+    code,
+    home,
+    ledger,
+    views,
+    problems,
+    port,
+    /** Where a user with this role finds a repository. */
+    url: (path: string, role = 'developer'): string => `http://${role}:x@127.0.0.1:${port}/git/${path}`,
+    stop: async () => {
+      const closed = new Promise((done) => server.close(done))
+      await code.stop()
+      server.closeAllConnections()
+      await closed
+      await views.stop()
+      await store.close()
+    },
+  }
+}
+export type CodeServer = Awaited<ReturnType<typeof startCodeServer>>
+
+const identityOf = (header: string | undefined): Identity | null => {
+  const [user] = Buffer.from(header?.replace(/^Basic /, '') ?? '', 'base64')
+    .toString('utf8')
+    .split(':')
+  if (user !== 'viewer' && user !== 'developer') return null
+  const roleIn = (project: ProjectName | null) => (project === defaultProject ? user : null)
+  return { user, actor: `user:${user}`, roleIn }
+}
+
+// Run as a program it serves until it is killed: `server-testing.ts <root>`.
+const [, program, root, port] = process.argv
+if (root !== undefined && program?.endsWith('server-testing.ts')) {
+  const server = await startCodeServer(root, port ? { port: Number(port) } : {})
+  console.log(`ready ${server.port}`)
+}
