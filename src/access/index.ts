@@ -13,7 +13,7 @@ import { createTokens, type Tokens } from './tokens.ts'
 import { createUsers, type Users } from './users.ts'
 import { type AccessTables, accessView, createAccessQueries } from './views.ts'
 
-export { createSettingsTable } from './settings-table.ts'
+export { accessMigrations } from './settings-table.ts'
 export { accessView } from './views.ts'
 
 export type Access = Stage &
@@ -29,7 +29,7 @@ export type Access = Stage &
 
 /**
  * The ground that knows who may do what, and keeps secrets. `start` makes the first administrator and his token (`home.token`) and
- * finishes what a crash left half done. The table of `createSettingsTable` must be there.
+ * finishes what a crash left half done. The tables of `accessMigrations` must be there.
  */
 export const createAccess = (options: {
   ledger: Ledger

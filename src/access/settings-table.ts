@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import type { Migration } from '../store/migrations.ts'
 import type { Store } from '../store/store.ts'
 
 /**
@@ -18,10 +19,9 @@ export type SettingRow = {
 }
 export type SettingTables = { access_settings: SettingRow }
 
-export const createSettingsTable = async (db: Kysely<unknown>, dialect: Store['dialect']): Promise<void> => {
+const createSettingsTable = async (db: Kysely<unknown>, dialect: Store['dialect']): Promise<void> => {
   await db.schema
     .createTable('access_settings')
-    .ifNotExists()
     .addColumn('project', 'text', (column) => column.notNull())
     .addColumn('service', 'text', (column) => column.notNull())
     .addColumn('environment', 'text', (column) => column.notNull())
@@ -34,3 +34,5 @@ export const createSettingsTable = async (db: Kysely<unknown>, dialect: Store['d
     .addPrimaryKeyConstraint('access_settings_key', ['project', 'service', 'environment', 'name'])
     .execute()
 }
+
+export const accessMigrations: readonly Migration[] = [{ name: 'access-settings', up: createSettingsTable }]

@@ -11,7 +11,7 @@ import { TestClock, testIds } from '../testing.ts'
 import type { Identity } from './access.ts'
 import { accessFacts, type Role } from './facts.ts'
 import { type Access, accessView, createAccess } from './index.ts'
-import { createSettingsTable, type SettingTables } from './settings-table.ts'
+import { accessMigrations } from './settings-table.ts'
 
 export type TestAccess = AsyncDisposable &
   Omit<TestLedger, keyof AsyncDisposable> & {
@@ -37,11 +37,10 @@ export const openTestAccess = async (
   const opened = await openTestLedger({
     definitions: [...accessFacts, ...(options.definitions ?? [])],
     views: [accessView, ...(options.views ?? [])],
+    migrations: accessMigrations,
     clock: shared,
   })
   const { ledger, views, store } = opened
-  const existing = await store.tables<SettingTables>().introspection.getTables()
-  if (!existing.some(({ name }) => name === 'access_settings')) await createSettingsTable(store.tables(), store.dialect)
   const access = createAccess({ ledger, views, store, home, clock: shared, ids: testIds() })
   let users = 0
   return {

@@ -1,28 +1,30 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import type { Identity } from '../access/access.ts'
-import type { Role } from '../access/facts.ts'
+import { guardFor, type Needs } from './guard.ts'
 
-/** What every handler sees: who asks, already checked against the route's `needs`. */
-export type ApiEnv = { Variables: { identity: Identity } }
-
-/**
- * Who may call a route. With `in: 'project'` the role is needed in the project named by the path parameter `{project}`; with
- * `in: 'instance'` it is needed for the whole instance. `'anyone'` is for health and the API's own description only.
- */
-export type Needs = { readonly role: Role; readonly in: 'project' | 'instance' } | 'anyone'
+export type { ApiEnv, Needs } from './guard.ts'
 
 const needsOf = new Map<string, Needs>()
 
-/** A route of the API: its schema and who may call it. Paths are below `/api/v1`. The guard refuses routes that were not made here. */
+/** A route of the API: its schema and who may call it. Paths are below `/api/v1`. Routes that were not made here are refused. */
 export const route = <const Config extends Parameters<typeof createRoute>[0]>(needs: Needs, config: Config) => {
   needsOf.set(`${config.method} ${config.path}`, needs)
   return createRoute<Config['path'], Config>({
     ...config,
     ...(needs === 'anyone'
       ? {}
-      : { security: [{ bearer: [] }], description: `Needs the role ${needs.role} in the ${needs.in}.` }),
+      : { security: [{ bearer: [] }], description: describeNeeds(needs, config.description) }),
+    // A body that may be left out is not looked at when its content type is missing, and would reach the handler unread.
+    ...(config.request?.body
+      ? { request: { ...config.request, body: { required: true, ...config.request.body } } }
+      : {}),
+    middleware: guardFor(needs),
   })
 }
+
+const describeNeeds = (needs: Exclude<Needs, 'anyone'>, description: string | undefined): string =>
+  [description, needs === 'somebody' ? 'Needs any valid token.' : `Needs the role ${needs.role} in the ${needs.in}.`]
+    .filter((sentence) => sentence !== undefined)
+    .join(' ')
 
 /** All routes with what they need, for the guard and for the test that tries every role on every one. */
 export const guardedRoutes = (): ReadonlyMap<string, Needs> => needsOf

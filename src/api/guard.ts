@@ -1,0 +1,62 @@
+import type { MiddlewareHandler } from 'hono'
+import { atLeast, type Identity } from '../access/access.ts'
+import type { Role } from '../access/facts.ts'
+import { ProjectName } from '../names.ts'
+import { Problem } from '../problem.ts'
+
+/** What every handler sees: who asks, already checked against the route's needs. */
+export type ApiEnv = { Variables: { identity: Identity } }
+
+/**
+ * Who may call a route. With `in: 'project'` the role is needed in the project named by the path parameter `{project}`; with
+ * `in: 'instance'` it is needed for the whole instance. `'somebody'` is anyone with a valid token: the handler shows each only what is
+ * his. `'anyone'` is for health and the API's own description only.
+ */
+export type Needs = { readonly role: Role; readonly in: 'project' | 'instance' } | 'somebody' | 'anyone'
+
+/** Stands before the handler of a route and sees the same path parameters as it does. */
+export const guardFor =
+  (needs: Needs): MiddlewareHandler<{ Variables: { identity?: Identity } }> =>
+  async (context, next) => {
+    if (needs !== 'anyone') {
+      const identity = context.get('identity')
+      if (!identity) throw unauthenticated()
+      if (needs !== 'somebody') refuseUnless(identity, needs, context.req.param('project'))
+    }
+    await next()
+  }
+
+const refuseUnless = (identity: Identity, needs: Exclude<Needs, string>, named: string | undefined): void => {
+  if (needs.in === 'instance') {
+    if (!atLeast(identity.roleIn(null), needs.role)) throw forbidden(identity, needs.role, null)
+    return
+  }
+  const project = ProjectName.safeParse(named)
+  if (!project.success)
+    throw new Problem({
+      kind: 'invalid-request',
+      status: 400,
+      detail: project.error.issues[0]?.message ?? 'that is no name of a project',
+      where: { path: 'project' },
+    })
+  if (!atLeast(identity.roleIn(project.data), needs.role)) throw forbidden(identity, needs.role, project.data)
+}
+
+export const unauthenticated = (): Problem =>
+  new Problem({
+    kind: 'unauthenticated',
+    status: 401,
+    detail: 'this needs a token that is known, not expired and not revoked',
+    next: 'send it as "Authorization: Bearer hw_...", or as the password of HTTP Basic; headway token create makes one',
+  })
+
+const forbidden = (identity: Identity, role: Role, project: ProjectName | null): Problem =>
+  new Problem({
+    kind: 'forbidden',
+    status: 403,
+    detail: `this needs the role ${role} in ${project === null ? 'the whole instance' : `the project ${project}`}, which ${identity.user} does not have with this token`,
+    next:
+      project === null
+        ? `an administrator gives it with headway user grant ${identity.user} ${role}`
+        : `an administrator gives it with headway user grant ${identity.user} ${role} --project ${project}`,
+  })

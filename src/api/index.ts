@@ -1,0 +1,217 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { OpenAPIHono } from '@hono/zod-openapi'
+import type { Context, Next } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { matchedRoutes } from 'hono/route'
+import type { Access } from '../access/index.ts'
+import type { Clock } from '../clock.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { describeProblem, Problem, type ProblemDetails } from '../problem.ts'
+import { describe, documentRoutes } from './document.ts'
+import { createDoor, type Door } from './door.ts'
+import { createEventStreams } from './events.ts'
+import { eventRoutes } from './events-route.ts'
+import { isExpectedHost, unexpectedHost } from './host.ts'
+import { welcomePage } from './page.ts'
+import { invalidRequest, problemOf, problemResponse } from './refusal.ts'
+import { type ApiEnv, guardedRoutes } from './route.ts'
+import { createThrottle } from './throttle.ts'
+import { createVisibility } from './visibility.ts'
+
+/** Serves Git over HTTP: gets the request as Node has it, and who sends it (null: came without a token). */
+export type GitHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  identity: Awaited<ReturnType<Access['identify']>>,
+) => Promise<void>
+
+export type ApiOptions = {
+  readonly access: Access
+  readonly ledger: Ledger
+  readonly clock: Clock
+  readonly version: string
+  /** The routes of the stages, below `/api/v1`. */
+  // biome-ignore lint/suspicious/noExplicitAny: each carries the schema of its own routes
+  readonly routes: readonly OpenAPIHono<ApiEnv, any, any>[]
+  /** Null while there is no Git host. */
+  readonly git: GitHandler | null
+  isReady(): boolean
+  /** The names that the Host header may hold besides loopback's; null: any, when not only loopback is listened on. */
+  readonly hostNames: readonly string[] | null
+  /** Told of every answer that is Headway's own fault. */
+  report(error: unknown, requestId: string): void
+}
+
+export type Api = {
+  readonly app: OpenAPIHono<ServerEnv>
+  handle(request: IncomingMessage, response: ServerResponse): Promise<void>
+  /** Ends the streams that would otherwise never end. */
+  close(): void
+}
+
+type ServerEnv = ApiEnv & { Bindings: Partial<HttpBindings>; Variables: { requestId: string } }
+
+const base = '/api/v1'
+const largestBody = 1024 * 1024
+
+/** The HTTP face: everything beneath `/api/v1` is a route that was made by `route()`, everything else is refused or described here. */
+export const createApi = (options: ApiOptions): Api => {
+  const { access, ledger, clock } = options
+  const door = createDoor(access, createThrottle(clock))
+  const events = createEventStreams({ ledger, clock, visibility: createVisibility(ledger) })
+  const app = new OpenAPIHono<ServerEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw invalidRequest(partNames[result.target] ?? result.target, result.error.issues)
+    },
+  })
+
+  app.use(protect)
+  app.onError((error, context) => {
+    const requestId = context.get('requestId')
+    const problem = problemOf(error, requestId)
+    if (problem.status >= 500) options.report(error, requestId)
+    return problemResponse(context, problem, challengeFor(problem))
+  })
+  app.notFound((context) => problemResponse(context, nothingAt(context.req.path)))
+
+  app.use(`${base}/*`, enter(door), onlyGuarded, bodyLimit({ maxSize: largestBody, onError: refuseLarge }))
+  for (const routes of options.routes) app.route(base, routes)
+  app.route(base, eventRoutes({ events, ledger, identify: (header) => identityIn(access, header) }))
+  app.route(
+    base,
+    documentRoutes(() => describe(app, options.version)),
+  )
+
+  app.get('/health', (context) => {
+    const ready = options.isReady()
+    return context.json({ ready, version: options.version }, ready ? 200 : 503)
+  })
+  app.get('/', (context) => context.html(welcomePage(options.version), 200))
+  app.get('/api', async (context) => {
+    const { referencePage } = await import('./reference.ts')
+    return context.html(referencePage(describe(app, options.version)), 200)
+  })
+
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
+  return {
+    app,
+    handle: async (request, response) => {
+      const names = options.hostNames
+      if (names && !isExpectedHost(request.headers.host, names)) return refusePlainly(response, unexpectedHost())
+      if (options.git && /^\/git\//.test(request.url ?? ''))
+        return serveGit(options, door, options.git, request, response)
+      await listener(request, response)
+    },
+    close: events.close,
+  }
+}
+
+const partNames: Readonly<Record<string, string>> = { json: 'body', param: 'path' }
+
+/** No page of ours runs a script or asks another host for anything, and none may be framed. */
+async function protect(context: Context<ServerEnv>, next: Next): Promise<void> {
+  const requestId = randomUUID()
+  context.set('requestId', requestId)
+  await next()
+  const { headers } = context.res
+  headers.set('x-request-id', requestId)
+  headers.set('x-content-type-options', 'nosniff')
+  headers.set('referrer-policy', 'no-referrer')
+  headers.set('x-frame-options', 'DENY')
+  headers.set('cross-origin-resource-policy', 'same-origin')
+  headers.set(
+    'content-security-policy',
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  )
+  if (!headers.has('cache-control')) headers.set('cache-control', 'no-store')
+}
+
+const enter =
+  (door: Door) =>
+  async (context: Context<ServerEnv>, next: Next): Promise<Response | undefined> => {
+    const entry = await door(context.req.header('authorization'), addressOf(context.env?.incoming))
+    if (entry.kind === 'refused')
+      return problemResponse(context, entry.problem, {
+        ...challengeFor(entry.problem),
+        ...(entry.retryAfterSeconds === null ? {} : { 'retry-after': String(entry.retryAfterSeconds) }),
+      })
+    if (entry.kind === 'known') context.set('identity', entry.identity)
+    await next()
+    return undefined
+  }
+
+/** Deny by default: whatever was mounted here without saying who may call it is not served. */
+async function onlyGuarded(context: Context<ServerEnv>, next: Next): Promise<void> {
+  for (const { method, path } of matchedRoutes(context)) {
+    if (method === 'ALL') continue
+    if (!isGuarded(method, path)) throw new Error(`${method} ${path} does not say who may call it`)
+  }
+  await next()
+}
+
+/** Whether a path as it is routed (`/api/v1/projects/:project/...`) was made by `route()`. */
+export const isGuarded = (method: string, path: string): boolean =>
+  path.startsWith(`${base}/`) &&
+  guardedRoutes().has(`${method.toLowerCase()} ${path.slice(base.length).replace(/:([^/]+)/g, '{$1}')}`)
+
+const identityIn = async (access: Access, authorization: string | undefined) => {
+  const { tokenIn } = await import('./door.ts')
+  const token = authorization === undefined ? null : tokenIn(authorization)
+  return token === null ? null : access.identify(token)
+}
+
+const serveGit = async (
+  { report }: ApiOptions,
+  door: Door,
+  git: GitHandler,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> => {
+  const requestId = randomUUID()
+  try {
+    const entry = await door(request.headers.authorization, addressOf(request))
+    if (entry.kind === 'refused') return refusePlainly(response, entry.problem)
+    await git(request, response, entry.kind === 'known' ? entry.identity : null)
+  } catch (error) {
+    const problem = problemOf(error, requestId)
+    if (problem.status >= 500) report(error, requestId)
+    if (response.headersSent) response.destroy()
+    else refusePlainly(response, problem)
+  }
+}
+
+/** Git shows the text of a refusal to its user when it is plain. */
+const refusePlainly = (response: ServerResponse, problem: ProblemDetails): void => {
+  response.writeHead(problem.status, {
+    'content-type': 'text/plain; charset=utf-8',
+    'x-content-type-options': 'nosniff',
+    'cache-control': 'no-store',
+    connection: 'close', // what is left of the request is not read
+    ...(problem.status === 401 ? { 'www-authenticate': 'Basic realm="Headway"' } : {}),
+  })
+  response.end(`${describeProblem(problem)}\n`)
+}
+
+const challengeFor = (problem: ProblemDetails): Record<string, string> =>
+  problem.status === 401 ? { 'www-authenticate': 'Bearer realm="Headway"' } : {}
+
+const addressOf = (request: Partial<IncomingMessage> | undefined): string => request?.socket?.remoteAddress ?? 'unknown'
+
+const refuseLarge = (): never => {
+  throw new Problem({
+    kind: 'too-large',
+    status: 413,
+    detail: `the body of a request has at most ${largestBody} bytes`,
+    next: 'send less at once',
+  })
+}
+
+const nothingAt = (path: string): Problem =>
+  new Problem({
+    kind: 'not-found',
+    status: 404,
+    detail: `there is nothing at ${path}`,
+    next: '/api describes what there is',
+  })
