@@ -6,17 +6,20 @@ import { type Clock, systemClock, systemIds } from '../clock.ts'
 import { codeFacts } from '../code/facts.ts'
 import type { ServiceDefinition } from '../golden/service.ts'
 import { type FactDefinition, fact } from '../ledger/fact.ts'
-import type { View } from '../ledger/ledger.ts'
+import type { Ledger, View, Views } from '../ledger/ledger.ts'
 import { ledgerMigrations } from '../ledger/migrations.ts'
 import { openLedger } from '../ledger/open.ts'
 import { openViews } from '../ledger/views.ts'
 import { CommitId, Digest, defaultProject, RepositoryName, ServiceName } from '../names.ts'
+import type { Databases } from '../operate/attachments.ts'
 import { packageFacts, releaseCreated } from '../package/facts.ts'
 import type { Release, Releases } from '../package/release.ts'
+import type { RunAs } from '../processes/command.ts'
 import { run } from '../processes/run.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
-import { migrate } from '../store/migrations.ts'
+import { type Migration, migrate } from '../store/migrations.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
+import type { Store } from '../store/store.ts'
 import { deployFacts } from './facts.ts'
 import { createDeploy } from './index.ts'
 import { deployView } from './views.ts'
@@ -147,7 +150,11 @@ export const digestOf = (text: string): Digest =>
 export const commitOf = (text: string): CommitId => CommitId.parse(createHash('sha1').update(text).digest('hex'))
 
 /** Releases by the words that their digests are made of: `shop v1`. */
-export const fakeReleases = (definitions: Readonly<Record<string, Partial<ServiceDefinition>>>): Releases => {
+export const fakeReleases = (
+  definitions: Readonly<Record<string, Partial<ServiceDefinition>>>,
+  images = '/images',
+  argv: Release['argv'] = ['node', 'server.js'],
+): Releases => {
   const all = Object.entries(definitions).map(([words, over]): Release => {
     const name = ServiceName.parse(words.split(' ')[0])
     return {
@@ -171,15 +178,19 @@ export const fakeReleases = (definitions: Readonly<Record<string, Partial<Servic
         ...over,
       },
       toolchain: null,
-      argv: ['node', 'server.js'],
+      argv,
       env: { NODE_ENV: 'production' },
       workingDirectory: '.',
     }
   })
   return {
     open: async (digest) => all.find((release) => release.digest === digest) ?? null,
-    unpack: async (digest) => `/images/${digest}`,
+    unpack: async (digest) => `${images}/${digest}`,
   }
+}
+
+const fakeDatabases: Databases = {
+  ensure: async ({ service }) => ({ url: `postgres://${service}:sesame@127.0.0.1:5432/${service}` }),
 }
 
 export type TestDeployOptions = {
@@ -190,6 +201,13 @@ export type TestDeployOptions = {
   readonly clock?: Clock
   readonly views?: readonly View[]
   readonly facts?: readonly FactDefinition[]
+  readonly migrations?: readonly Migration[]
+  /** A real runtime instead of that of files, and what its instances are made from. */
+  readonly runtime?: Runtime
+  readonly images?: string
+  readonly argv?: Release['argv']
+  readonly userFor?: (purpose: string) => RunAs | null
+  databases?(ground: { store: Store; ledger: Ledger; views: Views }): Databases
 }
 
 /** Deploy with a real ledger and a real Git repository in a directory, and a runtime of files: opened again, it is as it was left. */
@@ -199,7 +217,7 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
   const repositories = join(directory, 'repositories')
   mkdirSync(repositories, { recursive: true })
   const store = await openSqliteStore(join(directory, 'headway.db'))
-  await migrate(store, { migrations: ledgerMigrations, program: 'test', clock })
+  await migrate(store, { migrations: [...ledgerMigrations, ...(options.migrations ?? [])], program: 'test', clock })
   const definitions = [...deployFacts, ...codeFacts, ...packageFacts, ...(options.facts ?? [])]
   const ledger = await openLedger({ store, definitions, clock })
   const views = await openViews({ store, ledger, views: [deployView, ...(options.views ?? [])] })
@@ -213,16 +231,16 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
     store,
     clock,
     ids: systemIds(clock),
-    runtime,
-    releases: fakeReleases(options.releases),
+    runtime: options.runtime ?? runtime,
+    releases: fakeReleases(options.releases, options.images, options.argv),
     settings: {
       resolve: async (_scope, names) => ({
         values: Object.fromEntries(names.flatMap((name) => (known[name] === undefined ? [] : [[name, known[name]]]))),
         missing: names.filter((name) => known[name] === undefined),
       }),
     },
-    databases: { ensure: async ({ service }) => ({ url: `postgres://${service}:sesame@127.0.0.1:5432/${service}` }) },
-    userFor: () => null,
+    databases: options.databases?.({ store, ledger, views }) ?? fakeDatabases,
+    userFor: options.userFor ?? (() => null),
     urlOf: (host) => `http://${host}:4680/`,
     onError: (message) => errors.push(message),
   })
