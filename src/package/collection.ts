@@ -4,9 +4,6 @@ import type { Descriptor, Layout } from './layout.ts'
 import { subjectOf } from './packaging.ts'
 import type { Shelf } from './shelf.ts'
 
-/** So many releases of a service stay, whatever becomes of them. */
-export const keptReleases = 10
-
 export type KnownRelease = {
   readonly project: string
   readonly service: string
@@ -14,13 +11,17 @@ export type KnownRelease = {
   readonly seq: number
 }
 
-/** The releases that are neither among the newest of their service nor in use: live, rolling out, or a rollback's target. */
-export const toCollect = (releases: readonly KnownRelease[], inUse: ReadonlySet<Digest>): KnownRelease[] => {
+/** The releases that are neither among the newest `keep` of their service nor in use: live, rolling out, or a rollback's target. */
+export const toCollect = (
+  releases: readonly KnownRelease[],
+  inUse: ReadonlySet<Digest>,
+  keep: number,
+): KnownRelease[] => {
   const services = Map.groupBy(releases, ({ project, service }) => `${project}/${service}`)
   return [...services.values()].flatMap((ofService) =>
     ofService
       .toSorted((a, b) => b.seq - a.seq)
-      .slice(keptReleases)
+      .slice(keep)
       .filter(({ digest }) => !inUse.has(digest)),
   )
 }

@@ -1,6 +1,8 @@
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from '@hono/zod-openapi'
 import type { Clock } from '../clock.ts'
+import { effect } from '../effect.ts'
 import { type Explanation, explain, type PlannedService, planCommit, type RefusedService } from '../golden/index.ts'
 import type { Home } from '../home.ts'
 import { fact } from '../ledger/fact.ts'
@@ -40,6 +42,8 @@ export type PackageNeeds = {
   readonly network: Readonly<Record<string, string>>
   /** The releases that must not be collected: live, rolling out, or a rollback's target. */
   inUse(): Promise<readonly Digest[]>
+  /** So many releases of a service stay, whatever becomes of them. Default 10. */
+  readonly keptReleases?: number
   /** What went wrong behind the scenes; nobody waits for it. */
   report(error: unknown): void
 }
@@ -83,7 +87,7 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
     ...{ run: needs.run, layout, findTool: needs.findTool, installations: needs.installations },
     userFor: (purpose) => needs.userFor(purpose),
     network: needs.network,
-    workspaces: home.workspaces,
+    workspaces: join(home.work, 'packaging'),
     layerCache: join(home.caches, 'layers'),
   }
   const busy = new Map<string, Promise<void>>()
@@ -192,7 +196,7 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
     const collected = collecting.then(async () => {
       await views.reach()
       const kept = await db.selectFrom('package_releases').selectAll().where('collected', '=', 0).execute()
-      const leaving = toCollect(kept.map(knownOf), new Set(await needs.inUse()))
+      const leaving = toCollect(kept.map(knownOf), new Set(await needs.inUse()), needs.keptReleases ?? 10)
       if (leaving.length > 0)
         await ledger.append(
           leaving.map(({ project, service, digest }) => {
@@ -230,6 +234,7 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
     start: async () => {
       await layout.open()
       await shelf.open()
+      await effect('package.sweep-workshops', () => rm(bench.workspaces, { recursive: true, force: true }))
       unsubscribe = ledger.onAppend(look)
       look()
     },

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Clock, systemClock } from '../clock.ts'
-import { openPackageBench, releasedIn, type TreeEntry } from './testing.ts'
+import { fakeNpm, openPackageBench, releasedIn, type TreeEntry } from './testing.ts'
 
 const yaml = 'name: shop\nlanguage: node\nport: 3000\nreplicas: 3\n'
 const plain: Record<string, TreeEntry> = {
@@ -15,22 +15,6 @@ const plain: Record<string, TreeEntry> = {
   'node_modules/committed.js': 'never packaged\n',
 }
 const lock = { ...plain, 'package-lock.json': '{"lockfileVersion":3}' }
-
-/** An npm that installs one package, a little differently each time. */
-const npm = `#!/bin/sh
-set -e
-if [ "$1" = ci ]; then
-  mkdir -p node_modules/left-pad node_modules/.bin node_modules/.cache
-  echo "module.exports = 1" > node_modules/left-pad/index.js
-  date +%N > node_modules/.cache/time
-  chmod 600 node_modules/left-pad/index.js
-  ln -s ../left-pad/index.js node_modules/.bin/left-pad
-  echo "installed in $PWD" >&2
-fi
-if [ "$1 $2" = "run build" ]; then
-  mkdir -p dist && cat src/server.js > dist/built.js && ls node_modules > dist/modules
-fi
-`
 
 const laterClock: Clock = { ...systemClock, now: () => Date.now() + 86_400_000 }
 
@@ -88,7 +72,7 @@ test('the same commit gives the same digest in another home on another day, depe
   const files = { ...lock, 'package.json': '{"scripts":{"start":"node dist/built.js","build":"tsc"}}' }
   const digests: string[] = []
   for (const clock of [systemClock, laterClock]) {
-    await using bench = await openPackageBench({ tools: { npm }, clock })
+    await using bench = await openPackageBench({ tools: { npm: fakeNpm }, clock })
     digests.push(releasedIn((await bench.push(files)).facts))
   }
   assert.equal(digests[0], digests[1])
@@ -103,7 +87,7 @@ test('pushing one commit again makes the same release again, for the new push', 
 })
 
 test('releases with one lock file share the files of their dependencies', async () => {
-  await using bench = await openPackageBench({ tools: { npm } })
+  await using bench = await openPackageBench({ tools: { npm: fakeNpm } })
   const first = await bench.stage.unpack(releasedIn((await bench.push(lock)).facts))
   const second = await bench.stage.unpack(
     releasedIn((await bench.push({ ...lock, 'src/server.js': 'console.log(2)\n' })).facts),
@@ -120,11 +104,41 @@ test('releases with one lock file share the files of their dependencies', async 
     'app/package.json': '644',
     'app/src/server.js': '644',
   })
-  assert.deepEqual(readdirSync(bench.home.workspaces), [])
+  assert.deepEqual(readdirSync(join(bench.home.work, 'packaging')), [])
+})
+
+test('packages for Python go into their own folder, without what varies, and for one minor version', async () => {
+  const python3 = `#!/bin/sh
+set -e
+mkdir -p .headway/python/bin .headway/python/flask/__pycache__ .headway/python/flask-3.dist-info
+printf '#!%s/python3.11\\nimport flask\\n' "$PWD" > .headway/python/bin/flask && chmod 755 .headway/python/bin/flask
+echo "x = 1" > .headway/python/flask/__init__.py
+date +%N | tee .headway/python/flask/__pycache__/x.pyc > .headway/python/flask-3.dist-info/RECORD
+`
+  await using bench = await openPackageBench({ tools: { python3 } })
+  const { facts } = await bench.push({
+    'headway.yaml': 'name: shop\nlanguage: python\n',
+    'app.py': 'app = Flask(__name__)\n',
+    'requirements.txt': 'flask==3\n',
+  })
+  const folder = await bench.stage.unpack(releasedIn(facts))
+  assert.deepEqual(treeOf(folder), {
+    'app/.headway/python/bin/flask': '755',
+    'app/.headway/python/flask/__init__.py': '644',
+    'app/.headway/wsgi.py': '644',
+    'app/app.py': '644',
+    'app/headway.yaml': '644',
+    'app/requirements.txt': '644',
+  })
+  assert.equal(
+    readFileSync(join(folder, 'app/.headway/python/bin/flask'), 'utf8'),
+    '#!/usr/bin/env python3\nimport flask\n',
+  )
+  assert.deepEqual((await bench.stage.open(releasedIn(facts)))?.toolchain, { program: 'python3', range: '3.11' })
 })
 
 test('what the build writes is packaged, and what it needs is installed for it', async () => {
-  await using bench = await openPackageBench({ tools: { npm } })
+  await using bench = await openPackageBench({ tools: { npm: fakeNpm } })
   const files = { ...lock, 'package.json': '{"scripts":{"start":"node dist/built.js","build":"tsc"}}' }
   const folder = await bench.stage.unpack(releasedIn((await bench.push(files)).facts))
   assert.equal(readFileSync(join(folder, 'app/dist/built.js'), 'utf8'), 'console.log(1)\n')
@@ -248,14 +262,4 @@ test('the newest ten releases of a service are kept, and those in use; the other
   assert.deepEqual(folders.sort(), kept.map((digest) => digest?.slice(7)).sort())
   // Each of the eleven: manifest, configuration, layer, referrer and what it says; and the empty configuration of all referrers.
   assert.equal(readdirSync(join(bench.home.blobs, 'images/blobs/sha256')).length, 11 * 5 + 1)
-})
-
-test('a push that was verified while packaging was away is packaged when it starts again', async () => {
-  await using bench = await openPackageBench()
-  await bench.stage.stop()
-  const { commitTo, verified } = await import('./testing.ts')
-  const bare = join(bench.home.repositories, 'default', 'shop.git')
-  const commit = commitTo(bare, plain)
-  await bench.testLedger.ledger.append([verified('push-away', 'shop', commit)])
-  assert.deepEqual(await bench.facts(), [])
 })

@@ -199,7 +199,7 @@ const openWorkshopFor = async (
 ): Promise<Workshop> => {
   // A user of its own: what is packaged at the same time for others is closed to it.
   const user = await bench.userFor(`package/${origin.project}/${service.definition.name}`)
-  const root = join(bench.workspaces, `package-${name}-${purpose}`)
+  const root = join(bench.workspaces, `${name}-${purpose}`)
   const { path, plan, definition } = service
   const installed = languages[definition.language].dependencies
   const workshop = await openWorkshop(

@@ -7,7 +7,8 @@ import { networkVariables } from '../build/network.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { deployFacts } from '../deploy/facts.ts'
 import { type Home, homeAt, prepareHome } from '../home.ts'
-import { fact, type RecordedFact } from '../ledger/fact.ts'
+import { fact, type NewFact, type RecordedFact } from '../ledger/fact.ts'
+import type { Ledger } from '../ledger/ledger.ts'
 import { openTestLedger, type TestLedger } from '../ledger/testing.ts'
 import { CommitId, type Digest, ProjectName, RepositoryName } from '../names.ts'
 import { run } from '../processes/run.ts'
@@ -63,8 +64,11 @@ export type PackageBench = AsyncDisposable & {
   readonly stage: PackageStage
   readonly home: Home
   readonly testLedger: TestLedger
+  readonly ledger: Ledger
   /** Commits the files to the repository and says that the commit was verified. */
   push(files: Readonly<Record<string, TreeEntry>>, options?: { repository?: string; branch?: string }): Promise<Pushed>
+  /** Resolves to the facts about a push once it is packaged. */
+  concluded(push: string): Promise<readonly RecordedFact[]>
   /** The facts about releases so far, oldest first. */
   facts(): Promise<RecordedFact[]>
 }
@@ -77,6 +81,9 @@ export const openPackageBench = async (
     clock?: Clock
     needs?: Partial<PackageNeeds>
     directory?: string
+    wrapLedger?: (ledger: Ledger) => Ledger
+    /** What an earlier process had recorded. */
+    earlier?: readonly NewFact[]
   } = {},
 ): Promise<PackageBench> => {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'headway-package-'))
@@ -89,10 +96,12 @@ export const openPackageBench = async (
     writeFileSync(join(tools, name), script, { mode: 0o755 })
   const definitions = [...packageFacts, ...buildFacts, ...deployFacts]
   const testLedger = await openTestLedger({ definitions, views: [packageView] })
+  if (options.earlier?.length) await testLedger.ledger.append(options.earlier)
+  const ledger = options.wrapLedger?.(testLedger.ledger) ?? testLedger.ledger
   const repositoryPath = (project: string, repository: string) => join(home.repositories, project, `${repository}.git`)
   const reports: unknown[] = []
   const stage = createPackage({
-    ...{ ledger: testLedger.ledger, store: testLedger.store, views: testLedger.views },
+    ...{ ledger, store: testLedger.store, views: testLedger.views },
     ...{ clock: options.clock ?? systemClock, home, run, repositoryPath },
     findTool: async (program) => ({
       kind: 'found',
@@ -124,6 +133,8 @@ export const openPackageBench = async (
     stage,
     home,
     testLedger,
+    ledger,
+    concluded,
     facts: factsOf,
     push: async (files, { repository = 'shop', branch = 'main' } = {}) => {
       const bare = repositoryPath('default', repository)
@@ -132,7 +143,7 @@ export const openPackageBench = async (
       pushes += 1
       const push = `push-${pushes}`
       const done = concluded(push)
-      await testLedger.ledger.append([verified(push, repository, commit, branch)])
+      await ledger.append([verified(push, repository, commit, branch)])
       return { push, commit, facts: await done }
     },
     [Symbol.asyncDispose]: async () => {
@@ -153,6 +164,22 @@ export const verified = (push: string, repository: string, commit: CommitId, bra
       ...{ ref: `refs/heads/${branch}`, commit, conclusion: 'success', runs: ['run-1'], failure: null },
     },
   })
+
+/** An npm that installs one package, a little differently each time, and whose build copies a file. */
+export const fakeNpm = `#!/bin/sh
+set -e
+if [ "$1" = ci ]; then
+  mkdir -p node_modules/left-pad node_modules/.bin node_modules/.cache
+  echo "module.exports = 1" > node_modules/left-pad/index.js
+  date +%N > node_modules/.cache/time
+  chmod 600 node_modules/left-pad/index.js
+  ln -s ../left-pad/index.js node_modules/.bin/left-pad
+  echo "installed in $PWD" >&2
+fi
+if [ "$1 $2" = "run build" ]; then
+  mkdir -p dist && cat src/server.js > dist/built.js && ls node_modules > dist/modules
+fi
+`
 
 /** The digest of the one release among facts. */
 export const releasedIn = (facts: readonly RecordedFact[]): Digest => {

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { chmod, chown, mkdir, open, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { extract, type Pack, pack } from 'tar-stream'
 import { effect } from '../effect.ts'
 import { Problem } from '../problem.ts'
@@ -56,7 +56,7 @@ export const openWorkshop = async (
   await effect('package.prepare-workshop', async () => {
     await rm(root, { recursive: true, force: true })
     await mkdir(root, { recursive: true })
-    await chmod(root, 0o711)
+    for (const folder of [dirname(root), root]) await chmod(folder, 0o711)
     for (const name of ['work', 'home', 'temp']) {
       await mkdir(join(root, name), { mode: 0o700 })
       if (user) await chown(join(root, name), user.uid, user.gid)
@@ -173,7 +173,7 @@ async function* normalised(
     const source = file.createReadStream({ highWaterMark: 1024 ** 2 })
     source.on('error', (error) => entries.destroy(error)).pipe(entries)
     for await (const entry of entries) {
-      const path = entry.header.name.replace(/^\.\/?/, '').replace(/\/$/, '')
+      const path = entry.header.name.replace(/^\.(\/|$)/, '').replace(/\/$/, '')
       const type = entry.header.type
       if (path !== '' && (type === 'file' || type === 'symlink') && keeps(checkedPath(path))) {
         const name = `${imageFolder}/${path}`
