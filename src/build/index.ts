@@ -10,9 +10,10 @@ import { CommitId, ProjectName, RepositoryName } from '../names.ts'
 import { describeError } from '../problem.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
-import type { JobSettings } from './conduct.ts'
+import type { JobSettings } from './conductor.ts'
 import { createDependencyCache, type DependencyCache, sweepDependencyCache } from './dependencies.ts'
 import { buildFacts, type Conclusion, Failure, pushVerified, runQueued } from './facts.ts'
+import { failureFor } from './failure.ts'
 import { type RepositoryPath, readCommit } from './git.ts'
 import type { RunSource } from './jobs/contexts.ts'
 import { endFamily, type JobUser } from './jobs/processes.ts'
@@ -25,7 +26,7 @@ import { createToolchain, type Toolchain } from './toolchain.ts'
 import { jobUsers } from './users.ts'
 import { type BuildTables, buildView, generated } from './views.ts'
 
-export type { JobSettings } from './conduct.ts'
+export type { JobSettings } from './conductor.ts'
 export { createDependencyCache, type DependencyCache, type DependencyKey } from './dependencies.ts'
 export type { RunSource } from './jobs/contexts.ts'
 export type { JobUser } from './jobs/processes.ts'
@@ -112,7 +113,7 @@ export const createBuild = (parts: BuildParts): Build => {
       }),
     )
     if (plan.runs.length === 0) {
-      const failure = 'fault' in plan ? { ...noFailure, detail: plan.fault } : null
+      const failure = 'fault' in plan ? failureFor(plan.fault) : null
       return verify(push, [], failure ? 'failure' : 'skipped', failure, plan.notes)
     }
     const facts = plan.runs.map(({ workflow, name }) => {
@@ -275,13 +276,3 @@ const sourceOf = ({ push, project, repository, ref, after }: Push) => ({
 })
 
 const commitOrNull = (commit: string | null): CommitId | null => (commit === null ? null : CommitId.parse(commit))
-
-const noFailure: Failure = {
-  job: null,
-  step: null,
-  command: null,
-  exitCode: null,
-  detail: '',
-  lastLines: [],
-  where: null,
-}

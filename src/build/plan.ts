@@ -2,6 +2,7 @@ import { planCommit } from '../golden/discover.ts'
 import { workflowFor, workflowPath } from '../golden/workflow.ts'
 import type { CommitId } from '../names.ts'
 import type { Failure } from './facts.ts'
+import { failureFor } from './failure.ts'
 import { type CommitReader, changedPaths } from './git.ts'
 import { parseWorkflow, type WorkflowParsing } from './workflow/parse.ts'
 import { triggeredByPush } from './workflow/trigger.ts'
@@ -108,12 +109,5 @@ const planServices = async (reader: CommitReader): Promise<ServicesPlan> => {
   return { kind: 'planned', name, text: workflowFor(services, filesOf) }
 }
 
-const failureAt = (detail: string, where: Failure['where'], lastLines: readonly string[] = []): Failure => ({
-  job: null,
-  step: null,
-  command: null,
-  exitCode: null,
-  detail,
-  lastLines: [...lastLines],
-  where,
-})
+const failureAt = (detail: string, where: Failure['where'], lastLines: readonly string[] = []): Failure =>
+  failureFor(detail, { where, lastLines: [...lastLines] })

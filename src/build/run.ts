@@ -10,6 +10,7 @@ import {
   runQueued,
   runStarted,
 } from './facts.ts'
+import { failureFor } from './failure.ts'
 
 /** How often a job that a crash of the server interrupted is started over before it counts as failed. */
 export const maximumStarts = 3
@@ -105,15 +106,11 @@ const outcomeOf = (
   return { conclusion: isSkipped ? 'skipped' : 'success', failure: null }
 }
 
-const interruption = (job: string | null, times: number): Failure => ({
-  job,
-  step: null,
-  command: null,
-  exitCode: null,
-  detail: `Headway itself ended ${times} times while this ${job === null ? 'run' : 'job'} was under way; it is not started again`,
-  lastLines: [],
-  where: null,
-})
+const interruption = (job: string | null, times: number): Failure =>
+  failureFor(
+    `Headway itself ended ${times} times while this ${job === null ? 'run' : 'job'} was under way; it is not started again`,
+    { job },
+  )
 
 const givenUp = { conclusion: 'failure' as const, failure: interruption(null, maximumRunStarts) }
 

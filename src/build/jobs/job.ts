@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Clock } from '../../clock.ts'
 import { describeError } from '../../problem.ts'
 import type { Conclusion, Failure } from '../facts.ts'
+import { failureFor } from '../failure.ts'
 import { networkVariables } from '../network.ts'
 import { flagFrom, numberFrom, textFrom, textsFrom } from '../workflow/evaluate.ts'
 import { holds, type Json, type Scope, type Status } from '../workflow/expression.ts'
@@ -10,6 +11,7 @@ import type { Job, Step, Workflow } from '../workflow/workflow.ts'
 import { type ActionChanges, type Actions, actionName } from './actions.ts'
 import { eventOf, fixedVariables, githubContext, type RunSource } from './contexts.ts'
 import { hashFiles } from './hash-files.ts'
+import { cancelUnlessItHolds, type JobSignals, type Limits, limitsOf, millisecondsOf } from './limits.ts'
 import type { JobLog } from './log.ts'
 import { createMask } from './mask.ts'
 import { marked } from './output.ts'
@@ -63,12 +65,11 @@ export type JobResult = {
   readonly failure: Failure | null
 }
 
-/** How a job is told to end early: `cancel` lets steps with `always()` run, `kill` does not. */
-export type JobSignals = { readonly cancel: AbortSignal; readonly kill: AbortSignal }
-
 const defaultTimeoutMinutes = 360
-/** How long the steps that run in spite of a cancellation may take. */
-const cancelGraceMs = 5 * 60_000
+/** A failure shows this much of a script; the log has all of it. */
+const longestCommand = 2000
+/** What all outputs of a job may amount to. */
+const maximumOutputBytes = 1024 * 1024
 
 /**
  * Runs a job's steps, one after another, in fresh directories, and ends with no process of it left; the directories are
@@ -88,7 +89,7 @@ export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSigna
   } catch (error) {
     const detail = mask.hide(describeError(error))
     place.log.write(marked('error', detail))
-    return { conclusion: 'failure', outputs: {}, steps: [], failure: { ...noFailure, job: order.name, detail } }
+    return { conclusion: 'failure', outputs: {}, steps: [], failure: failureFor(detail, { job: order.name }) }
   } finally {
     limits.over()
     await endFamily({ marker, directory: place.root, sessions, user: place.user }, place.clock)
@@ -114,7 +115,7 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
   const tools = new Map<string, string>()
   let failure: Failure | null = null
   let env: Record<string, string> = {}
-  let path: readonly string[] = place.path
+  let addedPath: readonly string[] = []
 
   const status = (): Status => ({
     success: failure === null && !limits.isCancelled(),
@@ -156,7 +157,7 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
       TMPDIR: workspace.temp,
       ...env,
       ...stepEnv,
-      PATH: (stepEnv.PATH ?? env.PATH ?? path.join(':')) || path.join(':'),
+      PATH: [...addedPath, stepEnv.PATH ?? env.PATH ?? place.path.join(':')].join(':'),
       ...fixedVariables({ ...github, action: step.id ?? `__run_${number}` }, runner),
     }
     const stepCancel = cancelUnlessItHolds(step, limits, () => scope(stepEnv))
@@ -164,7 +165,7 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
       step: number,
       cwd: workspace.work,
       env: variables,
-      timeoutMs: timeoutMinutes === undefined || timeoutMinutes <= 0 ? null : timeoutMinutes * 60_000,
+      timeoutMs: timeoutMinutes === undefined || timeoutMinutes <= 0 ? null : millisecondsOf(timeoutMinutes),
       cancel: stepCancel,
       kill: limits.kill,
     }
@@ -209,7 +210,7 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
 
   const runStep = async (step: Step, number: number): Promise<void> => {
     const startedMs = place.clock.monotonicMs()
-    let name = stepName(step)
+    let name = step.name ? describeTemplate(step.name) : stepName(step)
     let end: StepEnd
     let continueOnError = false
     let script = ''
@@ -228,7 +229,7 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
       end = failed(mask.hide(describeError(error)))
     }
     env = { ...env, ...end.env }
-    path = [...end.paths, ...path]
+    addedPath = [...end.paths, ...addedPath]
     const { outcome } = end
     const conclusion = outcome === 'failure' && continueOnError ? 'success' : outcome
     if (step.id !== null) stepContexts[step.id] = { outputs: end.outputs, outcome, conclusion }
@@ -237,15 +238,13 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
     if (end.detail !== null)
       log.write(marked(conclusion === 'success' ? 'warning' : 'error', `${name}: ${mask.hide(end.detail)}`))
     if (conclusion === 'failure')
-      failure ??= {
+      failure ??= failureFor(`${name}: ${mask.hide(end.detail ?? 'failed')}`, {
         job: order.name,
         step: name,
-        command: mask.hide(commandOf(step, script)),
+        command: mask.hide(commandOf(step, script)).slice(0, longestCommand),
         exitCode: end.exitCode,
-        detail: `${name}: ${mask.hide(end.detail ?? 'failed')}`,
         lastLines: log.lastLines(20),
-        where: null,
-      }
+      })
   }
 
   env = { ...(await textsFrom(workflow.env, scope())) }
@@ -267,79 +266,25 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
   if (timedOut !== null) {
     const detail = `the job took longer than ${timedOut} minutes`
     log.write(marked('error', detail))
-    failure ??= {
-      ...noFailure,
+    failure ??= failureFor(detail, {
       job: order.name,
       step: records.at(-1)?.name ?? null,
-      detail,
       lastLines: log.lastLines(20),
-    }
+    })
   }
   return { conclusion, outputs, steps: records, failure }
 }
 
 const outputsOf = async (job: Job, scope: Scope, { mask, log }: StepPlace): Promise<Record<string, string>> => {
   const outputs = await textsFrom(job.outputs, scope)
+  if (Buffer.byteLength(JSON.stringify(outputs)) > maximumOutputBytes)
+    throw new Error(`the outputs of job ${job.id} are larger than 1 MiB`)
   for (const [name, value] of Object.entries(outputs)) {
     if (mask.hide(value) === value) continue
     log.write(marked('warning', `Skip output '${name}' since it may contain a secret.`))
     delete outputs[name]
   }
   return outputs
-}
-
-type Limits = {
-  readonly kill: AbortSignal
-  readonly cancel: AbortSignal
-  isCancelled(): boolean
-  timedOutAfterMinutes(): number | null
-  startTimer(minutes: number, clock: Clock): void
-  over(): void
-}
-
-/** A job is cancelled from outside or by its time limit; some minutes after that it is killed. */
-const limitsOf = (signals: JobSignals): Limits => {
-  const done = new AbortController()
-  const cancel = new AbortController()
-  const kill = new AbortController()
-  let timedOut: number | null = null
-  return {
-    kill: AbortSignal.any([signals.kill, kill.signal]),
-    cancel: cancel.signal,
-    isCancelled: () => cancel.signal.aborted || signals.kill.aborted,
-    timedOutAfterMinutes: () => timedOut,
-    startTimer: (minutes, clock) => {
-      const cancelNow = async (): Promise<void> => {
-        cancel.abort()
-        await clock.sleep(cancelGraceMs, done.signal)
-        kill.abort()
-      }
-      const afterLimit = async (): Promise<void> => {
-        await clock.sleep(minutes * 60_000, done.signal)
-        timedOut = minutes
-        await cancelNow()
-      }
-      const quietly = (work: Promise<void>): void => {
-        work.catch(() => undefined) // the job ended before
-      }
-      quietly(afterLimit())
-      if (signals.cancel.aborted) quietly(cancelNow())
-      signals.cancel.addEventListener('abort', () => quietly(cancelNow()), { once: true, signal: done.signal })
-    },
-    over: () => done.abort(),
-  }
-}
-
-/** On cancellation a running step's `if` is evaluated again; the step goes on when it still holds. */
-const cancelUnlessItHolds = (step: Step, limits: Limits, scope: () => Scope): AbortSignal => {
-  const controller = new AbortController()
-  const decide = async (): Promise<void> => {
-    const stillHolds = await holds(step.if?.expression, scope()).catch(() => false)
-    if (!stillHolds) controller.abort()
-  }
-  // A step that starts in spite of the cancellation has been asked already.
-  if (!limits.cancel.aborted) limits.cancel.addEventListener('abort', () => void decide(), { once: true })
-  return controller.signal
 }
 
 const runnerContext = ({ workspace }: StepPlace, toolCache: string): Record<string, string> => ({
@@ -368,13 +313,3 @@ const firstLine = (text: string): string => text.split('\n')[0] ?? ''
 
 const lowerCased = (values: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name.toLowerCase(), value]))
-
-const noFailure: Failure = {
-  job: null,
-  step: null,
-  command: null,
-  exitCode: null,
-  detail: '',
-  lastLines: [],
-  where: null,
-}

@@ -6,6 +6,7 @@ import { effectSync } from '../../effect.ts'
 /** Beyond this the rest of a job's output is thrown away, and the log says so. */
 const maximumBytes = 512 * 1024 * 1024
 const tailCharacters = 16 * 1024
+const longestShownLine = 500
 
 /**
  * The log of one job: lines `<epochMs> <text>`, already masked when they come here. Marks are lines that start with `##[`:
@@ -56,7 +57,8 @@ export const openJobLog = (file: string, clock: Clock, onLines: () => void): Job
       tail
         .split('\n')
         .filter((line) => line.trim() !== '' && !line.startsWith('##['))
-        .slice(-count),
+        .slice(-count)
+        .map((line) => line.slice(0, longestShownLine)),
     markTail: () => {
       tail = ''
     },

@@ -1,0 +1,144 @@
+import { join } from 'node:path'
+import type { Conduct, ConductorTools, JobEnd } from './conductor.ts'
+import { type JobPlace, type JobResult, runJob } from './jobs/job.ts'
+import { openJobLog } from './jobs/log.ts'
+import type { JobUser } from './jobs/processes.ts'
+import { removeWorkspace } from './jobs/workspace.ts'
+import type { Finished } from './run.ts'
+import { evaluateTemplate, flagFrom, numberFrom, textFrom } from './workflow/evaluate.ts'
+import type { Json, Scope } from './workflow/expression.ts'
+import { rowLabel, rowsOf } from './workflow/matrix.ts'
+import type { Job } from './workflow/workflow.ts'
+
+/** One row of a job's matrix, or the whole job where it has none. */
+export type JobRow = { readonly key: string; readonly matrix: Json; readonly label: string }
+
+/** Throws an Error that says what is wrong with the matrix. */
+export const rowsFor = async (job: Job, scope: Scope): Promise<readonly JobRow[]> => {
+  if (!job.strategy?.matrix) return [{ key: job.id, matrix: null, label: '' }]
+  const rows = rowsOf(await evaluateTemplate(job.strategy.matrix, scope))
+  return rows.map((row, index) => ({ key: `${job.id}.${index + 1}`, matrix: row, label: rowLabel(row) }))
+}
+
+/** Runs the rows, as many at a time as `max-parallel` allows, each in a slot of the machine. */
+export const conductRows = async (
+  conduct: Conduct,
+  job: Job,
+  needs: Readonly<Record<string, Json>>,
+  rows: readonly JobRow[],
+  scope: Scope,
+): Promise<JobEnd> => {
+  const failFast = (await flagFrom(job.strategy?.failFast, scope)) ?? true
+  const maxParallel = Math.max(1, (await numberFrom(job.strategy?.maxParallel, scope)) ?? rows.length)
+  const siblings = new AbortController()
+  const cancel = AbortSignal.any([conduct.signals.cancel, siblings.signal])
+  const ends: Finished[] = []
+  const queue = [...rows.entries()]
+  const worker = async (): Promise<void> => {
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      const [index, row] = next
+      const strategy = {
+        'fail-fast': failFast,
+        'job-index': index,
+        'job-total': rows.length,
+        'max-parallel': maxParallel,
+      }
+      const end = await conductRow(conduct, job, needs, row, strategy, scope, cancel)
+      ends.push(end)
+      if (failFast && end.conclusion === 'failure') siblings.abort()
+    }
+  }
+  const settled = await Promise.allSettled(Array.from({ length: Math.min(maxParallel, rows.length) }, worker))
+  for (const end of settled) if (end.status === 'rejected') throw end.reason
+  const outputs = Object.assign({}, ...ends.map((end) => end.outputs))
+  const worst = (['failure', 'cancelled', 'success'] as const).find((one) =>
+    ends.some(({ conclusion }) => conclusion === one),
+  )
+  return { conclusion: worst ?? 'skipped', outputs }
+}
+
+const conductRow = async (
+  conduct: Conduct,
+  job: Job,
+  needs: Readonly<Record<string, Json>>,
+  row: JobRow,
+  strategy: Json,
+  scope: Scope,
+  cancel: AbortSignal,
+): Promise<Finished> => {
+  const { state, tell, tools, signals, source, workflow, secrets, vars, notes, cleaning } = conduct
+  const { key } = row
+  const finished = (): Finished | undefined => state().jobs.get(key)?.finished ?? undefined
+  const earlier = finished()
+  if (earlier) return earlier
+  const rowScope = { ...scope, contexts: { ...scope.contexts, matrix: row.matrix, strategy } }
+  const name = (await textFrom(job.name, rowScope)) || `${job.id}${row.label}`
+  const slot = await tools.slots.take(AbortSignal.any([cancel, signals.kill])).catch(() => null)
+  try {
+    if (slot === null) {
+      await tell({ kind: 'job-ended', result: { ...nothing, job: key, conclusion: 'cancelled' } })
+    } else {
+      await tell({ kind: 'job-begins', job: key, name })
+      const given = finished() // it was started too often
+      if (given) return given
+      const order = { source, workflow, job, key, name, matrix: row.matrix, strategy, needs, secrets, vars, notes }
+      const result = await withLog(conduct, key, async (log) => {
+        const user = tools.userFor(slot.number)
+        return runJob(order, await placeFor(tools, source.run, key, user, log), { cancel, kill: signals.kill })
+      })
+      cleaning.push(removeWorkspace(join(tools.home.workspaces, source.run, key)).catch(() => undefined))
+      signals.kill.throwIfAborted()
+      await tell({ kind: 'job-ended', result: { job: key, ...(await tolerated(result, job, rowScope)) } })
+    }
+  } finally {
+    slot?.release()
+  }
+  return finished() ?? { run: source.run, ...nothing, job: key, conclusion: 'failure' }
+}
+
+/** With `continue-on-error` a failed job counts as a success. */
+const tolerated = async (result: JobResult, job: Job, scope: Scope): Promise<Omit<Finished, 'run' | 'job'>> => {
+  const isTolerated = result.conclusion === 'failure' && ((await flagFrom(job.continueOnError, scope)) ?? false)
+  return {
+    conclusion: isTolerated ? 'success' : result.conclusion,
+    outputs: { ...result.outputs },
+    steps: [...result.steps],
+    failure: result.failure,
+  }
+}
+
+const withLog = async <Result>(
+  { tools, source }: Conduct,
+  key: string,
+  work: (log: ReturnType<typeof openJobLog>) => Promise<Result>,
+): Promise<Result> => {
+  const file = await tools.logs.begin(source.run, key)
+  const log = openJobLog(file, tools.clock, () => tools.logs.grew(file))
+  try {
+    return await work(log)
+  } finally {
+    await log.close()
+    tools.logs.end(file)
+  }
+}
+
+const placeFor = async (
+  { home, clock, actions, toolchain, serverUrl }: ConductorTools,
+  run: string,
+  key: string,
+  user: JobUser | null,
+  log: ReturnType<typeof openJobLog>,
+): Promise<JobPlace> => ({
+  root: join(home.workspaces, run, key),
+  user,
+  log,
+  clock,
+  actions,
+  path: await toolchain.defaultPath(user),
+  toolCache: join(home.caches, 'tools'),
+  serverUrl: serverUrl(),
+  hasBash: await toolchain.hasBash(),
+})
+
+/** The result of a job that ran no step. */
+export const nothing = { outputs: {}, steps: [] }
