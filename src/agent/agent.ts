@@ -1,186 +1,196 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../clock.ts'
-import type { EdgeTable } from '../edge/protocol.ts'
 import { effectSync } from '../effect.ts'
 import type { Home } from '../home.ts'
-import { Problem } from '../problem.ts'
-import { writeDurably } from '../processes/files.ts'
-import { sendSignal } from '../processes/tree.ts'
-import { keepEdge } from './edge.ts'
-import { createEvents } from './events.ts'
-import { type Supervised, type Surroundings, supervise } from './instance.ts'
-import { createJournals } from './journal.ts'
-import { freePort, markedProcesses } from './launch.ts'
+import { describeError, Problem } from '../problem.ts'
+import { allPids, sendSignal } from '../processes/tree.ts'
+import { openCgroups } from './cgroups.ts'
+import { placesOf, removeDirectory } from './directory.ts'
+import { type Edges, keepEdges } from './edges.ts'
+import { type Events, openEvents } from './events.ts'
+import { SupervisedInstance, type Surroundings } from './instance.ts'
+import { markedInstance } from './leftovers.ts'
+import { type Logs, openLogs } from './logs.ts'
+import { allotPort } from './ports.ts'
 import type { Instance, InstanceSpec, RouteTable, StopOutcome } from './protocol.ts'
-import { createRecords } from './records.ts'
-import { createSealing } from './sealing.ts'
+import { newRecord, openRecords } from './records.ts'
+import { edgeRoutes, openRoutes } from './routes.ts'
+import type { Say } from './say.ts'
+import { openTraffic, type TrafficMinutes } from './traffic.ts'
 
 export type AgentOptions = {
   readonly home: Home
   readonly clock: Clock
+  /** The edge's listening socket; never accepted on here. */
   readonly listenFd: number
-  report(problem: string): void
+  readonly say: Say
+  /** From 0 to below 1; chooses ports. */
+  random(): number
 }
 
-/** The machine's agent: owns the services' processes and the edge, whatever becomes of the control plane. */
-export const createAgent = async ({ home, clock, listenFd, report }: AgentOptions) => {
-  const records = createRecords(join(home.agent, 'instances'), createSealing(home.masterKey))
-  const journals = createJournals(join(home.agent, 'logs'), clock)
-  const events = createEvents(join(home.agent, 'events.ndjson'), clock)
-  const edge = keepEdge({ clock, home: home.root, sockets: home.sockets, state: home.agent, listenFd, report })
-  const routesFile = join(home.agent, 'routes.json')
-  let routes: RouteTable = existsSync(routesFile)
-    ? JSON.parse(readFileSync(routesFile, 'utf8'))
-    : { generation: 0, routes: [] }
-  const instances = new Map<string, Supervised>()
+/** The machine's agent: owns the services' processes and the edges, whatever becomes of the control plane. See protocol.ts. */
+export type Agent = {
+  readonly edges: Edges
+  readonly events: Events
+  readonly logs: Logs
+  start(spec: InstanceSpec): Instance
+  stop(id: string): Promise<StopOutcome>
+  get(id: string): Instance | null
+  list(): Instance[]
+  settled(id: string, timeoutMs: number, signal: AbortSignal): Promise<Instance | null>
+  route(table: RouteTable): Promise<void>
+  routes(): RouteTable
+  traffic(from: number): Promise<TrafficMinutes>
+  /** With `stop` every instance and edge is ended first; with `keep` they go on and a successor takes them over. */
+  leave(instances: 'keep' | 'stop'): Promise<void>
+}
 
-  const effective = (): EdgeTable => ({
-    generation: routes.generation,
-    routes: routes.routes.map(({ hosts, service, pools }) => ({
-      hosts,
-      service,
-      pools: pools.map(({ version, weight, instances: ids }) => ({
-        version,
-        weight,
-        endpoints: ids.flatMap((id) => {
-          const instance = instances.get(id)
-          return instance ? [{ instance: id, port: instance.port(), healthy: instance.healthy() }] : []
-        }),
-      })),
-    })),
+const tidyMs = 3_600_000
+const lastAnswersMs = 5_000
+
+/** Takes over what is on disk and running; resolves when the edge routes by it. */
+export const createAgent = async ({ home, clock, listenFd, say, random }: AgentOptions): Promise<Agent> => {
+  const recordsDirectory = join(home.agent, 'instances')
+  const logsDirectory = join(home.agent, 'logs')
+  for (const path of [recordsDirectory, logsDirectory]) mkdirSync(path, { recursive: true, mode: 0o700 })
+  const records = openRecords(home, recordsDirectory, say)
+  const events = openEvents(join(home.agent, 'events.ndjson'))
+  const logs = openLogs(logsDirectory, clock, say)
+  const routes = openRoutes(join(home.agent, 'routes.json'))
+  const traffic = openTraffic(join(home.agent, 'traffic.json'), () => randomBytes(8).toString('hex'))
+  const cgroups = openCgroups(cgroupName(home), clock, say)
+  const instances = new Map<string, SupervisedInstance>()
+  const edges = keepEdges({
+    home,
+    clock,
+    listenFd,
+    traffic,
+    say,
+    routes: () => edgeRoutes(routes.table(), (id) => instances.get(id)?.endpoint() ?? null),
   })
 
+  const isRouted = (id: string): boolean =>
+    routes.table().routes.some(({ pools }) => pools.some((pool) => pool.instances.includes(id)))
+  const allotting = new Set<number>()
   const around: Surroundings = {
     clock,
     records,
-    home: home.root,
-    directoryOf: (id) => join(home.instances, id),
-    spoolOf: journals.spoolOf,
-    takenPorts: () => new Set([...instances.values()].map((instance) => instance.port())),
-    changed: () =>
-      edge
-        .route(effective())
-        .catch((error: unknown) => report(`the edge was not told: ${error instanceof Error ? error.message : error}`)),
-    happened: events.add,
-    inFlight: edge.inFlight,
-    report,
+    events,
+    cgroups,
+    instances: home.instances,
+    spools: ({ id, owner }) => logs.follow(id, owner),
+    releaseSpools: (id) => logs.release(id),
+    allotPort: async () => {
+      const taken = [...instances.values()].flatMap(({ port }) => port ?? [])
+      const port = await allotPort(new Set([...taken, ...allotting]), random)
+      allotting.add(port) // until its instance has it in its record, which a failed start never does
+      setTimeout(() => allotting.delete(port), 10_000).unref()
+      return port
+    },
+    changed: (id) => (isRouted(id) ? edges.push() : Promise.resolve()),
+    inFlight: (id) => edges.inFlight(id),
   }
 
-  const take = (instance: Supervised): void => {
-    instances.set(instance.id, instance)
-    journals.follow(instance.id, instance.spec.owner)
+  const stopAndForget = async (instance: SupervisedInstance): Promise<StopOutcome> => {
+    const outcome = await instance.stop()
+    if (instances.get(instance.spec.id) === instance) instances.delete(instance.spec.id)
+    return outcome
+  }
+  const goOn = (instance: SupervisedInstance): void => {
+    instance.begin()
+    if (instance.isStopping)
+      stopAndForget(instance).catch((error: unknown) => say(`${instance.spec.id}: ${describeError(error)}`))
   }
 
-  /** Ends processes of ours that no record speaks of: they were started in the instant before a crash. */
-  const endUnknown = (): void => {
-    for (const { pid, instance } of markedProcesses(home.root))
-      if (!instances.has(instance)) effectSync('agent.kill-unknown', () => sendSignal(pid, 'SIGKILL'))
-  }
-
-  mkdirSync(home.agent, { recursive: true, mode: 0o700 })
-  for (const record of records.all(report)) take(supervise(record, around))
-  endUnknown()
-  await edge.ready()
-  for (const instance of [...instances.values()]) {
-    const beginning = instance.begin().then(() => {
-      if (instance.view().state === 'stopping') forget(instance.id)
-    })
-    beginning.catch((error: unknown) => report(`instance ${instance.id}: ${error}`))
-  }
-  await around.changed()
-  const tidying = setInterval(() => journals.tidy(), 3600_000).unref()
-
-  function forget(id: string): void {
-    instances.delete(id)
-    journals.release(id)
-  }
+  for (const record of records.load()) instances.set(record.spec.id, new SupervisedInstance(record, around))
+  await clearUnknown({ home, instances, cgroups, logs, logsDirectory, say })
+  await edges.push()
+  for (const instance of instances.values()) goOn(instance)
+  const tidying = setInterval(() => logs.tidy(), tidyMs).unref()
 
   return {
-    edge,
+    edges,
     events,
-    journals,
-    start: async (spec: InstanceSpec): Promise<Instance> => {
+    logs,
+    start: (spec) => {
       const known = instances.get(spec.id)
       if (known) {
-        if (JSON.stringify(known.spec) === JSON.stringify(spec)) return known.view()
+        if (isDeepStrictEqual(known.spec, spec) && !known.isStopping) return known.view()
         throw new Problem({
-          kind: 'instance-exists',
+          kind: known.isStopping ? 'instance-stopping' : 'instance-exists',
           status: 409,
-          detail: `the instance ${spec.id} is there already, from another specification`,
-          next: 'stop it first, or choose another name',
+          detail: `the instance ${spec.id} ${known.isStopping ? 'is being stopped' : 'is there with another specification'}`,
+          next: 'choose another id, or start it again once it is stopped',
         })
       }
-      const port = spec.port ?? (await freePort(around.takenPorts()))
-      const record = {
-        spec,
-        port,
-        process: null,
-        startedAt: null,
-        restarts: 0,
-        lastExit: null,
-        provenAt: null,
-        phase: 'running' as const,
-      }
-      records.write(record)
-      const instance = supervise(record, around)
-      take(instance)
-      await instance.begin()
+      const record = newRecord(spec)
+      records.save(record)
+      const instance = new SupervisedInstance(record, around)
+      instances.set(spec.id, instance)
+      goOn(instance)
       return instance.view()
     },
-    stop: async (id: string): Promise<StopOutcome> => {
+    stop: async (id) => {
       const instance = instances.get(id)
-      if (!instance) return { kind: 'absent' }
-      const outcome = await instance.stop()
-      forget(id)
-      return outcome
+      return instance ? stopAndForget(instance) : { kind: 'absent' }
     },
-    get: (id: string): Instance | null => instances.get(id)?.view() ?? null,
-    list: (): Instance[] => [...instances.values()].map((instance) => instance.view()),
-    /** The instance once it is healthy or failed, or as it is when the time is over. */
-    settled: async (id: string, timeoutMs: number): Promise<Instance | null> => {
+    get: (id) => instances.get(id)?.view() ?? null,
+    list: () => [...instances.values()].map((instance) => instance.view()),
+    settled: async (id, timeoutMs, signal) => {
       const instance = instances.get(id)
-      if (!instance) return null
-      const over = () => ['healthy', 'failed', 'stopping'].includes(instance.view().state)
-      if (!over())
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(done, timeoutMs)
-          const forgetListener = instance.onChange(() => {
-            if (over()) done()
-          })
-          function done() {
-            clearTimeout(timer)
-            forgetListener()
-            resolve()
-          }
-        })
-      return instance.view()
+      await instance?.settled(timeoutMs, signal)
+      return instance?.view() ?? null
     },
-    route: async (table: RouteTable): Promise<void> => {
-      if (table.generation < routes.generation)
-        throw new Problem({
-          kind: 'routes-outdated',
-          status: 409,
-          detail: `routes of generation ${table.generation} came after those of ${routes.generation}`,
-          next: 'read the routes and try again',
-        })
-      effectSync('agent.write-routes', () => writeDurably(routesFile, JSON.stringify(table)))
-      routes = table
-      await edge.route(effective())
+    route: async (table) => {
+      routes.replace(table)
+      await edges.push()
     },
-    routes: (): RouteTable => routes,
-    /** Leaves; with `stop` every instance and the edge are ended first, in no hurry. */
-    shutdown: async (what: 'keep' | 'stop'): Promise<void> => {
+    routes: () => routes.table(),
+    traffic: async (from) => {
+      await edges.count()
+      return traffic.since(from)
+    },
+    leave: async (how) => {
       clearInterval(tidying)
-      if (what === 'stop') {
-        await Promise.all([...instances.values()].map((instance) => instance.stop().then(() => forget(instance.id))))
-        await edge.stop()
+      if (how === 'stop') {
+        const edgesEnd = edges.end(lastAnswersMs)
+        await Promise.all([...instances.values()].map(stopAndForget))
+        await edgesEnd
       } else {
-        for (const instance of instances.values()) instance.abandon()
-        edge.leave()
+        for (const instance of instances.values()) instance.leave()
+        edges.leave()
       }
-      journals.close()
+      logs.close()
     },
   }
 }
-export type Agent = Awaited<ReturnType<typeof createAgent>>
+
+/** Two homes on one machine may have instances of the same name. */
+const cgroupName = (home: Home): string => `headway-${home.agent.replace(/[^a-zA-Z0-9]+/g, '-').slice(-80)}`
+
+type Known = {
+  readonly home: Home
+  readonly instances: ReadonlyMap<string, SupervisedInstance>
+  readonly cgroups: ReturnType<typeof openCgroups>
+  readonly logs: Logs
+  readonly logsDirectory: string
+  readonly say: Say
+}
+
+/** Ends and removes what no record speaks of: what is left of instances whose record went, and of starts that never had one. */
+const clearUnknown = async ({ home, instances, cgroups, logs, logsDirectory, say }: Known): Promise<void> => {
+  for (const pid of allPids()) {
+    const id = markedInstance(pid, home.instances)
+    if (id === null || instances.has(id)) continue
+    say(`process ${pid} belongs to no instance that is known (${id}) and is ended`)
+    effectSync('agent.unknown-kill', () => sendSignal(pid, 'SIGKILL'))
+  }
+  for (const id of cgroups.ids()) if (!instances.has(id)) await cgroups.remove(id)
+  for (const id of readdirSync(home.instances))
+    if (!instances.has(id)) await removeDirectory(placesOf(home.instances, id))
+  for (const id of readdirSync(logsDirectory)) if (!instances.has(id)) logs.release(id)
+  logs.tidy()
+}

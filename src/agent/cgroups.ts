@@ -1,91 +1,172 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Clock } from '../clock.ts'
+import { effect, effectSync } from '../effect.ts'
+import { describeError } from '../problem.ts'
+import { sendSignal } from '../processes/tree.ts'
 import type { InstanceSpec } from './protocol.ts'
+import type { Say } from './say.ts'
 
-/** The kernel's accounts for one instance. Where they cannot be made the instance runs without limits. */
-export type Cgroup = {
-  /** Directories; a process is put into an account by writing its number to `cgroup.procs` there. */
-  readonly directories: readonly string[]
-  members(): number[]
-  memoryBytes(): number | null
-  /** How often the kernel ended a process of it for want of memory. */
-  outOfMemoryKills(): number
-  remove(): void
+type Limits = InstanceSpec['limits']
+
+/** Limits of instances by the kernel's control groups; where they cannot be written, nothing is limited and the log says so. */
+export type Cgroups = {
+  readonly enforced: boolean
+  /** Makes the groups of an instance, or sets their limits again. */
+  prepare(id: string, limits: Limits): void
+  place(id: string, pid: number): void
+  members(id: string): number[]
+  /** How often the kernel has killed a process of it for want of memory. */
+  outOfMemoryKills(id: string): number
+  /** What its processes hold, without caches; null when not known. */
+  memoryBytes(id: string): number | null
+  /** Kills whoever is left in it and removes it. */
+  remove(id: string): Promise<void>
+  /** The ids that have groups. */
+  ids(): string[]
 }
 
-const mount = '/sys/fs/cgroup'
-const period = 100_000
-
-/** Makes the accounts that the limits need (and one for the members at least); null where cgroups cannot be written. */
-export const makeCgroup = (id: string, { memoryBytes, cpus, processes }: InstanceSpec['limits']): Cgroup | null => {
-  try {
-    return existsSync(join(mount, 'cgroup.controllers'))
-      ? unified(id, memoryBytes, cpus, processes)
-      : separate(id, memoryBytes, cpus, processes)
-  } catch {
-    return null // read-only, or not ours
-  }
+/** What differs between version 1 (a tree for each controller) and version 2 (one tree). */
+type Version = {
+  /** The directories of a group's name, one in each tree. */
+  readonly trees: readonly string[]
+  readonly settings: (limits: Limits) => readonly (readonly [file: string, value: string])[]
+  readonly kills: readonly [tree: string, file: string]
+  readonly memory: readonly [tree: string, key: string]
 }
 
-const unified = (id: string, memoryBytes: number | null, cpus: number | null, processes: number | null): Cgroup => {
-  const parent = join(mount, 'headway')
-  const directory = join(parent, id)
-  mkdirSync(parent, { recursive: true })
-  for (const at of [mount, parent]) writeFileSync(join(at, 'cgroup.subtree_control'), '+memory +cpu +pids')
-  mkdirSync(directory, { recursive: true })
-  if (memoryBytes !== null) writeFileSync(join(directory, 'memory.max'), String(memoryBytes))
-  if (cpus !== null) writeFileSync(join(directory, 'cpu.max'), `${Math.round(cpus * period)} ${period}`)
-  if (processes !== null) writeFileSync(join(directory, 'pids.max'), String(processes))
-  return cgroupOf([directory], join(directory, 'memory.current'), join(directory, 'memory.events'))
-}
+const periodMicroseconds = 100_000
+const quotaOf = (cpus: number): number => Math.max(1_000, Math.round(cpus * periodMicroseconds))
 
-const separate = (id: string, memoryBytes: number | null, cpus: number | null, processes: number | null): Cgroup => {
-  const account = (controller: string): string => {
-    const directory = join(mount, controller, 'headway', id)
-    mkdirSync(directory, { recursive: true })
-    return directory
-  }
-  const memory = account('memory')
-  if (memoryBytes !== null) writeFileSync(join(memory, 'memory.limit_in_bytes'), String(memoryBytes))
-  const directories = [memory]
-  if (cpus !== null) {
-    const cpu = account('cpu')
-    writeFileSync(join(cpu, 'cpu.cfs_period_us'), String(period))
-    writeFileSync(join(cpu, 'cpu.cfs_quota_us'), String(Math.round(cpus * period)))
-    directories.push(cpu)
-  }
-  if (processes !== null) {
-    const pids = account('pids')
-    writeFileSync(join(pids, 'pids.max'), String(processes))
-    directories.push(pids)
-  }
-  return cgroupOf(directories, join(memory, 'memory.usage_in_bytes'), join(memory, 'memory.oom_control'))
-}
-
-const cgroupOf = (directories: readonly string[], usage: string, events: string): Cgroup => ({
-  directories,
-  members: () => [
-    ...new Set(
-      directories.flatMap((directory) => read(join(directory, 'cgroup.procs')).split('\n').filter(Boolean).map(Number)),
-    ),
-  ],
-  memoryBytes: () => {
-    const text = read(usage).trim()
-    return text === '' ? null : Number(text)
-  },
-  outOfMemoryKills: () => Number(/^oom_kill (\d+)$/m.exec(read(events))?.[1] ?? 0),
-  remove: () => {
-    for (const directory of directories) {
-      try {
-        rmdirSync(directory)
-      } catch {
-        // a process of it is still ending; an empty account left behind costs nothing and is used again under the same name
+/** `name` is this home's own part of the trees. */
+export const openCgroups = (name: string, clock: Clock, say: Say, root = '/sys/fs/cgroup'): Cgroups => {
+  const version = findVersion(root, name, say)
+  const paths = (id: string): string[] => version?.trees.map((tree) => join(tree, id)) ?? []
+  const members = (id: string): number[] => [...new Set(paths(id).flatMap(pidsIn))]
+  return {
+    enforced: version !== null,
+    prepare: (id, limits) => {
+      if (!version) return
+      effectSync('agent.cgroup-make', () => {
+        for (const path of paths(id)) mkdirSync(path, { recursive: true })
+      })
+      for (const [file, value] of version.settings(limits)) {
+        const target = version.trees.map((tree) => join(tree, id, file)).find((path) => existsSync(path))
+        if (target === undefined) continue // a kernel without it, such as one without swap accounting
+        try {
+          effectSync('agent.cgroup-limit', () => writeFileSync(target, value))
+        } catch (error) {
+          say(`${id}: the limit ${file} = ${value} is not enforced: ${describeError(error)}`)
+        }
       }
-    }
-  },
-})
+    },
+    place: (id, pid) => {
+      for (const path of paths(id))
+        effectSync('agent.cgroup-place', () => writeFileSync(join(path, 'cgroup.procs'), String(pid)))
+    },
+    members,
+    outOfMemoryKills: (id) => {
+      if (!version) return 0
+      const [tree, file] = version.kills
+      return Number(keyIn(join(tree, id, file), 'oom_kill') ?? 0)
+    },
+    memoryBytes: (id) => {
+      if (!version) return null
+      const [tree, key] = version.memory
+      return keyIn(join(tree, id, 'memory.stat'), key)
+    },
+    remove: async (id) => {
+      for (let round = 0; round < 200; round += 1) {
+        const left = members(id)
+        for (const pid of left) effectSync('agent.cgroup-kill', () => sendSignal(pid, 'SIGKILL'))
+        const present = paths(id).filter((path) => existsSync(path))
+        if (present.length === 0) return
+        await effect('agent.cgroup-remove', () => present.forEach(tryRemove))
+        if (present.some((path) => existsSync(path))) await clock.sleep(5 + round)
+      }
+      say(`${id}: its control group cannot be removed`)
+    },
+    ids: () => [...new Set(version?.trees.flatMap(directoriesIn) ?? [])],
+  }
+}
 
-const read = (file: string): string => {
+const findVersion = (root: string, name: string, say: Say): Version | null => {
+  try {
+    if (existsSync(join(root, 'memory', 'memory.limit_in_bytes'))) return versionOne(root, name)
+    if (existsSync(join(root, 'cgroup.controllers'))) return versionTwo(root, name)
+    say('limits of memory, CPU and processes are not enforced: no control groups are mounted')
+  } catch (error) {
+    say(`limits of memory, CPU and processes are not enforced: ${describeError(error)}`)
+  }
+  return null
+}
+
+const versionOne = (root: string, name: string): Version => {
+  const trees = ['memory', 'cpu', 'pids']
+    .filter((one) => existsSync(join(root, one)))
+    .map((one) => join(root, one, name))
+  effectSync('agent.cgroup-root', () => {
+    for (const tree of trees) mkdirSync(tree, { recursive: true })
+  })
+  const memory = join(root, 'memory', name)
+  return {
+    trees,
+    settings: ({ memoryBytes, cpus, processes }) => [
+      ['memory.limit_in_bytes', String(memoryBytes ?? -1)],
+      ['memory.memsw.limit_in_bytes', String(memoryBytes ?? -1)], // else swap would take what is beyond
+      ['cpu.cfs_period_us', String(periodMicroseconds)],
+      ['cpu.cfs_quota_us', String(cpus === null ? -1 : quotaOf(cpus))],
+      ['pids.max', String(processes ?? 'max')],
+    ],
+    kills: [memory, 'memory.oom_control'],
+    memory: [memory, 'total_rss'],
+  }
+}
+
+const versionTwo = (root: string, name: string): Version => {
+  const tree = join(root, name)
+  effectSync('agent.cgroup-tree', () => {
+    writeFileSync(join(root, 'cgroup.subtree_control'), '+memory +cpu +pids')
+    mkdirSync(tree, { recursive: true })
+    writeFileSync(join(tree, 'cgroup.subtree_control'), '+memory +cpu +pids')
+  })
+  return {
+    trees: [tree],
+    settings: ({ memoryBytes, cpus, processes }) => [
+      ['memory.max', String(memoryBytes ?? 'max')],
+      ['memory.swap.max', memoryBytes === null ? 'max' : '0'],
+      ['cpu.max', `${cpus === null ? 'max' : quotaOf(cpus)} ${periodMicroseconds}`],
+      ['pids.max', String(processes ?? 'max')],
+    ],
+    kills: [tree, 'memory.events'],
+    memory: [tree, 'anon'],
+  }
+}
+
+const pidsIn = (path: string): number[] =>
+  readOrEmpty(join(path, 'cgroup.procs')).split('\n').filter(Boolean).map(Number)
+
+const keyIn = (file: string, key: string): number | null => {
+  const line = readOrEmpty(file)
+    .split('\n')
+    .find((one) => one.startsWith(`${key} `))
+  return line === undefined ? null : Number(line.slice(key.length + 1))
+}
+
+const directoriesIn = (path: string): string[] =>
+  existsSync(path)
+    ? readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? entry.name : []))
+    : []
+
+const tryRemove = (path: string): void => {
+  try {
+    rmdirSync(path)
+  } catch {
+    // its processes are still ending
+  }
+}
+
+const readOrEmpty = (file: string): string => {
   try {
     return readFileSync(file, 'utf8')
   } catch {

@@ -1,42 +1,121 @@
-import { constants } from 'node:fs'
-import { chmod, chown, copyFile, link, lstat, mkdir, opendir, readlink, rm, symlink } from 'node:fs/promises'
+import {
+  chmodSync,
+  chownSync,
+  constants,
+  copyFileSync,
+  type Dirent,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { effect } from '../effect.ts'
+import { isRoot } from '../home.ts'
+import { Problem } from '../problem.ts'
+import type { RunAs } from '../processes/command.ts'
 import type { InstanceSpec } from './protocol.ts'
 
-/** An instance's own directory: `app` with the release's files, `home` and `tmp`. */
-export const prepareDirectory = (
-  directory: string,
-  { files, user }: Pick<InstanceSpec, 'files' | 'user'>,
-): Promise<void> =>
-  effect('agent.prepare-directory', async () => {
-    await rm(directory, { recursive: true, force: true }) // what a crash left of an earlier attempt
-    await mkdir(directory, { recursive: true, mode: 0o711 })
-    await chmod(directory, 0o711)
-    for (const name of ['app', 'home', 'tmp']) await own(join(directory, name), user)
-    if (files) await clone(files, join(directory, 'app'), user)
-  })
+export type InstancePlaces = {
+  readonly root: string
+  readonly app: string
+  readonly home: string
+  readonly tmp: string
+}
 
-/** The instance's user owns the directories, and so may add and remove; the files stay those of the release, which nobody may change. */
-const clone = async (from: string, to: string, user: InstanceSpec['user']): Promise<void> => {
-  for await (const entry of await opendir(from)) {
-    const source = join(from, entry.name)
-    const target = join(to, entry.name)
-    if (entry.isDirectory()) {
-      await own(target, user)
-      await clone(source, target, user)
-    } else if (entry.isSymbolicLink()) await symlink(await readlink(source), target)
-    else if (user) await link(source, target).catch(() => copyFile(source, target))
-    else await copyFile(source, target, constants.COPYFILE_FICLONE)
+export const placesOf = (instances: string, id: string): InstancePlaces => {
+  const root = join(instances, id)
+  return { root, app: join(root, 'app'), home: join(root, 'home'), tmp: join(root, 'tmp') }
+}
+
+/** Makes the instance's own directory anew, whatever an interrupted try left there. Throws a Problem when its files are gone. */
+export const prepareDirectory = async (
+  places: InstancePlaces,
+  { files, user, id }: Pick<InstanceSpec, 'files' | 'user' | 'id'>,
+): Promise<void> => {
+  if (files !== null && !statSync(files, { throwIfNoEntry: false })?.isDirectory())
+    throw new Problem({
+      kind: 'files-missing',
+      status: 409,
+      detail: `the files of instance ${id} are not there: ${files} is no directory`,
+      next: 'deploy again',
+    })
+  await removeDirectory(places)
+  const owner = isRoot() ? user : null
+  await effect('agent.directory-make', async () => {
+    // Only its own group passes: other services' users see neither its files nor their names.
+    makeDirectory(places.root, 0o710, owner && { uid: 0, gid: owner.gid })
+    makeDirectory(places.home, 0o700, owner)
+    makeDirectory(places.tmp, 0o700, owner)
+    makeDirectory(places.app, 0o755, owner)
+    if (files !== null) await clone(files, places.app, owner)
+  })
+}
+
+export const removeDirectory = (places: InstancePlaces): Promise<void> =>
+  effect('agent.directory-remove', () => rm(places.root, { recursive: true, force: true, maxRetries: 3 }))
+
+/** Where the program starts; a Problem when that is no directory or a link leads out of the instance's own. */
+export const workingDirectoryOf = (places: InstancePlaces, spec: Pick<InstanceSpec, 'workingDirectory' | 'id'>) => {
+  const wanted = join(places.app, spec.workingDirectory)
+  const isDirectory = statSync(wanted, { throwIfNoEntry: false })?.isDirectory() ?? false
+  if (isDirectory && `${realpathSync(wanted)}/`.startsWith(`${realpathSync(places.app)}/`)) return wanted
+  throw new Problem({
+    kind: 'no-working-directory',
+    status: 409,
+    detail: `${spec.workingDirectory} is not a directory of instance ${spec.id}`,
+    next: 'put the directory into the release, or start elsewhere',
+  })
+}
+
+const makeDirectory = (path: string, mode: number, owner: RunAs | null): void => {
+  mkdirSync(path)
+  if (owner) chownSync(path, owner.uid, owner.gid)
+  chmodSync(path, mode)
+}
+
+/** One directory at a time, the event loop in between: an image may hold ten thousands of files. */
+const clone = async (from: string, to: string, owner: RunAs | null): Promise<void> => {
+  const entries = readdirSync(from, { withFileTypes: true })
+  for (const entry of entries) if (!entry.isDirectory()) cloneEntry(entry, from, to, owner)
+  for (const entry of entries) {
+    if (!entry.isDirectory()) continue
+    makeDirectory(join(to, entry.name), 0o755, owner)
+    await new Promise((turn) => setImmediate(turn))
+    await clone(join(from, entry.name), join(to, entry.name), owner)
   }
 }
 
-const own = async (directory: string, user: InstanceSpec['user']): Promise<void> => {
-  await mkdir(directory, { mode: 0o700 })
-  if (user) await chown(directory, user.uid, user.gid)
+const cloneEntry = (entry: Dirent, from: string, to: string, owner: RunAs | null): void => {
+  const [source, target] = [join(from, entry.name), join(to, entry.name)]
+  if (entry.isSymbolicLink()) symlinkSync(readlinkSync(source), target)
+  if (!entry.isFile()) return // a socket or device is no part of a release
+  const status = statSync(source)
+  // A link is the very file of the release: it must be nobody's whom the service could be, and readable to it.
+  if (owner && isSharable(status, owner) && tryLink(source, target)) return
+  copyFileSync(source, target, constants.COPYFILE_FICLONE)
+  if (owner) chownSync(target, 0, owner.gid)
+  chmodSync(target, owner ? (status.mode & 0o100 ? 0o550 : 0o440) : (status.mode & 0o777) | 0o600)
 }
 
-export const removeDirectory = (directory: string): Promise<void> =>
-  effect('agent.remove-directory', async () => {
-    if (await lstat(directory).catch(() => null)) await rm(directory, { recursive: true, force: true, maxRetries: 3 })
-  })
+const isSharable = ({ mode, uid, gid }: Stats, owner: RunAs): boolean => {
+  const isWritable = uid === owner.uid || (mode & 0o002) !== 0 || (gid === owner.gid && (mode & 0o020) !== 0)
+  const isReadable = (mode & 0o004) !== 0 && ((mode & 0o100) === 0 || (mode & 0o001) !== 0)
+  return !isWritable && isReadable && (mode & 0o6000) === 0
+}
+
+const tryLink = (source: string, target: string): boolean => {
+  try {
+    linkSync(source, target)
+    return true
+  } catch (error) {
+    // another file system, or more links than a file can have
+    if (error instanceof Error && 'code' in error && (error.code === 'EXDEV' || error.code === 'EMLINK')) return false
+    throw error
+  }
+}

@@ -1,106 +1,85 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import type { Clock } from '../clock.ts'
 import { effectSync } from '../effect.ts'
-import { allPids, environmentOf } from '../processes/tree.ts'
-import type { Cgroup } from './cgroups.ts'
-import type { InstanceSpec } from './protocol.ts'
+import { isRoot } from '../home.ts'
+import { identityOf, isAlive, type ProcessIdentity } from '../processes/tree.ts'
+import type { Exit, InstanceSpec } from './protocol.ts'
 
-/** By these two variables every process of an instance is found again, whoever its parent is by then. */
-export const instanceMarker = 'HEADWAY_INSTANCE'
-export const agentMarker = 'HEADWAY_AGENT'
+/** A process of an instance, started by this agent or by one before it. */
+export type Running = { readonly identity: ProcessIdentity; readonly exited: Promise<Exit> }
 
-/** Processes that carry the marks of this agent, each with the instance that it belongs to. */
-export const markedProcesses = (home: string): { pid: number; instance: string }[] =>
-  allPids().flatMap((pid) => {
-    const environment = environmentOf(pid)
-    if (!environment.includes(`${agentMarker}=${home}`)) return []
-    const mark = environment.find((entry) => entry.startsWith(`${instanceMarker}=`))
-    return mark === undefined ? [] : [{ pid, instance: mark.slice(instanceMarker.length + 1) }]
-  })
+/** Started, but waiting: `release` lets the program begin; if the agent dies before, it never does. */
+export type Gated = { readonly running: Running; release(): void }
 
-const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((file) => existsSync(file))
+export type Launch = Pick<InstanceSpec, 'argv' | 'user'> & {
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
+  readonly stdout: number
+  readonly stderr: number
+}
 
 /**
- * The command that puts itself into its accounts, gives up its rights and becomes the service: in this order, so that nothing of the service
- * runs outside its limits or with rights it must not have.
+ * A shell of the instance's own user waits for a word on descriptor 3 and then becomes the program, so that its identity is
+ * written down and it is in its control group before it runs. Everything of the service's (LD_PRELOAD, PATH) works only there,
+ * never in a process of root.
  */
-export const launchCommand = (
-  spec: InstanceSpec,
-  cgroup: Cgroup | null,
-): { argv: readonly string[]; dropsRights: boolean } => {
-  const user = spec.user
-  const drop =
-    user && setpriv
-      ? [setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', '--no-new-privs', '--']
-      : []
-  if (!cgroup || (user && !setpriv)) return { argv: [...drop, ...spec.argv], dropsRights: drop.length > 0 }
-  const script = 'until [ "$1" = -- ]; do echo $$ >"$1/cgroup.procs" || exit 125; shift; done; shift; exec "$@"'
-  return {
-    argv: ['/bin/sh', '-c', script, 'sh', ...cgroup.directories, '--', ...drop, ...spec.argv],
-    dropsRights: drop.length > 0,
-  }
+const gate = 'read -r go <&3 || exit 125; exec 3<&-; exec "$@"'
+
+const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path))
+
+/** Rejects when no process could be made. */
+export const launch = async (
+  { argv, user, cwd, env, stdout, stderr }: Launch,
+  outOfMemory: () => boolean,
+  clock: Clock,
+): Promise<Gated> => {
+  const runAs = isRoot() ? user : null
+  // The service and all that it starts never gain a privilege, whatever set-user-id program they find.
+  const harden = runAs && setpriv ? [setpriv, '--no-new-privs', '--'] : []
+  const child = effectSync('agent.instance-spawn', () =>
+    spawn('/bin/sh', ['-c', gate, 'headway', ...harden, ...argv], {
+      cwd,
+      env: { ...env },
+      stdio: ['ignore', stdout, stderr, 'pipe'],
+      detached: true,
+      ...(runAs ? { uid: runAs.uid, gid: runAs.gid } : {}),
+    }),
+  )
+  const exited = exitOf(child, outOfMemory, clock)
+  const pid = await pidOf(child)
+  const identity = identityOf(pid) ?? { pid, start: 'ended at once' }
+  return { running: { identity, exited }, release: () => openGate(child) }
 }
 
-/** Starts the process of an instance, its output appended to the spool files. */
-export const launch = (options: {
-  spec: InstanceSpec
-  port: number
-  directory: string
-  spool: { stdout: string; stderr: string }
-  cgroup: Cgroup | null
-  home: string
-}): ChildProcess => {
-  const { spec, port, directory, spool, cgroup, home } = options
-  const { argv, dropsRights } = launchCommand(spec, cgroup)
-  const [program = '', ...words] = argv
-  const stdout = openSync(spool.stdout, 'a', 0o600)
-  const stderr = openSync(spool.stderr, 'a', 0o600)
-  try {
-    return effectSync('agent.spawn', () =>
-      spawn(program, words, {
-        cwd: join(directory, 'app', spec.workingDirectory),
-        detached: true,
-        stdio: ['ignore', stdout, stderr],
-        env: {
-          PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
-          HOST: '127.0.0.1',
-          ...spec.env,
-          PORT: String(port),
-          HOME: join(directory, 'home'),
-          TMPDIR: join(directory, 'tmp'),
-          [instanceMarker]: spec.id,
-          [agentMarker]: home,
-        },
-        ...(spec.user && !dropsRights ? { uid: spec.user.uid, gid: spec.user.gid } : {}),
-      }),
-    )
-  } finally {
-    closeSync(stdout)
-    closeSync(stderr)
-  }
-}
-
-/** A port that is free on loopback at this moment and that none of those given has. */
-export const freePort = async (taken: ReadonlySet<number>): Promise<number> => {
-  for (;;) {
-    const port = await new Promise<number>((resolve, reject) => {
-      const server = createServer()
-      server.once('error', reject)
-      server.listen(0, '127.0.0.1', () => {
-        const address = server.address()
-        server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-      })
-    })
-    if (!taken.has(port)) return port
-  }
-}
-
-/** Whether somebody listens on this loopback port already. */
-export const isTaken = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(true))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(false)))
+const pidOf = (child: ChildProcess): Promise<number> =>
+  new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('spawn', () => (child.pid === undefined ? reject(new Error('it has no pid')) : resolve(child.pid)))
   })
+
+const openGate = (child: ChildProcess): void => {
+  const pipe = child.stdio[3]
+  if (!pipe || !('write' in pipe)) throw new Error('the gate has no pipe')
+  pipe.on('error', () => {}) // it has ended already
+  pipe.end('go\n', () => pipe.destroy())
+}
+
+const exitOf = (child: ChildProcess, outOfMemory: () => boolean, clock: Clock): Promise<Exit> =>
+  new Promise((resolve) => {
+    child.once('exit', (exitCode, signal) => {
+      child.stdio[3]?.destroy()
+      resolve({ exitCode, signal, outOfMemory: exitCode !== 0 && outOfMemory(), at: clock.now() })
+    })
+  })
+
+const adoptedLookMs = 100
+
+/** Watches a process that an agent before this one had started; how it ends cannot be known but for what the kernel counts. */
+export const adopt = (identity: ProcessIdentity, outOfMemory: () => boolean, clock: Clock): Running => ({
+  identity,
+  exited: (async (): Promise<Exit> => {
+    while (isAlive(identity)) await clock.sleep(adoptedLookMs)
+    return { exitCode: null, signal: null, outOfMemory: outOfMemory(), at: clock.now() }
+  })(),
+})

@@ -1,57 +1,86 @@
-import { fstatSync, readFileSync } from 'node:fs'
-import { request } from 'node:http'
+import { fstatSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../clock.ts'
 import { homeAt } from '../home.ts'
 import { describeError } from '../problem.ts'
 import { createAgent } from './agent.ts'
+import { fields, text, whole } from './check.ts'
+import { takeLock } from './lock.ts'
+import { openLog } from './say.ts'
 import { serveAgent } from './server.ts'
 import { agentListenFd } from './start.ts'
 
+// The agent's process: `node src/agent/main.ts --home <root>` with the edge's listening socket as descriptor 3 (see start.ts).
+process.umask(0o022) // the services inherit it, whatever the shell's was that started Headway
 const { values } = parseArgs({ options: { home: { type: 'string' } } })
 const home = homeAt(values.home)
-const socket = join(home.sockets, 'agent.sock')
 const startedAt = Date.now()
-const report = (problem: string): void => console.error(`${new Date().toISOString()} ${problem}`)
+const say = openLog(join(home.agent, 'agent.log'))
 
-process.on('SIGHUP', () => undefined) // the terminal that started Headway may go
+process.on('SIGHUP', () => {}) // the terminal of whoever started Headway may go
 process.on('uncaughtException', (error) => {
-  report(`the agent ends: ${error.stack ?? describeError(error)}`)
+  say(`ends: ${error.stack ?? describeError(error)}`)
   process.exit(70) // the edge starts a successor
 })
 
-if (await answers(socket)) {
-  report('another agent answers for this home; this one ends')
-  process.exit(0)
-}
-if (!fstatSync(agentListenFd).isSocket()) {
-  report(`descriptor ${agentListenFd} is no socket: the agent is started by startAgent()`)
+if (!isSocket(agentListenFd)) {
+  process.stderr.write(
+    `descriptor ${agentListenFd} is no socket: an agent is started by startAgent() in src/agent/start.ts\n`,
+  )
   process.exit(64)
 }
+for (const path of [home.agent, home.sockets]) mkdirSync(path, { recursive: true, mode: 0o700 })
+mkdirSync(home.instances, { recursive: true, mode: 0o711 })
+if (!isOursAlone(home.sockets)) {
+  say(`${home.sockets} belongs to another user or is open to others; remove it and start again`)
+  process.exit(77)
+}
+if (!takeLock(home.agent)) {
+  say('another agent serves this home; this one ends')
+  process.exit(0)
+}
 
-const listening: { host: string; port: number } = JSON.parse(readFileSync(join(home.agent, 'listening.json'), 'utf8'))
-const agent = await createAgent({ home, clock: systemClock, listenFd: agentListenFd, report })
-await serveAgent(agent, {
-  socket,
+const listening = readListening(join(home.agent, 'listening.json'))
+const agent = await createAgent({ home, clock: systemClock, listenFd: agentListenFd, say, random: Math.random })
+await serveAgent({
+  agent,
+  socketPath: join(home.sockets, 'agent.sock'),
   health: () => ({
-    version: '0.1.0',
+    version: ownVersion(),
     pid: process.pid,
     startedAt,
-    edge: { pid: agent.edge.pid(), port: listening.port, host: listening.host },
+    edge: { pid: agent.edges.pid(), ...listening },
   }),
-  leave: () => process.exit(0),
+  left: () => process.exit(0),
 })
-report(`agent ${process.pid} is ready`)
-
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const asking = request({ socketPath: path, path: '/health', timeout: 2000 }, (answer) => {
-      answer.resume()
-      resolve(true)
-    })
-    asking.on('timeout', () => asking.destroy())
-    asking.on('error', () => resolve(false))
-    asking.end()
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  process.once(signal, () => {
+    say(`${signal}: leaves; instances and edge go on`)
+    void agent.leave('keep').finally(() => process.exit(0))
   })
+say('ready')
+
+function isSocket(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isSocket()
+  } catch {
+    return false
+  }
+}
+
+/** It may stand in /tmp, where others could have made it first. */
+function isOursAlone(directory: string): boolean {
+  const { uid, mode } = statSync(directory)
+  return uid === process.getuid?.() && (mode & 0o077) === 0
+}
+
+function readListening(file: string): { host: string; port: number } {
+  const listened = fields(JSON.parse(readFileSync(file, 'utf8')), 'listening')
+  return { host: text(listened.host, 'host'), port: whole(listened.port, 'port') }
+}
+
+function ownVersion(): string {
+  const manifest = new URL('../../package.json', import.meta.url)
+  return text(fields(JSON.parse(readFileSync(manifest, 'utf8')), 'package.json').version, 'version')
 }

@@ -1,87 +1,163 @@
 import { isAbsolute, normalize } from 'node:path'
-import { Problem } from '../problem.ts'
-import type { InstanceSpec, LogQuery, RouteTable } from './protocol.ts'
+import { atLeastZero, fields, finite, list, Malformed, oneOf, orNull, text, whole } from './check.ts'
+import type { Exit, HealthCheck, InstanceSpec, LogQuery, Owner, Route, RouteTable } from './protocol.ts'
 
-/**
- * The agent checks by hand what the control plane checked by schema: it must stay small, and what could hurt it is little: names that become
- * paths, and shapes that it relies on.
- */
-export const instanceSpec = (value: unknown, id: string): InstanceSpec => {
-  const spec = value as InstanceSpec
-  const holds =
-    spec?.id === id &&
-    /^[a-z0-9][a-z0-9.-]{0,120}$/.test(id) &&
-    Array.isArray(spec.argv) &&
-    spec.argv.length > 0 &&
-    spec.argv.every((word) => typeof word === 'string' && !word.includes('\0')) &&
-    typeof spec.workingDirectory === 'string' &&
-    !normalize(spec.workingDirectory).startsWith('..') &&
-    !isAbsolute(spec.workingDirectory) &&
-    (spec.files === null || (typeof spec.files === 'string' && isAbsolute(spec.files))) &&
-    typeof spec.env === 'object' &&
-    Object.entries(spec.env).every(
-      ([name, text]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && typeof text === 'string' && !text.includes('\0'),
-    ) &&
-    (spec.port === null || (Number.isInteger(spec.port) && spec.port > 0 && spec.port < 65_536)) &&
-    (spec.health?.kind === 'tcp' || (spec.health?.kind === 'http' && /^\/[\x21-\x7e]*$/.test(spec.health.path))) &&
-    [spec.readyTimeoutMs, spec.stop?.drainMs, spec.stop?.graceMs].every((ms) => Number.isFinite(ms) && ms >= 0) &&
-    typeof spec.owner?.service === 'string' &&
-    typeof spec.limits === 'object' &&
-    (spec.user === null || (Number.isInteger(spec.user?.uid) && spec.user.uid > 0))
-  if (!holds)
-    throw new Problem({
-      kind: 'bad-instance',
-      status: 400,
-      detail: `the specification of instance ${JSON.stringify(id).slice(0, 140)} is not as the protocol says`,
-    })
-  return spec
+// What protocol.ts says as schemas, checked by hand: loading the schema library would cost the agent more memory than all of it.
+
+/** Ids become names of files, directories and cgroups. */
+export const parseId = (value: unknown, at = 'id'): string => {
+  const id = text(value, at)
+  if (!/^[a-z0-9][a-z0-9.-]{0,120}$/.test(id))
+    throw new Malformed(`${at} is not 1 to 121 lower-case letters, digits, dots and dashes, a letter or digit first`)
+  return id
 }
 
-export const routeTable = (value: unknown): RouteTable => {
-  const table = value as RouteTable
-  const holds =
-    Number.isInteger(table?.generation) &&
-    Array.isArray(table.routes) &&
-    table.routes.every(
-      (route) =>
-        Array.isArray(route.hosts) &&
-        route.hosts.every((host) => /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(host)) &&
-        typeof route.service === 'string' &&
-        Array.isArray(route.pools) &&
-        route.pools.every(
-          (pool) =>
-            typeof pool.version === 'string' &&
-            Number.isFinite(pool.weight) &&
-            pool.weight >= 0 &&
-            Array.isArray(pool.instances),
-        ),
-    )
-  if (!holds) throw new Problem({ kind: 'bad-routes', status: 400, detail: 'the routes are not as the protocol says' })
-  return table
-}
-
-export const logQuery = (search: URLSearchParams): LogQuery => {
-  const text = (name: string): string | undefined => search.get(name) ?? undefined
-  const number = (name: string): number | undefined => {
-    const given = search.get(name)
-    if (given === null) return undefined
-    if (!Number.isFinite(Number(given)))
-      throw new Problem({ kind: 'bad-query', status: 400, detail: `${name} is a number, not ${given.slice(0, 40)}` })
-    return Number(given)
+export const parseSpec = (value: unknown): InstanceSpec => {
+  const spec = fields(value, 'spec')
+  const stop = fields(spec.stop, 'stop')
+  const limits = fields(spec.limits, 'limits')
+  const argv = list(spec.argv, 'argv', text)
+  if (argv.length === 0) throw new Malformed('argv is empty')
+  return {
+    id: parseId(spec.id),
+    owner: parseOwner(spec.owner),
+    files: orNull(spec.files, 'files', absolutePath),
+    workingDirectory: pathBeneath(spec.workingDirectory, 'workingDirectory'),
+    argv,
+    env: parseEnvironment(spec.env),
+    port: orNull(spec.port, 'port', port),
+    health: parseHealthCheck(spec.health),
+    readyTimeoutMs: atLeastZero(spec.readyTimeoutMs, 'readyTimeoutMs'),
+    stop: {
+      signal: oneOf(stop.signal, 'stop.signal', ['SIGTERM', 'SIGINT', 'SIGQUIT']),
+      drainMs: atLeastZero(stop.drainMs, 'stop.drainMs'),
+      graceMs: atLeastZero(stop.graceMs, 'stop.graceMs'),
+    },
+    limits: {
+      memoryBytes: orNull(limits.memoryBytes, 'limits.memoryBytes', aboveZero),
+      cpus: orNull(limits.cpus, 'limits.cpus', aboveZero),
+      processes: orNull(limits.processes, 'limits.processes', aboveZero),
+    },
+    user: orNull(spec.user, 'user', parseUser),
   }
-  const all = {
-    environment: text('environment'),
-    instance: text('instance'),
+}
+
+export const parseOwner = (value: unknown): Owner => {
+  const owner = fields(value, 'owner')
+  return {
+    project: text(owner.project, 'owner.project'),
+    service: text(owner.service, 'owner.service'),
+    environment: text(owner.environment, 'owner.environment'),
+    release: text(owner.release, 'owner.release'),
+    commit: text(owner.commit, 'owner.commit'),
+  }
+}
+
+const parseEnvironment = (value: unknown): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(fields(value, 'env')).map(([name, setting]): [string, string] => {
+      if (name === '' || /[=\0]/.test(name)) throw new Malformed(`env: ${JSON.stringify(name)} is no variable's name`)
+      return [name, text(setting, `env.${name}`)]
+    }),
+  )
+
+const parseHealthCheck = (value: unknown): HealthCheck => {
+  const health = fields(value, 'health')
+  const pace = {
+    intervalMs: aboveZero(health.intervalMs, 'health.intervalMs'),
+    timeoutMs: aboveZero(health.timeoutMs, 'health.timeoutMs'),
+    failures: whole(health.failures, 'health.failures'),
+  }
+  if (oneOf(health.kind, 'health.kind', ['http', 'tcp']) === 'tcp') return { kind: 'tcp', ...pace }
+  const path = text(health.path, 'health.path')
+  if (!/^\/[\x21-\x7e]*$/.test(path)) throw new Malformed('health.path is no path of a URL: it starts with /')
+  return { kind: 'http', path, ...pace }
+}
+
+const parseUser = (value: unknown, at: string): { uid: number; gid: number } => {
+  const user = fields(value, at)
+  const [uid, gid] = [whole(user.uid, `${at}.uid`), whole(user.gid, `${at}.gid`)]
+  if (uid < 1 || gid < 1) throw new Malformed(`${at} is not an unprivileged user`)
+  return { uid, gid }
+}
+
+const aboveZero = (value: unknown, at: string): number => {
+  const number = finite(value, at)
+  if (number <= 0) throw new Malformed(`${at} is not above 0`)
+  return number
+}
+
+const port = (value: unknown, at: string): number => {
+  const number = whole(value, at)
+  if (number < 1 || number > 65_535) throw new Malformed(`${at} is no port`)
+  return number
+}
+
+const absolutePath = (value: unknown, at: string): string => {
+  const path = text(value, at)
+  if (!isAbsolute(path)) throw new Malformed(`${at} is not an absolute path`)
+  return normalize(path)
+}
+
+const pathBeneath = (value: unknown, at: string): string => {
+  const path = normalize(text(value, at) || '.')
+  if (isAbsolute(path) || path === '..' || path.startsWith('../'))
+    throw new Malformed(`${at} leads out of the instance's own directory`)
+  return path
+}
+
+export const parseRouteTable = (value: unknown): RouteTable => {
+  const table = fields(value, 'table')
+  return { generation: whole(table.generation, 'generation'), routes: list(table.routes, 'routes', parseRoute) }
+}
+
+const parseRoute = (value: unknown, at: string): Route => {
+  const route = fields(value, at)
+  const hosts = list(route.hosts, `${at}.hosts`, text)
+  if (hosts.length === 0) throw new Malformed(`${at}.hosts is empty`)
+  return {
+    hosts,
+    service: text(route.service, `${at}.service`),
+    pools: list(route.pools, `${at}.pools`, (one, place) => {
+      const pool = fields(one, place)
+      return {
+        version: text(pool.version, `${place}.version`),
+        weight: atLeastZero(pool.weight, `${place}.weight`),
+        instances: list(pool.instances, `${place}.instances`, parseId),
+      }
+    }),
+  }
+}
+
+export const parseExit = (value: unknown, at: string): Exit => {
+  const exit = fields(value, at)
+  return {
+    exitCode: orNull(exit.exitCode, `${at}.exitCode`, whole),
+    signal: orNull(exit.signal, `${at}.signal`, text),
+    outOfMemory: exit.outOfMemory === true,
+    at: finite(exit.at, `${at}.at`),
+  }
+}
+
+/** A log query from the parameters of a URL; refuses numbers that are none. */
+export const parseLogQuery = (parameters: URLSearchParams): LogQuery => {
+  const given = (name: string): string | undefined => parameters.get(name) ?? undefined
+  const number = (name: string): number | undefined => {
+    const value = given(name)
+    return value === undefined ? undefined : finite(value.trim() === '' ? Number.NaN : Number(value), name)
+  }
+  const limit = number('limit')
+  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 0 && limit <= 100_000))
+    throw new Malformed('limit is not a whole number from 0 to 100000')
+  return {
+    project: text(given('project'), 'project'),
+    service: text(given('service'), 'service'),
+    environment: given('environment'),
+    instance: given('instance'),
     since: number('since'),
     until: number('until'),
-    search: text('search'),
-    limit: number('limit'),
-  }
-  const given = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
-  return {
-    project: text('project') ?? '',
-    service: text('service') ?? '',
-    ...given,
-    ...(search.get('follow') === 'true' ? { follow: 'true' } : {}),
+    search: given('search'),
+    limit,
+    follow: given('follow') === undefined ? undefined : oneOf(given('follow'), 'follow', ['true', 'false']),
   }
 }

@@ -22,6 +22,7 @@ export type Runtime = {
   route(table: RouteTable): Promise<void>
   routes(): Promise<RouteTable>
   events(after: number, waitMs: number, signal?: AbortSignal): Promise<{ events: AgentEvent[]; next: number }>
-  traffic(): Promise<{ epoch: string; minutes: TrafficMinute[] }>
+  /** Counts by minute, of those that start at `after` (milliseconds since 1970) or later; all that is kept by default. */
+  traffic(after?: number): Promise<{ epoch: string; minutes: TrafficMinute[] }>
   logs(query: LogQuery, signal?: AbortSignal): AsyncIterable<LogLine>
 }

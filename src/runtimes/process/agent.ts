@@ -1,0 +1,135 @@
+import { spawn } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { cleanEnvironment } from '../../agent/start.ts'
+import { ask } from '../../agent/unix.ts'
+import type { Clock } from '../../clock.ts'
+import { effect } from '../../effect.ts'
+import { type Home, prepareHome } from '../../home.ts'
+import { Problem } from '../../problem.ts'
+
+export type AgentOptions = {
+  readonly home: Home
+  readonly clock: Clock
+  /** Where services are to be reached. Counts only when no agent runs yet; port 0: the one of last time, else any free one. */
+  readonly edgeHost: string
+  readonly edgePort: number
+}
+
+const readyMs = 20_000
+/** An edge whose agent died starts the next one by itself. */
+const successorMs = 5_000
+
+export const agentSocket = (home: Home): string => join(home.sockets, 'agent.sock')
+
+export const isAnswering = (socketPath: string): Promise<boolean> =>
+  ask(socketPath, { method: 'GET', path: '/health', timeoutMs: 5_000 }).then(
+    ({ status }) => status === 200,
+    () => false,
+  )
+
+/** Resolves when an agent of this home answers; a Problem when the edge's port is in use or the agent does not start. */
+export const ensureAgent = async (options: AgentOptions): Promise<void> => {
+  const { home, clock } = options
+  const answersWithin = async (limitMs: number): Promise<boolean> => {
+    const until = clock.monotonicMs() + limitMs
+    for (;;) {
+      if (await isAnswering(agentSocket(home))) return true
+      if (clock.monotonicMs() >= until) return false
+      await clock.sleep(10)
+    }
+  }
+  if (await answersWithin(0)) return
+  prepareHome(home)
+  for (const edge of await acceptingEdges(home)) {
+    if (await answersWithin(successorMs)) return
+    // It has given up starting one and holds the port; what it has open it serves to its end.
+    await ask(edge, { method: 'POST', path: '/retire', body: {}, timeoutMs: 5_000 }).catch(() => null)
+  }
+  await startFirstAgent(options)
+  if (await answersWithin(readyMs)) return
+  throw new Problem({
+    kind: 'agent-silent',
+    status: 503,
+    detail: `the machine's agent did not answer within ${readyMs / 1000} s: ${lastLine(join(home.agent, 'agent.log'))}`,
+    next: `read ${join(home.agent, 'agent.log')}`,
+  })
+}
+
+const acceptingEdges = async (home: Home): Promise<string[]> => {
+  const sockets = readdirSync(home.sockets)
+    .filter((name) => /^edge-\d+\.sock$/.test(name))
+    .map((name) => join(home.sockets, name))
+  const answers = await Promise.all(
+    sockets.map((socket) => ask(socket, { method: 'GET', path: '/health', timeoutMs: 2_000 }).catch(() => null)),
+  )
+  return sockets.filter((_, index) => {
+    const health = answers[index]?.body
+    return typeof health === 'object' && health !== null && 'retiring' in health && health.retiring === false
+  })
+}
+
+/** Opens the edge's port and starts an agent that holds it. */
+const startFirstAgent = ({ home, edgeHost, edgePort }: AgentOptions): Promise<void> =>
+  effect('runtime.agent-start', async () => {
+    const port = edgePort === 0 ? lastPort(home) : edgePort
+    try {
+      await openAndStart(home, edgeHost, port)
+    } catch (error) {
+      if (edgePort !== 0 || port === 0) throw error
+      await openAndStart(home, edgeHost, 0) // somebody else took last time's, and any will do
+    }
+  })
+
+const openAndStart = (home: Home, host: string, port: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const suffix = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+    const program = fileURLToPath(new URL(`../../agent/listen${suffix}`, import.meta.url))
+    const child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', program, home.root, home.agent, host, String(port)],
+      { stdio: ['ignore', 'ignore', 'pipe'], env: cleanEnvironment() },
+    )
+    let said = ''
+    child.stderr.on('data', (text: Buffer) => {
+      said += text
+    })
+    child.once('error', reject)
+    child.once('close', (exitCode) => (exitCode === 0 ? resolve() : reject(portProblem(port, host, said))))
+  })
+
+const portProblem = (port: number, host: string, said: string): Error => {
+  if (said.includes('EADDRINUSE'))
+    return new Problem({
+      kind: 'port-in-use',
+      status: 409,
+      detail: `port ${port} on ${host}, where services are to be reached, is in use by another program`,
+      next: 'choose another with --edge-port (0 picks a free one), or stop that program',
+    })
+  if (said.includes('EACCES'))
+    return new Problem({
+      kind: 'port-forbidden',
+      status: 403,
+      detail: `port ${port} on ${host} may not be opened by this user`,
+      next: 'choose one above 1023 with --edge-port',
+    })
+  return new Error(`the edge's port ${port} on ${host} could not be opened: ${said.trim()}`)
+}
+
+const lastPort = (home: Home): number => {
+  try {
+    const { port }: { port?: unknown } = JSON.parse(readFileSync(join(home.agent, 'listening.json'), 'utf8'))
+    return typeof port === 'number' ? port : 0
+  } catch {
+    return 0
+  }
+}
+
+const lastLine = (file: string): string => {
+  try {
+    return readFileSync(file, 'utf8').trimEnd().split('\n').at(-1) ?? ''
+  } catch {
+    return 'it wrote no log'
+  }
+}
