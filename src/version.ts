@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
 
-/** The version of this program, as its package says. */
-export const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
+/** The program's version, as its package says: `0.1.0`. */
+export const readVersion = (): string =>
+  String(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version)

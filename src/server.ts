@@ -1,0 +1,181 @@
+import { rmSync } from 'node:fs'
+import { accessFacts } from './access/facts.ts'
+import { accessMigrations, accessView } from './access/index.ts'
+import { isLoopback } from './api/host.ts'
+import { createApi } from './api/index.ts'
+import { listen } from './api/listen.ts'
+import { certificateFor, refusePlainOutside, type TlsChoice } from './api/tls.ts'
+import { buildFacts } from './build/facts.ts'
+import { buildView } from './build/views.ts'
+import { type Clock, type Ids, systemClock, systemIds } from './clock.ts'
+import { codeFacts } from './code/facts.ts'
+import { codeView } from './code/views.ts'
+import { deployFacts } from './deploy/facts.ts'
+import { deployView } from './deploy/views.ts'
+import { effectSync } from './effect.ts'
+import { type Home, prepareHome } from './home.ts'
+import { fact } from './ledger/fact.ts'
+import { ledgerFacts, serverStarted } from './ledger/facts.ts'
+import { ledgerMigrations } from './ledger/migrations.ts'
+import { openLedger } from './ledger/open.ts'
+import { openViews } from './ledger/views.ts'
+import { type ServerNote, takeLock } from './lock.ts'
+import { openLog } from './log.ts'
+import { monitorMigrations } from './monitor/index.ts'
+import { operateFacts } from './operate/facts.ts'
+import { operateMigrations } from './operate/index.ts'
+import { operateView } from './operate/views.ts'
+import { packageFacts } from './package/facts.ts'
+import { packageView } from './package/views.ts'
+import { writeDurably } from './processes/files.ts'
+import { connectProcessRuntime } from './runtimes/process/index.ts'
+import { createStages } from './stages.ts'
+import type { Migration } from './store/migrations.ts'
+import { openStore } from './store/open.ts'
+import { readVersion } from './version.ts'
+
+export type ServerOptions = {
+  readonly home: Home
+  /** For API and Git; 0 picks a free one. */
+  readonly port: number
+  /** For services; 0 picks a free one. */
+  readonly edgePort: number
+  /** The address to listen on; loopback unless somebody says otherwise. */
+  readonly host?: string
+  readonly edgeHost?: string
+  /** Names by which it may be called besides loopback's. */
+  readonly hostNames?: readonly string[]
+  readonly tls?: TlsChoice
+  /** Listen on more than loopback without TLS, because something in front encrypts. */
+  readonly isInsecureAllowed?: boolean
+  readonly clock?: Clock
+  readonly ids?: Ids
+}
+
+export type Server = {
+  readonly url: string
+  readonly edgePort: number
+  /** SHA-256 of the certificate; null without TLS. */
+  readonly fingerprint: string | null
+  /** Where it says what went wrong while nobody was waiting. */
+  readonly logFile: string
+  /** Lets requests end (10 s), stops the stages, closes everything. Services go on under the agent. */
+  stop(): Promise<void>
+}
+
+export const definitions = [
+  ...ledgerFacts,
+  ...accessFacts,
+  ...codeFacts,
+  ...buildFacts,
+  ...packageFacts,
+  ...deployFacts,
+  ...operateFacts,
+]
+export const allViews = [accessView, codeView, buildView, packageView, deployView, operateView]
+/** In the order of the releases that brought them; new ones go to the end. */
+export const migrations: readonly Migration[] = [
+  ...ledgerMigrations,
+  ...accessMigrations,
+  ...monitorMigrations,
+  ...operateMigrations,
+]
+
+const patienceMs = 10_000
+
+/** Starts the control plane on a data directory. Rejects with a Problem, having let go of everything it took. */
+export const startServer = async (options: ServerOptions): Promise<Server> => {
+  const { home, host = '127.0.0.1', edgeHost = '127.0.0.1', hostNames = [], tls = { kind: 'none' } } = options
+  const clock = options.clock ?? systemClock
+  const ids = options.ids ?? systemIds(clock)
+  refusePlainOutside(host, tls, options.isInsecureAllowed === true)
+  await using taken = new AsyncDisposableStack() // undone from the last to the first when starting fails
+  prepareHome(home)
+  const lock = taken.adopt(takeLock(home), (one) => one.release())
+  const log = taken.adopt(openLog(home), (one) => one.close())
+  const certificate = await certificateFor(
+    tls,
+    home,
+    ['localhost', '127.0.0.1', host, ...hostNames].filter(isName),
+    clock,
+  )
+  const port = { host, port: options.port, certificate, report: (error: unknown) => log.problem('answering', error) }
+  const listener = taken.adopt(await listen(port), (one) => one.close(0))
+  const url = `${certificate ? 'https' : 'http'}://${urlHost(host)}:${listener.port}`
+
+  const version = readVersion()
+  const connecting = connectProcessRuntime({ home, clock, edgeHost, edgePort: options.edgePort })
+  connecting.catch(() => undefined) // awaited below, after what is opened at the same time
+  const place = process.env.HEADWAY_STORE_URL ?? home.database
+  const store = taken.adopt(await openStore(place, { migrations, program: version, clock }), (one) => one.close())
+  const ledger = await openLedger({ store, definitions, clock })
+  const views = taken.adopt(await openViews({ store, ledger, views: allViews }), (one) => one.stop())
+  const runtime = await connecting
+  const { edge } = await runtime.health()
+
+  const grounds = { home, store, ledger, views, runtime, clock, ids, log, serverUrl: url, edgePort: edge.port }
+  const stages = createStages(grounds)
+  let ready = false
+  const api = createApi({
+    access: stages.access,
+    ledger,
+    clock,
+    version,
+    routes: stages.routes,
+    git: stages.code.handleGit,
+    isReady: () => ready,
+    hostNames: isLoopback(host) ? hostNames : null,
+    report: (error, request) => log.problem('answering', error, { request }),
+  })
+  for (const stage of stages.all) {
+    await stage.start()
+    taken.defer(() => stage.stop())
+  }
+  listener.serve(api.handle)
+  await ledger.append([fact(serverStarted, { subject: 'server', actor: 'system:server', payload: { version } })])
+  const note: ServerNote = { url, edgePort: edge.port, pid: process.pid }
+  effectSync('server.write-note', () => writeDurably(home.server, `${JSON.stringify(note)}\n`))
+  ready = true
+  log.info('ready', { version, url, edgePort: edge.port, pid: process.pid })
+
+  const held = taken.move()
+  let stopping: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    ready = false
+    log.info('stopping')
+    effectSync('server.forget-note', () => rmSync(home.server, { force: true }))
+    api.close()
+    // Pushes that wait for their end are told by their stage; the others get the time to finish.
+    await Promise.all([listener.close(patienceMs), stages.code.stop()])
+    await held.disposeAsync()
+    lock.release()
+  }
+  return {
+    url,
+    edgePort: edge.port,
+    fingerprint: certificate?.fingerprint ?? null,
+    logFile: log.file,
+    stop: () => {
+      stopping ??= stop()
+      return stopping
+    },
+  }
+}
+
+/** `headway up`: starts, says on stdout that it is ready, and stops at SIGTERM or SIGINT; a second one does not wait. */
+export const up = async (options: ServerOptions, say: (line: string) => void = console.log): Promise<void> => {
+  const signalled = new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+  })
+  const server = await startServer(options)
+  say(`Headway is ready at ${server.url}`)
+  say(`  services answer at http://<service>.localhost:${server.edgePort}/`)
+  if (server.fingerprint) say(`  certificate SHA-256 ${server.fingerprint}`)
+  say('  Ctrl-C stops the control plane; services go on. headway down stops everything.')
+  await signalled
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
+  await server.stop()
+}
+
+const isName = (name: string): boolean => name !== '0.0.0.0' && name !== '::'
+const urlHost = (host: string): string => (!isName(host) ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host)

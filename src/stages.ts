@@ -1,0 +1,139 @@
+import { join } from 'node:path'
+import { createAccess } from './access/index.ts'
+import { accessRoutes } from './access/routes.ts'
+import { createBuild, networkVariables } from './build/index.ts'
+import { buildRoutes } from './build/routes.ts'
+import type { Clock, Ids } from './clock.ts'
+import { createCode } from './code/index.ts'
+import { codeRoutes } from './code/routes.ts'
+import { createDeploy, environments, platformProject } from './deploy/index.ts'
+import { deployRoutes } from './deploy/routes.ts'
+import type { Home } from './home.ts'
+import type { Ledger, Views } from './ledger/ledger.ts'
+import type { Log } from './log.ts'
+import { createMonitor } from './monitor/index.ts'
+import { monitorRoutes } from './monitor/routes.ts'
+import { createOperate } from './operate/index.ts'
+import { operateRoutes } from './operate/routes.ts'
+import { createPackage } from './package/index.ts'
+import { packageRoutes } from './package/routes.ts'
+import { run } from './processes/run.ts'
+import { createUsers } from './processes/users.ts'
+import type { Runtime } from './runtimes/runtime.ts'
+import type { Stage } from './stage.ts'
+import type { Store } from './store/store.ts'
+
+/** What stands beneath the stages. */
+export type Grounds = {
+  readonly home: Home
+  readonly store: Store
+  readonly ledger: Ledger
+  readonly views: Views
+  readonly runtime: Runtime
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Log
+  /** Where the API and Git are reached. */
+  readonly serverUrl: string
+  readonly edgePort: number
+}
+
+/** All stages, wired by hand: each gets what it needs of the others as functions. */
+export const createStages = (grounds: Grounds) => {
+  const { home, runtime, log } = grounds
+  const userFor = createUsers(home)
+  const report = (message: string): void => log.problem(message)
+  const access = createAccess(grounds)
+  const repositoryPath = (project: string, repository: string): string =>
+    join(home.repositories, project, `${repository}.git`)
+
+  const code = createCode({
+    ...grounds,
+    environments: [...environments],
+    ownProject: platformProject,
+    limits: gitLimits(),
+    report,
+  })
+
+  const build = createBuild({
+    ...grounds,
+    repositoryPath,
+    settings: {
+      secrets: ({ project }, names) => access.settings.resolveKind('secret', ofProject(project), names),
+      variables: ({ project }, names) => access.settings.resolveKind('variable', ofProject(project), names),
+    },
+    serverUrl: () => grounds.serverUrl,
+    report,
+  })
+
+  const operate = createOperate({
+    ...grounds,
+    seal: access.seal,
+    postgresUrl: process.env.HEADWAY_POSTGRES_URL ?? null,
+    onError: report,
+  })
+
+  const releases = createPackage({
+    ...grounds,
+    run,
+    repositoryPath,
+    findTool: async (program, range) => {
+      const { describeMissing } = await import('./build/index.ts')
+      const found = await build.toolchain.find(program, range, userFor('package'))
+      return found.kind === 'found'
+        ? { kind: 'found', directory: found.tool.directory, version: found.tool.version }
+        : { kind: 'missing', detail: describeMissing(program, range, found) }
+    },
+    installations: build.dependencies,
+    userFor,
+    network: networkVariables(),
+    inUse: async () => [...(await deploy.inUse())],
+    report: (error) => log.problem('packaging', error),
+  })
+
+  const deploy = createDeploy({
+    ...grounds,
+    runtime,
+    releases,
+    settings: access.settings,
+    databases: operate.databases,
+    userFor,
+    urlOf: (host) => `http://${host}:${grounds.edgePort}/`,
+    onError: report,
+  })
+
+  const monitor = createMonitor({ ...grounds, onError: report })
+
+  return {
+    access,
+    code,
+    build,
+    releases,
+    deploy,
+    operate,
+    monitor,
+    /** In the order in which they are started; stopped the other way round. */
+    all: [access, code, build, releases, deploy, operate, monitor] satisfies readonly Stage[],
+    routes: [
+      accessRoutes(access),
+      codeRoutes(code),
+      buildRoutes(build),
+      packageRoutes(releases),
+      deployRoutes(deploy),
+      operateRoutes(operate),
+      monitorRoutes(monitor),
+    ],
+  }
+}
+export type Stages = ReturnType<typeof createStages>
+
+const ofProject = (project: Parameters<Stages['access']['settings']['list']>[0]) => ({
+  project,
+  service: null,
+  environment: null,
+})
+
+const gitLimits = (): { maxPackBytes?: number } => {
+  const maxPackBytes = Number(process.env.HEADWAY_MAX_PACK_BYTES)
+  return Number.isSafeInteger(maxPackBytes) && maxPackBytes > 0 ? { maxPackBytes } : {}
+}
