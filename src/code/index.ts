@@ -129,7 +129,8 @@ export const createCode = (parts: CodeParts) => {
       for (let key = waiting.shift(); key && !stopping.signal.aborted; key = waiting.shift()) {
         const at = key
         try {
-          found += await alone(at, () => recorder.discover(at))
+          const count = await alone(at, () => recorder.discover(at))
+          found += count
         } catch (error) {
           parts.report(`looking through ${at.project}/${at.repository}: ${describeError(error)}`)
         }
