@@ -159,15 +159,14 @@ const plannedHere = () => {
       detail: `there is no headway.yaml in ${folder}`,
       next: 'headway init writes one',
     })
-  const planned = planFolder({ path: '.', text, folder: files })
-  if (planned.kind === 'refused') {
+  const planned = planFolder('.', files)
+  if ('problems' in planned) {
     const [first, ...others] = planned.problems
-    throw new Problem({
-      ...(first ?? { kind: 'bad-service-file', status: 422, detail: 'headway.yaml cannot be read' }),
-      ...(others.length > 0 ? { next: `${first?.next ?? ''} (and ${others.length} more)` } : {}),
-    })
+    throw others.length === 0
+      ? new Problem(first)
+      : new Problem({ ...first, next: [first.next, `and ${others.length} more like it`].filter(Boolean).join('; ') })
   }
-  return { service: planned.service, names: files.names }
+  return { service: planned, names: files.names }
 }
 
 const filesOf = (folder: string) => ({

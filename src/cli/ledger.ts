@@ -1,0 +1,112 @@
+import { createWriteStream, readFileSync } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
+import type { Command } from 'commander'
+import { Problem } from '../problem.ts'
+import { connect, type GlobalOptions } from './client.ts'
+import { dim, green, printable, printJson, red } from './output.ts'
+
+type Fact = {
+  readonly seq: number
+  readonly at: number
+  readonly type: string
+  readonly subject: string
+  readonly actor: string
+  readonly payload: unknown
+}
+type Verdict = {
+  readonly intact: boolean
+  readonly facts: number
+  readonly hash: string
+  readonly detail: string
+  readonly viewsEqual: boolean | null
+}
+
+/** Everything that happened, and the proof that nothing was altered. */
+export const ledgerCommands = (program: Command): void => {
+  const ledger = program.command('ledger').description('everything that happened')
+
+  ledger
+    .command('tail')
+    .option('-f, --follow', 'go on with each fact as it is recorded')
+    .option('--limit <count>', 'how many of the newest', '30')
+    .option('--type <type>', 'only these, such as deployment.finished')
+    .option('--subject <subject>', 'only about this, such as service:default/shop')
+    .description('the newest facts')
+    .action(async (own: { follow?: boolean; limit: string; type?: string; subject?: string }, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      const query = { limit: own.limit, type: own.type, subject: own.subject, follow: own.follow ? 'true' : undefined }
+      const ending = new AbortController()
+      process.once('SIGINT', () => ending.abort())
+      try {
+        for await (const fact of connect(options).lines<Fact>('/ledger/facts', query, ending.signal)) {
+          if (options.json) process.stdout.write(`${JSON.stringify(fact)}\n`)
+          else
+            console.log(
+              `${dim(`${String(fact.seq).padStart(6)} ${new Date(fact.at).toISOString()}`)} ${fact.type.padEnd(24)} ${printable(fact.subject)} ${dim(`by ${printable(fact.actor)}`)}`,
+            )
+        }
+      } catch (error) {
+        if (!ending.signal.aborted) throw error
+      }
+    })
+
+  ledger
+    .command('verify')
+    .option('--checkpoint <file>', 'a signed checkpoint that was kept elsewhere: shows truncation and rewriting, too')
+    .option('--views', 'also build all views anew beside, and compare')
+    .description('check every fact against the chain')
+    .action(async (own: { checkpoint?: string; views?: boolean }, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      const verdict = await connect(options).send<Verdict>('POST', '/ledger/verify', {
+        checkpoint: own.checkpoint ? readCheckpoint(own.checkpoint) : null,
+        views: own.views === true,
+      })
+      const whole = verdict.intact && verdict.viewsEqual !== false
+      if (options.json) printJson(verdict)
+      else {
+        console.log(`${verdict.intact ? green('intact') : red('NOT intact')}: ${verdict.detail}`)
+        if (verdict.viewsEqual !== null)
+          console.log(
+            verdict.viewsEqual
+              ? `${green('equal')}: all views are as a rebuild makes them`
+              : `${red('NOT equal')}: a rebuild made other views`,
+          )
+      }
+      if (!whole) process.exitCode = 1
+    })
+
+  ledger
+    .command('checkpoint')
+    .description('sign where the ledger is now; keep it elsewhere')
+    .action(async (_own, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      // Always JSON: it is a file to be kept.
+      printJson(await connect(options).send('POST', '/ledger/checkpoints'))
+    })
+
+  ledger
+    .command('export')
+    .argument('[file]', 'where to (default: standard output)')
+    .description('all facts, one JSON object a line, with all that is needed to verify them elsewhere')
+    .action(async (file: string | undefined, _own, command: Command) => {
+      const body = await connect(command.optsWithGlobals<GlobalOptions>()).bytes('/ledger/export')
+      if (file === undefined) for await (const chunk of body) process.stdout.write(chunk)
+      else await pipeline(body, createWriteStream(file, { mode: 0o600, flags: 'wx' }))
+    })
+}
+
+const readCheckpoint = (file: string): unknown => {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch (cause) {
+    throw new Problem(
+      {
+        kind: 'bad-checkpoint',
+        status: 400,
+        detail: `${file} holds no checkpoint`,
+        next: 'headway ledger checkpoint > file makes one',
+      },
+      { cause },
+    )
+  }
+}
