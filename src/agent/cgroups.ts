@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
-import { effect, effectSync } from '../effect.ts'
+import { effectSync } from '../effect.ts'
 import { describeError } from '../problem.ts'
 import { sendSignal } from '../processes/tree.ts'
 import type { InstanceSpec } from './protocol.ts'
@@ -81,7 +81,7 @@ export const openCgroups = (name: string, clock: Clock, say: Say, root = '/sys/f
         for (const pid of left) effectSync('agent.cgroup-kill', () => sendSignal(pid, 'SIGKILL'))
         const present = paths(id).filter((path) => existsSync(path))
         if (present.length === 0) return
-        await effect('agent.cgroup-remove', () => present.forEach(tryRemove))
+        present.forEach(tryRemove)
         if (present.some((path) => existsSync(path))) await clock.sleep(5 + round)
       }
       say(`${id}: its control group cannot be removed`)
@@ -160,7 +160,7 @@ const directoriesIn = (path: string): string[] =>
 
 const tryRemove = (path: string): void => {
   try {
-    rmdirSync(path)
+    effectSync('agent.cgroup-remove', () => rmdirSync(path))
   } catch {
     // its processes are still ending
   }

@@ -23,7 +23,7 @@ export const openJournal = (directory: string, { fileBytes, files }: JournalLimi
   let sizeBytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0
   const write = (content: string): void => {
     if (sizeBytes > fileBytes) {
-      effectSync('agent.journal-rotate', () => rotate(file, files))
+      rotate(file, files)
       sizeBytes = 0
     }
     effectSync('agent.journal-append', () => appendFileSync(file, content, { mode: 0o600 }))
@@ -41,7 +41,7 @@ export const openJournal = (directory: string, { fileBytes, files }: JournalLimi
 const rotate = (file: string, files: number): void => {
   for (let place = files - 1; place >= 1; place -= 1) {
     const younger = place === 1 ? file : `${file}.${place - 1}`
-    if (existsSync(younger)) renameSync(younger, `${file}.${place}`)
+    if (existsSync(younger)) effectSync('agent.journal-rotate', () => renameSync(younger, `${file}.${place}`))
   }
 }
 

@@ -19,7 +19,7 @@ server.listen({ host, port: Number(port), backlog: 1024 }, () => {
   effectSync('agent.write-listening', () =>
     writeDurably(join(directory, 'listening.json'), JSON.stringify({ host, port: opened })),
   )
-  effectSync('agent.start', () => startAgent({ home, listenFd: descriptorOf(server) }))
+  startAgent({ home, listenFd: descriptorOf(server) })
   process.exit(0)
 })
 

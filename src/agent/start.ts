@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { effectSync } from '../effect.ts'
 
 /** The descriptor on which an agent finds the edge's listening socket; it never accepts on it. */
 export const agentListenFd = 3
@@ -15,14 +16,16 @@ const program = (name: string): string =>
  */
 export const startAgent = ({ home, listenFd }: { home: string; listenFd: number }): void => {
   const log = openSync(join(home, 'agent', 'agent.log'), 'a', 0o600)
-  const child = spawn(
-    process.execPath,
-    ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2', program('main'), '--home', home],
-    {
-      detached: true,
-      stdio: ['ignore', log, log, listenFd],
-      env: cleanEnvironment(),
-    },
+  const child = effectSync('agent.start', () =>
+    spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2', program('main'), '--home', home],
+      {
+        detached: true,
+        stdio: ['ignore', log, log, listenFd],
+        env: cleanEnvironment(),
+      },
+    ),
   )
   child.unref()
   closeSync(log)

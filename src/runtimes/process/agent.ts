@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { cleanEnvironment } from '../../agent/start.ts'
 import { ask } from '../../agent/unix.ts'
 import type { Clock } from '../../clock.ts'
-import { effect } from '../../effect.ts'
+import { effect, effectSync } from '../../effect.ts'
 import { type Home, prepareHome } from '../../home.ts'
 import { Problem } from '../../problem.ts'
 
@@ -86,10 +86,12 @@ const openAndStart = (home: Home, host: string, port: number): Promise<void> =>
   new Promise((resolve, reject) => {
     const suffix = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
     const program = fileURLToPath(new URL(`../../agent/listen${suffix}`, import.meta.url))
-    const child = spawn(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', program, home.root, home.agent, host, String(port)],
-      { stdio: ['ignore', 'ignore', 'pipe'], env: cleanEnvironment() },
+    const child = effectSync('runtime.agent-listen', () =>
+      spawn(
+        process.execPath,
+        ['--disable-warning=ExperimentalWarning', program, home.root, home.agent, host, String(port)],
+        { stdio: ['ignore', 'ignore', 'pipe'], env: cleanEnvironment() },
+      ),
     )
     let said = ''
     child.stderr.on('data', (text: Buffer) => {
