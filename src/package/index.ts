@@ -81,17 +81,19 @@ const retryMs = 2000
 export const createPackage = (needs: PackageNeeds): PackageStage => {
   const { ledger, views, clock, home } = needs
   const db = needs.store.tables<PackageTables>()
+  const stopping = new AbortController()
   const layout = createLayout(join(home.blobs, 'images'))
   const shelf = createShelf(home.images, layout, needs.run)
   const bench: Bench = {
-    ...{ run: needs.run, layout, findTool: needs.findTool, installations: needs.installations },
+    // A push that is interrupted is packaged anew at the next start.
+    run: (command) => needs.run(command, stopping.signal),
+    ...{ layout, findTool: needs.findTool, installations: needs.installations },
     userFor: (purpose) => needs.userFor(purpose),
     network: needs.network,
     workspaces: join(home.work, 'packaging'),
     layerCache: join(home.caches, 'layers'),
   }
   const busy = new Map<string, Promise<void>>()
-  const stopping = new AbortController()
   let looking: Promise<void> | undefined
   let lookAgain = false
   let collecting: Promise<void> = Promise.resolve()

@@ -168,23 +168,28 @@ export const createLayout = (root: string): Layout => {
   }
 }
 
-const replaceIndex = async (root: string, manifests: readonly Descriptor[]): Promise<void> => {
-  const temporary = join(root, 'index.json.tmp')
-  const text = JSON.stringify({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests })
-  try {
-    const file = await open(temporary, 'w', 0o600)
+const replaceIndex = (root: string, manifests: readonly Descriptor[]): Promise<void> =>
+  effect('package.write-index', async () => {
+    const temporary = join(root, 'index.json.tmp')
+    const text = JSON.stringify({
+      schemaVersion: 2,
+      mediaType: 'application/vnd.oci.image.index.v1+json',
+      manifests,
+    })
     try {
-      await file.writeFile(text)
-      await file.datasync()
-    } finally {
-      await file.close()
+      const file = await open(temporary, 'w', 0o600)
+      try {
+        await file.writeFile(text)
+        await file.datasync()
+      } finally {
+        await file.close()
+      }
+      await rename(temporary, join(root, 'index.json'))
+      await syncDirectory(root)
+    } catch (error) {
+      throw whenFull(error, root)
     }
-    await effect('package.publish-index', () => rename(temporary, join(root, 'index.json')))
-    await syncDirectory(root)
-  } catch (error) {
-    throw whenFull(error, root)
-  }
-}
+  })
 
 const syncDirectory = async (directory: string): Promise<void> => {
   const handle = await open(directory, 'r')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Clock, systemClock } from '../clock.ts'
@@ -262,4 +262,15 @@ test('the newest ten releases of a service are kept, and those in use; the other
   assert.deepEqual(folders.sort(), kept.map((digest) => digest?.slice(7)).sort())
   // Each of the eleven: manifest, configuration, layer, referrer and what it says; and the empty configuration of all referrers.
   assert.equal(readdirSync(join(bench.home.blobs, 'images/blobs/sha256')).length, 11 * 5 + 1)
+})
+
+test('stopping ends a build that is under way at once, and the next start packages the push', async () => {
+  const endless = { ...plain, 'headway.yaml': `${yaml}commands: { build: "sleep 600" }\n` }
+  await using bench = await openPackageBench()
+  const pushed = bench.push(endless)
+  const building = join(bench.home.work, 'packaging', 'push-1-shop-build', 'temp')
+  while (!existsSync(building)) await new Promise((resolve) => setImmediate(resolve))
+  await bench.stage.stop()
+  assert.deepEqual(await bench.facts(), [])
+  await Promise.race([pushed, Promise.resolve()])
 })

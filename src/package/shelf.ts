@@ -1,14 +1,11 @@
-import { chmod, constants, mkdir, open, readdir, rename, rm, stat, symlink } from 'node:fs/promises'
+import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { extract, type Header } from 'tar-stream'
 import { effect } from '../effect.ts'
 import type { Digest } from '../names.ts'
 import { readManifest } from './image.ts'
-import { bytesOf, checkedLink, checkedPath, hostile } from './layer.ts'
 import { type Descriptor, type Layout, whenFull } from './layout.ts'
 import type { Run } from './source.ts'
+import { makeFolder, unpackLayer } from './unpack.ts'
 
 /**
  * Images as folders, each unpacked once per machine. Layers that several images share (dependencies) are unpacked once beside them
@@ -41,33 +38,33 @@ export const createShelf = (directory: string, layout: Layout, run: Run): Shelf 
     if (await isThere(target)) return target
     stagings += 1
     const staging = join(dirname(target), `.${process.pid}-${stagings}.tmp`)
-    try {
-      await rm(staging, { recursive: true, force: true })
-      await makeFolder(staging)
-      await write(staging)
-      await rename(staging, target)
-      return target
-    } catch (error) {
-      await rm(staging, { recursive: true, force: true })
-      throw whenFull(error, directory)
-    }
+    return effect('package.unpack', async () => {
+      try {
+        await rm(staging, { recursive: true, force: true })
+        await makeFolder(staging)
+        await write(staging)
+        await rename(staging, target)
+        return target
+      } catch (error) {
+        await rm(staging, { recursive: true, force: true })
+        throw whenFull(error, directory)
+      }
+    })
   }
 
   const shared = (layer: Descriptor): Promise<string> =>
     once(layer.digest, () =>
-      effect('package.unpack-layer', () =>
-        fill(join(layersDirectory, nameOf(layer.digest)), async (staging) => {
-          await unpackLayer(layout.stream(layer.digest), staging)
-          // One flush of the file system instead of one for each of thousands of files; where sync knows no -f, the
-          // layer is only less safe against a loss of power, and would be unpacked again after its removal.
-          await run({
-            argv: ['sync', '-f', staging],
-            cwd: '/',
-            env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
-            timeoutMs: 60_000,
-          })
-        }),
-      ),
+      fill(join(layersDirectory, nameOf(layer.digest)), async (staging) => {
+        await unpackLayer(layout.stream(layer.digest), staging)
+        // One flush of the file system instead of one for each of thousands of files; where sync knows no -f, the
+        // layer is only less safe against a loss of power, and would be unpacked again after its removal.
+        await run({
+          argv: ['sync', '-f', staging],
+          cwd: '/',
+          env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+          timeoutMs: 60_000,
+        })
+      }),
     )
 
   const unpackImage = async (digest: Digest): Promise<string> => {
@@ -76,20 +73,18 @@ export const createShelf = (directory: string, layout: Layout, run: Run): Shelf 
     const { layers } = await readManifest(layout, digest)
     const own = layers.at(-1)
     const folders = await Promise.all(layers.slice(0, -1).map(shared))
-    return effect('package.unpack-image', () =>
-      fill(target, async (staging) => {
-        if (own) await unpackLayer(layout.stream(own.digest), staging, true)
-        for (const folder of folders) {
-          const linked = await run({
-            argv: ['cp', '-al', '--', `${folder}/.`, staging],
-            cwd: '/',
-            env: { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' },
-            timeoutMs: 300_000,
-          })
-          if (linked.exitCode !== 0) throw new Error(`cp -al from ${folder}: ${linked.stderr.trim()}`)
-        }
-      }),
-    )
+    return fill(target, async (staging) => {
+      if (own) await unpackLayer(layout.stream(own.digest), staging, true)
+      for (const folder of folders) {
+        const linked = await run({
+          argv: ['cp', '-al', '--', `${folder}/.`, staging],
+          cwd: '/',
+          env: { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' },
+          timeoutMs: 300_000,
+        })
+        if (linked.exitCode !== 0) throw new Error(`cp -al from ${folder}: ${linked.stderr.trim()}`)
+      }
+    })
   }
 
   return {
@@ -120,67 +115,6 @@ export const createShelf = (directory: string, layout: Layout, run: Run): Shelf 
         if (/^[0-9a-f]{64}$/.test(name) && !kept(layers, name)) await remove(layersDirectory, name)
     },
   }
-}
-
-/**
- * Unpacks a layer into an empty folder. Entries that would leave it, go through a link, replace another entry, or are neither file
- * nor folder nor symbolic link are refused; so is a layer whose bytes are not those of its digest.
- */
-export const unpackLayer = async (tar: AsyncIterable<Buffer>, into: string, durable = false): Promise<void> => {
-  const folders = new Set<string>(['.'])
-  const unpacking = extract()
-  const written = (async () => {
-    for await (const entry of unpacking) {
-      await writeEntry(entry.header, bytesOf(entry), { into, folders, durable })
-      entry.resume()
-    }
-  })()
-  await Promise.all([pipeline(Readable.from(tar), unpacking), written])
-}
-
-type Unpacking = { readonly into: string; readonly folders: Set<string>; readonly durable: boolean }
-
-const writeEntry = async (
-  header: Header,
-  content: AsyncIterable<Uint8Array>,
-  { into, folders, durable }: Unpacking,
-): Promise<void> => {
-  const path = checkedPath(header.name.replace(/\/$/, ''))
-  const parent = dirname(path)
-  // Folders come before what is in them, so that a parent which is no folder of this layer is a link or a lie.
-  if (!folders.has(parent)) throw hostile(path, 'stands in no folder of its layer')
-  const target = join(into, path)
-  const time = header.mtime ?? new Date(0)
-  switch (header.type) {
-    case 'directory':
-      if (folders.has(path)) return
-      await makeFolder(target)
-      folders.add(path)
-      return
-    case 'symlink':
-      await symlink(checkedLink(path, header.linkname ?? ''), target)
-      return
-    case 'file': {
-      const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-      const file = await open(target, flags, 0o600)
-      try {
-        for await (const chunk of content) await file.writeFile(chunk)
-        await file.chmod(((header.mode ?? 0) & 0o111) === 0 ? 0o644 : 0o755)
-        await file.utimes(time, time)
-        if (durable) await file.datasync()
-      } finally {
-        await file.close()
-      }
-      return
-    }
-    default:
-      throw hostile(path, `is a ${header.type}, which no image of a service may hold`)
-  }
-}
-
-const makeFolder = async (folder: string): Promise<void> => {
-  await mkdir(folder, { recursive: true })
-  await chmod(folder, 0o755) // mkdir's mode passes through the umask, and services of other users read here
 }
 
 const isThere = async (path: string): Promise<boolean> => (await stat(path).catch(() => null)) !== null

@@ -2,7 +2,8 @@ import type { CommitId } from '../names.ts'
 import { Problem } from '../problem.ts'
 import type { Command, CommandOutcome } from '../processes/command.ts'
 
-export type Run = (command: Command) => Promise<CommandOutcome>
+/** The one runner of programs (`run` of src/processes). */
+export type Run = (command: Command, signal?: AbortSignal) => Promise<CommandOutcome>
 
 /** A file of a commit. Submodules are not files, and are left out. */
 export type SourceFile = {
