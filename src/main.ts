@@ -2,13 +2,13 @@
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { describeError, describeProblem, Problem } from './problem.ts'
-import { readVersion } from './version.ts'
+import { version } from './version.ts'
 
 const launcher = fileURLToPath(new URL('../headway', import.meta.url))
 
 const program = new Command('headway')
   .description('Push five lines, see it live: the DevOps loop as one self-hosted system.')
-  .version(readVersion())
+  .version(version)
   .option('--home <directory>', "Headway's data (default: HEADWAY_HOME, else .headway)")
   .option('--server <url>', 'another Headway than the one here (or HEADWAY_SERVER; the token is in HEADWAY_TOKEN)')
   .option('--project <name>', 'the project', process.env.HEADWAY_PROJECT ?? 'default')
