@@ -25,6 +25,7 @@ export const openPostgresStore = async (url: string): Promise<Store> => {
     await pool.end()
     throw unreachableStore(url, error)
   }
+  let closing: Promise<void> | null = null
   const inTransaction = new AsyncLocalStorage<{ open: boolean }>()
 
   const once = async <Tables, Result>(work: (tx: Transaction<Tables>) => Promise<Result>): Promise<Result> => {
@@ -54,7 +55,10 @@ export const openPostgresStore = async (url: string): Promise<Store> => {
       }
     },
     backup: (file) => dumpPostgres(url, file),
-    close: () => pool.end(),
+    close: () => {
+      closing ??= pool.end()
+      return closing
+    },
   }
 }
 

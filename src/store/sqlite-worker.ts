@@ -31,6 +31,8 @@ export type WorkerReply = { readonly id: number } & (
 
 const lightRows = 2_000
 const lightMs = 10
+/** A whole look at a database of this size (4 MiB) is a light read. */
+const smallPages = 1_024
 const keptStatements = 200
 const keptStatementCharacters = 4_000
 
@@ -38,6 +40,22 @@ const serve = (start: WorkerStart, port: NonNullable<typeof parentPort>): void =
   const database = new DatabaseSync(start.file, { readOnly: start.readOnly, timeout: 10_000 })
   for (const pragma of start.pragmas) database.exec(`PRAGMA ${pragma}`)
   const kept = new Map<string, StatementSync>()
+  const scans = new Map<string, boolean>()
+  const pageCount = database.prepare('PRAGMA page_count')
+  pageCount.setReturnArrays(true)
+
+  /** Whether a read looks at whole tables or sorts, so that its length is that of the database. */
+  const scansMuch = (sql: string, parameters: readonly SQLInputValue[]): boolean => {
+    const known = scans.get(sql)
+    if (known !== undefined) return known
+    const plan = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters)
+    const found = plan.some(({ detail }) => /SCAN|TEMP B-TREE|RECURSIVE|MATERIALIZE|CO-ROUTINE/.test(String(detail)))
+    if (scans.size >= keptStatements) scans.clear()
+    scans.set(sql, found)
+    return found
+  }
+  const isRecursive = (sql: string): boolean => /\brecursive\b/i.test(sql)
+  const isSmall = (): boolean => Number(Object.values(pageCount.get() ?? [])[0]) <= smallPages
 
   const prepare = (sql: string): StatementSync => {
     const known = kept.get(sql)
@@ -58,6 +76,8 @@ const serve = (start: WorkerStart, port: NonNullable<typeof parentPort>): void =
       const { changes, lastInsertRowid } = statement.run(...parameters)
       return { id, kind: 'done', columns: [], cells: pack([]), changes, insertId: lastInsertRowid, tookMs: 0 }
     }
+    if (request.light && scansMuch(request.sql, parameters) && (isRecursive(request.sql) || !isSmall()))
+      return { id, kind: 'heavy' }
     const cells: unknown[] = []
     let rows = 0
     for (const row of statement.iterate(...parameters)) {

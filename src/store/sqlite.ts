@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   type CompiledQuery,
   type DatabaseConnection,
@@ -14,13 +15,14 @@ import {
   type Transaction,
 } from 'kysely'
 import { effectSync } from '../effect.ts'
+import { Problem } from '../problem.ts'
 import { createMutex } from './mutex.ts'
 import { copyDatabase } from './sqlite-backup.ts'
 import { type Rows, type SqliteThread, startThread } from './sqlite-thread.ts'
 import type { Store } from './store.ts'
 
 export type SqliteOptions = {
-  /** How long the second thread, which serves heavy reads, is kept without work; 15 s when left out. */
+  /** How long the second thread, which serves heavy reads, is kept without work; 5 s when left out. */
   readonly readerIdleMs?: number
   /** The most pages (4 KiB each) that the database may take; for tests of a full disk. */
   readonly maxPages?: number
@@ -40,6 +42,8 @@ const readerPragmas = ['query_only = ON', 'trusted_schema = OFF', 'cache_size = 
 /** A read that took longer than this goes to the second thread from then on. */
 const heavyMs = 25
 const rememberedHeavyStatements = 500
+/** A read waits this long for an open transaction before a second thread is started for it. */
+const shortTransactionMs = 20
 
 /**
  * The store in one SQLite file (mode 0600), written by one worker thread. That thread also answers light reads while nobody has a
@@ -49,6 +53,8 @@ const rememberedHeavyStatements = 500
 export const openSqliteStore = async (file: string, options: SqliteOptions = {}): Promise<Store> => {
   effectSync('store.create', () => createClosed(file))
   const threads = createThreads(file, options)
+  // an erasure that a crash cut short is finished: its bytes leave the log; on a full disk that has to wait
+  await threads.writer().run('PRAGMA wal_checkpoint(TRUNCATE)', []).catch(unlessFull)
   await threads.writer().run('SELECT 1', [])
   const handle = <Tables>() => new Kysely<Tables>({ dialect: dialectOver(threads) })
   const inTransaction = new AsyncLocalStorage<{ open: boolean }>()
@@ -78,6 +84,7 @@ const createThreads = (file: string, options: SqliteOptions) => {
   let writer: SqliteThread | null = null
   let reader: SqliteThread | null = null
   let readerEnd: NodeJS.Timeout | undefined
+  let transaction: Promise<void> | null = null
   let closed = false
 
   const currentWriter = (): SqliteThread => {
@@ -101,7 +108,7 @@ const createThreads = (file: string, options: SqliteOptions) => {
         readerEnd = setTimeout(() => {
           reader = null
           thread.close().catch(() => {})
-        }, options.readerIdleMs ?? 15_000).unref()
+        }, options.readerIdleMs ?? 5_000).unref()
       }
     }
   }
@@ -111,11 +118,22 @@ const createThreads = (file: string, options: SqliteOptions) => {
   }
 
   return {
-    turns,
     writer: currentWriter,
+    /** Waits for its turn, then keeps single writes and light reads away until it is left. */
+    enterTransaction: async (): Promise<() => void> => {
+      const leave = await turns.enter()
+      const { promise, resolve } = Promise.withResolvers<void>()
+      transaction = promise
+      return () => {
+        transaction = null
+        resolve()
+        leave()
+      }
+    },
     /** A read outside every transaction: sees what was committed, nothing else. */
     read: async (sql: string, parameters: readonly unknown[]): Promise<Rows> => {
-      if (turns.taken || reader || heavy.has(sql)) return readAside(sql, parameters)
+      if (!reader && transaction) await Promise.race([transaction, delay(shortTransactionMs)])
+      if (transaction || reader || heavy.has(sql)) return readAside(sql, parameters)
       const rows = await currentWriter().runLight(sql, parameters)
       if (rows !== 'heavy' && rows.tookMs <= heavyMs) return rows
       rememberHeavy(sql)
@@ -169,7 +187,7 @@ class ThreadConnection implements DatabaseConnection {
   }
 
   async executeQuery<Row>({ sql, parameters, query }: CompiledQuery): Promise<QueryResult<Row>> {
-    const reads = query.kind === 'SelectQueryNode' || /^\s*(select|explain)\b/i.test(sql)
+    const reads = isRead(query.kind, sql)
     const found = this.#transaction
       ? await this.#transaction.thread.run(sql, parameters)
       : await (reads ? this.#threads.read(sql, parameters) : this.#threads.write(sql, parameters))
@@ -182,7 +200,7 @@ class ThreadConnection implements DatabaseConnection {
   }
 
   async begin(): Promise<void> {
-    const leave = await this.#threads.turns.enter()
+    const leave = await this.#threads.enterTransaction()
     try {
       const thread = this.#threads.writer()
       await thread.run('BEGIN IMMEDIATE', [])
@@ -232,10 +250,20 @@ class ThreadDriver implements Driver {
   async destroy(): Promise<void> {}
 }
 
+/** Text of our own is looked at; what is wrongly taken for a write only waits for its turn. */
+const isRead = (kind: string, sql: string): boolean =>
+  kind === 'SelectQueryNode' ||
+  /^\s*(select|values|explain)\b/i.test(sql) ||
+  (/^\s*with\b/i.test(sql) && !/\b(insert|update|delete|replace)\b/i.test(sql))
+
 /** The rows have the shape that the query's types promise; Kysely's own drivers hand them over in the same way. */
 const answer = <Row>(found: Rows, reads: boolean): QueryResult<Row> => {
   const rows = found.rows as Row[]
   return reads ? { rows } : { rows, numAffectedRows: found.changes, insertId: found.insertId }
+}
+
+const unlessFull = (error: unknown): void => {
+  if (!(error instanceof Problem && error.kind === 'disk-full')) throw error
 }
 
 /** Makes an empty file that nobody else may read, before SQLite would make one by the umask. */
