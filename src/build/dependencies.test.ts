@@ -58,6 +58,21 @@ test('what was saved is restored for the same key and no other', async (context)
   assert.deepEqual(readdirSync(into), ['node_modules'])
 })
 
+test('folders deeper down are restored in directories that belong to the user', async (context) => {
+  const { cache: directory, make } = directories(context)
+  const cache = createDependencyCache(directory)
+  const [from, into] = [make('from'), make('into')]
+  mkdirSync(join(from, '.headway/python'), { recursive: true })
+  if (user) execFileSync('chown', ['-R', `${user.uid}:${user.gid}`, join(from, '.headway')])
+  await cache.save(key, from, ['.headway/python'], user)
+  assert.equal(await cache.restore(key, into, user), true)
+  const owner = user?.uid ?? process.getuid?.()
+  assert.deepEqual(
+    ['.headway', '.headway/python'].map((path) => statSync(join(into, path)).uid),
+    [owner, owner],
+  )
+})
+
 test('a job can add to what it was given, but not change what the next one gets', async (context) => {
   const { cache: directory, make } = directories(context)
   const cache = createDependencyCache(directory)

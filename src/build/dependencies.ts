@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
-import { lstat, mkdir, readdir, readFile, realpath, rename, rm, utimes, writeFile } from 'node:fs/promises'
+import { lchown, lstat, mkdir, readdir, readFile, realpath, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { effect } from '../effect.ts'
@@ -41,13 +41,13 @@ export const createDependencyCache = (directory: string, maximumBytes = defaultM
     const entry = join(directory, nameOf(key))
     const folders = await readFolders(entry)
     if (folders === null) return false
-    const staging = `${into}.restoring-${randomUUID()}`
+    const staging = `${entry}.restoring-${randomUUID()}`
     return effect('build.restore-dependencies', async () => {
       try {
         await mkdir(staging, { mode: 0o700 })
         for (const [index, folder] of folders.entries()) {
           const target = join(into, folder)
-          await mustBeFree(into, target)
+          await mustBeFree(into, target, isRoot() ? user : null)
           const staged = join(staging, String(index))
           await copyTree(join(entry, 'tree', String(index)), staged)
           if (user && isRoot()) await own(staged, user)
@@ -103,9 +103,13 @@ const readEntry = async (entry: string): Promise<{ folders: string[]; sizeBytes:
 const readFolders = async (entry: string): Promise<string[] | null> => (await readEntry(entry))?.folders ?? null
 
 /** The repository may hold a link in the folder's place or on the way to it: root must not follow that. */
-const mustBeFree = async (into: string, target: string): Promise<void> => {
+const mustBeFree = async (into: string, target: string, owner: RunAs | null): Promise<void> => {
   const parent = dirname(target)
-  await mkdir(parent, { recursive: true })
+  await effect('build.make-parent', async () => {
+    const made = await mkdir(parent, { recursive: true })
+    for (let folder = parent; made && owner && folder.length >= made.length; folder = dirname(folder))
+      await lchown(folder, owner.uid, owner.gid)
+  })
   const isInside = `${await realpath(parent)}/`.startsWith(`${await realpath(into)}/`)
   if (!isInside) throw new Error(`${parent} leads out of ${into}`)
   if (await lstat(target).catch(() => null))

@@ -220,19 +220,39 @@ test('a push that starts nothing is verified as skipped, with the reason', async
 
 test('without a workflow the one that headway.yaml stands for runs; its dependencies are kept for the next', async () => {
   await using build = await openTestBuild()
+  const local = { name: 'local', version: '1.0.0' }
+  const lock = { name: 'shop', version: '1.0.0', lockfileVersion: 3, requires: true }
   const files = {
-    'headway.yaml': 'name: shop\nlanguage: node\nport: 8000\n',
-    'package.json': JSON.stringify({ name: 'shop', version: '1.0.0', scripts: { start: 'node .', test: 'node -e 0' } }),
-    'package-lock.json': JSON.stringify({
+    'web/headway.yaml': 'name: shop\nlanguage: node\nport: 8000\n',
+    'web/package.json': JSON.stringify({
       name: 'shop',
       version: '1.0.0',
-      lockfileVersion: 3,
-      packages: { '': { name: 'shop' } },
+      dependencies: { local: 'file:local' },
+      scripts: {
+        start: 'node .',
+        test: 'test -e node_modules/local',
+      },
     }),
-    'index.js': '',
+    'web/local/package.json': JSON.stringify(local),
+    'web/package-lock.json': JSON.stringify({
+      ...lock,
+      packages: {
+        '': { name: 'shop', version: '1.0.0', dependencies: { local: 'file:local' } },
+        local: { version: '1.0.0' },
+        'node_modules/local': { resolved: 'local', link: true },
+      },
+    }),
+    'web/index.js': '',
   }
-  const verified = await build.verified(await build.push(files))
-  assert.deepEqual([verified.conclusion, verified.failure], ['success', null])
+  const first = await build.verified(await build.push(files))
+  const second = await build.verified(await build.push({ 'web/index.js': '// changed' }))
+  assert.deepEqual([first.conclusion, first.failure, second.conclusion], ['success', null, 'success'])
+  const installs = (await build.facts()).flatMap((one) =>
+    isFact(jobFinished, one)
+      ? one.payload.steps.filter(({ name }) => name === 'Install').map(({ outcome }) => outcome)
+      : [],
+  )
+  assert.deepEqual(installs, ['success', 'skipped'])
 })
 
 test('two pushes at once both end, each verified once', async () => {

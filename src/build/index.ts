@@ -32,7 +32,14 @@ export type { RunSource } from './jobs/contexts.ts'
 export type { JobUser } from './jobs/processes.ts'
 export type { LogLine } from './logs.ts'
 export { networkVariables } from './network.ts'
-export { createToolchain, describeMissing, type Tool, type Toolchain, type ToolSearch } from './toolchain.ts'
+export {
+  createToolchain,
+  describeMissing,
+  type Tool,
+  type Toolchain,
+  type ToolSearch,
+  toolFinder,
+} from './toolchain.ts'
 export { jobUsers } from './users.ts'
 
 export type BuildParts = {

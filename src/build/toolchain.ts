@@ -49,6 +49,18 @@ export const describeMissing = (
   return `${wanted} is not on this machine for the jobs' user; ${others ? `there is ${others}` : `looked in ${search.looked.join(', ')}`}. Install it for all users (in /usr/local or /opt), or ask for another version`
 }
 
+/** Finds tools for one user, as other stages ask for them. */
+export const toolFinder =
+  (toolchain: Toolchain, user: RunAs | null) =>
+  async (
+    program: string,
+    range: string | null,
+  ): Promise<{ kind: 'found'; directory: string; version: string } | { kind: 'missing'; detail: string }> => {
+    const search = await toolchain.find(program, range, user)
+    if (search.kind === 'found') return { kind: 'found', ...search.tool }
+    return { kind: 'missing', detail: describeMissing(program, range, search) }
+  }
+
 const standardPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
 /** Finds tools on this machine; each candidate is tried once per user by asking it for its version. */

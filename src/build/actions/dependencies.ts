@@ -1,4 +1,4 @@
-import { isAbsolute, normalize } from 'node:path'
+import { dirname, isAbsolute, join, normalize, relative } from 'node:path'
 import type { DependencyCache, DependencyKey } from '../dependencies.ts'
 import type { Action } from '../jobs/actions.ts'
 import { readInWorkspace } from '../jobs/workspace.ts'
@@ -16,6 +16,11 @@ export const dependenciesAction =
     if (folders.some((folder) => normalize(folder).startsWith('..') || isAbsolute(folder)))
       throw new Error(`folders: ${folders.join(' ')} must be below the workspace`)
     if (!inputs.lockfile || folders.length === 0) return { outputs: { 'cache-hit': 'false' } }
+    // Kept by their places beside the lock file, as packaging installs into a copy of the service's folder alone.
+    const base = dirname(normalize(inputs.lockfile))
+    const within = folders.map((folder) => relative(base, folder))
+    if (within.some((folder) => folder.startsWith('..')))
+      throw new Error(`folders: ${folders.join(' ')} must be below ${base}, where the lock file is`)
     const key: DependencyKey = {
       project: source.project,
       language: inputs.language ?? '',
@@ -23,9 +28,9 @@ export const dependenciesAction =
       lock: await readInWorkspace(workspace, inputs.lockfile),
       purpose: inputs.variant ?? 'development',
     }
-    const isRestored = await cache.restore(key, workspace.work, user)
+    const isRestored = await cache.restore(key, join(workspace.work, base), user)
     say(isRestored ? `Restored ${folders.join(', ')}` : 'No dependencies kept for this lock file yet')
     if (isRestored) return { outputs: { 'cache-hit': 'true' } }
-    const afterSuccess = (): Promise<void> => cache.save(key, workspace.work, folders, user)
+    const afterSuccess = (): Promise<void> => cache.save(key, join(workspace.work, base), within, user)
     return { outputs: { 'cache-hit': 'false' }, afterSuccess }
   }
