@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cleanEnvironment } from '../../agent/start.ts'
@@ -56,6 +56,13 @@ export const ensureAgent = async (options: AgentOptions): Promise<void> => {
     next: `read ${join(home.agent, 'agent.log')}`,
   })
 }
+
+/** Whether instances or edges are left that an agent would take over. */
+export const hasLeftovers = (home: Home): boolean =>
+  [
+    { directory: join(home.agent, 'instances'), name: /\.json$/ },
+    { directory: home.sockets, name: /^edge-\d+\.sock$/ },
+  ].some(({ directory, name }) => existsSync(directory) && readdirSync(directory).some((entry) => name.test(entry)))
 
 const acceptingEdges = async (home: Home): Promise<string[]> => {
   const sockets = readdirSync(home.sockets)

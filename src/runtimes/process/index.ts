@@ -4,7 +4,7 @@ import { type Answer, ask, open, type Question } from '../../agent/unix.ts'
 import { effect } from '../../effect.ts'
 import { describeError, Problem, type ProblemDetails } from '../../problem.ts'
 import type { Runtime } from '../runtime.ts'
-import { type AgentOptions, agentSocket, ensureAgent, isAnswering } from './agent.ts'
+import { type AgentOptions, agentSocket, ensureAgent, hasLeftovers, isAnswering } from './agent.ts'
 
 export type ProcessRuntimeOptions = AgentOptions
 
@@ -83,6 +83,14 @@ export const connectProcessRuntime = async (options: ProcessRuntimeOptions): Pro
       while (await isAnswering(socketPath)) await clock.sleep(10)
     },
   }
+}
+
+/** Ends the agent of this home with all that it runs, also what one that died has left running; false when there is nothing. */
+export const stopProcessRuntime = async ({ home, clock }: Pick<AgentOptions, 'home' | 'clock'>): Promise<boolean> => {
+  if (!(await isAnswering(agentSocket(home))) && !hasLeftovers(home)) return false
+  const runtime = await connectProcessRuntime({ home, clock, edgeHost: '127.0.0.1', edgePort: 0 })
+  await runtime.shutdown('stop')
+  return true
 }
 
 const agentGone = (cause: unknown): Problem =>
