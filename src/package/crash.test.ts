@@ -14,7 +14,7 @@ const life = (
 ): Promise<{ signal: string | null; said: string }> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, directory], {
-      env: { PATH: process.env.PATH, ...env },
+      env: { PATH: process.env.PATH, TMPDIR: directory, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let said = ''

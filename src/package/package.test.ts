@@ -264,13 +264,12 @@ test('the newest ten releases of a service are kept, and those in use; the other
   assert.equal(readdirSync(join(bench.home.blobs, 'images/blobs/sha256')).length, 11 * 5 + 1)
 })
 
-test('stopping ends a build that is under way at once, and the next start packages the push', async () => {
+test('stopping ends a build that is under way at once and records nothing about it', async () => {
   const endless = { ...plain, 'headway.yaml': `${yaml}commands: { build: "sleep 600" }\n` }
   await using bench = await openPackageBench()
-  const pushed = bench.push(endless)
+  void bench.push(endless)
   const building = join(bench.home.work, 'packaging', 'push-1-shop-build', 'temp')
   while (!existsSync(building)) await new Promise((resolve) => setImmediate(resolve))
   await bench.stage.stop()
   assert.deepEqual(await bench.facts(), [])
-  await Promise.race([pushed, Promise.resolve()])
 })
