@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { type Failure, jobFinished, jobStarted, pushVerified, runQueued, runStarted } from '../build/facts.ts'
+import { deploymentFinished, deploymentRequested, rolloutShifted, rolloutStarted } from '../deploy/facts.ts'
+import { fact, type NewFact, type RecordedFact } from '../ledger/fact.ts'
+import { CommitId, Digest, defaultEnvironment, defaultProject, RepositoryName, ServiceName } from '../names.ts'
+import { pushPackaged, releaseCreated, releaseFailed } from '../package/facts.ts'
+import { beginNarration, narrate } from './narration.ts'
+import { readPushOptions } from './narrator.ts'
+
+const commit = CommitId.parse('a'.repeat(40))
+const digest = Digest.parse(`sha256:${'5c1e'.repeat(16)}`)
+const service = ServiceName.parse('shop')
+const repository = RepositoryName.parse('shop')
+const about = { subject: 'x', actor: 'system:test' }
+const source = { push: 'push-1', project: defaultProject, repository, ref: 'refs/heads/main', commit }
+const origin = { push: 'push-1', project: defaultProject, service, repository, commit, path: '.' }
+const target = { deployment: 'deployment-1', project: defaultProject, service, environment: defaultEnvironment }
+
+const step = (
+  name: string,
+  outcome: 'success' | 'failure',
+  durationMs: number,
+  exitCode = outcome === 'success' ? 0 : 1,
+) => ({
+  name,
+  outcome,
+  conclusion: outcome,
+  exitCode,
+  durationMs,
+})
+const queued = fact(runQueued, { ...about, payload: { run: 'run-1', ...source, workflow: null, name: 'shop' } })
+const started = fact(runStarted, { ...about, payload: { run: 'run-1', isolation: 'user' } })
+const job = fact(jobStarted, { ...about, payload: { run: 'run-1', job: 'shop', name: 'shop' } })
+const jobEnds = (conclusion: 'success' | 'failure', steps: ReturnType<typeof step>[]): NewFact =>
+  fact(jobFinished, { ...about, payload: { run: 'run-1', job: 'shop', conclusion, outputs: {}, steps } })
+const verified = (
+  conclusion: 'success' | 'failure' | 'skipped' | 'cancelled',
+  failure: Failure | null = null,
+  notes: string[] = [],
+): NewFact => fact(pushVerified, { ...about, payload: { ...source, conclusion, runs: ['run-1'], failure, notes } })
+const released = fact(releaseCreated, { ...about, payload: { ...origin, digest, sizeBytes: 1258291 } })
+const packaged = (services: ServiceName[], failed: ServiceName[] = []): NewFact =>
+  fact(pushPackaged, {
+    ...about,
+    payload: { push: 'push-1', released: services.map((one) => ({ service: one, digest })), failed },
+  })
+const requested = fact(deploymentRequested, {
+  ...about,
+  payload: { ...target, release: digest, commit, reason: 'push', push: 'push-1' },
+})
+const rolling = fact(rolloutStarted, { ...about, payload: { ...target, instances: ['a', 'b', 'c'] } })
+const shifted = fact(rolloutShifted, { ...about, payload: { ...target, instances: ['a', 'b', 'c'] } })
+const finished = (
+  outcome: 'succeeded' | 'failed' | 'superseded',
+  more: Partial<ReturnType<typeof deploymentFinished.payload.parse>> = {},
+): NewFact =>
+  fact(deploymentFinished, {
+    ...about,
+    payload: {
+      ...{ ...target, release: digest, commit, outcome },
+      ...{ url: null, detail: null, evidence: null, next: null, ...more },
+    },
+  })
+const live = finished('succeeded', { url: 'http://shop.localhost:4680/' })
+
+/** The lines of a story whose facts come 500 ms apart, and whether it has ended. */
+const tell = (facts: readonly NewFact[]) => {
+  let narration = beginNarration({ push: 'push-1', environment: 'production', receivedAt: 0, committedAt: -60_000 })
+  const lines: string[] = []
+  for (const [index, one] of facts.entries()) {
+    const recorded: RecordedFact = { ...one, seq: index + 1, at: (index + 1) * 500 }
+    const told = narrate(narration, recorded)
+    narration = told.narration
+    lines.push(...told.lines)
+  }
+  return { lines, ended: narration.ended }
+}
+
+const failure: Failure = {
+  ...{ job: 'shop', step: 'Test', command: 'npm test', exitCode: 1 },
+  ...{ detail: 'npm test ended with 1', lastLines: ['ok 1', '\u001b[31mnot ok 2\u001b[0m\u0007'], where: null },
+}
+const passing = [
+  queued,
+  started,
+  job,
+  jobEnds('success', [step('Install', 'success', 2100), step('checkout', 'success', 20)]),
+]
+
+const stories: Record<string, { facts: NewFact[]; lines: string[]; ended: boolean }> = {
+  'a push that goes live': {
+    facts: [...passing, verified('success'), released, packaged([service]), requested, rolling, shifted, live],
+    lines: [
+      '  · pipeline shop                     run-1',
+      '  ✓ install                   2.1 s',
+      '  ✓ package shop              0.5 s   5c1e5c1e5c1e  1.2 MiB',
+      '  ✓ deploy shop               1.0 s   3 of 3 healthy, taking the traffic',
+      'live at http://shop.localhost:4680/ in 5.5 s (lead time from push to live, 1 min 6 s after the commit)',
+    ],
+    ended: true,
+  },
+  'a push whose tests fail': {
+    facts: [
+      ...[queued, started, job],
+      jobEnds('failure', [step('Install', 'success', 2100), step('Test', 'failure', 900)]),
+      verified('failure', failure),
+    ],
+    lines: [
+      '  · pipeline shop                     run-1',
+      '  ✓ install                   2.1 s',
+      '  ✗ test                      0.9 s',
+      'not deployed: the step "Test" failed',
+      '      $ npm test   exit code 1',
+      '      npm test ended with 1',
+      '      | ok 1',
+      '      | not ok 2\uFFFD',
+      '      more: headway runs run-1',
+    ],
+    ended: true,
+  },
+  'a headway.yaml that cannot be read': {
+    facts: [
+      verified('failure', {
+        ...failure,
+        ...{ job: null, step: null, command: null, exitCode: null, lastLines: [] },
+        detail: 'unknown key replica, did you mean replicas?',
+        where: { file: 'headway.yaml', line: 4, column: 1 },
+      }),
+    ],
+    lines: [
+      'not deployed: the pipeline failed',
+      '      headway.yaml:4:1: unknown key replica, did you mean replicas?',
+      '      more: headway runs run-1',
+    ],
+    ended: true,
+  },
+  'a version that never becomes healthy': {
+    facts: [
+      ...[verified('success'), released, packaged([service]), requested, rolling],
+      finished('failed', {
+        detail: 'shop never answered on / in 30 s',
+        evidence: { instance: 'a', probe: 'connection refused', lastLines: ['EADDRINUSE'] },
+        next: 'headway logs shop',
+      }),
+    ],
+    lines: [
+      '  ✓ package shop              0.5 s   5c1e5c1e5c1e  1.2 MiB',
+      '  ✗ deploy shop               1.0 s',
+      '      shop never answered on / in 30 s',
+      '      probe: connection refused',
+      '      | EADDRINUSE',
+      'shop aaaaaaa is not live; what was live before still is',
+      '      next: headway logs shop',
+    ],
+    ended: true,
+  },
+  'a package that cannot be made': {
+    facts: [
+      verified('success'),
+      fact(releaseFailed, {
+        ...about,
+        payload: { ...origin, detail: 'npm ci failed', lastLines: ['ENOENT'], next: 'add a lock file' },
+      }),
+      packaged([], [service]),
+    ],
+    lines: [
+      '  ✗ package shop',
+      '      npm ci failed',
+      '      | ENOENT',
+      '      next: add a lock file',
+      'not deployed: there is no release',
+    ],
+    ended: true,
+  },
+  'a push to another branch': {
+    facts: [verified('success'), packaged([])],
+    lines: ['verified; only headway.yaml on the default branch is deployed'],
+    ended: true,
+  },
+  'a push with nothing to run': {
+    facts: [verified('skipped', null, ['there is neither a headway.yaml nor a workflow for pushes'])],
+    lines: ['  - there is neither a headway.yaml nor a workflow for pushes', 'nothing to run and nothing to deploy'],
+    ended: true,
+  },
+  'a deployment that a newer one overtakes': {
+    facts: [
+      ...[verified('success'), released, packaged([service]), requested],
+      finished('superseded', { detail: 'deployment-2 took its place' }),
+    ],
+    lines: [
+      '  ✓ package shop              0.5 s   5c1e5c1e5c1e  1.2 MiB',
+      '  - deploy shop                       deployment-2 took its place',
+    ],
+    ended: true,
+  },
+  'a deployment that is done before the push is told to be packaged': {
+    facts: [verified('success'), released, requested, rolling, shifted, live],
+    lines: [
+      '  ✓ package shop              0.5 s   5c1e5c1e5c1e  1.2 MiB',
+      '  ✓ deploy shop               1.0 s   3 of 3 healthy, taking the traffic',
+      'live at http://shop.localhost:4680/ in 3.0 s (lead time from push to live, 1 min 3 s after the commit)',
+    ],
+    ended: false,
+  },
+  'a push of somebody else': {
+    facts: [
+      fact(runQueued, { ...about, payload: { run: 'run-2', ...source, push: 'push-2', workflow: null, name: 'x' } }),
+      fact(runStarted, { ...about, payload: { run: 'run-2', isolation: 'user' } }),
+    ],
+    lines: [],
+    ended: false,
+  },
+}
+
+describe('the narration of', () => {
+  for (const [what, { facts, lines, ended }] of Object.entries(stories))
+    test(what, () => assert.deepEqual(tell(facts), { lines, ended }))
+})
+
+test('push options are read, the unknown ones answered', () => {
+  const environments = ['production', 'staging'] as const
+  assert.deepEqual(
+    [[], ['async'], ['wait=staging'], ['wait=mars', 'x']].map((options) => readPushOptions(options, environments)),
+    [
+      { isAsync: false, environment: 'production', notes: [] },
+      { isAsync: true, environment: 'production', notes: [] },
+      { isAsync: false, environment: 'staging', notes: [] },
+      {
+        isAsync: false,
+        environment: 'production',
+        notes: [
+          'there is no environment mars; waiting for production (known: production, staging)',
+          'the push option x is not known and does nothing; known: async, wait=<environment>',
+        ],
+      },
+    ],
+  )
+})
