@@ -1,8 +1,12 @@
 import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { accessFacts } from './access/facts.ts'
 import { accessMigrations, accessView } from './access/index.ts'
+import { backupRoutes } from './api/backup-route.ts'
 import { isLoopback } from './api/host.ts'
 import { createApi } from './api/index.ts'
+import { ledgerRoutes } from './api/ledger-routes.ts'
 import { listen } from './api/listen.ts'
 import { certificateFor, refusePlainOutside, type TlsChoice } from './api/tls.ts'
 import { buildFacts } from './build/facts.ts'
@@ -29,10 +33,10 @@ import { packageFacts } from './package/facts.ts'
 import { packageView } from './package/views.ts'
 import { writeDurably } from './processes/files.ts'
 import { connectProcessRuntime } from './runtimes/process/index.ts'
-import { createStages } from './stages.ts'
+import { createStages, type Grounds, type Stages } from './stages.ts'
 import type { Migration } from './store/migrations.ts'
 import { openStore } from './store/open.ts'
-import { readVersion } from './version.ts'
+import { version } from './version.ts'
 
 export type ServerOptions = {
   readonly home: Home
@@ -103,7 +107,6 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
   const listener = taken.adopt(await listen(port), (one) => one.close(0))
   const url = `${certificate ? 'https' : 'http'}://${urlHost(host)}:${listener.port}`
 
-  const version = readVersion()
   const connecting = connectProcessRuntime({ home, clock, edgeHost, edgePort: options.edgePort })
   connecting.catch(() => undefined) // awaited below, after what is opened at the same time
   const place = process.env.HEADWAY_STORE_URL ?? home.database
@@ -121,7 +124,7 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
     ledger,
     clock,
     version,
-    routes: stages.routes,
+    routes: [...stages.routes, ledgerRoutes(grounds), backupRoutes((actor) => backupOf(grounds, stages, actor))],
     git: stages.code.handleGit,
     isReady: () => ready,
     hostNames: isLoopback(host) ? hostNames : null,
@@ -175,6 +178,23 @@ export const up = async (options: ServerOptions, say: (line: string) => void = c
   await signalled
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
   await server.stop()
+}
+
+/** Loaded when asked for: tar and gzip are needed for nothing else. */
+const backupOf = (grounds: Grounds, { operate }: Stages, actor: string): Readable => {
+  const databases = async (): Promise<string | null> => {
+    const some = (await operate.queries.databases()).length > 0
+    return some && process.env.HEADWAY_POSTGRES_URL === undefined
+      ? join('databases', (await operate.backups.backup(actor)).backup)
+      : null
+  }
+  return Readable.from(
+    (async function* () {
+      const { backup } = await import('./backup.ts')
+      yield* backup({ ...grounds, program: version, databases })
+    })(),
+    { objectMode: false },
+  )
 }
 
 const isName = (name: string): boolean => name !== '0.0.0.0' && name !== '::'

@@ -112,7 +112,7 @@ const userExists = (user: string): Problem =>
     kind: 'user-exists',
     status: 409,
     detail: `there is a user ${user} already`,
-    next: `headway user grant ${user} <role> gives a role`,
+    next: `headway user role ${user} <role> gives a role`,
   })
 
 const lastAdministrator = (user: string): Problem =>
@@ -120,5 +120,5 @@ const lastAdministrator = (user: string): Problem =>
     kind: 'last-administrator',
     status: 409,
     detail: `${user} is the last administrator`,
-    next: 'make somebody else administrator first: headway user grant <user> administrator',
+    next: 'make somebody else administrator first: headway user role <user> administrator --everywhere',
   })

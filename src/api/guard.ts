@@ -57,6 +57,6 @@ const forbidden = (identity: Identity, role: Role, project: ProjectName | null):
     detail: `this needs the role ${role} in ${project === null ? 'the whole instance' : `the project ${project}`}, which ${identity.user} does not have with this token`,
     next:
       project === null
-        ? `an administrator gives it with headway user grant ${identity.user} ${role}`
-        : `an administrator gives it with headway user grant ${identity.user} ${role} --project ${project}`,
+        ? `an administrator gives it with headway user role ${identity.user} ${role} --everywhere`
+        : `an administrator gives it with headway user role ${identity.user} ${role} --project ${project}`,
   })

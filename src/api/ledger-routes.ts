@@ -1,0 +1,168 @@
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Clock } from '../clock.ts'
+import type { Home } from '../home.ts'
+import { Checkpoint, openCheckpointKey, signCheckpoint } from '../ledger/checkpoint.ts'
+import { exportLedger } from '../ledger/export.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { verifyLedger } from '../ledger/verify.ts'
+import type { Store } from '../store/store.ts'
+import { type ApiEnv, json, route } from './route.ts'
+
+const FactBody = z
+  .object({
+    seq: z.number().int(),
+    at: z.number(),
+    type: z.string(),
+    version: z.number().int(),
+    subject: z.string(),
+    actor: z.string(),
+    causes: z.array(z.number().int()),
+    /** Null once it was erased. */
+    payload: z.json().nullable(),
+  })
+  .openapi('Fact')
+
+const VerdictBody = z
+  .discriminatedUnion('kind', [
+    z.object({ kind: z.literal('whole'), facts: z.number().int(), seq: z.number().int(), hash: z.string() }),
+    z.object({
+      kind: z.literal('broken'),
+      seq: z.number().int(),
+      what: z.enum(['altered', 'removed', 'inserted', 'truncated', 'rewritten']),
+      detail: z.string(),
+    }),
+  ])
+  .openapi('ChainVerdict')
+
+const CheckpointBody = Checkpoint.openapi('Checkpoint')
+const sequence = z.coerce.number().int().min(0)
+const viewer = { role: 'viewer', in: 'instance' } as const
+const administrator = { role: 'administrator', in: 'instance' } as const
+
+/** Everything that happened, and the proof that nothing of it was altered. */
+export const ledgerRoutes = (options: { ledger: Ledger; store: Store; home: Home; clock: Clock }) => {
+  const { ledger, store, home, clock } = options
+  return new OpenAPIHono<ApiEnv>()
+    .openapi(
+      route(viewer, {
+        method: 'get',
+        path: '/ledger',
+        summary: 'Facts',
+        request: {
+          query: z.object({
+            after: sequence.optional().describe('Only those after this sequence number (before, when newest first)'),
+            limit: z.coerce.number().int().min(1).max(1000).default(100),
+            types: z.string().optional().describe('Only these types, with commas between'),
+            subject: z.string().optional(),
+            order: z.enum(['oldest', 'newest']).default('oldest'),
+          }),
+        },
+        responses: { 200: json(z.array(FactBody), 'In the order of their sequence numbers, or the newest first.') },
+      }),
+      async (context) => {
+        const { after, limit, types, subject, order } = context.req.valid('query')
+        const facts = await ledger.read({
+          limit,
+          newestFirst: order === 'newest',
+          ...(after === undefined ? {} : { after }),
+          ...(types === undefined ? {} : { types: types.split(',') }),
+          ...(subject === undefined ? {} : { subject }),
+        })
+        return context.json(
+          facts.map((fact) => ({
+            ...fact,
+            causes: [...fact.causes],
+            payload: z.json().nullable().parse(fact.payload),
+          })),
+          200,
+        )
+      },
+    )
+    .openapi(
+      route(viewer, {
+        method: 'get',
+        path: '/ledger/head',
+        summary: 'Where the chain stands',
+        responses: { 200: json(z.object({ seq: z.number().int(), hash: z.string() }), 'The newest fact.') },
+      }),
+      async (context) => context.json(await ledger.head(), 200),
+    )
+    .openapi(
+      route(viewer, {
+        method: 'post',
+        path: '/ledger/verify',
+        summary: 'Verify the chain',
+        request: {
+          body: {
+            content: {
+              'application/json': {
+                schema: z.object({
+                  checkpoints: z.array(CheckpointBody).max(10_000).default([]),
+                  publicKey: z.string().optional(),
+                }),
+              },
+            },
+          },
+        },
+        responses: {
+          200: json(
+            VerdictBody,
+            'Whole, or the first fact that is not as it was recorded; also against checkpoints kept elsewhere.',
+          ),
+        },
+      }),
+      async (context) => {
+        const { checkpoints, publicKey } = context.req.valid('json')
+        return context.json(await verifyLedger(store, { checkpoints, ...(publicKey ? { publicKey } : {}) }), 200)
+      },
+    )
+    .openapi(
+      route(administrator, {
+        method: 'post',
+        path: '/ledger/checkpoint',
+        summary: 'Sign where the chain stands',
+        responses: { 200: json(CheckpointBody, 'To be kept elsewhere: it shows truncation and rewriting.') },
+      }),
+      async (context) => {
+        const key = openCheckpointKey(join(home.root, 'checkpoint-key'))
+        return context.json(await signCheckpoint({ ledger, key, clock }, context.get('identity').actor), 200)
+      },
+    )
+    .openapi(
+      route(administrator, {
+        method: 'get',
+        path: '/ledger/export',
+        summary: 'The whole ledger',
+        responses: {
+          200: {
+            // Said without a content type, as the library's types know no streams.
+            description: 'application/x-ndjson: one fact a line, with the exact text that the chain covers.',
+          },
+        },
+      }),
+      async (context) =>
+        context.body(webStream(Readable.from(exportLedger(store))), 200, { 'content-type': 'application/x-ndjson' }),
+    )
+    .openapi(
+      route(administrator, {
+        method: 'post',
+        path: '/ledger/{seq}/erase',
+        summary: "Forget a fact's payload for good",
+        request: {
+          params: z.object({ seq: z.coerce.number().int().min(1) }),
+          body: { content: { 'application/json': { schema: z.object({ why: z.string().min(1).max(500) }) } } },
+        },
+        responses: { 200: json(z.object({ erased: z.number().int() }), 'The envelope stays, and the chain verifies.') },
+      }),
+      async (context) => {
+        const { seq } = context.req.valid('param')
+        await ledger.erase(seq, context.req.valid('json').why, context.get('identity').actor)
+        return context.json({ erased: seq }, 200)
+      },
+    )
+}
+
+export const webStream = (stream: Readable): ReadableStream<Uint8Array> =>
+  Readable.toWeb(stream.map((chunk: string | Uint8Array) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)))
