@@ -7,7 +7,10 @@ import { parseTable, type TableFile } from './table.ts'
 const bodyBytes = 16 << 20
 const retireLimitMs = 3_600_000
 
-export type Control = { close(): void }
+export type Control = {
+  /** Resolves when what was asked is answered, the request that ended the edge too; after a second at most. */
+  close(): Promise<void>
+}
 
 type Answer = { readonly status: number; readonly body: unknown }
 const answered = (body: unknown): Answer => ({ status: 200, body })
@@ -32,10 +35,11 @@ export const openControl = async (
   effectSync('edge.control-socket-remove', () => rmSync(socketPath, { force: true })) // of a process that had this number before
   await listenPrivately(server, socketPath)
   return {
-    close: () => {
-      server.close()
-      server.closeAllConnections()
-    },
+    close: () =>
+      new Promise((done) => {
+        server.close(() => done())
+        setTimeout(done, 1_000)
+      }),
   }
 }
 

@@ -36,9 +36,9 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => edge.retire({ limitMs: 10_000, leaveIdle: true }))
 
-  const end = (): void => {
+  const end = async (): Promise<void> => {
+    await control.close()
     log.close()
-    control.close()
     effectSync('edge.control-socket-leave', () => rmSync(controlSocket, { force: true }))
     process.exit(0)
   }
@@ -53,7 +53,7 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
     signal: edge.retiring,
     ...(how.timing ? { timing: how.timing } : {}),
   })
-  if (outcome === 'home-gone') end()
+  if (outcome === 'home-gone') await end()
 }
 
 const outliveItsStarter = (): void => {

@@ -23,6 +23,7 @@ import type { TestContext } from 'node:test'
 import { systemClock } from '../clock.ts'
 import { type EdgeLimits, usualLimits } from './core.ts'
 import { createEdge, type Edge } from './edge.ts'
+import type { HolderNews, HolderOrder } from './holder.testing.ts'
 import { type EdgePlaces, edgeLaunch } from './launch.ts'
 import type { EdgePool, EdgeTable } from './protocol.ts'
 
@@ -218,59 +219,91 @@ export const startLoad = (
   }
 }
 
-/** A home of its own and a listening socket that this process holds, as an agent does. */
-export const startHome = async (t: TestContext): Promise<{ places: EdgePlaces; listener: TcpServer; port: number }> => {
+export type TestHome = {
+  readonly places: EdgePlaces
+  readonly port: number
+  readonly holder: ChildProcess
+  /** Ended before the holder: an edge that sees its agent go would start another. */
+  readonly edges: EdgeHandle[]
+}
+
+/** A home of its own, and a listening socket that a process beside this one holds, as an agent does. */
+export const startHome = async (t: TestContext): Promise<TestHome> => {
   const home = mkdtempSync(join(tmpdir(), 'headway-edge-'))
   const places = { home, sockets: join(home, 'run'), state: join(home, 'agent') }
   mkdirSync(places.sockets)
   mkdirSync(places.state)
-  // Never accepts: the handle is there to be inherited.
-  const listener = await listening(createTcpServer({ pauseOnConnect: true }))
-  t.after(() => {
-    listener.close()
+  const listener = await listening(createTcpServer())
+  const port = portOf(listener)
+  const holder = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', holderFile], {
+    stdio: ['ignore', 'inherit', 'inherit', descriptorOf(listener), 'ipc'],
+  })
+  await new Promise((done) => listener.close(done)) // the holder has it now; this process would accept
+  const edges: EdgeHandle[] = []
+  t.after(async () => {
+    for (const edge of edges) edge.kill('SIGKILL')
+    await Promise.all(edges.map(({ exited }) => exited))
+    holder.kill('SIGKILL')
     rmSync(home, { recursive: true, force: true })
   })
-  return { places, listener, port: portOf(listener) }
+  return { places, port, holder, edges }
+}
+const holderFile = join(import.meta.dirname, 'holder.testing.ts')
+
+/** Node tells nobody the descriptor of a server; its handle has it. */
+const descriptorOf = (listener: object): number => {
+  const handle: unknown = Reflect.get(listener, '_handle')
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
+  if (typeof fd !== 'number') throw new Error('this Node.js does not tell the descriptor of a listening socket')
+  return fd
 }
 
-export type EdgeProcessHandle = {
-  readonly child: ChildProcess
+export type EdgeHandle = {
   readonly pid: number
   readonly exited: Promise<NodeJS.Signals | number | null>
+  kill(signal: NodeJS.Signals): void
+  /** Closes the pipe by which the edge knows that its agent lives. */
+  letGo(): void
   control(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }>
 }
 
 /** An edge process as an agent starts it; `main` is another entry where a test brings its own. */
-export const spawnEdge = async (
-  t: TestContext,
-  places: EdgePlaces,
-  listenFd: number,
-  main?: string,
-): Promise<EdgeProcessHandle> => {
+export const spawnEdge = async ({ places, holder, edges }: TestHome, main?: string): Promise<EdgeHandle> => {
   const { command, args, env } = edgeLaunch(places)
-  const child = spawn(command, main ? [...args.slice(0, -1), main] : args, {
-    env,
-    detached: true,
-    stdio: ['ignore', 'inherit', 'inherit', listenFd, 'pipe'],
+  const tell = (order: HolderOrder) => holder.send(order)
+  const started = new Promise<number>((done) => {
+    const hear = (news: HolderNews) => {
+      if (!('started' in news)) return
+      holder.off('message', hear)
+      done(news.started)
+    }
+    holder.on('message', hear)
   })
-  const exited = new Promise<NodeJS.Signals | number | null>((done) =>
-    child.once('exit', (code, signal) => done(signal ?? code)),
-  )
-  t.after(async () => {
-    child.kill('SIGKILL')
-    await exited
+  tell({ start: { command, args: main ? [...args.slice(0, -1), main] : args, env } })
+  const pid = await started
+  let over = false
+  const exited = new Promise<NodeJS.Signals | number | null>((done) => {
+    holder.on('message', (news: HolderNews) => {
+      if (!('exited' in news) || news.exited !== pid) return
+      over = true
+      done(news.outcome)
+    })
   })
-  const pid = child.pid ?? 0
+  const kill = (signal: NodeJS.Signals): void => {
+    if (!over) process.kill(pid, signal)
+  }
   const control = (method: string, path: string, body?: unknown) =>
     callSocket(join(places.sockets, `edge-${pid}.sock`), method, path, body)
+  const edge = { pid, exited, kill, letGo: () => void tell({ letGo: pid }), control }
+  edges.push(edge)
   await until('the edge answers on its socket', async () => {
-    if (child.exitCode !== null) throw new Error(`the edge ended with ${child.exitCode}`)
+    if (over) throw new Error('the edge ended before it answered')
     return control('GET', '/health').then(
       () => true,
       () => false,
     )
   })
-  return { child, pid, exited, control }
+  return edge
 }
 
 export const callSocket = (
