@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts'
 import type { Home } from '../home.ts'
 import { Checkpoint, openCheckpointKey, signCheckpoint } from '../ledger/checkpoint.ts'
 import { exportLedger } from '../ledger/export.ts'
-import type { Ledger } from '../ledger/ledger.ts'
+import type { Ledger, Views } from '../ledger/ledger.ts'
 import { verifyLedger } from '../ledger/verify.ts'
 import type { Store } from '../store/store.ts'
 import { type ApiEnv, json, route } from './route.ts'
@@ -42,8 +42,8 @@ const viewer = { role: 'viewer', in: 'instance' } as const
 const administrator = { role: 'administrator', in: 'instance' } as const
 
 /** Everything that happened, and the proof that nothing of it was altered. */
-export const ledgerRoutes = (options: { ledger: Ledger; store: Store; home: Home; clock: Clock }) => {
-  const { ledger, store, home, clock } = options
+export const ledgerRoutes = (options: { ledger: Ledger; views: Views; store: Store; home: Home; clock: Clock }) => {
+  const { ledger, views, store, home, clock } = options
   return new OpenAPIHono<ApiEnv>()
     .openapi(
       route(viewer, {
@@ -116,6 +116,24 @@ export const ledgerRoutes = (options: { ledger: Ledger; store: Store; home: Home
       async (context) => {
         const { checkpoints, publicKey } = context.req.valid('json')
         return context.json(await verifyLedger(store, { checkpoints, ...(publicKey ? { publicKey } : {}) }), 200)
+      },
+    )
+    .openapi(
+      route(administrator, {
+        method: 'post',
+        path: '/ledger/views/rebuild',
+        summary: 'Build all views anew from the ledger',
+        responses: {
+          200: json(
+            z.object({ equal: z.boolean() }),
+            'Whether they came out as they were; false means that something besides the ledger had changed them.',
+          ),
+        },
+      }),
+      async (context) => {
+        const before = await views.digest()
+        await views.rebuild()
+        return context.json({ equal: (await views.digest()) === before }, 200)
       },
     )
     .openapi(

@@ -21,6 +21,8 @@ export type Client = {
   ): Promise<Answer>
   /** An answer of one JSON object a line, as the lines come. */
   lines<Line>(path: string, query?: Readonly<Record<string, unknown>>, signal?: AbortSignal): AsyncIterable<Line>
+  /** Server-sent events, the data of each as JSON. */
+  events<Event>(path: string, query?: Readonly<Record<string, unknown>>, signal?: AbortSignal): AsyncIterable<Event>
   /** An answer as its bytes come. */
   bytes(path: string, query?: Readonly<Record<string, unknown>>): Promise<ReadableStream<Uint8Array>>
 }
@@ -117,21 +119,29 @@ export const connect = (options: Pick<GlobalOptions, 'home' | 'server'>): Client
       return (text === '' ? null : JSON.parse(text)) as never
     },
     lines: async function* <Line>(path: string, query?: Readonly<Record<string, unknown>>, signal?: AbortSignal) {
-      const { body } = await call('GET', path, query, undefined, signal)
-      if (!body) return
-      let rest = ''
-      for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
-        const lines = (rest + chunk).split('\n')
-        rest = lines.pop() ?? ''
-        for (const line of lines) if (line.trim() !== '') yield JSON.parse(line) as Line
-      }
-      if (rest.trim() !== '') yield JSON.parse(rest) as Line
+      for await (const line of linesOf(await call('GET', path, query, undefined, signal)))
+        if (line.trim() !== '') yield JSON.parse(line) as Line
+    },
+    events: async function* <Event>(path: string, query?: Readonly<Record<string, unknown>>, signal?: AbortSignal) {
+      for await (const line of linesOf(await call('GET', path, query, undefined, signal)))
+        if (line.startsWith('data:')) yield JSON.parse(line.slice(5)) as Event
     },
     bytes: async (path, query) => {
       const { body } = await call('GET', path, query)
       return body ?? new ReadableStream()
     },
   }
+}
+
+async function* linesOf({ body }: Response): AsyncGenerator<string> {
+  if (!body) return
+  let rest = ''
+  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+  }
+  if (rest !== '') yield rest
 }
 
 const problemOf = async (response: Response): Promise<Problem> => {

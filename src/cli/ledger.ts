@@ -13,13 +13,9 @@ type Fact = {
   readonly actor: string
   readonly payload: unknown
 }
-type Verdict = {
-  readonly intact: boolean
-  readonly facts: number
-  readonly hash: string
-  readonly detail: string
-  readonly viewsEqual: boolean | null
-}
+type Verdict =
+  | { readonly kind: 'whole'; readonly facts: number; readonly hash: string }
+  | { readonly kind: 'broken'; readonly seq: number; readonly what: string; readonly detail: string }
 
 /** Everything that happened, and the proof that nothing was altered. */
 export const ledgerCommands = (program: Command): void => {
@@ -34,17 +30,20 @@ export const ledgerCommands = (program: Command): void => {
     .description('the newest facts')
     .action(async (own: { follow?: boolean; limit: string; type?: string; subject?: string }, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>()
-      const query = { limit: own.limit, type: own.type, subject: own.subject, follow: own.follow ? 'true' : undefined }
+      const client = connect(options)
+      const query = { limit: own.limit, types: own.type, subject: own.subject, order: 'newest' }
+      const newest = (await client.get<Fact[]>('/ledger', query)).reverse()
+      for (const fact of newest) printFact(fact, options)
+      if (!own.follow) return
       const ending = new AbortController()
       process.once('SIGINT', () => ending.abort())
       try {
-        for await (const fact of connect(options).lines<Fact>('/ledger/facts', query, ending.signal)) {
-          if (options.json) process.stdout.write(`${JSON.stringify(fact)}\n`)
-          else
-            console.log(
-              `${dim(`${String(fact.seq).padStart(6)} ${new Date(fact.at).toISOString()}`)} ${fact.type.padEnd(24)} ${printable(fact.subject)} ${dim(`by ${printable(fact.actor)}`)}`,
-            )
-        }
+        for await (const fact of client.events<Fact>(
+          '/events',
+          { after: newest.at(-1)?.seq, types: own.type },
+          ending.signal,
+        ))
+          if (own.subject === undefined || fact.subject === own.subject) printFact(fact, options)
       } catch (error) {
         if (!ending.signal.aborted) throw error
       }
@@ -57,22 +56,24 @@ export const ledgerCommands = (program: Command): void => {
     .description('check every fact against the chain')
     .action(async (own: { checkpoint?: string; views?: boolean }, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>()
-      const verdict = await connect(options).send<Verdict>('POST', '/ledger/verify', {
-        checkpoint: own.checkpoint ? readCheckpoint(own.checkpoint) : null,
-        views: own.views === true,
+      const client = connect(options)
+      const verdict = await client.send<Verdict>('POST', '/ledger/verify', {
+        checkpoints: own.checkpoint ? [readCheckpoint(own.checkpoint)] : [],
       })
-      const whole = verdict.intact && verdict.viewsEqual !== false
-      if (options.json) printJson(verdict)
+      const views = own.views ? await client.send<{ equal: boolean }>('POST', '/ledger/views/rebuild') : null
+      if (options.json) printJson({ ...verdict, ...(views ? { viewsEqual: views.equal } : {}) })
       else {
-        console.log(`${verdict.intact ? green('intact') : red('NOT intact')}: ${verdict.detail}`)
-        if (verdict.viewsEqual !== null)
+        if (verdict.kind === 'whole')
+          console.log(`${green('intact')}: all ${verdict.facts} facts are as they were recorded`)
+        else console.log(`${red('NOT intact')}: fact ${verdict.seq} was ${verdict.what}: ${printable(verdict.detail)}`)
+        if (views)
           console.log(
-            verdict.viewsEqual
-              ? `${green('equal')}: all views are as a rebuild makes them`
+            views.equal
+              ? `${green('equal')}: a rebuild made the same views`
               : `${red('NOT equal')}: a rebuild made other views`,
           )
       }
-      if (!whole) process.exitCode = 1
+      if (verdict.kind !== 'whole' || views?.equal === false) process.exitCode = 1
     })
 
   ledger
@@ -81,7 +82,7 @@ export const ledgerCommands = (program: Command): void => {
     .action(async (_own, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>()
       // Always JSON: it is a file to be kept.
-      printJson(await connect(options).send('POST', '/ledger/checkpoints'))
+      printJson(await connect(options).send('POST', '/ledger/checkpoint'))
     })
 
   ledger
@@ -109,4 +110,12 @@ const readCheckpoint = (file: string): unknown => {
       { cause },
     )
   }
+}
+
+const printFact = (fact: Fact, { json }: GlobalOptions): void => {
+  if (json) process.stdout.write(`${JSON.stringify(fact)}\n`)
+  else
+    console.log(
+      `${dim(`${String(fact.seq).padStart(6)} ${new Date(fact.at).toISOString()}`)} ${fact.type.padEnd(24)} ${printable(fact.subject)} ${dim(`by ${printable(fact.actor)}`)}`,
+    )
 }
