@@ -25,8 +25,11 @@ export const createLogBook = (directory: string): LogBook => {
   const fileOf = (run: string, job: string): string => join(directory, safe(run), `${safe(job)}.log`)
   return {
     begin: async (run, job) => {
-      await effect('build.make-log-folder', () => mkdir(join(directory, safe(run)), { recursive: true, mode: 0o700 }))
       const file = fileOf(run, job)
+      await effect('build.make-log', async () => {
+        await mkdir(join(directory, safe(run)), { recursive: true, mode: 0o700 })
+        await (await open(file, 'a', 0o600)).close()
+      })
       open_.add(file)
       return file
     },

@@ -78,17 +78,16 @@ const conductRow = async (
     if (slot === null) {
       await tell({ kind: 'job-ended', result: { ...nothing, job: key, conclusion: 'cancelled' } })
     } else {
-      await tell({ kind: 'job-begins', job: key, name })
-      const given = finished() // it was started too often
-      if (given) return given
-      const order = { source, workflow, job, key, name, matrix: row.matrix, strategy, needs, secrets, vars, notes }
-      const result = await withLog(conduct, key, async (log) => {
-        const user = tools.userFor(slot.number)
-        return runJob(order, await placeFor(tools, source.run, key, user, log), { cancel, kill: signals.kill })
+      await withLog(conduct, key, async (log) => {
+        await tell({ kind: 'job-begins', job: key, name })
+        if (finished()) return // it was started too often
+        const order = { source, workflow, job, key, name, matrix: row.matrix, strategy, needs, secrets, vars, notes }
+        const place = await placeFor(tools, source.run, key, tools.userFor(slot.number), log)
+        const result = await runJob(order, place, { cancel, kill: signals.kill })
+        cleaning.push(removeWorkspace(place.root).catch(() => undefined))
+        signals.kill.throwIfAborted()
+        await tell({ kind: 'job-ended', result: { job: key, ...(await tolerated(result, job, rowScope)) } })
       })
-      cleaning.push(removeWorkspace(join(tools.home.workspaces, source.run, key)).catch(() => undefined))
-      signals.kill.throwIfAborted()
-      await tell({ kind: 'job-ended', result: { job: key, ...(await tolerated(result, job, rowScope)) } })
     }
   } finally {
     slot?.release()
@@ -107,15 +106,16 @@ const tolerated = async (result: JobResult, job: Job, scope: Scope): Promise<Omi
   }
 }
 
-const withLog = async <Result>(
+/** The log is there before the job is said to have begun, so that whoever hears of it can follow. */
+const withLog = async (
   { tools, source }: Conduct,
   key: string,
-  work: (log: ReturnType<typeof openJobLog>) => Promise<Result>,
-): Promise<Result> => {
+  work: (log: ReturnType<typeof openJobLog>) => Promise<void>,
+): Promise<void> => {
   const file = await tools.logs.begin(source.run, key)
   const log = openJobLog(file, tools.clock, () => tools.logs.grew(file))
   try {
-    return await work(log)
+    await work(log)
   } finally {
     await log.close()
     tools.logs.end(file)
