@@ -3,7 +3,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context, Next } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { matchedRoutes } from 'hono/route'
 import type { Access } from '../access/index.ts'
 import type { Clock } from '../clock.ts'
@@ -76,7 +75,7 @@ export const createApi = (options: ApiOptions): Api => {
   })
   app.notFound((context) => problemResponse(context, nothingAt(context.req.path)))
 
-  app.use(`${base}/*`, enter(door), onlyGuarded, bodyLimit({ maxSize: largestBody, onError: refuseLarge }))
+  app.use(`${base}/*`, enter(door), onlyGuarded, limitBody)
   for (const routes of options.routes) app.route(base, routes)
   app.route(base, eventRoutes({ events, ledger, identify: (header) => identityIn(access, header) }))
   app.route(
@@ -199,13 +198,23 @@ const challengeFor = (problem: ProblemDetails): Record<string, string> =>
 
 const addressOf = (request: Partial<IncomingMessage> | undefined): string => request?.socket?.remoteAddress ?? 'unknown'
 
-const refuseLarge = (): never => {
-  throw new Problem({
-    kind: 'too-large',
-    status: 413,
-    detail: `the body of a request has at most ${largestBody} bytes`,
-    next: 'send less at once',
-  })
+/** What is said to be no larger is no larger: Node reads no more of a body than its length says. */
+async function limitBody(context: Context, next: Next): Promise<void> {
+  if (context.req.header('transfer-encoding') !== undefined)
+    throw new Problem({
+      kind: 'length-required',
+      status: 411,
+      detail: 'the request does not say how long its body is',
+      next: 'send it with a Content-Length',
+    })
+  if (Number(context.req.header('content-length') ?? 0) > largestBody)
+    throw new Problem({
+      kind: 'too-large',
+      status: 413,
+      detail: `the body of a request has at most ${largestBody} bytes`,
+      next: 'send less at once',
+    })
+  await next()
 }
 
 const nothingAt = (path: string): Problem =>

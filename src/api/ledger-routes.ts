@@ -20,7 +20,7 @@ const FactBody = z
     actor: z.string(),
     causes: z.array(z.number().int()),
     /** Null once it was erased. */
-    payload: z.json().nullable(),
+    payload: z.any().openapi({ type: ['object', 'null'] }),
   })
   .openapi('Fact')
 

@@ -1,0 +1,75 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import { accessRoutes } from '../access/routes.ts'
+import { openTestAccess, type TestAccess } from '../access/testing.ts'
+import type { FactDefinition } from '../ledger/fact.ts'
+import { type Api, type ApiOptions, createApi } from './index.ts'
+import { ledgerRoutes } from './ledger-routes.ts'
+import type { ApiEnv } from './route.ts'
+
+export type TestApi = AsyncDisposable &
+  Omit<TestAccess, keyof AsyncDisposable> & {
+    readonly api: Api
+    /** Where it listens, on loopback. */
+    readonly url: string
+    readonly reported: unknown[]
+    /** The body of an answer, as JSON of which the test knows the shape. */
+    // biome-ignore lint/suspicious/noExplicitAny: tests compare what they get, whatever it is
+    read(token: string | null, method: string, path: string, body?: unknown): Promise<any>
+    call(token: string | null, method: string, path: string, body?: unknown): Promise<Response>
+  }
+
+/** The API with access, ledger and these routes, listening on a free port. */
+export const openTestApi = async (
+  options: {
+    // biome-ignore lint/suspicious/noExplicitAny: each carries the schema of its own routes
+    routes?: readonly OpenAPIHono<ApiEnv, any, any>[]
+    definitions?: readonly FactDefinition[]
+    api?: Partial<ApiOptions>
+  } = {},
+): Promise<TestApi> => {
+  const opened = await openTestAccess({ definitions: options.definitions ?? [] })
+  const { access, ledger, clock } = opened
+  await access.start()
+  const reported: unknown[] = []
+  const api = createApi({
+    access,
+    ledger,
+    clock,
+    version: '1.2.3',
+    routes: [accessRoutes(access), ledgerRoutes(opened), ...(options.routes ?? [])],
+    git: null,
+    isReady: () => true,
+    hostNames: [],
+    report: (error) => reported.push(error),
+    ...options.api,
+  })
+  const server = createServer((request, response) => void api.handle(request, response))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
+  const call: TestApi['call'] = (token, method, path, body) =>
+    fetch(`${url}${path}`, {
+      method,
+      headers: {
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+  return {
+    ...opened,
+    api,
+    url,
+    reported,
+    call,
+    read: async (...asked) => JSON.parse(await (await call(...asked)).text()),
+    [Symbol.asyncDispose]: async () => {
+      api.close()
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+      await opened[Symbol.asyncDispose]()
+    },
+  }
+}
