@@ -79,7 +79,11 @@ const tell = (facts: readonly NewFact[]) => {
 
 const failure: Failure = {
   ...{ job: 'shop', step: 'Test', command: 'npm test', exitCode: 1 },
-  ...{ detail: 'npm test ended with 1', lastLines: ['ok 1', '\u001b[31mnot ok 2\u001b[0m\u0007'], where: null },
+  ...{
+    detail: 'Test: it ended with exit code 1',
+    lastLines: ['ok 1', '\u001b[31mnot ok 2\u001b[0m\u0007'],
+    where: null,
+  },
 }
 const passing = [
   queued,
@@ -96,7 +100,7 @@ const stories: Record<string, { facts: NewFact[]; lines: string[]; ended: boolea
       '  ✓ install                   2.1 s',
       '  ✓ package shop              0.5 s   5c1e5c1e5c1e  1.2 MiB',
       '  ✓ deploy shop               1.0 s   3 of 3 healthy, taking the traffic',
-      'live at http://shop.localhost:4680/ in 5.5 s (lead time from push to live, 1 min 6 s after the commit)',
+      'live at http://shop.localhost:4680/ in 5.5 s (lead time from the commit 1 min 6 s)',
     ],
     ended: true,
   },
@@ -112,7 +116,6 @@ const stories: Record<string, { facts: NewFact[]; lines: string[]; ended: boolea
       '  ✗ test                      0.9 s',
       'not deployed: the step "Test" failed',
       '      $ npm test   exit code 1',
-      '      npm test ended with 1',
       '      | ok 1',
       '      | not ok 2\uFFFD',
       '      more: headway runs run-1',
@@ -199,7 +202,7 @@ const stories: Record<string, { facts: NewFact[]; lines: string[]; ended: boolea
     lines: [
       '  ✓ package shop              0.5 s   5c1e5c1e5c1e  1.2 MiB',
       '  ✓ deploy shop               1.0 s   3 of 3 healthy, taking the traffic',
-      'live at http://shop.localhost:4680/ in 3.0 s (lead time from push to live, 1 min 3 s after the commit)',
+      'live at http://shop.localhost:4680/ in 3.0 s (lead time from the commit 1 min 3 s)',
     ],
     ended: false,
   },

@@ -1,6 +1,5 @@
 import {
   type Conclusion,
-  type Failure,
   jobFinished,
   jobStarted,
   pushVerified,
@@ -14,6 +13,7 @@ import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import { shortCommit, shortDigest } from '../names.ts'
 import { pushPackaged, releaseCreated, releaseFailed } from '../package/facts.ts'
 import { plainText } from './plain-text.ts'
+import { detailLine, mark, nextLine, note, quoted, verdictLines } from './story-lines.ts'
 
 /** Everything that a narration listens to. */
 export const narratedFacts: readonly string[] = [
@@ -199,35 +199,12 @@ const jobLines = (narration: Narration, { at, payload }: JobFinished): string[] 
 const toleratedOf = (step: { outcome: Conclusion; conclusion: Conclusion }): string =>
   step.outcome === 'failure' && step.conclusion === 'success' ? 'failed, which it may' : ''
 
-const verdictLines = (conclusion: Conclusion, failure: Failure | null, runs: readonly string[]): string[] => {
-  if (conclusion === 'skipped') return ['nothing to run and nothing to deploy']
-  if (conclusion === 'cancelled') return ['not deployed: the pipeline was cancelled']
-  const more = runs.map((run) => detailLine(`more: headway runs ${run}`))
-  if (failure === null) return ['not deployed: the pipeline failed', ...more]
-  const { job, step, command, exitCode, detail, lastLines, where } = failure
-  const place = where ? [where.file, where.line, where.column].filter((part) => part !== undefined).join(':') : ''
-  return [
-    `not deployed: ${step ? `the step "${plainText(step)}"` : job ? `the job "${plainText(job)}"` : 'the pipeline'} failed`,
-    ...(command
-      ? [
-          detailLine(
-            `$ ${command.trim().split('\n').join(' && ')}${exitCode === null ? '' : `   exit code ${exitCode}`}`,
-          ),
-        ]
-      : []),
-    ...(detail ? [detailLine(place ? `${place}: ${detail}` : detail)] : []),
-    ...quoted(lastLines),
-    ...more,
-  ]
-}
-
 const deploymentLines = (narration: Narration, known: Deployment, { at, payload }: DeploymentFinished): string[] => {
   const { outcome, url, detail, evidence, next, service, commit } = payload
   if (outcome === 'succeeded') {
     const unshifted = known.shifted ? [] : [mark('✓', `deploy ${service}`, describeDuration(at - known.requestedAt))]
-    const since =
-      narration.committedAt === null ? '' : `, ${describeDuration(at - narration.committedAt)} after the commit`
-    const took = `in ${describeDuration(at - narration.receivedAt)} (lead time from push to live${since})`
+    const leadTime = narration.committedAt === null ? null : describeDuration(at - narration.committedAt)
+    const took = `in ${describeDuration(at - narration.receivedAt)}${leadTime ? ` (lead time from the commit ${leadTime})` : ''}`
     return [...unshifted, url ? `live at ${plainText(url)} ${took}` : `${service} is live ${took}`]
   }
   if (outcome === 'superseded')
@@ -257,10 +234,3 @@ const concluded = (narration: Narration, lines: readonly string[]): Told => ({
 const told = (narration: Narration, lines: readonly string[]): Told => ({ narration, lines })
 const silent = (narration: Narration): Told => told(narration, [])
 const ended = (narration: Narration, lines: readonly string[]): Told => told({ ...narration, ended: true }, lines)
-
-const mark = (sign: '✓' | '✗' | '·' | '-', what: string, took = '', more = ''): string =>
-  `  ${sign} ${what.padEnd(22)} ${took.padStart(8)}   ${more}`.trimEnd()
-const note = (text: string): string => mark('-', plainText(text))
-const detailLine = (text: string): string => `      ${plainText(text)}`
-const nextLine = (next: string | null): string[] => (next === null ? [] : [detailLine(`next: ${next}`)])
-const quoted = (lines: readonly string[]): string[] => lines.slice(-12).map((line) => `      | ${plainText(line)}`)

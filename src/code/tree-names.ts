@@ -3,6 +3,7 @@ import { effectSync } from '../effect.ts'
 
 const longestName = 255
 const longestPath = 4000
+const largestObjectBytes = 64 * 1024 * 1024
 
 /** Why a path may not be in a tree; null when it may. What Git itself refuses (`.git`, `..`, an empty name) is Git's to refuse. */
 export const refusePath = (folder: string, name: Buffer): string | null => {
@@ -43,6 +44,7 @@ export const findHostilePath = async (
   endings.catch(() => {}) // waited for below
   try {
     for await (const { type, folder, body } of objectsOf(batch.stdout)) {
+      if (body === null) return `${show(Buffer.from(folder))}: a ${type} of more than ${largestObjectBytes} bytes`
       if (type !== 'tree') continue
       for (const name of namesIn(body)) {
         const refusal = refusePath(folder, name)
@@ -65,9 +67,9 @@ const ending = (child: ReturnType<typeof spawn>): Promise<number | null> =>
     child.once('close', resolve)
   })
 
-type BatchObject = { readonly type: string; readonly folder: string; readonly body: Buffer }
+type BatchObject = { readonly type: string; readonly folder: string; readonly body: Buffer | null }
 
-/** Reads what `cat-file --batch` prints: a header line, as many bytes as it says, a line break. */
+/** Reads what `cat-file --batch` prints: a header line, as many bytes as it says, a line break. What is too large ends it, without its body. */
 async function* objectsOf(output: AsyncIterable<Buffer>): AsyncGenerator<BatchObject> {
   let held: Buffer[] = []
   let heldBytes = 0
@@ -84,6 +86,7 @@ async function* objectsOf(output: AsyncIterable<Buffer>): AsyncGenerator<BatchOb
       const header = bytes.toString('utf8', 0, end)
       const [, type, size, folder] = /^(\S+) (\d+) (.*)$/s.exec(header) ?? []
       if (type === undefined) throw new Error(`git cat-file said: ${header.slice(0, 100)}`)
+      if (Number(size) > largestObjectBytes) return yield { type, folder: folder ?? '', body: null }
       const after = end + 1 + Number(size)
       if (bytes.length <= after) {
         wanted = after + 1

@@ -1,0 +1,31 @@
+import type { Conclusion, Failure } from '../build/facts.ts'
+import { plainText } from './plain-text.ts'
+
+/** One aligned line of a push's story: how it went, what it was, how long it took. */
+export const mark = (sign: '✓' | '✗' | '·' | '-', what: string, took = '', more = ''): string =>
+  `  ${sign} ${what.padEnd(22)} ${took.padStart(8)}   ${more}`.trimEnd()
+export const note = (text: string): string => mark('-', plainText(text))
+export const detailLine = (text: string): string => `      ${plainText(text)}`
+export const nextLine = (next: string | null): string[] => (next === null ? [] : [detailLine(`next: ${next}`)])
+export const quoted = (lines: readonly string[]): string[] =>
+  lines.slice(-12).map((line) => `      | ${plainText(line)}`)
+
+/** How the verification of a push ended, when it did not end well. */
+export const verdictLines = (conclusion: Conclusion, failure: Failure | null, runs: readonly string[]): string[] => {
+  if (conclusion === 'skipped') return ['nothing to run and nothing to deploy']
+  if (conclusion === 'cancelled') return ['not deployed: the pipeline was cancelled']
+  const more = runs.map((run) => detailLine(`more: headway runs ${run}`))
+  if (failure === null) return ['not deployed: the pipeline failed', ...more]
+  const { job, step, command, exitCode, detail, lastLines, where } = failure
+  const what = step ? `the step "${plainText(step)}"` : job ? `the job "${plainText(job)}"` : 'the pipeline'
+  const ending = exitCode === null ? '' : `   exit code ${exitCode}`
+  const place = where ? [where.file, where.line, where.column].filter((part) => part !== undefined).join(':') : ''
+  const isSaid = command !== null && ending !== '' && detail.endsWith(ending.trimStart())
+  return [
+    `not deployed: ${what} failed`,
+    ...(command ? [detailLine(`$ ${command.trim().split('\n').join(' && ')}${ending}`)] : []),
+    ...(detail && !isSaid ? [detailLine(place ? `${place}: ${detail}` : detail)] : []),
+    ...quoted(lastLines),
+    ...more,
+  ]
+}
