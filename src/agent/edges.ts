@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readdirSync } from 'node:fs'
+import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { edgeLaunch } from '../edge/launch.ts'
@@ -35,12 +36,20 @@ export type EdgesOptions = {
   readonly home: Home
   readonly clock: Clock
   readonly listenFd: number
+  /** Where the socket listens. */
+  readonly address: { readonly host: string; readonly port: number }
   readonly traffic: Traffic
   readonly say: Say
   routes(): readonly EdgeRoute[]
 }
 
-type Seen = { readonly pid: number; readonly generation: number; readonly retiring: boolean }
+type Seen = {
+  readonly pid: number
+  readonly generation: number
+  readonly retiring: boolean
+  /** Connections of clients. */
+  readonly open: number
+}
 
 const lookMs = 500
 const saveMs = 10_000
@@ -51,7 +60,7 @@ const longestBackOffMs = 5_000
  * Keeps one edge running on the inherited socket. Which edges there are is seen from their sockets, whoever started them: those of
  * an agent before this one obey as well and watch over this one.
  */
-export const keepEdges = ({ home, clock, listenFd, traffic, say, routes }: EdgesOptions): Edges => {
+export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes }: EdgesOptions): Edges => {
   let accepting: Seen | null = null
   let newest = 0
   let ended = false
@@ -188,6 +197,15 @@ export const keepEdges = ({ home, clock, listenFd, traffic, say, routes }: Edges
     }
   }
 
+  /** What a retiring edge still serves counts, too: it lives for as long as one connection is open, and this is the last one. */
+  const countToTheEnd = async (old: readonly Seen[], hold: Agent): Promise<void> => {
+    const isBusy = async ({ pid }: Seen): Promise<boolean> => ((await healthOf(pid, socketOf(pid)))?.open ?? 0) > 1
+    while (!over.signal.aborted && (await Promise.all(old.map(isBusy))).includes(true))
+      await clock.sleep(lookMs, over.signal).catch(() => {})
+    await count().catch((error: unknown) => say(`edge: ${describeError(error)}`))
+    hold.destroy()
+  }
+
   let wake = (): void => {}
   const watch = async (): Promise<void> => {
     let failures = 0
@@ -232,8 +250,10 @@ export const keepEdges = ({ home, clock, listenFd, traffic, say, routes }: Edges
     replace: async () => {
       await starting?.catch(() => {})
       const old = (await look()).filter(({ retiring }) => !retiring)
+      const hold = old.length === 1 ? await holdOpen(address) : null
       const fresh = await startOne()
       for (const { pid } of old) await retire(pid)
+      if (hold) void countToTheEnd(old, hold)
       return fresh.pid
     },
     count,
@@ -260,12 +280,35 @@ export const keepEdges = ({ home, clock, listenFd, traffic, say, routes }: Edges
   }
 }
 
+/** A connection that the accepting edge has answered on (for a host that no service has) and keeps open; null when none answered. */
+const holdOpen = ({ host, port }: EdgesOptions['address']): Promise<Agent | null> =>
+  new Promise((resolve) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+    const asked = request(
+      { host: reachable, port, agent, timeout: 5_000, headers: { host: 'edge.invalid' } },
+      (response) => {
+        response.resume()
+        response.once('end', () => resolve(agent))
+        response.once('error', () => resolve(null))
+      },
+    )
+    asked.once('timeout', () => asked.destroy(new Error('no answer')))
+    asked.once('error', () => resolve(null))
+    asked.end()
+  })
+
 const healthOf = async (pid: number, socketPath: string): Promise<Seen | null> => {
   try {
     const { status, body } = await ask(socketPath, { method: 'GET', path: '/health', timeoutMs: 2_000 })
     const health = fields(body, 'health')
     if (status !== 200 || whole(health.pid, 'pid') !== pid) return null
-    return { pid, generation: whole(health.generation, 'generation'), retiring: flag(health.retiring, 'retiring') }
+    return {
+      pid,
+      generation: whole(health.generation, 'generation'),
+      retiring: flag(health.retiring, 'retiring'),
+      open: whole(health.openConnections, 'openConnections'),
+    }
   } catch {
     return null
   }

@@ -153,10 +153,7 @@ export class SupervisedInstance {
 
   async #live(): Promise<void> {
     this.#around.spools(this.spec)
-    const { process } = this.#record
-    if (process && !this.#running) {
-      await this.#noteExit(this.#exitWhileAway()) // it ended while no agent was there
-    }
+    if (this.#record.process && !this.#running) await this.#noteEndWhileAway()
     while (!this.#quit.signal.aborted && !this.#record.failed) {
       const ending = await this.#liveOnce()
       if (ending.kind === 'quit') return
@@ -285,8 +282,8 @@ export class SupervisedInstance {
   #becomeHealthy(): void {
     this.#healthySinceMs = this.#around.clock.monotonicMs()
     this.#state = 'healthy' // before the record, so that what waits for the disk does not wait for the route
-    this.#save({ everHealthy: true, isHealthy: true })
     this.#tell('healthy', null, null)
+    this.#save({ everHealthy: true, isHealthy: true })
     this.#become('healthy')
   }
 
@@ -295,6 +292,12 @@ export class SupervisedInstance {
     this.#become('unhealthy')
     this.#tell('unhealthy', null, null)
     await this.#terminate(running)
+  }
+
+  /** It ended while no agent was there. One that was not yet healthy may never have been let through its gate: that is no exit. */
+  async #noteEndWhileAway(): Promise<void> {
+    if (this.#record.isHealthy) await this.#noteExit(this.#exitWhileAway())
+    else this.#save({ process: null })
   }
 
   #exitWhileAway(): Exit {

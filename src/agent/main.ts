@@ -42,7 +42,14 @@ if (!takeLock(home.agent)) {
 }
 
 const listening = readListening(join(home.agent, 'listening.json'))
-const agent = await createAgent({ home, clock: systemClock, listenFd: agentListenFd, say, random: Math.random })
+const agent = await createAgent({
+  home,
+  clock: systemClock,
+  listenFd: agentListenFd,
+  address: listening,
+  say,
+  random: Math.random,
+})
 await serveAgent({
   agent,
   socketPath: join(home.sockets, 'agent.sock'),

@@ -89,7 +89,7 @@ const startFirstAgent = ({ home, edgeHost, edgePort }: AgentOptions): Promise<vo
     }
   })
 
-const openAndStart = (home: Home, host: string, port: number): Promise<void> =>
+const openAndStart = (home: Home, host: string, port: number, triesLeft = 3): Promise<void> =>
   new Promise((resolve, reject) => {
     const suffix = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
     const program = fileURLToPath(new URL(`../../agent/listen${suffix}`, import.meta.url))
@@ -105,7 +105,12 @@ const openAndStart = (home: Home, host: string, port: number): Promise<void> =>
       said += text
     })
     child.once('error', reject)
-    child.once('close', (exitCode) => (exitCode === 0 ? resolve() : reject(portProblem(port, host, said))))
+    child.once('close', (exitCode, signal) => {
+      if (exitCode === 0) resolve()
+      else if (signal !== null && triesLeft > 0)
+        resolve(openAndStart(home, host, port, triesLeft - 1)) // killed: that says nothing of the port
+      else reject(portProblem(port, host, said))
+    })
   })
 
 const portProblem = (port: number, host: string, said: string): Error => {

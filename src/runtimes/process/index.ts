@@ -127,7 +127,10 @@ async function* logLines(
       const body: unknown = JSON.parse((await response.toArray()).join(''))
       throw problemOf({ status: response.statusCode ?? 0, body })
     }
-    for await (const line of createInterface({ input: response })) if (line !== '') yield JSON.parse(line)
+    for await (const line of createInterface({ input: response })) {
+      if (signal?.aborted) return // lines that had come before are still in the reader
+      if (line !== '') yield JSON.parse(line)
+    }
   } catch (error) {
     if (!signal?.aborted) throw error
   } finally {
