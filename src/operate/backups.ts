@@ -128,18 +128,17 @@ export const createBackups = (ports: {
     const previous = previousDirectory(directory)
     const fresh = join(home.databases, `.restore-${id}`)
     await effect('operate.restore-copy', async () => {
-      await rm(fresh, { recursive: true, force: true })
+      for (const left of readdirSync(home.databases).filter((name) => name.startsWith('.restore-')))
+        await rm(join(home.databases, left), { recursive: true, force: true })
       await copyTree(join(root, id, 'data'), fresh, { owner: engine.user() })
     })
     await engine.stop()
     await effect('operate.restore-clear', () => rm(previous, { recursive: true, force: true }))
     if (existsSync(directory)) await effect('operate.restore-aside', () => rename(directory, previous))
-    await effect('operate.restore-swap', () => {
-      return rename(fresh, directory).then(() => syncDirectory(home.databases))
-    })
+    await effect('operate.restore-swap', () => rename(fresh, directory))
+    syncDirectory(home.databases)
     ports.onRestored()
     await engine.ensure()
-    await effect('operate.restore-done', () => rm(previous, { recursive: true, force: true }))
     const facts = manifest.databases.map(({ database: _name, ...owner }) =>
       fact(databaseRestored, { subject: databaseSubject(owner), actor: by, payload: { ...owner, backup: id } }),
     )

@@ -4,7 +4,7 @@ import { chown, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import pg from 'pg'
-import type { InstanceSpec } from '../agent/protocol.ts'
+import type { Instance, InstanceSpec } from '../agent/protocol.ts'
 import type { Clock } from '../clock.ts'
 import { effect, effectSync } from '../effect.ts'
 import { type Home, isRoot } from '../home.ts'
@@ -58,6 +58,7 @@ export const createOwnEngine = (options: {
   const portFile = join(home.root, 'postgres-port')
   let starting: Promise<string> | null = null
   let found: Promise<Binaries> | null = null
+  let proven: number | null = null
 
   const binaries = (): Promise<Binaries> => {
     found ??= (options.findBinaries ?? findBinaries)(home, { major: majorOf(directory) }).catch((error: unknown) => {
@@ -72,7 +73,7 @@ export const createOwnEngine = (options: {
 
   const ensure = async (): Promise<string> => {
     const running = (await runtime.instances()).find(({ id }) => id === engineInstance)
-    if (running?.state === 'healthy') return urlAt(running.port)
+    if (running?.state === 'healthy') return prove(running)
     if (running?.state === 'failed') await stop()
     await recover()
     const { directory: programs } = await binaries()
@@ -82,8 +83,18 @@ export const createOwnEngine = (options: {
     await effect('operate.start-postgres', () => runtime.start(spec(programs, user, port)))
     const settled = await runtime.settled(engineInstance, readyTimeoutMs)
     if (settled?.state !== 'healthy') throw notReady(settled?.lastProbe ?? null)
-    await untilItAnswers(urlAt(settled.port))
-    return urlAt(settled.port)
+    return prove(settled)
+  }
+
+  /** The port opens before the server answers, also when the agent has started it anew; each process is asked once. */
+  const prove = async ({ port, pid }: Instance): Promise<string> => {
+    const url = urlAt(port)
+    if (pid !== null && pid === proven) return url
+    await untilItAnswers(url)
+    proven = pid
+    const previous = previousDirectory(directory)
+    if (existsSync(previous)) await effect('operate.restore-done', () => rm(previous, { recursive: true, force: true }))
+    return url
   }
 
   /** After a crash between the two renames of a restore the directory is missing: then the one before it is put back. */
@@ -138,7 +149,7 @@ export const createOwnEngine = (options: {
     return port
   }
 
-  /** The port opens before crash recovery is over; until then it answers that it is starting up. */
+  /** Until crash recovery is over it answers that it is starting up. */
   const untilItAnswers = async (url: string): Promise<void> => {
     const until = clock.monotonicMs() + readyTimeoutMs
     for (;;) {
