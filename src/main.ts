@@ -37,15 +37,20 @@ async function nouns(): Promise<((program: Command) => void)[]> {
     Record<string, { words: readonly string[]; load(): Promise<(program: Command) => void> }>
   > = {
     server: {
-      words: ['up', 'down', 'backup', 'restore'],
+      words: ['up', 'down'],
       load: async () => (await import('./cli/server.ts')).serverCommands,
     },
+    backups: { words: ['backup', 'restore'], load: async () => (await import('./cli/backups.ts')).backupCommands },
     repository: {
       words: ['init', 'explain', 'eject', 'credential'],
       load: async () => {
         const { repositoryCommands } = await import('./cli/repository.ts')
         return (to) => repositoryCommands(to, launcher)
       },
+    },
+    hosted: {
+      words: ['repositories'],
+      load: async () => (await import('./cli/repositories.ts')).hostedCommands,
     },
     services: {
       words: ['status', 'ps', 'releases', 'deployments', 'rollback', 'deploy', 'remove'],

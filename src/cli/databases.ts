@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import type { Command } from 'commander'
+import { effectSync } from '../effect.ts'
 import { Problem } from '../problem.ts'
 import { at, connect, type GlobalOptions } from './client.ts'
 import { ago, bytes, printJson, printTable } from './output.ts'
@@ -129,7 +130,7 @@ const psql = (url: URL): Promise<number> =>
       PGPASSWORD: decodeURIComponent(url.password),
       PGDATABASE: url.pathname.slice(1),
     }
-    const child = spawn('psql', [], { stdio: 'inherit', env })
+    const child = effectSync('cli.psql', () => spawn('psql', [], { stdio: 'inherit', env }))
     child.once('error', (cause) =>
       reject(
         new Problem(

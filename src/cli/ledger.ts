@@ -1,6 +1,7 @@
 import { createWriteStream, readFileSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
+import { effect } from '../effect.ts'
 import { Problem } from '../problem.ts'
 import { connect, type GlobalOptions } from './client.ts'
 import { dim, green, printable, printJson, red } from './output.ts'
@@ -92,7 +93,7 @@ export const ledgerCommands = (program: Command): void => {
     .action(async (file: string | undefined, _own, command: Command) => {
       const body = await connect(command.optsWithGlobals<GlobalOptions>()).bytes('/ledger/export')
       if (file === undefined) for await (const chunk of body) process.stdout.write(chunk)
-      else await pipeline(body, createWriteStream(file, { mode: 0o600, flags: 'wx' }))
+      else await effect('cli.write-export', () => pipeline(body, createWriteStream(file, { mode: 0o600, flags: 'wx' })))
     })
 }
 

@@ -44,12 +44,14 @@ export const logCommands = (program: Command): void => {
         }
         const ending = new AbortController()
         process.once('SIGINT', () => ending.abort())
+        let count = 0
         try {
           for await (const line of connect(options).lines<Line>(
             at`/projects/${options.project}/services/${service}/logs`,
             query,
             ending.signal,
           )) {
+            count += 1
             if (options.json) process.stdout.write(`${JSON.stringify(line)}\n`)
             else
               console.log(
@@ -59,6 +61,8 @@ export const logCommands = (program: Command): void => {
         } catch (error) {
           if (!ending.signal.aborted) throw error
         }
+        if (count === 0 && !options.json)
+          console.error(dim(`no line of ${printable(service)} is like that; headway status shows what there is`))
       },
     )
 }

@@ -11,6 +11,7 @@ import {
   workflowFor,
   workflowPath,
 } from '../golden/index.ts'
+import { effectSync } from '../effect.ts'
 import { Problem } from '../problem.ts'
 import { type GlobalOptions, reach } from './client.ts'
 import { dim, printJson } from './output.ts'
@@ -65,10 +66,8 @@ export const repositoryCommands = (program: Command, launcher: string): void => 
           where: { file: workflowPath },
         })
       mkdirSync(dirname(workflowPath), { recursive: true })
-      writeFileSync(
-        workflowPath,
-        workflowFor([service], () => names),
-      )
+      const text = workflowFor([service], () => names)
+      effectSync('cli.eject-workflow', () => writeFileSync(workflowPath, text))
       if (options.json) return printJson({ file: workflowPath })
       console.log(`wrote ${workflowPath}; from the next push on it counts, and the generated one does not`)
     })
@@ -87,7 +86,8 @@ export const repositoryCommands = (program: Command, launcher: string): void => 
           .map((line) => line.split(/=(.*)/s).slice(0, 2)),
       )
       // Git asks for every host; the token is for this one only.
-      if (asked.host === new URL(url).host) process.stdout.write(`username=headway\npassword=${token}\n`)
+      const { host, protocol } = new URL(url)
+      if (asked.host === host && `${asked.protocol}:` === protocol) process.stdout.write(`username=headway\npassword=${token}\n`)
     })
 }
 
@@ -106,7 +106,7 @@ const writeServiceFile = (
       next: 'go to the folder of the service, or write headway.yaml by hand: name, language, port',
     })
   const text = serviceFileFor(name === undefined ? found : { ...found, name })
-  writeFileSync(join(folder, file), text, { flag: 'wx' })
+  effectSync('cli.write-service-file', () => writeFileSync(join(folder, file), text, { flag: 'wx' }))
   return { file, text, created: true }
 }
 
