@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, wri
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { buildFacts, pushVerified } from '../build/facts.ts'
-import { networkVariables } from '../build/network.ts'
+import { networkVariables } from '../build/index.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { deployFacts } from '../deploy/facts.ts'
 import { type Home, homeAt, prepareHome } from '../home.ts'
