@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { effectSync } from '../effect.ts'
 import {
   detect,
   explain,
@@ -11,7 +12,6 @@ import {
   workflowFor,
   workflowPath,
 } from '../golden/index.ts'
-import { effectSync } from '../effect.ts'
 import { Problem } from '../problem.ts'
 import { type GlobalOptions, reach } from './client.ts'
 import { dim, printJson } from './output.ts'
@@ -87,7 +87,8 @@ export const repositoryCommands = (program: Command, launcher: string): void => 
       )
       // Git asks for every host; the token is for this one only.
       const { host, protocol } = new URL(url)
-      if (asked.host === host && `${asked.protocol}:` === protocol) process.stdout.write(`username=headway\npassword=${token}\n`)
+      if (asked.host === host && `${asked.protocol}:` === protocol)
+        process.stdout.write(`username=headway\npassword=${token}\n`)
     })
 }
 

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const main = fileURLToPath(new URL('../main.ts', import.meta.url))
+
+type Asked = { method: string; path: string; authorization: string | undefined; body: unknown }
+type Answer = { status: number; body: unknown }
+
+/** A server that answers as it is told and keeps what it was asked. */
+const startStub = async (answers: Readonly<Record<string, Answer>>) => {
+  const asked: Asked[] = []
+  const server: Server = createServer((request, response) => {
+    let text = ''
+    request.on('data', (chunk: Buffer) => {
+      text += chunk.toString('utf8')
+    })
+    request.on('end', () => {
+      const { method = '', url: path = '', headers } = request
+      asked.push({ method, path, authorization: headers.authorization, body: text === '' ? null : JSON.parse(text) })
+      const { status, body } = answers[`${method} ${path}`] ?? { status: 404, body: { detail: `nothing at ${path}` } }
+      response.writeHead(status, { 'content-type': 'application/json' })
+      response.end(typeof body === 'string' ? body : JSON.stringify(body))
+    })
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  const { port } = server.address() as AddressInfo
+  return { asked, url: `http://127.0.0.1:${port}`, stop: () => new Promise((closed) => server.close(closed)) }
+}
+
+type Ended = { code: number | null; stdout: string; stderr: string }
+
+const headway = (
+  words: readonly string[],
+  options: { env?: Record<string, string>; input?: string; cwd?: string } = {},
+): Promise<Ended> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...words], {
+      cwd: options.cwd ?? tmpdir(),
+      env: { PATH: process.env.PATH ?? '', HOME: '/nonexistent', ...options.env },
+    })
+    const ended: Ended = { code: null, stdout: '', stderr: '' }
+    child.stdout.on('data', (chunk: Buffer) => {
+      ended.stdout += chunk.toString('utf8')
+    })
+    child.stderr.on('data', (chunk: Buffer) => {
+      ended.stderr += chunk.toString('utf8')
+    })
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ ...ended, code }))
+    child.stdin.on('error', () => {})
+    child.stdin.end(options.input ?? '')
+  })
+
+const problem = {
+  type: 'urn:headway:problem:push-refused',
+  title: 'x',
+  status: 403,
+  detail: 'vera may not',
+  next: 'ask ada',
+}
+const lastDeployment = {
+  ...{ deployment: 'deployment-1', service: 'shop', environment: 'production', release: `sha256:${'a'.repeat(64)}` },
+  ...{ commit: 'b'.repeat(40), reason: 'push', requestedAt: 0, finishedAt: 0, outcome: 'succeeded', url: null },
+  ...{ detail: null, evidence: null, next: null, leadTimeMs: 3200 },
+}
+const shop = {
+  ...{ service: 'shop', environment: 'production', status: 'live', url: 'http://shop.localhost:4680/' },
+  ...{ commit: 'b'.repeat(40), healthy: 3, replicas: 3, lastDeployment },
+}
+
+describe('the command line', () => {
+  let stub: Awaited<ReturnType<typeof startStub>>
+  let directory: string
+  const here = () => ({ HEADWAY_SERVER: stub.url, HEADWAY_TOKEN: 'hw_secret' })
+  before(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'headway-cli-'))
+    stub = await startStub({
+      'GET /api/v1/projects/default/services': { status: 200, body: [shop] },
+      'GET /api/v1/projects/empty/services': { status: 200, body: [] },
+      'GET /api/v1/projects/closed/services': { status: 403, body: problem },
+      'GET /api/v1/projects/default/repositories': {
+        status: 200,
+        body: [{ repository: 'shop', pushedAt: null, protection: { branches: ['main'], allowForce: true } }],
+      },
+      'PUT /api/v1/projects/default/settings/KEY': { status: 200, body: {} },
+      'PUT /api/v1/projects/default/repositories/shop/protection': { status: 200, body: {} },
+      'GET /api/v1/projects/default/services/shop/logs?limit=100': {
+        status: 200,
+        body: `${JSON.stringify({ at: 0, instance: 'shop.1', stream: 'stdout', text: 'a\u001b[2Jb\u202e' })}\n`,
+      },
+      'GET /api/v1/backup': { status: 200, body: 'the backup' },
+    })
+  })
+  after(async () => {
+    await stub.stop()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  test('shows a table without colours where nobody looks, and sends its token', async () => {
+    const { code, stdout } = await headway(['status'], { env: here() })
+    assert.equal(code, 0)
+    assert.deepEqual(
+      stdout.split('\n').map((line) => line.split(/ {2,}/).filter((cell) => !cell.endsWith('ago'))),
+      [
+        ['SERVICE', 'ENVIRONMENT', 'STATUS', 'HEALTHY', 'COMMIT', 'DEPLOYED', 'URL'],
+        ['shop', 'production', 'live', '3 of 3', 'bbbbbbb', 'http://shop.localhost:4680/'],
+        [''],
+      ],
+    )
+    assert.equal(stub.asked.at(-1)?.authorization, 'Bearer hw_secret')
+  })
+
+  test('answers a machine with what the API said', async () => {
+    const { stdout } = await headway(['status', '--json'], { env: here() })
+    assert.deepEqual(JSON.parse(stdout), [shop])
+  })
+
+  test('says in an empty state what to do', async () => {
+    const { code, stdout } = await headway(['status', '--project', 'empty'], { env: here() })
+    assert.deepEqual([code, /git push headway main/.test(stdout)], [0, true])
+  })
+
+  test('shows a refusal with what to do next, and fails', async () => {
+    assert.deepEqual(await headway(['status', '--project', 'closed'], { env: here() }), {
+      code: 1,
+      stdout: '',
+      stderr: 'headway: vera may not\n  next: ask ada\n',
+    })
+  })
+
+  for (const [what, words, env, expected] of [
+    ['words that it does not know', ['frobnicate'], {}, 2],
+    ['an option that it does not know', ['status', '--frob'], {}, 2],
+    ['a command without its argument', ['releases'], {}, 2],
+    ['no Headway here', ['status'], { HEADWAY_HOME: '/nonexistent' }, 69],
+    ['a Headway that does not answer', ['status'], { HEADWAY_SERVER: 'http://127.0.0.1:1', HEADWAY_TOKEN: 'x' }, 69],
+    ['a server but no token', ['status'], { HEADWAY_SERVER: 'http://127.0.0.1:1' }, 1],
+  ] as const)
+    test(`ends with ${expected} for ${what}`, async () => {
+      const { code, stderr } = await headway(words, { env })
+      assert.equal(code, expected, stderr)
+      assert.notEqual(stderr, '')
+    })
+
+  test('takes a secret from standard input and shows it nowhere', async () => {
+    const outcome = await headway(['secret', 'set', 'KEY'], { env: here(), input: 'hunter2\n' })
+    assert.equal(outcome.code, 0, outcome.stderr)
+    assert.deepEqual(stub.asked.at(-1)?.body, { value: 'hunter2', kind: 'secret', service: null, environment: null })
+    assert.doesNotMatch(outcome.stdout + outcome.stderr, /hunter2/)
+    const asArgument = await headway(['secret', 'set', 'KEY', 'hunter2'], { env: here() })
+    assert.equal(asArgument.code, 2)
+  })
+
+  test('prints the lines of services without what would move the cursor', async () => {
+    const { stdout } = await headway(['logs', 'shop'], { env: here() })
+    assert.equal(stdout, '00:00:00.000 shop.1 ab\uFFFD\n')
+  })
+
+  test('lists repositories with their addresses, and protects them', async () => {
+    const listed = await headway(['repositories'], { env: here() })
+    assert.match(listed.stdout, /shop +never +main \(may be forced\) +http:\S+\/git\/default\/shop\.git/)
+    await headway(['repositories', 'protect', 'shop', '--branch', 'main', 'next'], { env: here() })
+    assert.deepEqual(stub.asked.at(-1)?.body, { branches: ['main', 'next'], allowForce: false })
+  })
+
+  test('writes a backup whole or not at all, and over nothing', async () => {
+    const file = join(directory, 'backup.tar.gz')
+    const first = await headway(['backup', file], { env: here() })
+    assert.equal(first.code, 0, first.stderr)
+    assert.equal(readFileSync(file, 'utf8'), 'the backup')
+    const second = await headway(['backup', file], { env: here() })
+    assert.deepEqual([second.code, /is there already/.test(second.stderr)], [1, true])
+  })
+
+  test("gives Git this server's token, and no other server's", async () => {
+    const { host } = new URL(stub.url)
+    const ask = (text: string) => headway(['credential', 'get'], { env: here(), input: text })
+    assert.equal((await ask(`protocol=http\nhost=${host}\n`)).stdout, 'username=headway\npassword=hw_secret\n')
+    assert.equal((await ask('protocol=http\nhost=example.com\n')).stdout, '')
+    assert.equal((await ask(`protocol=https\nhost=${host}\n`)).stdout, '')
+    const stored = await headway(['credential', 'store'], { env: here(), input: `protocol=http\nhost=${host}\n` })
+    assert.deepEqual(stored, { code: 0, stdout: '', stderr: '' })
+  })
+
+  test('takes a folder up: writes headway.yaml once and adds a remote that holds no token', async () => {
+    const folder = mkdtempSync(join(directory, 'shop-'))
+    writeFileSync(join(folder, 'package.json'), '{"name": "shop", "scripts": {"start": "node server.js"}}')
+    const git = (...words: string[]): Promise<Ended> =>
+      new Promise((resolve) => {
+        const child = spawn('git', words, { cwd: folder })
+        let stdout = ''
+        child.stdout.on('data', (chunk: Buffer) => {
+          stdout += chunk.toString('utf8')
+        })
+        child.once('close', (code) => resolve({ code, stdout, stderr: '' }))
+      })
+    await git('init', '--quiet')
+    const first = await headway(['init', '--json'], { env: here(), cwd: folder })
+    assert.equal(first.code, 0, first.stderr)
+    const { created, text } = JSON.parse(first.stdout)
+    assert.deepEqual([created, text], [true, 'name: shop\nlanguage: node\nreplicas: 2\n'])
+    const second = await headway(['init', '--json'], { env: here(), cwd: folder })
+    assert.equal(JSON.parse(second.stdout).created, false)
+    const config = readFileSync(join(folder, '.git/config'), 'utf8')
+    assert.match(config, new RegExp(`url = ${stub.url}/git/default/shop-`))
+    assert.match(config, /helper = .*credential/)
+    assert.doesNotMatch(config, /hw_secret/)
+  })
+})
