@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { Transaction } from 'kysely'
 import type { Clock } from '../clock.ts'
 import { effect } from '../effect.ts'
@@ -10,6 +9,7 @@ import { type FactDefinition, fact, type NewFact, type RecordedFact } from './fa
 import { ledgerFacts, payloadErased } from './facts.ts'
 import type { AppendOutcome, Ledger, ReadQuery } from './ledger.ts'
 import { lift, parseNew } from './payload.ts'
+import { freshSalt } from './salts.ts'
 import type { LedgerTables } from './tables.ts'
 
 export { createLedgerTables, type LedgerTables } from './tables.ts'
@@ -180,7 +180,7 @@ const decide = (batch: readonly Waiting[], from: Tip, newestSeq: ReadonlyMap<str
     }
     const recorded: RecordedFact[] = []
     for (const one of facts) {
-      const { tip: next, ...link } = forge(one, tip, at, randomBytes(16))
+      const { tip: next, ...link } = forge(one, tip, at, freshSalt())
       links.push(link)
       recorded.push({ ...one, seq: link.seq, at })
       seqOf.set(link.subject, link.seq)

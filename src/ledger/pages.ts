@@ -2,7 +2,7 @@ import type { Store } from '../store/store.ts'
 import type { Link } from './chain.ts'
 import type { LedgerTables } from './tables.ts'
 
-const pageFacts = 1_000 // about a millisecond of hashing each, so that nothing else waits long
+const pageFacts = 2_000 // some milliseconds of hashing each, so that nothing else waits long
 
 /** The ledger's links, oldest first. */
 export async function* pagesOf(store: Store): AsyncGenerator<Link[]> {

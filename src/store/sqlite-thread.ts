@@ -25,11 +25,18 @@ type Waiting = { resolve(reply: WorkerReply): void; reject(error: Error): void }
 
 const workerFile = import.meta.url.endsWith('.ts') ? './sqlite-worker.ts' : './sqlite-worker.js'
 
-/** Kept small: an idle Headway holds one such thread all the time. */
-const resourceLimits = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 256, stackSizeMb: 1 }
+/** The writer's is small, because an idle Headway holds it all the time; a reader lives shortly and moves many rows. */
+const limitsFor = ({ readOnly }: WorkerStart) => ({
+  maxYoungGenerationSizeMb: readOnly ? 16 : 2,
+  maxOldGenerationSizeMb: 256,
+  stackSizeMb: 1,
+})
 
 export const startThread = (start: WorkerStart): SqliteThread => {
-  const worker = new Worker(new URL(workerFile, import.meta.url), { workerData: start, resourceLimits })
+  const worker = new Worker(new URL(workerFile, import.meta.url), {
+    workerData: start,
+    resourceLimits: limitsFor(start),
+  })
   const waiting = new Map<number, Waiting>()
   let nextId = 1
   let end: Error | null = null

@@ -80,12 +80,16 @@ const serve = (start: WorkerStart, port: NonNullable<typeof parentPort>): void =
       return { id, kind: 'heavy' }
     const cells: unknown[] = []
     let rows = 0
-    for (const row of statement.iterate(...parameters)) {
-      cells.push(...Object.values(row))
+    const take = (row: unknown): void => {
+      if (Array.isArray(row)) for (const value of row) cells.push(value)
       rows += 1
-      if (request.light && (rows > lightRows || (rows % 64 === 0 && performance.now() - began > lightMs)))
-        return { id, kind: 'heavy' }
     }
+    if (!request.light) statement.all(...parameters).forEach(take)
+    else
+      for (const row of statement.iterate(...parameters)) {
+        take(row)
+        if (rows > lightRows || (rows % 64 === 0 && performance.now() - began > lightMs)) return { id, kind: 'heavy' }
+      }
     // after the rows: stepping compiles a statement anew when the tables have changed, columns() does not
     const columns = statement.columns().map(({ name }) => name)
     const tookMs = performance.now() - began
