@@ -56,11 +56,13 @@ export const listen = async (options: {
     close: (patienceMs) =>
       new Promise((resolve) => {
         const patience = setTimeout(() => server.closeAllConnections(), patienceMs)
+        // A connection whose request ends now would be kept alive for the next one.
+        const sweep = setInterval(() => server.closeIdleConnections(), 20)
         server.close(() => {
           clearTimeout(patience)
+          clearInterval(sweep)
           resolve()
         })
-        server.closeIdleConnections()
       }),
   }
 }
