@@ -9,11 +9,12 @@ import { openSqliteStore } from '../store/sqlite.ts'
 import type { Store } from '../store/store.ts'
 import { type FreshStore, onEveryStore } from '../store/testing.ts'
 import { testClock } from '../testing.ts'
-import { counted } from './crash-testing.ts'
+import { counted, countView } from './crash-testing.ts'
 import { isFact } from './fact.ts'
 import { ledgerMigrations } from './migrations.ts'
 import { openLedger } from './open.ts'
 import { verifyLedger } from './verify.ts'
+import { openViews } from './views.ts'
 
 const program = fileURLToPath(new URL('crash-testing.ts', import.meta.url))
 
@@ -44,6 +45,11 @@ const survivors = async (store: Store): Promise<Set<string>> => {
   const ledger = await openLedger({ store, definitions: [counted], clock })
   const verdict = await verifyLedger(store)
   assert.equal(verdict.kind, 'whole', JSON.stringify(verdict))
+  const views = await openViews({ store, ledger, views: [countView] })
+  const digest = await views.digest()
+  await views.rebuild()
+  assert.equal(await views.digest(), digest)
+  await views.stop()
   const recorded = new Set<string>()
   for (const fact of await ledger.read({ limit: 100_000 }))
     if (isFact(counted, fact)) recorded.add(`${fact.payload.who} ${fact.payload.number}`)
@@ -65,7 +71,7 @@ onEveryStore('a ledger whose process is killed', (fresh, dialect) => {
     return acknowledged
   }
 
-  test('at any instant holds everything that was acknowledged, each append whole, and goes on', async () => {
+  test('at any instant holds everything that was acknowledged, each append whole, with views that equal a rebuild, and goes on', async () => {
     await using opened = await fresh()
     const acknowledged = await dieIn(
       opened,
