@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, readdirSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
@@ -8,7 +8,7 @@ import type { EdgeRoute } from '../edge/protocol.ts'
 import { effect, effectSync } from '../effect.ts'
 import type { Home } from '../home.ts'
 import { describeError, Problem } from '../problem.ts'
-import { sendSignal } from '../processes/tree.ts'
+import { identityOf, sendSignal } from '../processes/tree.ts'
 import { fields, flag, whole } from './check.ts'
 import type { Say } from './say.ts'
 import { cleanEnvironment } from './start.ts'
@@ -72,6 +72,9 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
     const pids = readdirSync(home.sockets).flatMap((name) => Number(/^edge-(\d+)\.sock$/.exec(name)?.[1] ?? []))
     const answers = await Promise.all(pids.map((pid) => healthOf(pid, socketOf(pid))))
     const seen = answers.flatMap((one) => one ?? [])
+    for (const pid of pids)
+      if (!seen.some((one) => one.pid === pid) && identityOf(pid) === null)
+        effectSync('agent.edge-socket-clear', () => rmSync(socketOf(pid), { force: true })) // it was killed
     for (const { generation } of seen) newest = Math.max(newest, generation)
     return seen
   }
@@ -269,6 +272,8 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
         await clock.sleep(50)
       }
       for (const { pid } of await look()) effectSync('agent.edge-kill', () => sendSignal(pid, 'SIGKILL'))
+      await clock.sleep(10)
+      await look() // clears what those that were killed have left
       over.abort()
       traffic.save()
     },

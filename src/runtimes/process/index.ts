@@ -78,18 +78,36 @@ export const connectProcessRuntime = async (options: ProcessRuntimeOptions): Pro
     },
     shutdown: async (instances) => {
       ended = true
-      if (!(await isAnswering(socketPath))) return
-      await effect('runtime.shutdown', () => must('POST', '/shutdown', { body: { instances } }))
-      while (await isAnswering(socketPath)) await clock.sleep(10)
+      await effect('runtime.shutdown', () => shutdown(options, instances))
     },
+  }
+}
+
+const shutdownTries = 5
+
+/** An agent that dies over it is followed by another one for as long as something is left to stop. */
+const shutdown = async (options: AgentOptions, instances: 'keep' | 'stop'): Promise<void> => {
+  const socketPath = agentSocket(options.home)
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      if (await isAnswering(socketPath)) {
+        const answer = await ask(socketPath, { method: 'POST', path: '/shutdown', body: { instances } })
+        if (answer.status !== 200) throw problemOf(answer)
+        if (instances === 'stop') while (await isAnswering(socketPath)) await options.clock.sleep(10)
+        return
+      }
+    } catch (error) {
+      if (error instanceof Problem || attempt >= shutdownTries) throw error
+    }
+    if (instances === 'keep' || !hasLeftovers(options.home)) return
+    await ensureAgent({ ...options, edgePort: 0 })
   }
 }
 
 /** Ends the agent of this home with all that it runs, also what one that died has left running; false when there is nothing. */
 export const stopProcessRuntime = async ({ home, clock }: Pick<AgentOptions, 'home' | 'clock'>): Promise<boolean> => {
   if (!(await isAnswering(agentSocket(home))) && !hasLeftovers(home)) return false
-  const runtime = await connectProcessRuntime({ home, clock, edgeHost: '127.0.0.1', edgePort: 0 })
-  await runtime.shutdown('stop')
+  await shutdown({ home, clock, edgeHost: '127.0.0.1', edgePort: 0 }, 'stop')
   return true
 }
 
