@@ -68,7 +68,6 @@ describe('bad input gets a clear error and loses nothing', () => {
     assert.match((await repository.push()).output, /live at/)
     await repository.commit('Reasonable', {
       ...files,
-      ...changed(files, 'src/page.js', /Hello/, 'Hello'),
       'README.md': 'again\n',
     })
     assert.match((await repository.push()).output, /live at/)
@@ -80,7 +79,7 @@ describe('bad input gets a clear error and loses nothing', () => {
     await platform.headway('user', 'add', 'vera')
     await platform.headway('user', 'role', 'vera', 'viewer', '--project', 'default')
     const token = JSON.parse((await platform.headway('token', 'create', '--user', 'vera', '--json')).stdout)
-      .token as string
+      .secret as string
     await repository.commit('Not allowed', { 'README.md': 'x\n' })
     const outcome = await execute(
       [

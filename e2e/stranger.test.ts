@@ -16,7 +16,12 @@ const demoIn = async (directory: string, asUser: readonly [string, ...string[]])
       env: { HOME: home, XDG_CACHE_HOME: join(home, 'cache'), NO_COLOR: '1' },
     })
   await run('mkdir', '-p', home)
-  const cloned = await run('git', '-c', 'safe.directory=*', 'clone', '--quiet', repositoryRoot, clone)
+  // A bundle holds what is committed, and a user who does not own the repository may clone it.
+  const bundle = join(directory, 'headway.bundle')
+  const bundled = await execute(['git', 'bundle', 'create', '--quiet', bundle, 'HEAD'], { cwd: repositoryRoot })
+  assert.equal(bundled.code, 0, bundled.stderr)
+  chmodSync(bundle, 0o644)
+  const cloned = await run('git', 'clone', '--quiet', bundle, clone)
   assert.equal(cloned.code, 0, cloned.stderr)
   return execute([...asUser, 'npm', 'run', 'demo', '--', '--once'], {
     cwd: clone,

@@ -99,7 +99,7 @@ export const startPlatform = async (
       return controlPlane
     },
     headway: (...words) => execute([program, ...words], { env: { HEADWAY_HOME: home } }),
-    repository: (name, files) => createRepository(platform, name, files),
+    repository: (name, files) => createRepository(platform, program, name, files),
     get: (host, path = '/', headers = {}) => get(server.edgePort, host, path, headers),
     crash: async () => {
       const gone = ended(controlPlane)
@@ -200,6 +200,7 @@ const identity = {
 
 const createRepository = async (
   platform: Platform,
+  program: string,
   name: string,
   files: Record<string, string> = {},
 ): Promise<Repository> => {
@@ -219,7 +220,7 @@ const createRepository = async (
   }
   await must('init', '--quiet', '--initial-branch=main')
   await must('remote', 'add', 'headway', `${platform.url}/git/default/${name}.git`)
-  await must('config', 'credential.helper', `!HEADWAY_HOME='${platform.home}' '${launcher}' credential`)
+  await must('config', 'credential.helper', `!HEADWAY_HOME='${platform.home}' '${program}' credential`)
   const repository: Repository = {
     directory,
     git,

@@ -1,5 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { homeAt } from '../home.ts'
+import { join } from 'node:path'
+import tls from 'node:tls'
+import { fileURLToPath } from 'node:url'
+import { type Home, homeAt } from '../home.ts'
 import { Problem } from '../problem.ts'
 
 /** What every command can be told: which Headway, which project, and whether a machine will read the answer. */
@@ -38,7 +41,7 @@ export const reach = (
   env: NodeJS.ProcessEnv = process.env,
 ): Reached => {
   const server = options.server ?? env.HEADWAY_SERVER
-  const home = homeAt(options.home, env)
+  const home = homeNearby(options.home, env)
   if (server) {
     if (env.HEADWAY_TOKEN) return { url: server.replace(/\/+$/, ''), token: env.HEADWAY_TOKEN }
     throw new Problem({
@@ -59,6 +62,19 @@ export const reach = (
   return { url, token: env.HEADWAY_TOKEN ?? readToken(home.token) }
 }
 
+/**
+ * The data that a command means: `--home`, else `HEADWAY_HOME`, else `.headway` here, else the one beside this program, so that the
+ * commands work in a service's repository too.
+ */
+export const homeNearby = (directory: string | undefined, env: NodeJS.ProcessEnv = process.env): Home => {
+  const here = homeAt(directory, env)
+  const isNamed = directory !== undefined || env.HEADWAY_HOME !== undefined
+  if (isNamed || existsSync(here.root)) return here
+  const program = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/node_modules\/.*/s, '')
+  const beside = homeAt(join(program, '.headway'), {})
+  return existsSync(beside.root) ? beside : here
+}
+
 const readToken = (file: string): string => {
   try {
     return readFileSync(file, 'utf8').trim()
@@ -75,8 +91,22 @@ const readToken = (file: string): string => {
   }
 }
 
+/** The certificate that the Headway of a home has made for itself; null when there is none. */
+export const ownCertificate = (options: Pick<GlobalOptions, 'home'>): string | null => {
+  const file = join(homeNearby(options.home).root, 'tls.pem')
+  return existsSync(file) ? file : null
+}
+
+/** What a Headway of this machine has signed itself is trusted as what it is; of others NODE_EXTRA_CA_CERTS says which are. */
+const trustOwn = (options: Pick<GlobalOptions, 'home'>): void => {
+  const file = ownCertificate(options)
+  if (file === null) return
+  tls.setDefaultCACertificates([...tls.getCACertificates('default'), readFileSync(file, 'utf8')])
+}
+
 export const connect = (options: Pick<GlobalOptions, 'home' | 'server'>): Client => {
   const { url, token } = reach(options)
+  if (url.startsWith('https:')) trustOwn(options)
   const call = async (
     method: string,
     path: string,

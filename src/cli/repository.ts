@@ -13,7 +13,7 @@ import {
   workflowPath,
 } from '../golden/index.ts'
 import { Problem } from '../problem.ts'
-import { type GlobalOptions, reach } from './client.ts'
+import { type GlobalOptions, homeNearby, ownCertificate, reach } from './client.ts'
 import { dim, printJson } from './output.ts'
 
 /** What is done in a service's repository: taking up the golden path, seeing what it stands for, leaving it. */
@@ -140,14 +140,18 @@ const addRemote = (
   const remotes = git('remote').split('\n')
   if (remotes.includes('headway')) git('remote', 'set-url', 'headway', url)
   else git('remote', 'add', 'headway', url)
-  const home = options.home
-    ? ` --home '${resolve(options.home)}'`
-    : process.env.HEADWAY_HOME
-      ? ` --home '${resolve(process.env.HEADWAY_HOME)}'`
-      : ` --home '${resolve('.headway')}'`
-  git('config', '--local', `credential.${server}.helper`, `!'${launcher}'${options.server ? '' : home} credential`)
+  const elsewhere = options.server ?? process.env.HEADWAY_SERVER
+  const where = elsewhere
+    ? `HEADWAY_SERVER=${quoted(elsewhere)}`
+    : `HEADWAY_HOME=${quoted(homeNearby(options.home).root)}`
+  git('config', '--local', `credential.${server}.helper`, `!${where} ${quoted(launcher)} credential`)
+  const certificate = server.startsWith('https:') && !elsewhere ? ownCertificate(options) : null
+  if (certificate) git('config', '--local', `http.${server}.sslCAInfo`, certificate)
   return { url, message: `the Git remote ${dim('headway')} is ${url}` }
 }
+
+/** One word for the shell that Git runs its helpers with. */
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
 
 const plannedHere = () => {
   const folder = process.cwd()
