@@ -170,31 +170,30 @@ const tellDeployment = (narration: Narration, fact: RecordedFact): Told | null =
 type JobFinished = RecordedFact<'job.finished', ReturnType<typeof jobFinished.payload.parse>>
 type DeploymentFinished = RecordedFact<'deployment.finished', ReturnType<typeof deploymentFinished.payload.parse>>
 
-/** Steps that took no time to speak of and went well are not worth a line. */
-const shortestToldMs = 100
+/** What went well in no time to speak of is not worth a line; nor is fetching the code, unless it was slow. */
+const isWorthTelling = ({ name, outcome, durationMs }: Step): boolean =>
+  outcome === 'failure' ||
+  (outcome === 'success' && durationMs >= (/^run (actions|headway)\//i.test(name) ? 1000 : 100))
+type Step = JobFinished['payload']['steps'][number]
 
 const jobLines = (narration: Narration, { at, payload }: JobFinished): string[] => {
   const { run, job, conclusion, steps } = payload
   const isOnly = Object.keys(narration.jobs).length === 1
-  const labelled = (name: string): string => plainText(isOnly ? name.toLowerCase() : `${job}: ${name.toLowerCase()}`)
-  if (conclusion === 'skipped') return [mark('-', labelled(isOnly ? job : 'job'), '', 'skipped')]
-  const lines = steps
-    .filter((step) => step.outcome === 'failure' || (step.outcome === 'success' && step.durationMs >= shortestToldMs))
-    .map((step) =>
-      mark(
-        step.outcome === 'success' ? '✓' : '✗',
-        labelled(step.name),
-        describeDuration(step.durationMs),
-        toleratedOf(step),
-      ),
-    )
-  if (lines.length > 0) return lines
+  const labelled = (name: string): string => plainText(isOnly ? lowered(name) : `${job}: ${lowered(name)}`)
+  if (conclusion === 'skipped') return [mark('-', plainText(job), '', 'skipped')]
+  const lines = steps.filter(isWorthTelling).map((step) => {
+    const sign = step.outcome === 'success' ? '✓' : '✗'
+    return mark(sign, labelled(step.name), describeDuration(step.durationMs), toleratedOf(step))
+  })
+  const isExplained = conclusion === 'success' ? lines.length > 0 : steps.some(({ outcome }) => outcome === 'failure')
+  if (isExplained && conclusion !== 'cancelled') return lines
   const startedAt = narration.jobs[`${run}/${job}`]
   const took = startedAt === undefined ? '' : describeDuration(at - startedAt)
-  return [
-    mark(conclusion === 'success' ? '✓' : '✗', plainText(job), took, conclusion === 'cancelled' ? 'cancelled' : ''),
-  ]
+  const sign = conclusion === 'success' ? '✓' : '✗'
+  return [...lines, mark(sign, plainText(job), took, conclusion === 'cancelled' ? 'cancelled' : '')]
 }
+
+const lowered = (name: string): string => name.replace(/^[A-Z](?=[a-z ])/, (first) => first.toLowerCase())
 
 const toleratedOf = (step: { outcome: Conclusion; conclusion: Conclusion }): string =>
   step.outcome === 'failure' && step.conclusion === 'success' ? 'failed, which it may' : ''
