@@ -1,6 +1,7 @@
-import { Agent, type AgentOptions, type ClientRequestArgs } from 'node:http'
+import type { AgentOptions, ClientRequestArgs, Agent as HttpAgent } from 'node:http'
 import { createConnection, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { Agent } from './http.ts'
 
 /** One instance as the edge sees it: how to reach it, and what is open on it. Outlives its place in the table until that is over. */
 export class Backend {
@@ -13,9 +14,9 @@ export class Backend {
   requests = 0
   connections = 0
   /** Connections kept for later, for what may be sent a second time. */
-  readonly pooled: Agent
+  readonly pooled: HttpAgent
   /** A connection of its own for each request: what may not be sent twice never meets one that is about to be closed. */
-  readonly fresh: Agent
+  readonly fresh: HttpAgent
 
   constructor(instance: string, port: number) {
     this.instance = instance

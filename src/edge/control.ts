@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { effectSync } from '../effect.ts'
 import type { Edge } from './edge.ts'
+import { createServer } from './http.ts'
 import { parseTable, type TableFile } from './table.ts'
 
 const bodyBytes = 16 << 20

@@ -1,14 +1,9 @@
-import {
-  type ClientRequest,
-  type IncomingMessage,
-  type ServerResponse,
-  STATUS_CODES,
-  request as sendRequest,
-} from 'node:http'
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { type Asked, framingOf } from './asked.ts'
 import type { Backend } from './backend.ts'
 import type { Connection, Core, Open } from './core.ts'
 import { passableTrailers, readResponseHead } from './headers.ts'
+import { STATUS_CODES, sendRequest } from './http.ts'
 import {
   answerLate,
   answerUnusable,

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http'
+import { STATUS_CODES } from './http.ts'
 
 /** What the edge answers by itself: what, why and what next, and nothing about other services or the machine. */
 export type Refusal = {

@@ -1,10 +1,11 @@
-import { type ClientRequest, type IncomingMessage, request as sendRequest } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Asked } from './asked.ts'
 import type { Backend } from './backend.ts'
 import type { Connection, Core, Open } from './core.ts'
 import { readResponseHead } from './headers.ts'
+import { sendRequest } from './http.ts'
 import {
   answerLate,
   answerUnusable,
