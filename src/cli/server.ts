@@ -1,5 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { systemClock } from '../clock.ts'
 import { type Home, homeAt } from '../home.ts'
@@ -56,7 +54,8 @@ export const serverCommands = (program: Command): void => {
     .action(async ({ keepServices }: { keepServices?: boolean }, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>()
       const home = homeAt(options.home)
-      const stoppedPid = await stopControlPlane(home.server)
+      const { stopControlPlane } = await import('../down.ts')
+      const stoppedPid = await stopControlPlane(home)
       const services = keepServices ? 'kept' : (await stopServices(home)) ? 'stopped' : 'none ran'
       if (options.json) return printJson({ controlPlane: stoppedPid, services })
       console.log(
@@ -99,33 +98,6 @@ const tlsIn = (own: UpOptions) => {
     detail: `--tls takes self-signed, not ${JSON.stringify(own.tls)}`,
     next: 'or give --tls-cert and --tls-key',
   })
-}
-
-/** Asks it to stop and waits until it has; null when none runs. */
-const stopControlPlane = async (note: string): Promise<number | null> => {
-  if (!existsSync(note)) return null
-  const { pid } = JSON.parse(readFileSync(note, 'utf8'))
-  const alive = (): boolean => {
-    try {
-      process.kill(pid, 0)
-      return existsSync(`/proc/${pid}`) ? /^State:\s+[^ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')) : true
-    } catch {
-      return false
-    }
-  }
-  if (!alive()) return null
-  process.kill(pid, 'SIGTERM')
-  for (let waited = 0; alive(); waited += 50) {
-    if (waited > 30_000)
-      throw new Problem({
-        kind: 'does-not-stop',
-        status: 500,
-        detail: `the control plane (process ${pid}) has not stopped within 30 s`,
-        next: `kill -9 ${pid}; nothing is lost`,
-      })
-    await delay(50)
-  }
-  return pid
 }
 
 /** Ends the agent of this home with all that it runs; false when there is none. */
