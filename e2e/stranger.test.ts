@@ -33,7 +33,7 @@ const users: readonly (readonly [string, readonly [string, ...string[]]])[] =
   process.getuid?.() === 0
     ? [
         ['root', ['env']],
-        ['an ordinary user', ['setpriv', '--reuid', '61000', '--regid', '61000', '--clear-groups']],
+        ['an ordinary user', ['setpriv', '--reuid', 'nobody', '--regid', 'nogroup', '--clear-groups']],
       ]
     : [['an ordinary user', ['env']]]
 
