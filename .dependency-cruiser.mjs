@@ -32,7 +32,10 @@ export default {
       name: 'edge-stands-alone',
       severity: 'error',
       from: { path: '^src/edge/', pathNot: '\\.test\\.ts$' },
-      to: { path: '^src/', pathNot: ['^src/edge/', '^src/agent/(protocol|start)\\.ts$', '^src/(effect|problem|clock)\\.ts$'] },
+      to: {
+        path: '^src/',
+        pathNot: ['^src/edge/', '^src/agent/(protocol|start)\\.ts$', '^src/(effect|problem|clock)\\.ts$'],
+      },
     },
     {
       name: 'faces-hold-no-logic',
