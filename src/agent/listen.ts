@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { effectSync } from '../effect.ts'
@@ -19,6 +20,7 @@ server.listen({ host, port: Number(port), backlog: 1024 }, () => {
   effectSync('agent.write-listening', () =>
     writeDurably(join(directory, 'listening.json'), JSON.stringify({ host, port: opened })),
   )
+  effectSync('agent.stopped-clear', () => rmSync(join(directory, 'stopped'), { force: true }))
   startAgent({ home, listenFd: descriptorOf(server) })
   process.exit(0)
 })

@@ -1,9 +1,12 @@
-import { fstatSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, fstatSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../clock.ts'
+import { effectSync } from '../effect.ts'
 import { homeAt } from '../home.ts'
 import { describeError } from '../problem.ts'
+import { writeDurably } from '../processes/files.ts'
+import { listeningPorts } from '../processes/tree.ts'
 import { createAgent } from './agent.ts'
 import { fields, text, whole } from './check.ts'
 import { takeLock } from './lock.ts'
@@ -41,7 +44,13 @@ if (!takeLock(home.agent)) {
   process.exit(0)
 }
 
-const listening = readListening(join(home.agent, 'listening.json'))
+const stoppedFile = join(home.agent, 'stopped')
+if (existsSync(stoppedFile)) {
+  say('everything of this home was stopped; this agent, which an edge had started before, ends')
+  process.exit(0)
+}
+
+const listening = addressOf(join(home.agent, 'listening.json'))
 const agent = await createAgent({
   home,
   clock: systemClock,
@@ -59,6 +68,7 @@ await serveAgent({
     startedAt,
     edge: { pid: agent.edges.pid(), ...listening },
   }),
+  stopped: () => effectSync('agent.stopped-note', () => writeDurably(stoppedFile, '')),
   left: () => process.exit(0),
 })
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
@@ -82,9 +92,14 @@ function isOursAlone(directory: string): boolean {
   return uid === process.getuid?.() && (mode & 0o077) === 0
 }
 
-function readListening(file: string): { host: string; port: number } {
-  const listened = fields(JSON.parse(readFileSync(file, 'utf8')), 'listening')
-  return { host: text(listened.host, 'host'), port: whole(listened.port, 'port') }
+/** What is on disk may be another start's that was killed half way; the port is the one of the very socket. */
+function addressOf(file: string): { host: string; port: number } {
+  const noted = fields(JSON.parse(readFileSync(file, 'utf8')), 'listening')
+  const address = { host: text(noted.host, 'host'), port: whole(noted.port, 'port') }
+  const [port = address.port] = listeningPorts([process.pid])
+  if (port !== address.port)
+    effectSync('agent.listening-mend', () => writeDurably(file, JSON.stringify({ ...address, port })))
+  return { ...address, port }
 }
 
 function ownVersion(): string {

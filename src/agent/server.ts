@@ -11,6 +11,8 @@ export type Face = {
   readonly agent: Agent
   readonly socketPath: string
   health(): AgentHealth
+  /** Called when everything has been stopped: no agent that is still on its way may start it again. */
+  stopped(): void
   /** Called when a shutdown has been answered. */
   left(): void
 }
@@ -88,9 +90,14 @@ const parseSpecOf = (id: string, body: unknown) => {
   return spec
 }
 
-const shutdown = async ({ agent, left }: Face, request: IncomingMessage, response: ServerResponse): Promise<void> => {
+const shutdown = async (
+  { agent, stopped, left }: Face,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> => {
   const instances = oneOf(fields(await readBody(request), 'body').instances, 'instances', ['keep', 'stop'])
   await agent.leave(instances)
+  if (instances === 'stop') stopped()
   response.once('close', left)
   send(response, 200, { instances })
 }

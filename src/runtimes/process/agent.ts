@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { lockHolder } from '../../agent/lock.ts'
 import { cleanEnvironment } from '../../agent/start.ts'
 import { ask } from '../../agent/unix.ts'
 import type { Clock } from '../../clock.ts'
@@ -18,6 +19,7 @@ export type AgentOptions = {
 }
 
 const readyMs = 20_000
+const lookMs = 1_500
 /** An edge whose agent died starts the next one by itself. */
 const successorMs = 5_000
 
@@ -48,7 +50,15 @@ export const ensureAgent = async (options: AgentOptions): Promise<void> => {
     await ask(edge, { method: 'POST', path: '/retire', body: {}, timeoutMs: 5_000 }).catch(() => null)
   }
   await startFirstAgent(options)
-  if (await answersWithin(readyMs)) return
+  const deadline = clock.monotonicMs() + readyMs
+  while (clock.monotonicMs() < deadline) {
+    if (await answersWithin(lookMs)) return
+    if (lockHolder(home.agent) !== null) continue // it is on its way
+    // It died before it had an edge that would have followed it up; should it only be slow, it holds the port.
+    await startFirstAgent(options).catch((error: unknown) => {
+      if (!(error instanceof Problem && error.kind === 'port-in-use')) throw error
+    })
+  }
   throw new Problem({
     kind: 'agent-silent',
     status: 503,
