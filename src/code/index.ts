@@ -45,6 +45,7 @@ const scanAfterStartMs = [1_000, 5_000, 20_000]
 const scanEveryMs = 60_000
 const maintainEveryMs = 60 * 60_000
 const scansAtOnce = 8
+const discoverAgainMs = 2_000
 
 export type Repository = {
   readonly project: string
@@ -72,7 +73,7 @@ export const createCode = (parts: CodeParts) => {
   const doors = new Map<string, Mutex>()
   const stopping = new AbortController()
   const serving = new Set<Promise<void>>()
-  const background: Promise<void>[] = []
+  const background = new Set<Promise<void>>()
   const tables = () => store.tables<CodeTables>()
   let handle: GitHandler | null = null
 
@@ -156,12 +157,31 @@ export const createCode = (parts: CodeParts) => {
         await act().catch((error: unknown) => parts.report(describeError(error)))
       }
     }
-    background.push(
-      rounds().catch((error: unknown) => {
-        if (!stopping.signal.aborted) parts.report(describeError(error))
-      }),
-    )
+    inBackground(rounds())
   }
+
+  const inBackground = (work: Promise<void>): void => {
+    const running = work
+      .catch((error: unknown) => {
+        if (!stopping.signal.aborted) parts.report(describeError(error))
+      })
+      .finally(() => background.delete(running))
+    background.add(running)
+  }
+
+  /** Looks at a repository until what was found there could be recorded. */
+  const discover = async (key: RepositoryKey): Promise<void> => {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await alone(key, () => recorder.discover(key))
+        return
+      } catch (error) {
+        if (attempt === 1) parts.report(`recording ${key.project}/${key.repository}: ${describeError(error)}`)
+      }
+      await clock.sleep(discoverAgainMs, stopping.signal)
+    }
+  }
+  const discoverLater = (key: RepositoryKey): void => inBackground(discover(key))
 
   const narrate = createNarrator({
     ledger,
@@ -179,7 +199,7 @@ export const createCode = (parts: CodeParts) => {
       await repositories.prepare()
       const hooks = writeHooks(parts.home.repositories)
       const limits = { ...defaultLimits, ...parts.limits }
-      const pushing = { hooks, limits, recorder, enter, protectionOf, narrate, report: parts.report }
+      const pushing = { hooks, limits, recorder, enter, protectionOf, narrate, discoverLater, report: parts.report }
       handle = createSmartHttp({ ...pushing, repositories, create }, stopping.signal)
       await scan()
       loop(scan, scanAfterStartMs, scanEveryMs)

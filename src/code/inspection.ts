@@ -1,5 +1,7 @@
 import { realpathSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { describeSize } from '../duration.ts'
 import { shortCommit } from '../names.ts'
 import { run } from '../processes/run.ts'
 import type { HookCall, RefUpdate } from './dialogue.ts'
@@ -13,8 +15,18 @@ export const defaultProtection: Protection = { branches: ['main', 'master'], all
 
 export type Verdict = { readonly kind: 'accepted' } | { readonly kind: 'refused'; readonly lines: readonly string[] }
 
+/** With less room on the disk than this no push is taken: what it leads to would fail half-way. */
+const leastRoomBytes = 16 * 1024 * 1024
+
 /** Judges a push before anything has changed. Its objects are still in quarantine, where only it sees them. */
 export const inspectPush = async (directory: string, call: HookCall, protection: Protection): Promise<Verdict> => {
+  const room = await statfs(directory)
+  const roomBytes = room.bavail * room.bsize
+  if (roomBytes < leastRoomBytes)
+    return refused([
+      `the disk is full where Headway keeps its data (${describeSize(roomBytes)} left): nothing was changed`,
+      'make room there, then push again',
+    ])
   const names = refuseRefNames(call.updates.map(({ ref }) => ref))
   if (names.length > 0) return refused(names)
   if (call.options.length > 32) return refused(['more than 32 push options: the known ones are async and wait=...'])

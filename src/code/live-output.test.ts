@@ -81,3 +81,34 @@ test('who pushes may go away; the push is kept and nothing waits for him', async
   await server.code.stop() // resolves only when every push has ended
   assert.equal((await server.ledger.read({ types: [refUpdated.type] })).length, 1)
 })
+
+test('a push that the ledger could not record is kept, said so, and recorded once that is possible', async () => {
+  await using server = await openTestCode()
+  const copy = await server.copy()
+  await copy.must('push', '--quiet', '-o', 'async', server.url('shop.git'), 'main')
+  const commit = await copy.commit({ a: '1' })
+  let failures = 2
+  const { append } = server.ledger
+  server.ledger.append = async (facts, options) => {
+    failures -= 1
+    if (failures >= 0) throw new Error('the disk is full')
+    return append(facts, options)
+  }
+  const outcome = await copy.git('push', server.url('shop.git'), 'main')
+  assert.equal(outcome.code, 0, outcome.stderr)
+  assert.match(outcome.stderr, /remote: Headway could not finish: the disk is full/)
+  assert.match(outcome.stderr, /remote: the push is kept; it is recorded and goes on as soon as possible/)
+  await new Promise<void>((resolve) => {
+    const look = (): void => {
+      void server.ledger.read({ types: [refUpdated.type] }).then((facts) => facts.length === 2 && resolve())
+    }
+    server.ledger.onAppend(look)
+    look()
+  })
+  const last = (await server.ledger.read({ types: [refUpdated.type] })).at(-1)
+  assert.deepEqual(
+    last && isFact(refUpdated, last) ? [last.payload.after, last.payload.discovered, last.actor] : null,
+    [commit, true, 'system:code'],
+  )
+  assert.equal(failures < 0, true)
+})

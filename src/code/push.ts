@@ -19,6 +19,8 @@ export type PushParts = {
   protectionOf(key: RepositoryKey): Promise<Protection>
   /** Tells how the pushed updates fare until there is nothing more to tell. */
   narrate(updates: readonly RecordedUpdate[], say: (line: string) => void, signal: AbortSignal): Promise<void>
+  /** Records what a push has changed as soon as that is possible again. */
+  discoverLater(key: RepositoryKey): void
   report(message: string): void
 }
 
@@ -102,10 +104,10 @@ export const servePush = async (
     const exitCode = await ended
     if (exitCode !== 0 && errors.trim() !== '')
       parts.report(`receive-pack for ${key.project}/${key.repository} ended with ${exitCode}: ${errors.trim()}`)
-    // What it did without telling: a hook was killed, or the ledger could not be written.
-    if (isUnrecorded) await parts.recorder.discover(key)
   } finally {
     leave()
+    // What it did without telling: a hook was killed, or the ledger could not be written.
+    if (isUnrecorded) parts.discoverLater(key)
     await outlet.drained
     response.end()
   }
