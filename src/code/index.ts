@@ -13,14 +13,16 @@ import type { GitLimits } from './git.ts'
 import { writeHooks } from './hooks.ts'
 import { defaultProtection, type Protection } from './inspection.ts'
 import { createNarrator } from './narrator.ts'
+import { createCodeQueries, type Ref } from './queries.ts'
 import { createReading } from './reading.ts'
 import { createRecorder } from './recorder.ts'
 import { createRepositories } from './repositories.ts'
 import { createSmartHttp, type GitHandler } from './smart-http.ts'
-import { type CodeTables, codeView } from './views.ts'
+import { codeView } from './views.ts'
 
 export type { RepositoryKey } from './address.ts'
 export type { Protection } from './inspection.ts'
+export type { Ref, Repository } from './queries.ts'
 export type { GitHandler } from './smart-http.ts'
 
 export type CodeParts = {
@@ -47,20 +49,6 @@ const maintainEveryMs = 60 * 60_000
 const scansAtOnce = 8
 const discoverAgainMs = 2_000
 
-export type Repository = {
-  readonly project: string
-  readonly repository: string
-  readonly createdAt: number
-  readonly pushedAt: number | null
-  readonly protection: Protection
-}
-export type Ref = {
-  readonly ref: string
-  readonly object: string
-  readonly push: string
-  readonly actor: string
-  readonly updatedAt: number
-}
 export type Code = ReturnType<typeof createCode>
 
 /** The code stage: repositories, served over HTTP, with every change of a ref in the ledger. */
@@ -74,7 +62,7 @@ export const createCode = (parts: CodeParts) => {
   const stopping = new AbortController()
   const serving = new Set<Promise<void>>()
   const background = new Set<Promise<void>>()
-  const tables = () => store.tables<CodeTables>()
+  const queries = createCodeQueries({ store, views })
   let handle: GitHandler | null = null
 
   const enter = (key: RepositoryKey): Promise<() => void> => {
@@ -99,21 +87,10 @@ export const createCode = (parts: CodeParts) => {
     })
 
   const protectionOf = async (key: RepositoryKey): Promise<Protection> =>
-    (await repositoryOf(key))?.protection ?? defaultProtection
-
-  const repositoryOf = async ({ project, repository }: RepositoryKey): Promise<Repository | null> => {
-    await views.reach()
-    const row = await tables()
-      .selectFrom('code_repositories')
-      .selectAll()
-      .where('project', '=', project)
-      .where('repository', '=', repository)
-      .executeTakeFirst()
-    return row ? repositoryOfRow(row) : null
-  }
+    (await queries.repository(key))?.protection ?? defaultProtection
 
   const mustExist = async (key: RepositoryKey): Promise<void> => {
-    if (await repositoryOf(key)) return
+    if (await queries.repository(key)) return
     throw new Problem({
       kind: 'repository-not-found',
       status: 404,
@@ -227,32 +204,10 @@ export const createCode = (parts: CodeParts) => {
     }) satisfies GitHandler,
     scan,
     create,
-    repositories: async (project: ProjectName): Promise<Repository[]> => {
-      await views.reach()
-      const rows = await tables()
-        .selectFrom('code_repositories')
-        .selectAll()
-        .where('project', '=', project)
-        .orderBy('repository')
-        .execute()
-      return rows.map(repositoryOfRow)
-    },
+    repositories: queries.repositories,
     refs: async (key: RepositoryKey): Promise<Ref[]> => {
       await mustExist(key)
-      const rows = await tables()
-        .selectFrom('code_refs')
-        .selectAll()
-        .where('project', '=', key.project)
-        .where('repository', '=', key.repository)
-        .orderBy('ref')
-        .execute()
-      return rows.map(({ ref, object, push, actor, updated_at }) => ({
-        ref,
-        object,
-        push,
-        actor,
-        updatedAt: Number(updated_at),
-      }))
+      return queries.refs(key)
     },
     protect: async (key: RepositoryKey, { branches, allowForce }: Protection, actor: string): Promise<void> => {
       await mustExist(key)
@@ -263,14 +218,3 @@ export const createCode = (parts: CodeParts) => {
     },
   }
 }
-
-const repositoryOfRow = (row: CodeTables['code_repositories']): Repository => ({
-  project: row.project,
-  repository: row.repository,
-  createdAt: Number(row.created_at),
-  pushedAt: row.pushed_at === null ? null : Number(row.pushed_at),
-  protection: {
-    branches: JSON.parse(row.protected_branches).map(String),
-    allowForce: Number(row.allow_force) === 1,
-  },
-})
