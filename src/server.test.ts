@@ -5,11 +5,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from './clock.ts'
 import { type Home, homeAt } from './home.ts'
 import { readServerNote } from './lock.ts'
+import { agentSocket, isAnswering } from './runtimes/process/agent.ts'
 import { connectProcessRuntime } from './runtimes/process/index.ts'
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url))
@@ -196,4 +198,18 @@ test('without TLS it does not listen beyond loopback unless that is said', async
   const allowed = await up(home, ['--host', '0.0.0.0', '--insecure'])
   assert.equal(allowed.outcome, 'ready', allowed.said())
   await stop(allowed, 'SIGKILL')
+})
+
+test('data of a newer Headway is refused, and neither changed nor served by anything', async () => {
+  const home = newHome()
+  await stop(await up(home), 'SIGTERM')
+  await (await connectProcessRuntime({ home, clock: systemClock, edgeHost: '127.0.0.1', edgePort: 0 })).shutdown('stop')
+  const database = new DatabaseSync(home.database)
+  database.exec("INSERT INTO store_migrations (name, format, program, at) VALUES ('from-the-future', 9999, '9.9.9', 0)")
+  database.close()
+  const refused = await up(home)
+  assert.equal(refused.outcome, 1)
+  assert.match(refused.said(), /written by a newer Headway, 9\.9\.9/)
+  assert.match(refused.said(), /next: run Headway 9\.9\.9 or later/)
+  assert.equal(await isAnswering(agentSocket(home)), false)
 })

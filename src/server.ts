@@ -107,10 +107,10 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
   const listener = taken.adopt(await listen(port), (one) => one.close(0))
   const url = `${certificate ? 'https' : 'http'}://${urlHost(host)}:${listener.port}`
 
-  const connecting = connectProcessRuntime({ home, clock, edgeHost, edgePort: options.edgePort })
-  connecting.catch(() => undefined) // awaited below, after what is opened at the same time
   const place = process.env.HEADWAY_STORE_URL ?? home.database
   const store = taken.adopt(await openStore(place, { migrations, program: version, clock }), (one) => one.close())
+  const connecting = connectProcessRuntime({ home, clock, edgeHost, edgePort: options.edgePort })
+  connecting.catch(() => undefined) // awaited below; nothing is started for data that this program must not touch
   const ledger = await openLedger({ store, definitions, clock })
   const views = taken.adopt(await openViews({ store, ledger, views: allViews }), (one) => one.stop())
   const runtime = await connecting
