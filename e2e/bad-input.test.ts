@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -176,10 +176,87 @@ describe('bad input gets a clear error and loses nothing', () => {
     rmSync(home, { recursive: true, force: true })
   })
 
+  test('after all of it the ledger verifies, views equal a rebuild, and every deployment has ended', async () => {
+    const verified = await platform.headway('ledger', 'verify', '--views')
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr)
+    const deployments = JSON.parse((await platform.headway('deployments', 'steady', '--json')).stdout)
+    assert.deepEqual(
+      deployments.filter((one: { outcome: string | null }) => one.outcome === null),
+      [],
+    )
+  })
+
   test('a second server on the same data is refused and names the first', async () => {
     const outcome = await execute([launcher, 'up', '--home', platform.home, '--port', '0', '--edge-port', '0'])
     assert.notEqual(outcome.code, 0)
     assert.match(outcome.stderr, new RegExp(String(platform.controlPlane.pid)))
+  })
+})
+
+const tmpfs = mkdtempSync(join(tmpdir(), 'headway-small-'))
+const isMounted =
+  process.getuid?.() === 0 &&
+  (await execute(['mount', '-t', 'tmpfs', '-o', 'size=192m,mode=0711', 'tmpfs', tmpfs])).code === 0
+
+describe('a full disk', { skip: isMounted ? false : 'only root may mount a small disk' }, () => {
+  const files = exampleFiles('node', 'narrow', 1)
+  const home = join(tmpfs, 'home')
+  const filler = join(tmpfs, 'filler')
+  let platform: Platform
+  let repository: Repository
+  before(async () => {
+    platform = await startPlatform({ home, keep: true })
+    repository = await platform.repository('narrow', files)
+    const outcome = await repository.push()
+    assert.match(outcome.output, /live at/, outcome.output)
+  })
+  after(async () => {
+    rmSync(filler, { force: true })
+    await platform.destroy()
+    rmSync(repository.directory, { recursive: true, force: true })
+    await execute(['umount', tmpfs])
+    rmSync(tmpfs, { recursive: true, force: true })
+  })
+
+  /** Takes all the room of the disk but so much. */
+  const fillUp = (leftBytes: number) => {
+    const room = statfsSync(tmpfs)
+    writeFileSync(filler, Buffer.alloc(Math.max(0, room.bavail * room.bsize - leftBytes)))
+  }
+
+  const paint = { 'paint.txt': randomBytes(3 * 1024 * 1024).toString('base64') }
+  for (const [left, leftBytes, more] of [
+    ['no room at all', 0, {}],
+    ['little room', 512 * 1024, {}],
+    ['room for the push and not for its build', 5 * 1024 * 1024, paint],
+  ] as const) {
+    test(`with ${left} is named, traffic goes on, and the same push succeeds once there is room`, async () => {
+      const words = `Hello with ${left},`
+      await repository.commit(words, { ...more, ...changed(files, 'src/page.js', /Hello,/, words) })
+      fillUp(leftBytes)
+      const look = () => platform.get('narrow.localhost')
+      let freeing: ReturnType<typeof look> | undefined
+      // A push that waits says so, and goes on once there is room; any other ends with the error.
+      const outcome = await repository.push(['main'], (line) => {
+        if (!/waiting: the disk of .* is full/.test(line)) return
+        freeing ??= look().finally(() => rmSync(filler))
+      })
+      const page = await (freeing ?? look())
+      if (!freeing) assert.doesNotMatch(outcome.output, /live at/)
+      assert.match(outcome.output, /disk .*is full|no room|no space left|disk full/i, outcome.output)
+      assert.equal(page.status, 200)
+      assert.doesNotMatch(page.body, new RegExp(words))
+      rmSync(filler, { force: true })
+      await repository.commit('Again', {})
+      const again = await repository.push()
+      assert.match(again.output, /live at/, again.output)
+      assert.match((await platform.get('narrow.localhost')).body, new RegExp(`^${words} world`))
+    })
+  }
+
+  test('has cost nothing that was recorded', async () => {
+    const verified = await platform.headway('ledger', 'verify', '--views')
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr)
   })
 })
 

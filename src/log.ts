@@ -15,13 +15,16 @@ export type Log = {
 }
 
 const largestBytes = 10 * 1024 * 1024
+/** What may wait in memory for room on the disk; what is more is lost. */
+const keptBytes = 1024 * 1024
 
 /** Opens the log; the one before is kept beside it once it has grown large. */
 export const openLog = (home: Home): Log => {
   const file = join(home.root, 'server.log')
   if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > largestBytes)
     effectSync('log.rotate', () => renameSync(file, `${file}.1`))
-  const sink = destination({ dest: file, append: true, sync: true, mode: 0o600 })
+  const sink = destination({ dest: file, append: true, sync: true, mode: 0o600, maxLength: keptBytes })
+  sink.on('error', () => {}) // a full disk: what cannot be written waits in memory, and stops nothing
   const log = pino({ base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }, sink)
   return {
     file,

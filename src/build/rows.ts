@@ -84,9 +84,12 @@ const conductRow = async (
         const order = { source, workflow, job, key, name, matrix: row.matrix, strategy, needs, secrets, vars, notes }
         const place = await placeFor(tools, source.run, key, tools.userFor(slot.number), log)
         const result = await runJob(order, place, { cancel, kill: signals.kill })
-        cleaning.push(removeWorkspace(place.root).catch(() => undefined))
+        const removed = removeWorkspace(place.root).catch(() => undefined)
+        cleaning.push(removed)
         signals.kill.throwIfAborted()
-        await tell({ kind: 'job-ended', result: { job: key, ...(await tolerated(result, job, rowScope)) } })
+        const ended = { kind: 'job-ended' as const, result: { job: key, ...(await tolerated(result, job, rowScope)) } }
+        // The job itself may have filled the disk: once its directory is gone there is room to say so.
+        await tell(ended).catch(() => removed.then(() => tell(ended)))
       })
     }
   } finally {

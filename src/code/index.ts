@@ -17,6 +17,7 @@ import { createCodeQueries, type Ref } from './queries.ts'
 import { createReading } from './reading.ts'
 import { createRecorder } from './recorder.ts'
 import { createRepositories } from './repositories.ts'
+import { fullDisk } from './room.ts'
 import { createSmartHttp, type GitHandler } from './smart-http.ts'
 import { codeView } from './views.ts'
 
@@ -164,6 +165,7 @@ export const createCode = (parts: CodeParts) => {
     ledger,
     clock,
     environments: parts.environments,
+    obstacle: () => fullDisk(parts.home.repositories),
     committedAt: async ({ payload: { project, repository, after } }) =>
       after === null ? null : reading.committedAt(project, repository, after),
   })

@@ -10,8 +10,12 @@ export type NarratorParts = {
   readonly clock: Clock
   /** The environments that a push can wait for, the first one first. */
   readonly environments: readonly [string, ...string[]]
+  /** Why nothing can be recorded at the moment; null when nothing is in the way. */
+  obstacle(): Promise<string | null>
   committedAt(update: RecordedUpdate): Promise<number | null>
 }
+
+const obstacleEveryMs = 2000
 
 /** What a push asked for with `-o`. */
 export type PushWishes = { readonly isAsync: boolean; readonly environment: string; readonly notes: readonly string[] }
@@ -39,7 +43,7 @@ export const readPushOptions = (
 
 /** Tells who pushes how their change fares, from the ledger, until every ref's story has ended or `signal` aborts. */
 export const createNarrator =
-  ({ ledger, environments, committedAt }: NarratorParts) =>
+  ({ ledger, clock, environments, committedAt, obstacle }: NarratorParts) =>
   async (updates: readonly RecordedUpdate[], say: (line: string) => void, signal: AbortSignal): Promise<void> => {
     const wishes = readPushOptions(updates[0]?.payload.options ?? [], environments)
     for (const line of wishes.notes) say(line)
@@ -52,6 +56,9 @@ export const createNarrator =
     const tell = (story: Story, lines: readonly string[]): void => {
       for (const line of lines) say(stories.length === 1 ? line : `${story.label}: ${line.trimStart()}`)
     }
+    const told = new AbortController()
+    warnOf(obstacle, say, clock, AbortSignal.any([signal, told.signal])).catch(() => undefined)
+    using _told = { [Symbol.dispose]: () => told.abort() }
     let cursor = Math.min(...updates.map(({ seq }) => seq))
     for await (const _ of awakenings(ledger, signal)) {
       for (;;) {
@@ -79,6 +86,20 @@ const begin = (update: RecordedUpdate, environment: string, committedAt: number 
   return {
     label: plainText(after === null ? name : `${name} ${shortCommit(after)}`),
     narration: beginNarration({ push, environment, receivedAt: update.at, committedAt }),
+  }
+}
+
+/** Says once what is in the way of a story that goes on without a word. Rejects when the signal aborts. */
+const warnOf = async (
+  obstacle: () => Promise<string | null>,
+  say: (line: string) => void,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> => {
+  for (let known: string | null = null; known === null; ) {
+    await clock.sleep(obstacleEveryMs, signal)
+    known = await obstacle()
+    if (known !== null && !signal.aborted) say(known)
   }
 }
 
