@@ -22,7 +22,7 @@ test('2,000 changes of routes under load cost no request', async (t) => {
       : tableOf(generation, pool(live, 90), pool(next, 10))
   }
   const edge = await startEdge(t, table(0))
-  const load = startLoad(edge.at, 32, (turn) => (turn % 5 === 0 ? { method: 'POST', body: 'some body' } : {}))
+  const load = startLoad(t, edge.at, 32, (turn) => (turn % 5 === 0 ? { method: 'POST', body: 'some body' } : {}))
   for (let generation = 1; generation <= 2_000; generation += 1) {
     edge.route(table(generation))
     if (generation % 4 === 0) await systemClock.sleep(1)
@@ -37,7 +37,7 @@ test('2,000 changes of routes under load cost no request', async (t) => {
 test('instances are stopped for good as soon as nothing is in flight on them, and no request is lost', async (t) => {
   let { port, server } = await startVersion(t, 'v0')
   const edge = await startEdge(t, tableOf(0, poolOf('v0', 1, { i0: port })))
-  const load = startLoad(edge.at, 16, (turn) => (turn % 4 === 0 ? { method: 'POST', body: 'some body' } : {}))
+  const load = startLoad(t, edge.at, 16, (turn) => (turn % 4 === 0 ? { method: 'POST', body: 'some body' } : {}))
   for (let generation = 1; generation <= 30; generation += 1) {
     const old = server
     const next = await startVersion(t, `v${generation}`)

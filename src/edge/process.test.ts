@@ -77,9 +77,9 @@ test('one edge after the other takes over the socket under load, and no request 
   const { port: at } = home
   let edge = await spawnEdge(home)
   await edge.control('PUT', '/table', tableOf(1, poolOf('v1', 1, { a: port })))
-  const kept = startLoad(at, 16, (turn) => (turn % 4 === 0 ? { method: 'POST', body: 'some body' } : {}))
+  const kept = startLoad(t, at, 16, (turn) => (turn % 4 === 0 ? { method: 'POST', body: 'some body' } : {}))
   const never = new Agent({ keepAlive: false })
-  const fresh = startLoad(at, 8, () => ({ agent: never }))
+  const fresh = startLoad(t, at, 8, () => ({ agent: never }))
   const retired: Promise<unknown>[] = []
   for (let turn = 0; turn < 8; turn += 1) {
     const next = await spawnEdge(home)
@@ -206,7 +206,7 @@ test('when its agent dies, the edge starts a successor with the socket, and agai
   )
   const edge = await spawnEdge(home, entry)
   await edge.control('PUT', '/table', tableOf(1, poolOf('v1', 1, { a: port })))
-  const load = startLoad(at, 4)
+  const load = startLoad(t, at, 4)
   const pidFile = join(places.home, 'agent.pid')
   const born = async (): Promise<number> => {
     await until('a successor answers', () => existsSync(pidFile) && readFileSync(pidFile, 'utf8').includes(' '))

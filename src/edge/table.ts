@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { effect } from '../effect.ts'
@@ -104,7 +104,7 @@ export const tableFile = (directory: string, say: (line: string) => void): Table
         .then(async () => {
           if (onDisk === newest) return
           const written = newest
-          await effect('edge.table-save', () => writeDurably(file, JSON.stringify(written)))
+          await replaceDurably(file, JSON.stringify(written))
           onDisk = written
         })
       return writing
@@ -112,19 +112,19 @@ export const tableFile = (directory: string, say: (line: string) => void): Table
   }
 }
 
-const writeDurably = async (file: string, content: string): Promise<void> => {
-  const directory = dirname(file)
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+const replaceDurably = async (file: string, content: string): Promise<void> => {
   const temporary = `${file}.${process.pid}.tmp` // two edges may live at once
-  const handle = await open(temporary, 'w', 0o600)
-  try {
-    await handle.writeFile(content)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(temporary, file)
-  const parent = await open(directory, 'r')
+  await effect('edge.table-write', async () => {
+    const handle = await open(temporary, 'w', 0o600)
+    try {
+      await handle.writeFile(content)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  })
+  await effect('edge.table-rename', () => rename(temporary, file))
+  const parent = await open(dirname(file), 'r')
   try {
     await parent.sync()
   } finally {
