@@ -6,7 +6,7 @@ import { plainText } from './plain-text.ts'
 import type { RecordedUpdate } from './recorder.ts'
 
 export type NarratorParts = {
-  readonly ledger: Ledger
+  readonly ledger: Pick<Ledger, 'read' | 'onAppend'>
   readonly clock: Clock
   /** The environments that a push can wait for, the first one first. */
   readonly environments: readonly [string, ...string[]]
@@ -104,7 +104,7 @@ const warnOf = async (
 }
 
 /** Yields at once and after every append; one that comes meanwhile is not lost. Ends when the signal aborts. */
-async function* awakenings(ledger: Ledger, signal: AbortSignal): AsyncGenerator<void> {
+async function* awakenings(ledger: Pick<Ledger, 'onAppend'>, signal: AbortSignal): AsyncGenerator<void> {
   let next = Promise.withResolvers<void>()
   const wake = (): void => next.resolve()
   const unsubscribe = ledger.onAppend(wake)
