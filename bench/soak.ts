@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { changed, exampleFiles } from '../e2e/support/example.ts'
 import { startLoad } from '../e2e/support/load.ts'
 import { startPlatform } from '../e2e/support/platform.ts'
-import { allMarks, livesThroughKillsAt } from '../e2e/support/survival.ts'
+import { allMarks, type Life, livesThroughKillsAt, rare } from '../e2e/support/survival.ts'
 import { deployFor } from './main.ts'
 
 /**
@@ -69,19 +69,29 @@ const kills = async (): Promise<void> => {
   rmSync(repository.directory, { recursive: true, force: true })
 }
 
+/** Marks that only a life with a database, or one with errands, passes. */
+const lifeFor = (mark: string): Life => ({
+  database: /^operate\./.test(mark),
+  errands: /^(access|backup|cli|ledger|store|operate)\./.test(mark),
+})
+
 const failpoints = async (): Promise<void> => {
-  const words = wanted.filter((word) => word !== 'failpoints')
-  for (const mark of (await allMarks()).filter(
-    (one) => words.length === 0 || words.some((word) => one.includes(word)),
-  )) {
-    const began = performance.now()
-    try {
-      await livesThroughKillsAt(mark, { database: /^(operate|agent)\./.test(mark) })
-      say(true, `${mark} (${((performance.now() - began) / 1000).toFixed(0)} s)`)
-    } catch (error) {
-      say(false, `${mark}: ${error instanceof Error ? error.message : error}`)
+  const words = wanted.filter((word) => !(word in soaks))
+  const marks = (await allMarks()).filter((one) => words.length === 0 || words.some((word) => one.includes(word)))
+  const left = marks.filter((mark) => words.length > 0 || !rare(mark))
+  const work = async (): Promise<void> => {
+    for (let mark = left.shift(); mark !== undefined; mark = left.shift()) {
+      const began = performance.now()
+      const took = () => `${((performance.now() - began) / 1000).toFixed(0)} s`
+      try {
+        await livesThroughKillsAt(mark, lifeFor(mark))
+        say(true, `${mark} (${took()})`)
+      } catch (error) {
+        say(false, `${mark} (${took()}): ${error instanceof Error ? error.message : error}`)
+      }
     }
   }
+  await Promise.all([work(), work()])
 }
 
 const soaks: Readonly<Record<string, () => Promise<void>>> = { deployments, kills, failpoints }

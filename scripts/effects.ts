@@ -32,13 +32,23 @@ const changing = new Set([
   'fork',
   'execFile',
   'createWriteStream',
+  'execFileSync',
+  'kill',
+  'sendSignal',
+  'signalGroup',
+  'killGroup',
+  'killTree',
 ])
 
-/** Files whose whole purpose is one such call, made on behalf of a caller who marks it; each with its reason. */
+/**
+ * Files, or functions of them (`file#function`), whose whole purpose is such a call, made on behalf of a caller who marks it, or whose
+ * loss changes nothing; each with its reason.
+ */
 const marked: Readonly<Record<string, string>> = JSON.parse(readFileSync(join(root, 'scripts/effects.json'), 'utf8'))
 
 type Node = { type?: string; span?: { start: number }; [key: string]: unknown }
 const problems: string[] = []
+const used = new Set<string>()
 const names = new Map<string, string>()
 
 for (const file of globSync('src/**/*.ts', { cwd: root }).sort()) {
@@ -54,33 +64,34 @@ for (const file of globSync('src/**/*.ts', { cwd: root }).sort()) {
       .toString()
       .split('\n').length
 
-  const walk = (node: unknown, inside: boolean): void => {
+  const walk = (node: unknown, inside: boolean, within: string): void => {
     if (Array.isArray(node)) {
-      for (const child of node) walk(child, inside)
+      for (const child of node) walk(child, inside, within)
       return
     }
     if (node === null || typeof node !== 'object') return
     const call = node as Node
-    let within = inside
+    let held = inside
+    const home = functionOf(call) ?? within
     if (call.type === 'CallExpression') {
       const callee = nameOf(call.callee)
       const at = `${file}:${lineAt(call.span?.start ?? 0)}`
       if (callee === 'effect' || callee === 'effectSync') {
-        within = true
+        held = true
         noteName(call, at)
-      } else if (callee && changing.has(callee) && !inside && !(file in marked)) {
+      } else if (callee && changing.has(callee) && !inside && !probes(call) && !excused(file, home)) {
         problems.push(
-          `${at}: ${callee}(...) changes the world outside effect(); wrap it in effect('<room>.<what>', ...)`,
+          `${at}, in ${home || 'the module'}: ${callee}(...) changes the world outside effect(); wrap it in effect('<room>.<what>', ...)`,
         )
       }
     }
-    for (const [key, child] of Object.entries(call)) if (key !== 'span') walk(child, within)
+    for (const [key, child] of Object.entries(call)) if (key !== 'span') walk(child, held, home)
   }
-  walk(tree.body, false)
+  walk(tree.body, false, '')
 }
 
-for (const file of Object.keys(marked))
-  if (!globSync(file, { cwd: root }).length) problems.push(`scripts/effects.json names ${file}, which is not there`)
+for (const place of Object.keys(marked))
+  if (!used.has(place)) problems.push(`scripts/effects.json excuses ${place}, where nothing needs it`)
 
 if (process.argv.includes('--list')) for (const name of [...names.keys()].sort()) console.log(name)
 else {
@@ -97,6 +108,27 @@ function noteName(call: Node, at: string): void {
   else if (!/^[a-z]+(\.[a-z0-9-]+)+$/.test(name)) problems.push(`${at}: an effect is named <room>.<what>, not ${name}`)
   else if (names.has(name)) problems.push(`${at}: the effect ${name} has its name from ${names.get(name)} already`)
   else names.set(name, at)
+}
+
+/** Whether this place may change the world unmarked; which excuse it took is noted, so that none is kept for nothing. */
+function excused(file: string, within: string): boolean {
+  const place = [file, `${file}#${within}`].find((one) => one in marked)
+  if (place) used.add(place)
+  return place !== undefined
+}
+
+/** The name that a declaration gives to a function. */
+function functionOf(node: Node): string | null {
+  if (node.type === 'FunctionDeclaration') return nameOf(node.identifier)
+  if (node.type !== 'VariableDeclarator') return null
+  const value = node.init as Node | null
+  return value?.type === 'ArrowFunctionExpression' || value?.type === 'FunctionExpression' ? nameOf(node.id) : null
+}
+
+/** Signal 0 asks whether a process is there, and changes nothing. */
+function probes(call: Node): boolean {
+  const [, second] = (call.arguments as { expression: Node }[]) ?? []
+  return nameOf(call.callee) === 'kill' && second?.expression.type === 'NumericLiteral' && second.expression.value === 0
 }
 
 function nameOf(callee: unknown): string | null {

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { passedElsewhere } from '../rare-marks.ts'
 import { changed, exampleFiles } from './example.ts'
 import { entriesOf, processesOf } from './leftovers.ts'
-import { execute, type Platform, type Repository, repositoryRoot, startPlatform } from './platform.ts'
+import {
+  type Ended,
+  execute,
+  launcher,
+  type Platform,
+  type Repository,
+  repositoryRoot,
+  startPlatform,
+} from './platform.ts'
 
 /** A failpoint to kill at: `<room>.<what>:before` or `:after`. */
 export type Mark = string
@@ -18,6 +27,8 @@ export const allMarks = async (): Promise<Mark[]> => {
     .split('\n')
     .flatMap((name) => [`${name}:before`, `${name}:after`])
 }
+
+export const rare = (mark: Mark): boolean => passedElsewhere.some(({ name }) => mark.startsWith(`${name}:`))
 
 /** A Headway that somebody starts again whenever its control plane was killed, as an init system would. */
 type Guarded = { readonly platform: Platform; restarts(): number; stop(): void }
@@ -77,35 +88,84 @@ const live = (platform: Platform, words: string): Promise<void> =>
     return page.status === 200 && page.body.includes(words) ? true : `${page.status} ${page.body.slice(0, 200)}`
   })
 
-const command = (platform: Platform, ...words: string[]): Promise<void> =>
+/** How the life's commands are run: with the failpoint in their environment too, because some of them write files themselves. */
+type Run = (words: readonly string[], input?: string) => Promise<Ended>
+
+const runner =
+  (platform: Platform, env: Record<string, string>): Run =>
+  (words, input) =>
+    execute([launcher, ...words], {
+      env: { ...env, HEADWAY_HOME: platform.home },
+      ...(input === undefined ? {} : { input }),
+    })
+
+const command = (run: Run, words: readonly string[], input?: string): Promise<void> =>
   eventually(`headway ${words.join(' ')}`, async () => {
-    const outcome = await platform.headway(...words)
+    const outcome = await run(words, input)
     return outcome.code === 0 ? true : outcome.stderr
   })
+
+/** What people do beside pushing: settings, people, tokens, checkpoints, exports and backups. */
+const errands = async (run: Run, files: string): Promise<void> => {
+  await command(run, ['secret', 'set', 'API_KEY'], 'first')
+  await command(run, ['secret', 'set', 'API_KEY'], 'second')
+  await command(run, ['secret', 'rm', 'API_KEY'])
+  await eventually('a user is made', async () => {
+    const outcome = await run(['user', 'add', 'grace', '--role', 'developer'])
+    const users = await run(['user', 'list', '--json'])
+    return users.stdout.includes('"grace"') ? true : outcome.stderr
+  })
+  await eventually('a token is made and revoked', async () => {
+    const made = await run(['token', 'create', '--name', 'errand', '--json'])
+    const listed: unknown = JSON.parse((await run(['token', 'list', '--json'])).stdout)
+    const tokens = Array.isArray(listed) ? listed.filter(({ name, revoked }) => name === 'errand' && !revoked) : []
+    for (const { token, id } of tokens) await run(['token', 'revoke', String(token ?? id)])
+    return made.code === 0 && tokens.length > 0 ? true : `${made.stderr} ${JSON.stringify(listed)}`
+  })
+  await command(run, ['ledger', 'checkpoint'])
+  let attempt = 0
+  await eventually('the ledger is exported', async () => {
+    attempt += 1
+    const outcome = await run(['ledger', 'export', join(files, `export-${attempt}`)]) // never over a file that is there
+    return outcome.code === 0 ? true : outcome.stderr
+  })
+  await eventually('all of Headway is in a backup', async () => {
+    const file = join(files, 'all.tar.gz')
+    const outcome = await run(['backup', file])
+    return outcome.code === 0 || existsSync(file) ? true : outcome.stderr
+  })
+  await eventually('a backup becomes a home', async () => {
+    const outcome = await run(['restore', join(files, 'all.tar.gz'), '--home', join(files, 'restored')])
+    return outcome.code === 0 || existsSync(join(files, 'restored', 'master.key')) ? true : outcome.stderr
+  })
+}
+
+/** What a life holds beside pushes, a rollback and a removal. */
+export type Life = { readonly database?: boolean; readonly errands?: boolean }
 
 /**
  * The whole life of a service, with the process killed at a mark (twice in a row) by `env`: two versions pushed, a setting made, a
  * rollback, a removal. Whatever was killed, it must end in the same place: every deployment concluded, the ledger whole, views equal to
  * a rebuild, nothing left over.
  */
-export const livesThrough = async (
-  env: Record<string, string>,
-  options: { database?: boolean } = {},
-): Promise<{ restarts: number }> => {
+export const livesThrough = async (env: Record<string, string>, options: Life = {}): Promise<{ restarts: number }> => {
   const home = mkdtempSync(join(tmpdir(), 'headway-crash-'))
   const guarded = await startGuarded(home, env)
   const { platform } = guarded
+  const run = runner(platform, env)
+  const files = mkdtempSync(join(tmpdir(), 'headway-errands-'))
   let repository: Repository | undefined
   try {
-    const files = options.database ? { ...exampleFiles('node-postgres', 'shop', 2) } : exampleFiles('node', 'shop', 2)
-    repository = await platform.repository('shop', files)
+    const source = exampleFiles(options.database ? 'node-postgres' : 'node', 'shop', 2)
+    repository = await platform.repository('shop', source)
     await pushUntilTaken(repository)
     await live(platform, 'Hello')
-    await repository.commit('Second', changed(files, 'src/page.js', /Hello/, 'Hello second'))
+    await repository.commit('Second', changed(source, 'src/page.js', /Hello/, 'Hello second'))
     await pushUntilTaken(repository)
     await live(platform, 'Hello second')
-    await command(platform, 'variable', 'set', 'COLOUR', '--value', 'blue')
-    await command(platform, 'rollback', 'shop')
+    await command(run, ['variable', 'set', 'COLOUR', '--value', 'blue'])
+    if (options.errands) await errands(run, files)
+    await command(run, ['rollback', 'shop'])
     await eventually('the first version is back', async () => {
       const page = await platform.get('shop.localhost')
       return page.status === 200 && !page.body.includes('Hello second') ? true : page.body
@@ -126,16 +186,24 @@ export const livesThrough = async (
       const states = instances.filter(({ service }) => service === 'shop').map(({ state }) => state)
       return states.join() === 'healthy,healthy' ? true : states.join()
     })
-    await command(platform, 'ledger', 'verify', '--views')
-    if (options.database) {
-      await command(platform, 'db', 'backup')
-    }
-    await command(platform, 'remove', 'shop')
+    const { git } = repository
+    await eventually('the repository can be fetched', async () => {
+      const outcome = await git('fetch', 'headway')
+      return outcome.code === 0 ? true : outcome.stderr
+    })
+    await command(run, ['ledger', 'verify', '--views'])
+    if (options.database) await backUpAndRestore(run)
+    await eventually('it is removed', async () => {
+      const outcome = await run(['remove', 'shop', ...(options.database ? ['--purge-data', 'shop'] : [])])
+      // A removal whose answer was cut off is not asked for twice.
+      return outcome.code === 0 || /removed|not deployed|no service/i.test(outcome.stderr) ? true : outcome.stderr
+    })
     await eventually('its instances are gone', async () => {
       const left = entriesOf(join(workOf(platform), 'instances')).filter((name) => name.includes('shop'))
       return left.length === 0 ? true : left.join()
     })
     guarded.stop()
+    await command(run, ['down'])
     await platform.destroy()
     assert.deepEqual(processesOf(home), [], 'no process is left')
     assert.deepEqual(entriesOf(join(workOf(platform), 'workspaces')), [], 'no workspace is left')
@@ -147,16 +215,36 @@ export const livesThrough = async (
   } finally {
     guarded.stop()
     rmSync(home, { recursive: true, force: true })
+    rmSync(files, { recursive: true, force: true })
     if (repository) rmSync(repository.directory, { recursive: true, force: true })
   }
+}
+
+const backUpAndRestore = async (run: Run): Promise<void> => {
+  await command(run, ['db', 'backup'])
+  await eventually('the databases are as they were', async () => {
+    const listed: unknown = JSON.parse((await run(['db', 'backups', '--json'])).stdout)
+    const [newest] = Array.isArray(listed) ? listed : []
+    const backup = String(newest?.backup)
+    const outcome = await run(['db', 'restore', backup, '--confirm', backup])
+    return outcome.code === 0 ? true : outcome.stderr
+  })
+  await eventually('its database is dumped', async () => {
+    const dumped = await run(['db', 'dump', 'shop'])
+    if (dumped.code !== 0) return dumped.stderr
+    return readFileSync(dumped.stdout.trim(), 'utf8').includes('CREATE TABLE') ? true : 'the dump holds no table'
+  })
 }
 
 const workOf = (platform: Platform): string => join(platform.home, 'work')
 
 /** The marks that a whole life passes when nothing is killed. */
-export const marksPassed = async (options: { database?: boolean }): Promise<Set<Mark>> => {
+export const marksPassed = async (options: Life): Promise<Set<Mark>> => {
   const directory = mkdtempSync(join(tmpdir(), 'headway-trace-'))
   const file = join(directory, 'trace')
+  chmodSync(directory, 0o777) // every user that a process of it may become writes there
+  writeFileSync(file, '')
+  chmodSync(file, 0o666)
   await livesThrough({ HEADWAY_FAILPOINT_TRACE: file }, options)
   const marks = new Set(readFileSync(file, 'utf8').trim().split('\n'))
   rmSync(directory, { recursive: true, force: true })
@@ -164,8 +252,9 @@ export const marksPassed = async (options: { database?: boolean }): Promise<Set<
 }
 
 /** A whole life with the process that passes this mark killed there, twice in a row. */
-export const livesThroughKillsAt = async (mark: Mark, options: { database?: boolean } = {}): Promise<void> => {
+export const livesThroughKillsAt = async (mark: Mark, options: Life = {}): Promise<void> => {
   const directory = mkdtempSync(join(tmpdir(), 'headway-kills-'))
+  chmodSync(directory, 0o777)
   try {
     await livesThrough({ HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `2:${directory}` }, options)
     assert.ok(entriesOf(directory).length > 0, `nothing was killed at ${mark}: the scenario does not pass it`)

@@ -1,0 +1,67 @@
+/**
+ * Effects that a whole life does not cross, each by its full name so that no new one is excused, with the reason. `killedBy` is the test
+ * beside the source that was seen to kill there; where it is null nothing kills there yet, and what happens after a kill is not shown.
+ */
+export const passedElsewhere: readonly {
+  readonly name: string
+  readonly why: string
+  readonly killedBy: string | null
+}[] = [
+  { name: 'access.rewrap-setting', why: 'needs a rotated master key', killedBy: null },
+  { name: 'agent.cgroup-kill', why: 'a process or group that outlives its SIGTERM', killedBy: null },
+  { name: 'agent.cgroup-tree', why: "depends on the machine's cgroups", killedBy: null },
+  { name: 'agent.edge-kill', why: 'a process or group that outlives its SIGTERM', killedBy: null },
+  { name: 'agent.edge-retire', why: 'depends on when an edge has drained', killedBy: 'src/agent/marks.test.ts' },
+  { name: 'agent.events-compact', why: 'a log, journal or event file grown past its limit', killedBy: null },
+  { name: 'agent.journal-remove', why: 'a log, journal or event file grown past its limit', killedBy: null },
+  { name: 'agent.journal-rotate', why: 'a log, journal or event file grown past its limit', killedBy: null },
+  { name: 'agent.leftover-kill', why: 'a process or group that outlives its SIGTERM', killedBy: null },
+  { name: 'agent.listening-mend', why: 'a damaged or interrupted record of the agent', killedBy: null },
+  { name: 'agent.log-rotate', why: 'a log, journal or event file grown past its limit', killedBy: null },
+  { name: 'agent.record-drop', why: 'a damaged or interrupted record of the agent', killedBy: null },
+  { name: 'agent.record-put-aside', why: 'a damaged or interrupted record of the agent', killedBy: null },
+  { name: 'agent.spool-empty', why: 'a log, journal or event file grown past its limit', killedBy: null },
+  { name: 'agent.stop-kill', why: 'a process or group that outlives its SIGTERM', killedBy: null },
+  { name: 'agent.unknown-kill', why: 'a process or group that outlives its SIGTERM', killedBy: null },
+  { name: 'api.write-certificate', why: 'only with --tls self-signed', killedBy: null },
+  { name: 'backup.clear-empty-home', why: 'what an earlier interruption left behind', killedBy: null },
+  { name: 'build.evict-dependencies', why: 'collection of what is old or too much', killedBy: null },
+  { name: 'build.remove-leftovers', why: 'what an earlier interruption left behind', killedBy: null },
+  { name: 'build.remove-logs', why: 'collection of what is old or too much', killedBy: null },
+  { name: 'build.share-own-node', why: 'depends on where Node.js and PostgreSQL are installed', killedBy: null },
+  { name: 'build.sweep-dependencies', why: 'collection of what is old or too much', killedBy: null },
+  { name: 'cli.eject-workflow', why: "changes a person's own working copy or opens a terminal", killedBy: null },
+  { name: 'cli.psql', why: "changes a person's own working copy or opens a terminal", killedBy: null },
+  { name: 'cli.write-service-file', why: "changes a person's own working copy or opens a terminal", killedBy: null },
+  { name: 'code.maintain', why: 'collection of what is old or too much', killedBy: null },
+  { name: 'code.set-head', why: 'a repository whose first push is not to main', killedBy: null },
+  { name: 'edge.log-rotate', why: 'a log, journal or event file grown past its limit', killedBy: null },
+  { name: 'ledger.scrub', why: "erasure of a person's data", killedBy: null },
+  { name: 'log.rotate', why: 'a log, journal or event file grown past its limit', killedBy: null },
+  { name: 'operate.clear-backup', why: 'what an earlier interruption left behind', killedBy: null },
+  { name: 'operate.clear-init', why: 'what an earlier interruption left behind', killedBy: null },
+  { name: 'operate.recover-postgres', why: 'what an earlier interruption left behind', killedBy: null },
+  { name: 'operate.unpack-postgres', why: 'depends on where Node.js and PostgreSQL are installed', killedBy: null },
+  {
+    name: 'package.remove-blob',
+    why: 'collection of old releases, or a language with a build step',
+    killedBy: 'src/package/crash.test.ts',
+  },
+  {
+    name: 'package.remove-folder',
+    why: 'collection of old releases, or a language with a build step',
+    killedBy: 'src/package/crash.test.ts',
+  },
+  {
+    name: 'package.run-command',
+    why: 'collection of old releases, or a language with a build step',
+    killedBy: 'src/package/crash.test.ts',
+  },
+  { name: 'package.sweep-staging', why: 'what an earlier interruption left behind', killedBy: null },
+  { name: 'runtime.edge-replace', why: 'no command replaces a living edge', killedBy: null },
+  { name: 'store.backup-discard', why: 'what an earlier interruption left behind', killedBy: null },
+  { name: 'store.dump-begin', why: 'only with a store in PostgreSQL', killedBy: null },
+  { name: 'store.dump-copy', why: 'only with a store in PostgreSQL', killedBy: null },
+  { name: 'store.dump-discard', why: 'only with a store in PostgreSQL', killedBy: null },
+  { name: 'store.dump-end', why: 'only with a store in PostgreSQL', killedBy: null },
+]
