@@ -9,7 +9,10 @@ const launcher = fileURLToPath(new URL('../headway', import.meta.url))
 const program = new Command('headway')
   .description('Push five lines, see it live: the DevOps loop as one self-hosted system.')
   .version(version)
-  .option('--home <directory>', "Headway's data (default: HEADWAY_HOME, else .headway)")
+  .option(
+    '--home <directory>',
+    "Headway's data (default: HEADWAY_HOME, else .headway here, else the one beside this program)",
+  )
   .option('--server <url>', 'another Headway than the one here (or HEADWAY_SERVER; the token is in HEADWAY_TOKEN)')
   .option('--project <name>', 'the project', process.env.HEADWAY_PROJECT ?? 'default')
   .option('--json', 'answer with JSON')

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { chown, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import type { Instance, InstanceSpec } from '../agent/protocol.ts'
@@ -222,7 +223,7 @@ const settings = [
 
 /** initdb and postgres refuse to be root and look their user up by name, so it must be one with an account. */
 const engineUser = (): RunAs | null => {
-  if (!isRoot()) return null
+  if (!isRoot()) return mustHaveAccount()
   const accounts = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
     .map((line) => line.split(':'))
@@ -236,6 +237,23 @@ const engineUser = (): RunAs | null => {
     detail: 'PostgreSQL does not run as root, and this machine has neither a user postgres nor a user nobody',
     next: 'useradd --system postgres',
   })
+}
+
+const mustHaveAccount = (): null => {
+  try {
+    userInfo()
+    return null
+  } catch (cause) {
+    throw new Problem(
+      {
+        kind: 'postgres-user-missing',
+        status: 503,
+        detail: `PostgreSQL looks up the user it runs as by name, and this machine has no account for user id ${process.getuid?.()}`,
+        next: 'start Headway as a user with an entry in /etc/passwd, or set HEADWAY_POSTGRES_URL to a server that is there',
+      },
+      { cause },
+    )
+  }
 }
 
 const majorOf = (directory: string): number | undefined => {
