@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, readdirSync, rmSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
-import { edgeLaunch } from '../edge/launch.ts'
+import { edgeLaunch, edgeListenFd } from '../edge/launch.ts'
 import type { EdgeRoute } from '../edge/protocol.ts'
 import { effect, effectSync } from '../effect.ts'
 import type { Home } from '../home.ts'
@@ -156,10 +156,13 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
   /** Sees to it that exactly one edge accepts. */
   const settle = async (): Promise<Seen[]> => {
     const seen = await look()
-    const [first, ...surplus] = seen
-      .filter(({ retiring }) => !retiring)
+    const serving = seen.filter(({ retiring }) => !retiring)
+    const [first, ...surplus] = serving
+      .filter(({ pid }) => hasSocket(pid, listenFd))
       .sort((left) => (left.pid === accepting?.pid ? -1 : 1))
-    if (!starting) for (const { pid } of surplus) await retire(pid) // one that an agent started in the instant of its death
+    // One that an agent started in the instant of its death, or that serves a socket which is not this agent's.
+    const unwanted = [...surplus, ...serving.filter(({ pid }) => !hasSocket(pid, listenFd))]
+    if (!starting) for (const { pid } of unwanted) await retire(pid)
     if (first) {
       accepting = first
       return seen
@@ -302,6 +305,15 @@ const holdOpen = ({ host, port }: EdgesOptions['address']): Promise<Agent | null
     asked.once('error', () => resolve(null))
     asked.end()
   })
+
+/** Whether a process holds the very socket that is our descriptor; assumed where /proc does not tell. */
+const hasSocket = (pid: number, descriptor: number): boolean => {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${edgeListenFd}`) === readlinkSync(`/proc/self/fd/${descriptor}`)
+  } catch {
+    return true
+  }
+}
 
 const healthOf = async (pid: number, socketPath: string): Promise<Seen | null> => {
   try {

@@ -33,7 +33,7 @@ export const isAnswering = (socketPath: string): Promise<boolean> =>
 
 /** Resolves when an agent of this home answers; a Problem when the edge's port is in use or the agent does not start. */
 export const ensureAgent = async (options: AgentOptions): Promise<void> => {
-  const { home, clock } = options
+  const { home, clock, edgeHost } = options
   const answersWithin = async (limitMs: number): Promise<boolean> => {
     const until = clock.monotonicMs() + limitMs
     for (;;) {
@@ -53,9 +53,9 @@ export const ensureAgent = async (options: AgentOptions): Promise<void> => {
   const deadline = clock.monotonicMs() + readyMs
   while (clock.monotonicMs() < deadline) {
     if (await answersWithin(lookMs)) return
-    if (lockHolder(home.agent) !== null) continue // it is on its way
+    if (lockHolder(home.agent) !== null || (await acceptingEdges(home)).length > 0) continue // one is on its way
     // It died before it had an edge that would have followed it up; should it only be slow, it holds the port.
-    await startFirstAgent(options).catch((error: unknown) => {
+    await openAndStart(home, edgeHost, lastPort(home)).catch((error: unknown) => {
       if (!(error instanceof Problem && error.kind === 'port-in-use')) throw error
     })
   }
