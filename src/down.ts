@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
+import { effectSync } from './effect.ts'
 import type { Home } from './home.ts'
 import { isLocked, lockHolder } from './lock.ts'
 import { Problem } from './problem.ts'
@@ -15,7 +16,7 @@ const lookEveryMs = 50
 export const stopControlPlane = async (home: Home): Promise<number | null> => {
   if (!existsSync(home.lock) || !isLocked(home)) return null
   const pid = lockHolder(home)
-  if (pid === null || !sendSignal(pid, 'SIGTERM')) return null
+  if (pid === null || !effectSync('down.stop-control-plane', () => sendSignal(pid, 'SIGTERM'))) return null
   for (let waitedMs = 0; isLocked(home); waitedMs += lookEveryMs) {
     if (waitedMs > patienceMs)
       throw new Problem({
