@@ -215,10 +215,13 @@ describe('a full disk', { skip: isMounted ? false : 'only root may mount a small
   })
   after(async () => {
     rmSync(filler, { force: true })
-    await platform.destroy()
-    rmSync(repository.directory, { recursive: true, force: true })
-    await execute(['umount', tmpfs])
-    rmSync(tmpfs, { recursive: true, force: true })
+    try {
+      await platform.destroy()
+    } finally {
+      rmSync(repository.directory, { recursive: true, force: true })
+      await execute(['umount', '--lazy', tmpfs])
+      rmSync(tmpfs, { recursive: true, force: true })
+    }
   })
 
   /** Takes all the room of the disk but so much. */
