@@ -217,8 +217,8 @@ describe('a full disk', { skip: isMounted ? false : 'only root may mount a small
     rmSync(filler, { force: true })
     try {
       await platform.destroy()
-    } finally {
       rmSync(repository.directory, { recursive: true, force: true })
+    } finally {
       await execute(['umount', '--lazy', tmpfs])
       rmSync(tmpfs, { recursive: true, force: true })
     }
