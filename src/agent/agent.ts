@@ -161,6 +161,7 @@ export const createAgent = async ({ home, clock, listenFd, address, say, random 
         const edgesEnd = edges.end(lastAnswersMs)
         await Promise.all([...instances.values()].map(stopAndForget))
         await edgesEnd
+        cgroups.close()
       } else {
         for (const instance of instances.values()) instance.leave()
         edges.leave()

@@ -24,6 +24,8 @@ export type Cgroups = {
   remove(id: string): Promise<void>
   /** The ids that have groups. */
   ids(): string[]
+  /** Removes this home's own part of the trees, once no instance is left. */
+  close(): void
 }
 
 /** What differs between version 1 (a tree for each controller) and version 2 (one tree). */
@@ -87,6 +89,7 @@ export const openCgroups = (name: string, clock: Clock, say: Say, root = '/sys/f
       say(`${id}: its control group cannot be removed`)
     },
     ids: () => [...new Set(version?.trees.flatMap(directoriesIn) ?? [])],
+    close: () => version?.trees.forEach(tryRemove),
   }
 }
 
@@ -162,7 +165,7 @@ const tryRemove = (path: string): void => {
   try {
     effectSync('agent.cgroup-remove', () => rmdirSync(path))
   } catch {
-    // its processes are still ending
+    // its processes are still ending, or it is gone
   }
 }
 
