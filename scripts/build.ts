@@ -9,7 +9,11 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const dist = join(root, 'dist')
 rmSync(dist, { recursive: true, force: true })
 
-const tsc = spawnSync(process.execPath, [join(root, 'node_modules/typescript-7/bin/tsc'), '--project', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
+const tsc = spawnSync(
+  process.execPath,
+  [join(root, 'node_modules/typescript-7/bin/tsc'), '--project', 'tsconfig.build.json'],
+  { cwd: root, stdio: 'inherit' },
+)
 if (tsc.status !== 0) process.exit(tsc.status ?? 1)
 
 // What the source reads beside itself: hooks, SQL, pages.
