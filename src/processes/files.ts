@@ -1,6 +1,10 @@
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chmodSync, closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { promisify } from 'node:util'
+import { isRoot } from '../home.ts'
 
 /**
  * Writes a file so that after a crash at any instant it holds the old text or the new one, whole, and is durable when this returns. The
@@ -29,4 +33,14 @@ export const syncDirectory = (directory: string): void => {
   const descriptor = openSync(directory, 'r')
   fsyncSync(descriptor)
   closeSync(descriptor)
+}
+
+/**
+ * Removes a directory with all that is in it, or nothing where there is none. Root leaves directories that others can write to `rm`, which goes
+ * from one open directory to the next: by their paths, as Node.js goes, somebody could put a link in place of a directory meanwhile, and root
+ * would empty what it leads to. The caller marks the effect.
+ */
+export const removeTree = async (directory: string): Promise<void> => {
+  if (!isRoot()) return rm(directory, { recursive: true, force: true, maxRetries: 3 })
+  await promisify(execFile)('rm', ['-rf', '--', directory], { env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' } })
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,9 +7,10 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isRoot } from '../home.ts'
 import { Problem } from '../problem.ts'
+import { removeTree } from './files.ts'
 import { cutMark, lineCutter } from './lines.ts'
 import { run, runOk, stream } from './run.ts'
-import { allPids, environmentOf, groupMembers, identityOf, isAlive, listeningPorts } from './tree.ts'
+import { allPids, endAllAtHomeIn, environmentOf, groupMembers, identityOf, isAlive, listeningPorts } from './tree.ts'
 import { chooseUser, userFor } from './users.ts'
 
 const path = { PATH: '/usr/bin:/bin' }
@@ -132,4 +133,38 @@ test('every purpose keeps its own user from the range, over restarts', { skip: !
 test('a taken user is passed over', () => {
   const free = chooseUser('seed', new Set())
   assert.equal(chooseUser('seed', new Set([free])), free === 65_519 ? 61_184 : free + 1)
+})
+
+test('an unprivileged program enters its directory by itself, and gains no privilege', async (context) => {
+  if (!isRoot()) return context.skip('only root changes users')
+  const root = mkdtempSync(join(tmpdir(), 'headway-confine-'))
+  context.after(() => rmSync(root, { recursive: true, force: true }))
+  mkdirSync(join(root, 'open'), { mode: 0o755 }) // in a directory that is closed to others
+  const user = { uid: 1_900_000_002, gid: 1_900_000_002 }
+  const shut = await run({ argv: ['pwd'], cwd: join(root, 'open'), env: path, user })
+  assert.deepEqual([shut.exitCode, shut.stdout.toString()], [2, ''])
+  chmodSync(root, 0o711)
+  const script = 'pwd; grep NoNewPrivs /proc/self/status'
+  const open = await run({ argv: ['sh', '-c', script], cwd: join(root, 'open'), env: path, user })
+  assert.equal(open.stdout.toString(), `${join(root, 'open')}\nNoNewPrivs:\t1\n`)
+})
+
+test('a tree is removed without following its links, whatever its modes', async (context) => {
+  const root = mkdtempSync(join(tmpdir(), 'headway-remove-'))
+  context.after(() => rmSync(root, { recursive: true, force: true }))
+  mkdirSync(join(root, 'kept/deep'), { recursive: true })
+  mkdirSync(join(root, 'gone'))
+  symlinkSync(join(root, 'kept'), join(root, 'gone/link'))
+  for (let round = 0; round < 2; round += 1) await removeTree(join(root, 'gone'))
+  assert.deepEqual([readdirSync(root), readdirSync(join(root, 'kept'))], [['kept'], ['deep']])
+})
+
+test('what was left running at home in a directory is ended', async () => {
+  const home = `/nonexistent/${process.pid}-${Date.now()}`
+  const started = await run({
+    argv: ['sh', '-c', 'setsid sleep 60 >/dev/null 2>&1 & echo $!'],
+    env: { ...path, HOME: `${home}/home` },
+  })
+  await endAllAtHomeIn(home)
+  assert.equal(identityOf(Number(started.stdout.toString())), null)
 })

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { effectSync } from '../effect.ts'
 import { Problem } from '../problem.ts'
 import type { Command, CommandOutcome } from './command.ts'
+import { confined } from './confine.ts'
 import { type LineCutter, lineCutter } from './lines.ts'
 import { signalGroup } from './tree.ts'
 
@@ -167,10 +168,12 @@ const start = (
 }
 
 const launch = (command: Command): ChildProcess => {
-  const [program, ...args] = command.argv
+  const { argv, cwd } =
+    command.cwd === undefined ? command : confined({ argv: command.argv, cwd: command.cwd }, command.user ?? null)
+  const [program, ...args] = argv
   return effectSync('processes.spawn', () =>
     spawn(program, args, {
-      ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
+      ...(cwd === undefined ? {} : { cwd }),
       env: { ...(command.env ?? { PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin' }) },
       stdio: [command.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       detached: true,

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { effectSync } from '../effect.ts'
 
 /**
  * A process as it can be recognised later: a pid alone is used again by others. `start` is the boot's id and the clock tick of
@@ -42,6 +43,20 @@ export const allPids = (): number[] => {
     return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []))
   } catch {
     return []
+  }
+}
+
+/**
+ * Kills what was started with its HOME in this directory, with all that it started in turn, and looks again until nothing is found: those
+ * found may be starting others. Gives up after a second or so.
+ */
+export const endAllAtHomeIn = async (directory: string): Promise<void> => {
+  const isThere = (entry: string): boolean => entry.startsWith(`HOME=${directory}/`)
+  for (let round = 0; round < 100; round += 1) {
+    const left = allPids().filter((pid) => environmentOf(pid).some(isThere) && identityOf(pid) !== null)
+    if (left.length === 0) return
+    for (const pid of left) effectSync('processes.end-left-over', () => sendSignal(pid, 'SIGKILL'))
+    await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }
 
