@@ -133,3 +133,22 @@ test('what a crash left half made is swept away', async (context) => {
   await sweepDependencyCache(directory)
   assert.deepEqual(readdirSync(directory), ['default-node-1'])
 })
+
+test('a link on the way to a folder leads nowhere that the user could not go', async (context) => {
+  const { root, cache: directory, make } = directories(context)
+  const cache = createDependencyCache(directory)
+  const from = make('from')
+  mkdirSync(join(from, 'a/b'), { recursive: true })
+  install(join(from, 'a/b'))
+  if (user) execFileSync('chown', ['-R', `${user.uid}:${user.gid}`, from])
+  await cache.save(key, from, ['a/b/node_modules'], user)
+  mkdirSync(join(root, 'closed'), { mode: 0o755 })
+  const into = make('into')
+  symlinkSync(join(root, 'closed'), join(into, 'a'))
+  await assert.rejects(cache.restore(key, into, user))
+  if (user) assert.deepEqual(readdirSync(join(root, 'closed')), [])
+  assert.deepEqual(
+    readdirSync(directory).filter((name) => name.includes('.')),
+    [],
+  )
+})

@@ -1,11 +1,24 @@
 import { execFile } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
-import { lchown, lstat, mkdir, readdir, readFile, realpath, rename, rm, utimes, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { effect } from '../effect.ts'
 import { isRoot } from '../home.ts'
 import type { RunAs } from '../processes/command.ts'
+import { removeTree } from '../processes/files.ts'
 
 /** What an installation of dependencies depends on; the project is part of it, so that none can poison another. */
 export type DependencyKey = {
@@ -45,19 +58,19 @@ export const createDependencyCache = (directory: string, maximumBytes = defaultM
     return effect('build.restore-dependencies', async () => {
       try {
         await mkdir(staging, { mode: 0o700 })
-        for (const [index, folder] of folders.entries()) {
-          const target = join(into, folder)
-          await mustBeFree(into, target, isRoot() ? user : null)
+        for (const index of folders.keys()) {
           const staged = join(staging, String(index))
           await copyTree(join(entry, 'tree', String(index)), staged)
           if (user && isRoot()) await own(staged, user)
-          await rename(staged, target)
         }
+        if (user && isRoot()) await chown(staging, user.uid, user.gid) // it is whole: from here on all is done by the user
+        for (const [index, folder] of folders.entries())
+          await moveInto(into, folder, join(staging, String(index)), isRoot() ? user : null)
         const now = new Date()
         await utimes(entry, now, now)
         return true
       } finally {
-        await rm(staging, { recursive: true, force: true })
+        await removeTree(staging)
       }
     })
   },
@@ -71,9 +84,18 @@ export const createDependencyCache = (directory: string, maximumBytes = defaultM
     await effect('build.save-dependencies', async () => {
       try {
         await mkdir(join(staging, 'tree'), { recursive: true, mode: 0o700 })
+        if (user && isRoot()) {
+          // The user links its files by itself: root could be led to others' by links put in its way.
+          await chmod(staging, 0o711)
+          await chown(join(staging, 'tree'), user.uid, user.gid)
+        }
         for (const [index, folder] of present.entries()) {
           if (user && isRoot()) await mustBelongTo(join(from, folder), user)
-          await copyTree(join(from, folder), join(staging, 'tree', String(index)))
+          await copyTree(join(from, folder), join(staging, 'tree', String(index)), isRoot() ? user : null)
+        }
+        if (user && isRoot()) {
+          await chmod(staging, 0o700)
+          await mustBelongTo(join(staging, 'tree'), user)
         }
         if (isRoot()) await takeOver(join(staging, 'tree'))
         const sizeBytes = await sizeOf(staging)
@@ -82,7 +104,7 @@ export const createDependencyCache = (directory: string, maximumBytes = defaultM
           if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error // somebody else was first
         })
       } finally {
-        await rm(staging, { recursive: true, force: true })
+        await removeTree(staging)
       }
     })
     await evict(directory, maximumBytes, basename(entry))
@@ -102,19 +124,26 @@ const readEntry = async (entry: string): Promise<{ folders: string[]; sizeBytes:
 }
 const readFolders = async (entry: string): Promise<string[] | null> => (await readEntry(entry))?.folders ?? null
 
-/** The repository may hold a link in the folder's place or on the way to it: root must not follow that. */
-const mustBeFree = async (into: string, target: string, owner: RunAs | null): Promise<void> => {
-  const parent = dirname(target)
-  await effect('build.make-parent', async () => {
-    const made = await mkdir(parent, { recursive: true })
-    for (let folder = parent; made && owner && folder.length >= made.length; folder = dirname(folder))
-      await lchown(folder, owner.uid, owner.gid)
-  })
-  const isInside = `${await realpath(parent)}/`.startsWith(`${await realpath(into)}/`)
-  if (!isInside) throw new Error(`${parent} leads out of ${into}`)
-  if (await lstat(target).catch(() => null))
-    throw new Error(`${target} is there already; dependencies go into a folder that is not in Git`)
+/** The repository may hold a link in the folder's place or on the way to it: all is done by the user itself, whom no link leads to more. */
+const moveInto = async (into: string, folder: string, staged: string, user: RunAs | null): Promise<void> => {
+  const said = await effect('build.place-dependencies', () =>
+    execute(user, 'sh', '-c', placing, into, folder, dirname(folder), staged),
+  )
+  const fault = said.trim()
+  if (fault === 'out') throw new Error(`${dirname(join(into, folder))} leads out of ${into}`)
+  if (fault === 'taken')
+    throw new Error(`${join(into, folder)} is there already; dependencies go into a folder that is not in Git`)
 }
+
+const placing = `
+set -e
+cd -P -- "$0"
+real=$PWD
+mkdir -p -- "$2"
+case "$(cd -P -- "$2" && pwd)/" in "$real"/*) ;; *) echo out; exit 0 ;; esac
+if [ -e "$1" ] || [ -L "$1" ]; then echo taken; exit 0; fi
+mv -- "$3" "$1"
+`
 
 const isOwnFolder = async (from: string, folder: string): Promise<boolean> => {
   const path = join(from, folder)
@@ -124,15 +153,18 @@ const isOwnFolder = async (from: string, folder: string): Promise<boolean> => {
 
 const run = promisify(execFile)
 const environment = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' }
-const execute = async (program: string, ...args: readonly string[]): Promise<string> =>
-  (await run(program, args, { env: environment, maxBuffer: 1024 * 1024 })).stdout
+const execute = async (user: RunAs | null, ...argv: readonly [string, ...string[]]): Promise<string> => {
+  const [program, ...args] = argv
+  const who = user ? { uid: user.uid, gid: user.gid } : {}
+  return (await run(program, args, { env: environment, cwd: '/', maxBuffer: 1024 * 1024, ...who })).stdout
+}
 
 /** As root, hard links to the same files; else copies, as links would let a job change what the next one gets. */
-const copyTree = (from: string, to: string): Promise<string> =>
-  isRoot() ? execute('cp', '-al', '--', from, to) : execute('cp', '-Rp', '--', from, to)
+const copyTree = (from: string, to: string, user: RunAs | null = null): Promise<string> =>
+  isRoot() ? execute(user, 'cp', '-al', '--', from, to) : execute(null, 'cp', '-Rp', '--', from, to)
 
 const own = (tree: string, { uid, gid }: RunAs): Promise<string> =>
-  execute('find', tree, '-type', 'd', '-exec', 'chown', '-h', `${uid}:${gid}`, '{}', '+')
+  execute(null, 'find', tree, '-type', 'd', '-exec', 'chown', '-h', `${uid}:${gid}`, '{}', '+')
 
 /** Files of somebody else, and devices, would be given to everybody by what follows. */
 const mustBelongTo = async (tree: string, { uid }: RunAs): Promise<void> => {
@@ -155,16 +187,17 @@ const mustBelongTo = async (tree: string, { uid }: RunAs): Promise<void> => {
     ')',
     ')',
   ]
-  const found = await execute('find', tree, ...foreign, '-print', '-quit')
+  const found = await execute(null, 'find', tree, ...foreign, '-print', '-quit')
   if (found !== '') throw new Error(`${found.trim()} does not belong to the job's user, so that nothing was cached`)
 }
 
 const takeOver = async (tree: string): Promise<void> => {
-  await execute('chown', '-hR', '0:0', tree)
-  await execute('chmod', '-R', 'u=rwX,go=rX', tree)
+  await execute(null, 'chown', '-hR', '0:0', tree)
+  await execute(null, 'chmod', '-R', 'u=rwX,go=rX', tree)
 }
 
-const sizeOf = async (tree: string): Promise<number> => Number((await execute('du', '-sk', tree)).split('\t')[0]) * 1024
+const sizeOf = async (tree: string): Promise<number> =>
+  Number((await execute(null, 'du', '-sk', tree)).split('\t')[0]) * 1024
 
 const evict = async (directory: string, maximumBytes: number, keep: string): Promise<void> => {
   const names = (await readdir(directory)).filter((name) => !name.includes('.'))

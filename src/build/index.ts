@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Clock, Ids } from '../clock.ts'
@@ -8,6 +8,7 @@ import { fact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
 import { CommitId, ProjectName, RepositoryName } from '../names.ts'
 import { describeError } from '../problem.ts'
+import { removeTree } from '../processes/files.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
 import type { JobSettings } from './conductor.ts'
@@ -206,7 +207,7 @@ export const createBuild = (parts: BuildParts): Build => {
   const endLeftovers = async (run: string): Promise<void> => {
     const directory = join(home.workspaces, run)
     await endFamily({ marker: `${run}/`, directory, sessions: new Set(), user: 'anyone' }, clock)
-    await effect('build.remove-leftovers', () => rm(directory, { recursive: true, force: true }))
+    await effect('build.remove-leftovers', () => removeTree(directory))
   }
 
   const verify = async (

@@ -25,7 +25,7 @@ export const dependenciesAction =
       project: source.project,
       language: inputs.language ?? '',
       runtime: Array.from(tools, ([program, version]) => `${program} ${version}`).join(' '),
-      lock: await readInWorkspace(workspace, inputs.lockfile),
+      lock: await readInWorkspace(workspace, inputs.lockfile, user),
       purpose: inputs.variant ?? 'development',
     }
     const isRestored = await cache.restore(key, join(workspace.work, base), user)

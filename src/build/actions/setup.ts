@@ -55,7 +55,7 @@ export const setupAction =
   (kind: SetupKind, toolchain: Toolchain): Action =>
   async ({ inputs, workspace, user, tools, say }) => {
     const file = inputs[kind.file]
-    const range = inputs[kind.version] || (file ? kind.read(await readInWorkspace(workspace, file)) : null)
+    const range = inputs[kind.version] || (file ? kind.read(await readInWorkspace(workspace, file, user)) : null)
     const search = await toolchain.find(kind.program, range, user)
     if (search.kind === 'missing') throw new Error(describeMissing(kind.program, range, search))
     const { directory, version } = search.tool

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import type { Clock } from '../../clock.ts'
 import { effect, effectSync } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
+import { confined } from '../../processes/confine.ts'
 
 /** Every process of a job carries it, and its children inherit it: by it they are found again, even in sessions of their own. */
 export const markerVariable = 'HEADWAY_JOB_PROCESS'
@@ -32,10 +33,11 @@ const outputGraceMs = 200
 
 /** Starts a program as the leader of a session of its own. Throws an Error that names the program when it cannot be started. */
 export const startProcess = async (start: ProcessStart, clock: Clock): Promise<RunningProcess> => {
-  const [program, ...rest] = start.argv
+  const { argv, cwd } = confined(start, start.user)
+  const [program, ...rest] = argv
   const child = effectSync('build.start-step', () =>
     spawn(program, rest, {
-      cwd: start.cwd,
+      cwd,
       env: { ...start.env },
       stdio: [start.input ?? 'ignore', 'pipe', 'pipe'],
       detached: true,

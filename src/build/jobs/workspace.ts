@@ -12,7 +12,9 @@ import {
 import { mkdir, readdir, realpath, rm, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { effect, effectSync } from '../../effect.ts'
+import { isRoot } from '../../home.ts'
 import type { RunAs } from '../../processes/command.ts'
+import { removeTree as removeFiles } from '../../processes/files.ts'
 import { type CommandFile, commandFiles } from './command-files.ts'
 
 /**
@@ -83,11 +85,12 @@ export const makeCommandFiles = (
 }
 
 /** What a step wrote into a command file. Throws when it is no plain file any more or larger than 10 MiB. */
-export const readCommandFile = (file: string): string => {
+export const readCommandFile = (file: string, owner: RunAs | null = null): string => {
   const descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   try {
     const status = fstatSync(descriptor)
     if (!status.isFile()) throw new Error(`${file} is no plain file any more`)
+    if (owner && status.uid !== owner.uid) throw new Error(`${file} does not belong to the job's user`)
     if (status.size > largestCommandFileBytes) throw new Error(`${file} is larger than 10 MiB`)
     const bytes = Buffer.alloc(status.size)
     const length = readSync(descriptor, bytes, 0, bytes.length, 0)
@@ -97,13 +100,16 @@ export const readCommandFile = (file: string): string => {
   }
 }
 
-/** The text of a file below the job's workspace, which no link may lead out of. Throws an Error that names it. */
-export const readInWorkspace = async ({ work }: Workspace, path: string): Promise<string> => {
+/**
+ * The text of a file of the job's below its workspace, which no link may lead out of; as the job may put one there after the look, the
+ * file must be its user's own. Throws an Error that names it.
+ */
+export const readInWorkspace = async ({ work }: Workspace, path: string, user: RunAs | null): Promise<string> => {
   const real = await realpath(join(work, path)).catch(() => {
     throw new Error(`there is no file ${path}`)
   })
   if (!`${real}`.startsWith(`${await realpath(work)}/`)) throw new Error(`${path} is outside of the workspace`)
-  return readCommandFile(real)
+  return readCommandFile(real, user)
 }
 
 /** A folder for the PATH with only these programs in it, so that what else is beside them hides nothing. */
@@ -125,10 +131,11 @@ export const linkPrograms = (
 export const removeTree = (directory: string): Promise<void> =>
   effect('build.remove-tree', async () => {
     try {
-      await rm(directory, { recursive: true, force: true, maxRetries: 3 })
-    } catch {
+      await removeFiles(directory)
+    } catch (error) {
+      if (isRoot()) throw error
       await openUp(directory)
-      await rm(directory, { recursive: true, force: true, maxRetries: 3 })
+      await removeFiles(directory)
     }
   })
 
