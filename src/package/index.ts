@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from '@hono/zod-openapi'
 import type { Clock } from '../clock.ts'
@@ -10,6 +9,7 @@ import type { Ledger, Views } from '../ledger/ledger.ts'
 import { CommitId, Digest, ProjectName, RepositoryName, ServiceName, serviceSubject } from '../names.ts'
 import { describeError, describeProblem, Problem } from '../problem.ts'
 import type { RunAs } from '../processes/command.ts'
+import { removeTree } from '../processes/files.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
 import { sweepDisk, toCollect } from './collection.ts'
@@ -236,7 +236,7 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
     start: async () => {
       await layout.open()
       await shelf.open()
-      await effect('package.sweep-workshops', () => rm(bench.workspaces, { recursive: true, force: true }))
+      await effect('package.sweep-workshops', () => removeTree(bench.workspaces))
       unsubscribe = ledger.onAppend(look)
       look()
     },

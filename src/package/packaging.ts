@@ -117,7 +117,18 @@ const dependencyLayer = async (job: Job): Promise<Descriptor | null> => {
   if (installForProduction.length === 0) return null
   const lock = await lockText(source, service)
   const key = createHash('sha256')
-    .update(JSON.stringify([language.name, runtimeOf(job.tool), installForProduction, lock, process.arch, 1]))
+    // The project's own: what an installation brings is not in the lock file alone, scripts of the service run in it, too.
+    .update(
+      JSON.stringify([
+        job.origin.project,
+        language.name,
+        runtimeOf(job.tool),
+        installForProduction,
+        lock,
+        process.arch,
+        1,
+      ]),
+    )
     .digest('hex')
   const known = await cachedLayer(bench.layerCache, key)
   if (known && (await hold.use(known.digest))) return known

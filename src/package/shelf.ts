@@ -1,4 +1,4 @@
-import { readdir, rename, rm, stat } from 'node:fs/promises'
+import { chmod, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { effect } from '../effect.ts'
 import type { Digest } from '../names.ts'
@@ -90,6 +90,7 @@ export const createShelf = (directory: string, layout: Layout, run: Run): Shelf 
   return {
     open: async () => {
       await makeFolder(layersDirectory)
+      await chmod(layersDirectory, 0o700) // what other projects installed is not everybody's to list
       for (const parent of [directory, layersDirectory])
         for (const name of await readdir(parent))
           if (name.startsWith('.'))

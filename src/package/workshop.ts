@@ -1,10 +1,12 @@
 import { constants } from 'node:fs'
-import { chmod, chown, mkdir, open, rename, rm } from 'node:fs/promises'
+import { chmod, chown, mkdir, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { extract, type Pack, pack } from 'tar-stream'
 import { effect } from '../effect.ts'
 import { Problem } from '../problem.ts'
 import type { RunAs } from '../processes/command.ts'
+import { removeTree } from '../processes/files.ts'
+import { endAllAtHomeIn } from '../processes/tree.ts'
 import {
   bytesOf,
   checkedLink,
@@ -54,7 +56,7 @@ export const openWorkshop = async (
   const folder = service.path === '.' ? work : join(work, service.path)
   const archive = join(root, 'temp', 'collected.tar')
   await effect('package.prepare-workshop', async () => {
-    await rm(root, { recursive: true, force: true })
+    await removeTree(root)
     await mkdir(root, { recursive: true })
     for (const folder of [dirname(root), root]) await chmod(folder, 0o711)
     for (const name of ['work', 'home', 'temp']) {
@@ -126,9 +128,10 @@ export const openWorkshop = async (
     [Symbol.asyncDispose]: () =>
       effect('package.remove-workshop', async () => {
         const aside = `${root}.removed`
-        await rm(aside, { recursive: true, force: true })
+        await endAllAtHomeIn(root) // what the commands left running
+        await removeTree(aside)
         await rename(root, aside)
-        await rm(aside, { recursive: true, force: true })
+        await removeTree(aside)
       }),
   }
 }
