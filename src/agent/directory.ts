@@ -1,9 +1,9 @@
-import { realpathSync, statSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { chmodSync, chownSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { effect } from '../effect.ts'
 import { isRoot } from '../home.ts'
 import { Problem } from '../problem.ts'
+import { removeTree } from '../processes/files.ts'
 import { clone, makeDirectory } from './clone.ts'
 import type { InstanceSpec } from './protocol.ts'
 
@@ -34,17 +34,20 @@ export const prepareDirectory = async (
   await removeDirectory(places)
   const owner = isRoot() ? user : null
   await effect('agent.directory-make', async () => {
-    // Only its own group passes: other services' users see neither its files nor their names.
-    makeDirectory(places.root, 0o710, owner && { uid: 0, gid: owner.gid })
+    // Closed while root works in it: an instance beside it, of the same user, could put links in its way.
+    makeDirectory(places.root, 0o700, null)
     makeDirectory(places.home, 0o700, owner)
     makeDirectory(places.tmp, 0o700, owner)
     makeDirectory(places.app, 0o755, owner)
     if (files !== null) await clone(files, places.app, owner)
+    // Only its own group passes: other services' users see neither its files nor their names.
+    if (owner) chownSync(places.root, 0, owner.gid)
+    chmodSync(places.root, 0o710)
   })
 }
 
 export const removeDirectory = (places: InstancePlaces): Promise<void> =>
-  effect('agent.directory-remove', () => rm(places.root, { recursive: true, force: true, maxRetries: 3 }))
+  effect('agent.directory-remove', () => removeTree(places.root))
 
 /** Where the program starts; a Problem when that is no directory or a link leads out of the instance's own. */
 export const workingDirectoryOf = (places: InstancePlaces, spec: Pick<InstanceSpec, 'workingDirectory' | 'id'>) => {

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import type { Clock } from '../clock.ts'
 import { effectSync } from '../effect.ts'
 import { isRoot } from '../home.ts'
+import { withoutNewPrivileges } from '../processes/confine.ts'
 import { identityOf, isAlive, type ProcessIdentity } from '../processes/tree.ts'
 import type { Exit, InstanceSpec } from './protocol.ts'
 
@@ -22,11 +22,9 @@ export type Launch = Pick<InstanceSpec, 'argv' | 'user'> & {
 /**
  * A shell of the instance's own user waits for a word on descriptor 3 and then becomes the program, so that its identity is
  * written down and it is in its control group before it runs. Everything of the service's (LD_PRELOAD, PATH) works only there,
- * never in a process of root.
+ * never in a process of root; so does its way into the directory, in which another instance of its may have put a link.
  */
-const gate = 'read -r go <&3 || exit 125; exec 3<&-; exec "$@"'
-
-const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path))
+const gate = 'read -r go <&3 || exit 125; exec 3<&-; cd -P -- "$0" && unset OLDPWD && exec "$@"'
 
 /** Rejects when no process could be made. */
 export const launch = async (
@@ -35,11 +33,10 @@ export const launch = async (
   clock: Clock,
 ): Promise<Gated> => {
   const runAs = isRoot() ? user : null
-  // The service and all that it starts never gain a privilege, whatever set-user-id program they find.
-  const harden = runAs && setpriv ? [setpriv, '--no-new-privs', '--'] : []
+  const harden = runAs ? withoutNewPrivileges : []
   const child = effectSync('agent.instance-spawn', () =>
-    spawn('/bin/sh', ['-c', gate, 'headway', ...harden, ...argv], {
-      cwd,
+    spawn('/bin/sh', ['-c', gate, cwd, ...harden, ...argv], {
+      cwd: '/',
       env: { ...env },
       stdio: ['ignore', stdout, stderr, 'pipe'],
       detached: true,
