@@ -107,6 +107,13 @@ test('releases with one lock file share the files of their dependencies', async 
   assert.deepEqual(readdirSync(join(bench.home.work, 'packaging')), [])
 })
 
+test('another project with the same lock file installs for itself', async () => {
+  await using bench = await openPackageBench({ tools: { npm: fakeNpm } })
+  for (const project of ['default', 'other'])
+    await bench.stage.unpack(releasedIn((await bench.push(lock, { project })).facts))
+  assert.equal(readdirSync(join(bench.home.caches, 'layers')).length, 2)
+})
+
 test('packages for Python go into their own folder, without what varies, and for one minor version', async () => {
   const python3 = `#!/bin/sh
 set -e

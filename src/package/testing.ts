@@ -66,7 +66,10 @@ export type PackageBench = AsyncDisposable & {
   readonly testLedger: TestLedger
   readonly ledger: Ledger
   /** Commits the files to the repository and says that the commit was verified. */
-  push(files: Readonly<Record<string, TreeEntry>>, options?: { repository?: string; branch?: string }): Promise<Pushed>
+  push(
+    files: Readonly<Record<string, TreeEntry>>,
+    options?: { project?: string; repository?: string; branch?: string },
+  ): Promise<Pushed>
   /** Resolves to the facts about a push once it is packaged. */
   concluded(push: string): Promise<readonly RecordedFact[]>
   /** The facts about releases so far, oldest first. */
@@ -136,14 +139,14 @@ export const openPackageBench = async (
     ledger,
     concluded,
     facts: factsOf,
-    push: async (files, { repository = 'shop', branch = 'main' } = {}) => {
-      const bare = repositoryPath('default', repository)
+    push: async (files, { project = 'default', repository = 'shop', branch = 'main' } = {}) => {
+      const bare = repositoryPath(project, repository)
       mkdirSync(dirname(bare), { recursive: true })
       const commit = commitTo(bare, files, branch)
       pushes += 1
       const push = `push-${pushes}`
       const done = concluded(push)
-      await ledger.append([verified(push, repository, commit, branch)])
+      await ledger.append([verified(push, repository, commit, branch, project)])
       return { push, commit, facts: await done }
     },
     [Symbol.asyncDispose]: async () => {
@@ -155,12 +158,12 @@ export const openPackageBench = async (
   }
 }
 
-export const verified = (push: string, repository: string, commit: CommitId, branch = 'main') =>
+export const verified = (push: string, repository: string, commit: CommitId, branch = 'main', project = 'default') =>
   fact(pushVerified, {
     subject: `push:${push}`,
     actor: 'system:build',
     payload: {
-      ...{ push, project: ProjectName.parse('default'), repository: RepositoryName.parse(repository) },
+      ...{ push, project: ProjectName.parse(project), repository: RepositoryName.parse(repository) },
       ...{ ref: `refs/heads/${branch}`, commit, conclusion: 'success', runs: ['run-1'], failure: null },
     },
   })
