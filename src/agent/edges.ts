@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
-import { Agent, request } from 'node:http'
+import type { Agent as HttpAgent } from 'node:http'
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
+import { Agent, sendRequest as request } from '../edge/http.ts'
 import { edgeLaunch, edgeListenFd } from '../edge/launch.ts'
 import type { EdgeRoute } from '../edge/protocol.ts'
 import { effect, effectSync } from '../effect.ts'
@@ -204,7 +205,7 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
   }
 
   /** What a retiring edge still serves counts, too: it lives for as long as one connection is open, and this is the last one. */
-  const countToTheEnd = async (old: readonly Seen[], hold: Agent): Promise<void> => {
+  const countToTheEnd = async (old: readonly Seen[], hold: HttpAgent): Promise<void> => {
     const isBusy = async ({ pid }: Seen): Promise<boolean> => ((await healthOf(pid, socketOf(pid)))?.open ?? 0) > 1
     while (!over.signal.aborted && (await Promise.all(old.map(isBusy))).includes(true))
       await clock.sleep(lookMs, over.signal).catch(() => {})

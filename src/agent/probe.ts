@@ -1,5 +1,5 @@
-import { request } from 'node:http'
 import { connect } from 'node:net'
+import { sendRequest as request } from '../edge/http.ts'
 import { instanceHost } from './ports.ts'
 import type { HealthCheck } from './protocol.ts'
 

@@ -1,5 +1,6 @@
 import { chmodSync, rmSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer } from '../edge/http.ts'
 import { effectSync } from '../effect.ts'
 import { describeError, Problem, type ProblemDetails } from '../problem.ts'
 import type { Agent } from './agent.ts'

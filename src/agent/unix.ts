@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { request } from 'node:http'
+import { sendRequest as request } from '../edge/http.ts'
 
 export type Question = {
   readonly method: string
