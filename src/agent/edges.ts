@@ -290,7 +290,7 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
 }
 
 /** A connection that the accepting edge has answered on (for a host that no service has) and keeps open; null when none answered. */
-const holdOpen = ({ host, port }: EdgesOptions['address']): Promise<Agent | null> =>
+const holdOpen = ({ host, port }: EdgesOptions['address']): Promise<HttpAgent | null> =>
   new Promise((resolve) => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
