@@ -65,7 +65,6 @@ const jobFor = ({ path, plan, definition }: PlannedService, names: readonly stri
     ...stepOf('Test', plan.test),
     ...stepOf('Build', plan.build),
   ]
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: GitHub's own placeholder
   const folder = ['${{ github.workspace }}', ...(path === '.' ? [] : [path])].join('/')
   const env = Object.entries(plan.env).map(([name, value]) => [name, value.replaceAll('$PWD', folder)])
   return {
