@@ -14,7 +14,7 @@ const killedInCi = [
   'agent.instance-spawn',
   'agent.routes-save',
   'agent.stop-signal',
-  'edge.table-save',
+  'edge.table-rename',
   'deploy.commit',
   'runtime.instance-start',
   'runtime.route',
