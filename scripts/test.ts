@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 
 // `npm test [-- WORD...]`: every test beside the source, or those whose path contains one of the words given.
@@ -13,7 +13,8 @@ if (files.length === 0) {
   console.error(`no test file matches ${words.join(' ')}`)
   process.exit(1)
 }
-const { status } = spawnSync(
+const limitMinutes = crash ? 30 : 10
+const child = spawn(
   process.execPath,
   [
     '--disable-warning=ExperimentalWarning',
@@ -24,4 +25,35 @@ const { status } = spawnSync(
   ],
   { stdio: 'inherit' },
 )
-process.exit(status ?? 1)
+// The runner waits for as long as a test's process lives: what hangs there is named and ended.
+const limit = setTimeout(() => {
+  const left = below(child.pid ?? process.pid)
+  console.error(`not ended after ${limitMinutes} minutes; these were left, and are killed:`)
+  for (const { pid, command } of left) console.error(`  ${pid}  ${command}`)
+  child.kill('SIGKILL')
+  for (const { pid } of left) killIfThere(pid)
+}, limitMinutes * 60_000)
+child.once('exit', (status) => {
+  clearTimeout(limit)
+  process.exitCode = status ?? 1
+})
+
+/** The processes that one started, and those that they started. */
+function below(ancestor: number): { pid: number; command: string }[] {
+  const { stdout } = spawnSync('ps', ['-e', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' })
+  const all = stdout.split('\n').flatMap((line) => {
+    const [, pid, parent, command] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? []
+    return pid && parent && command ? [{ pid: Number(pid), parent: Number(parent), command }] : []
+  })
+  const childrenOf = (parent: number): typeof all =>
+    all.filter((one) => one.parent === parent).flatMap((one) => [one, ...childrenOf(one.pid)])
+  return childrenOf(ancestor)
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // ended meanwhile
+  }
+}

@@ -14,6 +14,9 @@ export type Lock = {
   release(): void
 }
 
+/** Kept here until released: a connection that nobody refers to is closed by the garbage collector, and its lock is gone with it. */
+const held = new Set<DatabaseSync>()
+
 /**
  * Takes the data directory for this process alone. The lock is SQLite's on a file of its own, which the kernel drops when the process
  * ends in whatever way: nothing is ever stale, no pid is compared, and of two that start at once exactly one gets it. Throws the
@@ -27,10 +30,12 @@ export const takeLock = (home: Home): Lock => {
     database.close()
     throw isBusy(error) ? alreadyRunning(home) : unusable(home, error)
   }
+  held.add(database)
   effectSync('lock.note-holder', () => writeDurably(holderFile(home), `${process.pid}\n`))
   effectSync('lock.forget-last-server', () => rmSync(home.server, { force: true }))
   return {
     release: () => {
+      held.delete(database)
       if (database.isOpen) database.close()
     },
   }
