@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { defineFact } from '../ledger/fact.ts'
-import { CommitId, ProjectName, RepositoryName } from '../names.ts'
+import { CommitId, Digest, ProjectName, RepositoryName } from '../names.ts'
 
 export const Conclusion = z.enum(['success', 'failure', 'cancelled', 'skipped'])
 export type Conclusion = z.infer<typeof Conclusion>
@@ -20,6 +20,21 @@ export const Failure = z.object({
     .nullable(),
 })
 export type Failure = z.infer<typeof Failure>
+
+/** Something that a step or a problem matcher said about a place in the code, or about the job. Lines and columns count from 1. */
+export const Annotation = z.object({
+  level: z.enum(['notice', 'warning', 'failure']),
+  message: z.string(),
+  title: z.string().nullable(),
+  /** From the repository's root. */
+  file: z.string().nullable(),
+  line: z.number().int().nullable(),
+  endLine: z.number().int().nullable(),
+  column: z.number().int().nullable(),
+  endColumn: z.number().int().nullable(),
+  step: z.string(),
+})
+export type Annotation = z.infer<typeof Annotation>
 
 /** Subject of run facts: `run:<id>`. `workflow` is the file's path, or null for the generated one. */
 export const runQueued = defineFact(
@@ -48,6 +63,10 @@ export const jobFinished = defineFact(
     ),
     /** Why it did not succeed; also there when `continue-on-error` made a success of it. */
     failure: Failure.nullable().optional(),
+    /** At most 50. */
+    annotations: z.array(Annotation).optional(),
+    /** Of the job's summary, which is in the run's directory; null where there is none. */
+    summary: Digest.nullable().optional(),
   }),
 )
 export const runFinished = defineFact(

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import type { Conduct, ConductorTools, JobEnd } from './conductor.ts'
-import { type JobPlace, type JobResult, runJob } from './jobs/job.ts'
+import { type JobPlace, runJob } from './jobs/job.ts'
 import { openJobLog } from './jobs/log.ts'
 import type { JobUser } from './jobs/processes.ts'
+import type { JobResult } from './jobs/result.ts'
 import { removeWorkspace } from './jobs/workspace.ts'
 import type { Finished } from './run.ts'
 import { evaluateTemplate, flagFrom, numberFrom, textFrom } from './workflow/evaluate.ts'
@@ -106,6 +107,7 @@ const tolerated = async (result: JobResult, job: Job, scope: Scope): Promise<Omi
     outputs: { ...result.outputs },
     steps: [...result.steps],
     failure: result.failure,
+    annotations: [...result.annotations],
   }
 }
 

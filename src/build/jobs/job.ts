@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Clock } from '../../clock.ts'
 import { describeError } from '../../problem.ts'
-import type { Conclusion, Failure } from '../facts.ts'
+import type { Failure } from '../facts.ts'
 import { failureFor } from '../failure.ts'
 import { networkVariables } from '../network.ts'
 import { flagFrom, numberFrom, textFrom, textsFrom } from '../workflow/evaluate.ts'
@@ -16,6 +16,7 @@ import type { JobLog } from './log.ts'
 import { createMask } from './mask.ts'
 import { marked } from './output.ts'
 import { endFamily, type JobUser } from './processes.ts'
+import { type JobResult, noResult, type StepRecord } from './result.ts'
 import { shellCommand } from './shell.ts'
 import { failed, runProgram, type StepEnd, type StepPlace, scriptFile } from './step.ts'
 import { prepareWorkspace, writeForJob } from './workspace.ts'
@@ -48,21 +49,16 @@ export type JobPlace = {
   readonly toolCache: string
   readonly serverUrl: string
   readonly hasBash: boolean
+  /** What actions are given to reach Headway's own artifacts, cache and identity with; nothing where it is absent. */
+  readonly services?: JobServices
 }
 
-export type StepRecord = {
-  readonly name: string
-  readonly outcome: Conclusion
-  readonly conclusion: Conclusion
-  readonly exitCode: number | null
-  readonly durationMs: number
-}
-
-export type JobResult = {
-  readonly conclusion: Conclusion
-  readonly outputs: Readonly<Record<string, string>>
-  readonly steps: readonly StepRecord[]
-  readonly failure: Failure | null
+/** Asked once for each job. */
+export type JobServices = {
+  /** ACTIONS_RUNTIME_TOKEN, ACTIONS_RESULTS_URL and the like: for actions only, never for `run`. */
+  variablesFor(order: JobOrder): Promise<Readonly<Record<string, string>>>
+  /** GITHUB_TOKEN. */
+  tokenFor(order: JobOrder): Promise<string>
 }
 
 const defaultTimeoutMinutes = 360
@@ -89,7 +85,7 @@ export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSigna
   } catch (error) {
     const detail = mask.hide(describeError(error))
     place.log.write(marked('error', detail))
-    return { conclusion: 'failure', outputs: {}, steps: [], failure: failureFor(detail, { job: order.name }) }
+    return { ...noResult, conclusion: 'failure', failure: failureFor(detail, { job: order.name }) }
   } finally {
     limits.over()
     await endFamily({ marker, directory: place.root, sessions, user: place.user }, place.clock)
@@ -272,7 +268,7 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
       lastLines: log.lastLines(20),
     })
   }
-  return { conclusion, outputs, steps: records, failure }
+  return { ...noResult, conclusion, outputs, steps: records, failure }
 }
 
 const outputsOf = async (job: Job, scope: Scope, { mask, log }: StepPlace): Promise<Record<string, string>> => {
