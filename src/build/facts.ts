@@ -5,7 +5,8 @@ import { CommitId, Digest, ProjectName, RepositoryName } from '../names.ts'
 export const Conclusion = z.enum(['success', 'failure', 'cancelled', 'skipped'])
 export type Conclusion = z.infer<typeof Conclusion>
 
-const source = { push: z.string(), project: ProjectName, repository: RepositoryName, ref: z.string(), commit: CommitId }
+const at = { project: ProjectName, repository: RepositoryName, ref: z.string(), commit: CommitId }
+const source = { push: z.string(), ...at }
 
 /** What a person needs to see of a failure without opening the log. */
 export const Failure = z.object({
@@ -36,11 +37,101 @@ export const Annotation = z.object({
 })
 export type Annotation = z.infer<typeof Annotation>
 
-/** Subject of run facts: `run:<id>`. `workflow` is the file's path, or null for the generated one. */
+/**
+ * Something besides a push that starts workflows; anything in the product may append it. Subject `event:<id>`, the actor is who
+ * caused it. It is answered by `workflow-event.concluded`.
+ */
+export const workflowEventRaised = defineFact(
+  'workflow-event.raised',
+  1,
+  z.object({
+    /** From `ids('event')`. */
+    event: z.string(),
+    /** As GitHub calls it: pull_request, workflow_dispatch, schedule, repository_dispatch, release, workflow_run. */
+    name: z.string(),
+    /** The activity type: opened, synchronize, completed. */
+    action: z.string().nullable(),
+    project: ProjectName,
+    repository: RepositoryName,
+    /** `github.ref`: refs/heads/main, refs/pull/7/merge. */
+    ref: z.string(),
+    /** `github.sha`: what is checked out, and where the workflows are read. */
+    commit: CommitId,
+    /** Of a pull_request: the names of the branches. */
+    baseRef: z.string().nullable(),
+    headRef: z.string().nullable(),
+    /** Filters of paths look at what changed from here to the commit; null: they are not looked at. */
+    changedSince: CommitId.nullable(),
+    /** Only this file; null: every one that is for such events. */
+    workflow: z.string().nullable(),
+    inputs: z.record(z.string(), z.union([z.string(), z.boolean(), z.number()])),
+    /** `github.event`. Holds no secret. */
+    payload: z.record(z.string(), z.unknown()),
+    /** False: its runs get no secrets, and a token that only reads. */
+    isTrusted: z.boolean(),
+  }),
+)
+
+/** All the runs that an event started have ended; said again when one of them was run again. Same subject. */
+export const workflowEventConcluded = defineFact(
+  'workflow-event.concluded',
+  1,
+  z.object({
+    event: z.string(),
+    project: ProjectName,
+    repository: RepositoryName,
+    commit: CommitId,
+    conclusion: Conclusion,
+    runs: z.array(
+      z.object({ run: z.string(), workflow: z.string().nullable(), name: z.string(), conclusion: Conclusion }),
+    ),
+    failure: Failure.nullable(),
+    /** What was left out and why. */
+    notes: z.array(z.string()).optional(),
+  }),
+)
+
+/** A concurrency group as evaluated; names are compared without regard to case, within a repository. */
+export const Concurrency = z.object({
+  group: z.string(),
+  cancelInProgress: z.boolean(),
+  /** How many may wait: only the newest, or all. */
+  queue: z.enum(['single', 'max']),
+})
+export type Concurrency = z.infer<typeof Concurrency>
+
+/**
+ * Subject of run facts: `run:<id>`. `workflow` is the file's path, or null for the generated one. A run is of a push or of an
+ * event, the other is null.
+ */
 export const runQueued = defineFact(
   'run.queued',
+  2,
+  z.object({
+    run: z.string(),
+    push: z.string().nullable(),
+    event: z.string().nullable(),
+    /** `github.event_name` */
+    eventName: z.string(),
+    ...at,
+    workflow: z.string().nullable(),
+    name: z.string(),
+    /** `github.run_number`: counts the runs of a workflow of a repository from 1; 0 in runs older than this. */
+    number: z.number().int().nonnegative(),
+    concurrency: Concurrency.nullable(),
+    isTrusted: z.boolean(),
+  }),
+  {
+    1: (old) => ({ ...asObject(old), event: null, eventName: 'push', number: 0, concurrency: null, isTrusted: true }),
+  },
+)
+const asObject = (value: unknown): object => (typeof value === 'object' && value !== null ? value : {})
+
+/** It is to run again; `attempt` counts from 2. With `failed` only what did not succeed and what needs that. */
+export const runRerunRequested = defineFact(
+  'run.rerun-requested',
   1,
-  z.object({ run: z.string(), ...source, workflow: z.string().nullable(), name: z.string() }),
+  z.object({ run: z.string(), attempt: z.number().int().min(2), jobs: z.enum(['all', 'failed']) }),
 )
 export const runStarted = defineFact('run.started', 1, z.object({ run: z.string(), isolation: z.string() }))
 export const jobStarted = defineFact('job.started', 1, z.object({ run: z.string(), job: z.string(), name: z.string() }))
@@ -75,10 +166,45 @@ export const runFinished = defineFact(
   z.object({ run: z.string(), conclusion: Conclusion, failure: Failure.nullable() }),
 )
 
-/** Somebody asked for it to end; also a run that is started over after a crash obeys. */
-export const runCancelRequested = defineFact('run.cancel-requested', 1, z.object({ run: z.string() }))
+/** Somebody asked for it to end; also a run that is started over after a crash obeys. `why` where it was Headway itself. */
+export const runCancelRequested = defineFact(
+  'run.cancel-requested',
+  1,
+  z.object({ run: z.string(), why: z.string().optional() }),
+)
 
-/** All the runs of one pushed commit have ended. Only what concluded with success becomes a release. Subject `push:<id>`. */
+/** A job whose needs are met cannot start yet: another of its concurrency group runs, or its environment wants an approval. */
+export const jobWaiting = defineFact(
+  'job.waiting',
+  1,
+  z.object({
+    run: z.string(),
+    job: z.string(),
+    name: z.string(),
+    wait: z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('concurrency'), ...Concurrency.shape }),
+      z.object({ kind: z.literal('approval'), environment: z.string() }),
+    ]),
+  }),
+)
+
+/** The actor said whether a job may use its environment. */
+export const jobApprovalDecided = defineFact(
+  'job.approval-decided',
+  1,
+  z.object({
+    run: z.string(),
+    job: z.string(),
+    environment: z.string(),
+    isApproved: z.boolean(),
+    comment: z.string().nullable(),
+  }),
+)
+
+/**
+ * All the runs of one pushed commit have ended; said again when one of them was run again. Only what concluded with success
+ * becomes a release. Subject `push:<id>`.
+ */
 export const pushVerified = defineFact(
   'push.verified',
   1,
@@ -93,11 +219,16 @@ export const pushVerified = defineFact(
 )
 
 export const buildFacts = [
+  workflowEventRaised,
+  workflowEventConcluded,
   runQueued,
+  runRerunRequested,
   runStarted,
   jobStarted,
   jobFinished,
   runFinished,
   runCancelRequested,
+  jobWaiting,
+  jobApprovalDecided,
   pushVerified,
 ] as const

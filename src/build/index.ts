@@ -124,16 +124,41 @@ export const createBuild = (parts: BuildParts): Build => {
       const failure = 'fault' in plan ? failureFor(plan.fault) : null
       return verify(push, [], failure ? 'failure' : 'skipped', failure, plan.notes)
     }
-    const facts = plan.runs.map(({ workflow, name }) => {
+    const queued = plan.runs.map(async ({ workflow, name }) => {
       const run = parts.ids('run')
+      const number = (await runsOf(source, workflow)) + 1
       return fact(runQueued, {
         subject: `run:${run}`,
         actor: 'system:build',
         causes: [Number(push.seq)],
-        payload: { run, ...source, workflow, name },
+        payload: {
+          run,
+          ...source,
+          event: null,
+          eventName: 'push',
+          workflow,
+          name,
+          number,
+          concurrency: null,
+          isTrusted: true,
+        },
       })
     })
-    await ledger.append(facts)
+    await ledger.append(await Promise.all(queued))
+  }
+
+  const runsOf = async (
+    { project, repository }: { project: ProjectName; repository: RepositoryName },
+    workflow: string | null,
+  ): Promise<number> => {
+    const row = await tables()
+      .selectFrom('build_runs')
+      .select(({ fn }) => fn.countAll().as('count'))
+      .where('project', '=', project)
+      .where('repository', '=', repository)
+      .where('workflow', '=', workflow ?? generated)
+      .executeTakeFirst()
+    return Number(row?.count ?? 0)
   }
 
   /** Starts the runs of a push that nobody conducts yet; once all have ended, the push is verified. */
@@ -172,22 +197,14 @@ export const createBuild = (parts: BuildParts): Build => {
     if (!state || state.status === 'finished') return
     if (state.isCancelRequested) cancel.abort()
     if (state.starts > 0) await endLeftovers(run)
-    const { project, repository, commit, workflow } = state.queued
+    const { project, repository, commit } = state.queued
     const gitDirectory = parts.repositoryPath(project, repository)
-    const number = await tables()
-      .selectFrom('build_runs')
-      .select(({ fn }) => fn.countAll().as('count'))
-      .where('project', '=', project)
-      .where('repository', '=', repository)
-      .where('workflow', '=', workflow ?? generated)
-      .where('queued_at', '<=', clock.now())
-      .executeTakeFirst()
     const source: RunSource = {
       ...sourceOf(push),
       run,
       before: commitOrNull(push.before),
       actor: push.actor,
-      number: Number(number?.count ?? 1),
+      number: state.queued.number,
       attempt: 1,
     }
     const { settings, serverUrl } = parts

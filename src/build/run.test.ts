@@ -12,6 +12,11 @@ const queued = fact(runQueued, {
   payload: {
     run: 'r',
     push: 'p',
+    event: null,
+    eventName: 'push',
+    number: 1,
+    concurrency: null,
+    isTrusted: true,
     project: defaultProject,
     repository: RepositoryName.parse('shop'),
     ref: 'refs/heads/main',

@@ -151,6 +151,7 @@ const applyToPushes = async (tx: Tx, fact: RecordedFact): Promise<void> => {
       .execute()
   } else if (isFact(runQueued, fact)) {
     const { push, ref } = fact.payload
+    if (push === null) return
     await tx
       .updateTable('build_pushes')
       .set({ status: 'running' })
@@ -178,7 +179,7 @@ const applyToRuns = async (tx: Tx, fact: RecordedFact): Promise<void> => {
       .values({
         run,
         seq: fact.seq,
-        push,
+        push: push ?? '',
         project,
         repository,
         ref,

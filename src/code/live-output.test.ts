@@ -7,6 +7,7 @@ import { refUpdated } from './facts.ts'
 import { gitIn, openTestCode } from './testing.ts'
 
 const about = { subject: 'x', actor: 'system:test' }
+const ofPush = { event: null, eventName: 'push', number: 1, concurrency: null, isTrusted: true }
 
 /** The push once it stands in the ledger, as the facts that follow it name it. */
 const pushIn = (ledger: Ledger) =>
@@ -37,7 +38,7 @@ test('lines appear in the terminal of who pushes as they happen, and the push en
   const pushing = gitIn(copy.directory, ['push', server.url('shop.git'), 'main'], { onError })
   const source = await pushIn(server.ledger)
   await server.ledger.append([
-    fact(runQueued, { ...about, payload: { run: 'run-1', ...source, workflow: null, name: 'shop' } }),
+    fact(runQueued, { ...about, payload: { run: 'run-1', ...source, ...ofPush, workflow: null, name: 'shop' } }),
     fact(runStarted, { ...about, payload: { run: 'run-1', isolation: 'user' } }),
   ])
   await shown('remote:   · pipeline shop') // the push is still open

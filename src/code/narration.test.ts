@@ -29,7 +29,11 @@ const step = (
   exitCode,
   durationMs,
 })
-const queued = fact(runQueued, { ...about, payload: { run: 'run-1', ...source, workflow: null, name: 'shop' } })
+const ofPush = { event: null, eventName: 'push', number: 1, concurrency: null, isTrusted: true }
+const queued = fact(runQueued, {
+  ...about,
+  payload: { run: 'run-1', ...source, ...ofPush, workflow: null, name: 'shop' },
+})
 const started = fact(runStarted, { ...about, payload: { run: 'run-1', isolation: 'user' } })
 const job = fact(jobStarted, { ...about, payload: { run: 'run-1', job: 'shop', name: 'shop' } })
 const jobEnds = (conclusion: 'success' | 'failure', steps: ReturnType<typeof step>[]): NewFact =>
@@ -208,7 +212,10 @@ const stories: Record<string, { facts: NewFact[]; lines: string[]; ended: boolea
   },
   'a push of somebody else': {
     facts: [
-      fact(runQueued, { ...about, payload: { run: 'run-2', ...source, push: 'push-2', workflow: null, name: 'x' } }),
+      fact(runQueued, {
+        ...about,
+        payload: { run: 'run-2', ...source, ...ofPush, push: 'push-2', workflow: null, name: 'x' },
+      }),
       fact(runStarted, { ...about, payload: { run: 'run-2', isolation: 'user' } }),
     ],
     lines: [],

@@ -43,6 +43,7 @@ test('the generated workflow of the Node.js example is this', async () => {
 name: node-postgres
 on:
   - push
+  - pull_request
 jobs:
   node-postgres:
     runs-on: ubuntu-latest

@@ -24,7 +24,7 @@ export const workflowFor = (
   const [only] = services
   const workflow = {
     name: services.length === 1 && only ? only.definition.name : 'services',
-    on: ['push'],
+    on: ['push', 'pull_request'],
     jobs: Object.fromEntries(
       services.map((service) => [service.definition.name, jobFor(service, filesOf(service.path))]),
     ),
