@@ -41,8 +41,7 @@ export const conductRun = async (
     return next
   }
 
-  const isolation = tools.userFor(0) ? 'unprivileged user' : 'same user as Headway (no isolation)'
-  await tell({ kind: 'begin', isolation })
+  await tell({ kind: 'begin', isolation: tools.isolation })
   if (state.status === 'finished') return
   const plan = await planRun(reader, start.queued.workflow).catch(refusedFor)
   if (plan.kind === 'refused') return tell({ kind: 'settled', refusal: plan.failure })

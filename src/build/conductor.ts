@@ -2,13 +2,10 @@ import type { Clock } from '../clock.ts'
 import type { Home } from '../home.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Conclusion } from './facts.ts'
-import type { Actions } from './jobs/actions.ts'
 import type { RunSource } from './jobs/contexts.ts'
-import type { JobUser } from './jobs/processes.ts'
 import type { LogBook } from './logs.ts'
 import type { RunInput, RunState } from './run.ts'
-import type { Slots } from './slots.ts'
-import type { Toolchain } from './toolchain.ts'
+import type { JobExecutor } from './runners/executor.ts'
 import type { Workflow } from './workflow/workflow.ts'
 
 /** What jobs are given by name. Only names that the workflow mentions are asked for. */
@@ -21,13 +18,13 @@ export type ConductorTools = {
   readonly ledger: Ledger
   readonly clock: Clock
   readonly home: Home
-  readonly slots: Slots
-  readonly toolchain: Toolchain
-  readonly actions: Actions
+  /** Where jobs run. */
+  readonly executor: JobExecutor
+  /** How jobs are kept apart, as the run says. */
+  readonly isolation: string
   readonly settings: JobSettings
   readonly logs: LogBook
   readonly serverUrl: () => string
-  readonly userFor: (slot: number) => JobUser | null
 }
 
 export type RunSignals = { readonly cancel: AbortSignal; readonly kill: AbortSignal }

@@ -192,7 +192,7 @@ export const createBuild = (parts: BuildParts): Build => {
   }
 
   const conduct = async (push: Push, run: string, cancel: AbortController): Promise<void> => {
-    const { conductRun, builtInActions } = await import('./engine.ts')
+    const { conductRun, builtInActions, createLocalExecutor } = await import('./engine.ts')
     const state = await stateOf(run)
     if (!state || state.status === 'finished') return
     if (state.isCancelRequested) cancel.abort()
@@ -209,7 +209,9 @@ export const createBuild = (parts: BuildParts): Build => {
     }
     const { settings, serverUrl } = parts
     const actions = builtInActions(parts.repositoryPath, toolchain, dependencies)
-    const tools = { ledger, clock, home, slots, toolchain, actions, settings, logs, serverUrl, userFor }
+    const executor = createLocalExecutor({ home, clock, slots, toolchain, actions, serverUrl, userFor })
+    const isolation = userFor(0) ? 'unprivileged user' : 'same user as Headway (no isolation)'
+    const tools = { ledger, clock, home, executor, isolation, settings, logs, serverUrl }
     const signals = { cancel: cancel.signal, kill: stopping.signal }
     await conductRun(state, source, readCommit(gitDirectory, commit), tools, signals)
   }

@@ -1,10 +1,7 @@
-import { join } from 'node:path'
-import type { Conduct, ConductorTools, JobEnd } from './conductor.ts'
-import { type JobPlace, runJob } from './jobs/job.ts'
-import { openJobLog } from './jobs/log.ts'
-import type { JobUser } from './jobs/processes.ts'
+import type { Conduct, JobEnd } from './conductor.ts'
+import type { Failure } from './facts.ts'
+import { type JobLog, openJobLog } from './jobs/log.ts'
 import type { JobResult } from './jobs/result.ts'
-import { removeWorkspace } from './jobs/workspace.ts'
 import type { Finished } from './run.ts'
 import { evaluateTemplate, flagFrom, numberFrom, textFrom } from './workflow/evaluate.ts'
 import type { Json, Scope } from './workflow/expression.ts'
@@ -21,7 +18,7 @@ export const rowsFor = async (job: Job, scope: Scope): Promise<readonly JobRow[]
   return rows.map((row, index) => ({ key: `${job.id}.${index + 1}`, matrix: row, label: rowLabel(row) }))
 }
 
-/** Runs the rows, as many at a time as `max-parallel` allows, each in a slot of the machine. */
+/** Runs the rows, as many at a time as `max-parallel` allows. */
 export const conductRows = async (
   conduct: Conduct,
   job: Job,
@@ -74,30 +71,29 @@ const conductRow = async (
   if (earlier) return earlier
   const rowScope = { ...scope, contexts: { ...scope.contexts, matrix: row.matrix, strategy } }
   const name = (await textFrom(job.name, rowScope)) || `${job.id}${row.label}`
-  const slot = await tools.slots.take(AbortSignal.any([cancel, signals.kill])).catch(() => null)
-  try {
-    if (slot === null) {
-      await tell({ kind: 'job-ended', result: { ...nothing, job: key, conclusion: 'cancelled' } })
-    } else {
-      await withLog(conduct, key, async (log) => {
-        await tell({ kind: 'job-begins', job: key, name })
-        if (finished()) return // it was started too often
-        const order = { source, workflow, job, key, name, matrix: row.matrix, strategy, needs, secrets, vars, notes }
-        const place = await placeFor(tools, source.run, key, tools.userFor(slot.number), log)
-        const result = await runJob(order, place, { cancel, kill: signals.kill })
-        const removed = removeWorkspace(place.root).catch(() => undefined)
-        cleaning.push(removed)
-        signals.kill.throwIfAborted()
-        const ended = { kind: 'job-ended' as const, result: { job: key, ...(await tolerated(result, job, rowScope)) } }
-        // The job itself may have filled the disk: once its directory is gone there is room to say so.
-        await tell(ended).catch(() => removed.then(() => tell(ended)))
-      })
-    }
-  } finally {
-    slot?.release()
+  const order = { source, workflow, job, key, name, matrix: row.matrix, strategy, needs, secrets, vars, notes }
+  await using log = openOnDemand(conduct, key)
+  const begin = async (_runner: string, isResumed = false): Promise<JobLog | null> => {
+    // The log is there before the job is said to have begun, so that whoever hears of it can follow.
+    const opened = await log.open()
+    if (!isResumed) await tell({ kind: 'job-begins', job: key, name })
+    return finished() ? null : opened // it may have been started too often
+  }
+  const execution = await tools.executor.execute(order, { labels: [] }, begin, { cancel, kill: signals.kill })
+  if (execution.kind === 'ended') {
+    const { result, cleaned } = execution
+    cleaning.push(cleaned)
+    const ended = { kind: 'job-ended' as const, result: { job: key, ...(await tolerated(result, job, rowScope)) } }
+    // The job itself may have filled the disk: once its directory is gone there is room to say so.
+    await tell(ended).catch(() => cleaned.then(() => tell(ended)))
+  } else if (!finished()) {
+    const why = execution.kind === 'refused' ? refusedAs(execution.failure) : { conclusion: 'cancelled' as const }
+    await tell({ kind: 'job-ended', result: { ...nothing, job: key, ...why } })
   }
   return finished() ?? { run: source.run, ...nothing, job: key, conclusion: 'failure' }
 }
+
+const refusedAs = (failure: Failure) => ({ conclusion: 'failure' as const, failure })
 
 /** With `continue-on-error` a failed job counts as a success. */
 const tolerated = async (result: JobResult, job: Job, scope: Scope): Promise<Omit<Finished, 'run' | 'job'>> => {
@@ -111,39 +107,22 @@ const tolerated = async (result: JobResult, job: Job, scope: Scope): Promise<Omi
   }
 }
 
-/** The log is there before the job is said to have begun, so that whoever hears of it can follow. */
-const withLog = async (
-  { tools, source }: Conduct,
-  key: string,
-  work: (log: ReturnType<typeof openJobLog>) => Promise<void>,
-): Promise<void> => {
-  const file = await tools.logs.begin(source.run, key)
-  const log = openJobLog(file, tools.clock, () => tools.logs.grew(file))
-  try {
-    await work(log)
-  } finally {
-    await log.close()
-    tools.logs.end(file)
+/** A job's log, whose file is made when somebody first wants to write: of a thousand jobs that wait, none holds a file. */
+const openOnDemand = ({ tools, source }: Conduct, key: string) => {
+  let opened: { readonly file: string; readonly log: JobLog } | null = null
+  return {
+    open: async (): Promise<JobLog> => {
+      if (opened) return opened.log
+      const file = await tools.logs.begin(source.run, key)
+      opened = { file, log: openJobLog(file, tools.clock, () => tools.logs.grew(file)) }
+      return opened.log
+    },
+    [Symbol.asyncDispose]: async (): Promise<void> => {
+      await opened?.log.close()
+      if (opened) tools.logs.end(opened.file)
+    },
   }
 }
-
-const placeFor = async (
-  { home, clock, actions, toolchain, serverUrl }: ConductorTools,
-  run: string,
-  key: string,
-  user: JobUser | null,
-  log: ReturnType<typeof openJobLog>,
-): Promise<JobPlace> => ({
-  root: join(home.workspaces, run, key),
-  user,
-  log,
-  clock,
-  actions,
-  path: await toolchain.defaultPath(user),
-  toolCache: join(home.caches, 'tools'),
-  serverUrl: serverUrl(),
-  hasBash: await toolchain.hasBash(),
-})
 
 /** The result of a job that ran no step. */
 export const nothing = { outputs: {}, steps: [] }

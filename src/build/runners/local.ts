@@ -1,0 +1,65 @@
+import { join } from 'node:path'
+import type { Clock } from '../../clock.ts'
+import type { Home } from '../../home.ts'
+import type { Actions } from '../jobs/actions.ts'
+import { type JobOrder, type JobPlace, type JobServices, runJob } from '../jobs/job.ts'
+import type { JobLog } from '../jobs/log.ts'
+import type { JobUser } from '../jobs/processes.ts'
+import { removeWorkspace } from '../jobs/workspace.ts'
+import type { Slots } from '../slots.ts'
+import type { Toolchain } from '../toolchain.ts'
+import type { JobExecutor } from './executor.ts'
+
+export type LocalRunner = {
+  readonly home: Home
+  readonly clock: Clock
+  readonly slots: Slots
+  readonly toolchain: Toolchain
+  readonly actions: Actions
+  readonly serverUrl: () => string
+  readonly userFor: (slot: number) => JobUser | null
+  readonly services?: JobServices
+}
+
+/** How the runner that every Headway has of its own is called. */
+export const localRunnerName = 'local'
+
+/** Runs jobs in this process's own children, each in a slot of the machine. */
+export const createLocalExecutor = (local: LocalRunner): JobExecutor => ({
+  execute: async (order, _demand, begin, signals) => {
+    const slot = await local.slots.take(AbortSignal.any([signals.cancel, signals.kill])).catch(() => null)
+    if (slot === null) {
+      signals.kill.throwIfAborted()
+      return { kind: 'not begun' }
+    }
+    try {
+      const log = await begin(localRunnerName)
+      if (log === null) return { kind: 'not begun' }
+      const place = await placeFor(local, order, local.userFor(slot.number), log)
+      const result = await runJob(order, place, signals)
+      const cleaned = removeWorkspace(place.root).catch(() => undefined) // what is left goes with the next start
+      signals.kill.throwIfAborted()
+      return { kind: 'ended', result, runner: localRunnerName, cleaned }
+    } finally {
+      slot.release()
+    }
+  },
+})
+
+const placeFor = async (
+  { home, clock, actions, toolchain, serverUrl, services }: LocalRunner,
+  { source, key }: JobOrder,
+  user: JobUser | null,
+  log: JobLog,
+): Promise<JobPlace> => ({
+  root: join(home.workspaces, source.run, key),
+  user,
+  log,
+  clock,
+  actions,
+  path: await toolchain.defaultPath(user),
+  toolCache: join(home.caches, 'tools'),
+  serverUrl: serverUrl(),
+  hasBash: await toolchain.hasBash(),
+  ...(services ? { services } : {}),
+})
