@@ -16,6 +16,7 @@ import type { JobLog } from './log.ts'
 import { createMask } from './mask.ts'
 import { marked } from './output.ts'
 import { endFamily, type JobUser } from './processes.ts'
+import { collectReports, wellKnownReports } from './reports.ts'
 import { type JobResult, noResult, type StepRecord } from './result.ts'
 import { shellCommand } from './shell.ts'
 import { failed, runProgram, type StepEnd, type StepPlace, scriptFile } from './step.ts'
@@ -36,6 +37,8 @@ export type JobOrder = {
   readonly vars: Readonly<Record<string, string>>
   /** Said at the head of the log. */
   readonly notes: readonly string[]
+  /** Which files in its workspace are reports to be kept, as patterns; those of the usual tools where nothing is said. */
+  readonly reports?: readonly string[]
 }
 
 /** Where and as whom it runs. */
@@ -77,19 +80,32 @@ export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSigna
   const sessions = new Set<number>()
   const marker = `${order.source.run}/${order.key}/`
   const limits = limitsOf(signals)
+  const end = () => endFamily({ marker, directory: place.root, sessions, user: place.user }, place.clock)
   for (const note of order.notes) place.log.write(marked('notice', mask.hide(note)))
   try {
     const workspace = await prepareWorkspace(place.root, order.source.repository, place.user)
     const { user, log, clock } = place
-    return await runSteps(order, place, { workspace, user, log, mask, clock, marker, sessions }, limits)
+    const at = { workspace, user, log, mask, clock, marker, sessions }
+    const result = await runSteps(order, place, at, limits)
+    // What is read must not change under the reader.
+    await end()
+    return signals.kill.aborted ? result : { ...result, reports: await reportsOf(order, at) }
   } catch (error) {
+    await end()
     const detail = mask.hide(describeError(error))
     place.log.write(marked('error', detail))
     return { ...noResult, conclusion: 'failure', failure: failureFor(detail, { job: order.name }) }
   } finally {
     limits.over()
-    await endFamily({ marker, directory: place.root, sessions, user: place.user }, place.clock)
   }
+}
+
+const reportsOf = async ({ reports: patterns = wellKnownReports }: JobOrder, at: StepPlace) => {
+  const { workspace, user, mask, log } = at
+  const hide = (text: string): string => mask.hide(text)
+  const { reports, notes } = await collectReports({ root: workspace.work, patterns, user, hide })
+  for (const note of notes) log.write(marked('warning', mask.hide(note)))
+  return reports
 }
 
 const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits: Limits): Promise<JobResult> => {

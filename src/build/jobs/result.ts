@@ -11,11 +11,14 @@ export type StepRecord = {
   readonly durationMs: number
 }
 
-/** A report that a job left in its workspace, as it was found there. */
+/** What kind of report a file is; told by how it begins, not by its name. */
+export type ReportFormat = 'junit' | 'tap' | 'go-test' | 'lcov' | 'cobertura' | 'k6'
+
+/** A report that a job left in its workspace, as it was found there; secrets hidden, paths in it from the workspace's root. */
 export type ReportFile = {
   /** From the workspace's root. */
   readonly path: string
-  readonly format: 'junit' | 'tap' | 'node-test' | 'lcov' | 'cobertura' | 'k6'
+  readonly format: ReportFormat
   readonly text: string
 }
 
