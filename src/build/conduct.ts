@@ -136,13 +136,13 @@ const conductJob = async (
 
 /** What a job's `if`, name and strategy can see. */
 const scopeOf = (
-  { source, workflow, vars, signals, tools }: Conduct,
+  { source, vars, signals, tools }: Conduct,
   job: Job,
   needs: Readonly<Record<string, Json>>,
   before: readonly Conclusion[],
 ): Scope => {
   const isCancelled = signals.cancel.aborted
-  const about = { workflow: workflow.name, job: job.id, workspace: '', serverUrl: tools.serverUrl(), eventPath: '' }
+  const about = { job: job.id, workspace: '', serverUrl: tools.serverUrl(), eventPath: '' }
   return {
     contexts: { github: githubContext(source, about), needs, vars, inputs: {} },
     status: {

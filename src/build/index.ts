@@ -202,10 +202,17 @@ export const createBuild = (parts: BuildParts): Build => {
     const source: RunSource = {
       ...sourceOf(push),
       run,
+      event: { id: null, name: 'push', baseRef: null, headRef: null, payload: {}, inputs: {} },
+      workflowName: state.queued.name,
+      workflowFile: state.queued.workflow,
       before: commitOrNull(push.before),
+      head: null,
+      defaultBranch: 'main',
       actor: push.actor,
+      triggeringActor: push.actor,
       number: state.queued.number,
       attempt: 1,
+      isTrusted: true,
     }
     const { settings, serverUrl } = parts
     const actions = builtInActions(parts.repositoryPath, toolchain, dependencies)

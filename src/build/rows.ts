@@ -6,6 +6,7 @@ import type { Finished } from './run.ts'
 import { evaluateTemplate, flagFrom, numberFrom, textFrom } from './workflow/evaluate.ts'
 import type { Json, Scope } from './workflow/expression.ts'
 import { rowLabel, rowsOf } from './workflow/matrix.ts'
+import { defaultPermissions } from './workflow/permissions.ts'
 import type { Job } from './workflow/workflow.ts'
 
 /** One row of a job's matrix, or the whole job where it has none. */
@@ -71,7 +72,9 @@ const conductRow = async (
   if (earlier) return earlier
   const rowScope = { ...scope, contexts: { ...scope.contexts, matrix: row.matrix, strategy } }
   const name = (await textFrom(job.name, rowScope)) || `${job.id}${row.label}`
-  const order = { source, workflow, job, key, name, matrix: row.matrix, strategy, needs, secrets, vars, notes }
+  const permissions = job.permissions ?? workflow.permissions ?? defaultPermissions
+  const given = { needs, secrets, vars, inputs: {}, permissions, environment: null, notes }
+  const order = { source, workflow, job, key, name, matrix: row.matrix, strategy, ...given }
   await using log = openOnDemand(conduct, key)
   const begin = async (_runner: string, isResumed = false): Promise<JobLog | null> => {
     // The log is there before the job is said to have begun, so that whoever hears of it can follow.

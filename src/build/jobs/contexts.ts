@@ -1,36 +1,73 @@
 import type { CommitId, ProjectName, RepositoryName } from '../../names.ts'
 import type { Json } from '../workflow/expression.ts'
+import type { InputValue } from '../workflow/inputs.ts'
 
-/** What a run is of: one workflow at one pushed commit. */
+/** What a run is of: one workflow at one commit, which was pushed or which an event is about. */
 export type RunSource = {
   readonly run: string
-  readonly push: string
+  /** Null: the run is of an event. */
+  readonly push: string | null
+  readonly event: SourceEvent
+  /** `github.workflow`: the name of the run's own workflow, also in the workflows that it calls. */
+  readonly workflowName: string
+  /** Its file; null: the one that headway.yaml stands for. */
+  readonly workflowFile: string | null
   readonly project: ProjectName
   readonly repository: RepositoryName
   /** The full ref: `refs/heads/main`. */
   readonly ref: string
   readonly before: CommitId | null
   readonly commit: CommitId
-  /** Who pushed, as recorded: `user:alice`. */
+  /** What the commit says of itself; null when it cannot be read. */
+  readonly head: CommitSummary | null
+  readonly defaultBranch: string
+  /** Who pushed or caused the event, as recorded: `user:alice`. */
   readonly actor: string
+  /** Who asked for this attempt; the same as the actor in the first one. */
+  readonly triggeringActor: string
   /** How many runs of this workflow there were before, plus one. */
   readonly number: number
+  /** Counts from 1. */
   readonly attempt: number
+  /** False: no secrets, and a token that only reads. */
+  readonly isTrusted: boolean
+}
+
+/** What started the run. */
+export type SourceEvent = {
+  /** Null: a push. */
+  readonly id: string | null
+  /** `github.event_name` */
+  readonly name: string
+  readonly baseRef: string | null
+  readonly headRef: string | null
+  /** `github.event` without repository and sender; a push's is made from the rest. */
+  readonly payload: Readonly<Record<string, Json>>
+  /** Of a `workflow_dispatch`: the `inputs` context. */
+  readonly inputs: Readonly<Record<string, InputValue>>
+}
+
+/** Times as Git writes them in ISO 8601. */
+export type CommitSummary = {
+  readonly message: string
+  readonly authorName: string
+  readonly authorEmail: string
+  readonly authoredAt: string
 }
 
 /** The `github` context of a job, without what changes from step to step. */
 export const githubContext = (
   source: RunSource,
-  about: { workflow: string; job: string; workspace: string; serverUrl: string; eventPath: string },
+  about: { job: string; workspace: string; serverUrl: string; eventPath: string },
 ): Record<string, Json> => ({
   action: '',
   actor: userOf(source.actor),
-  triggering_actor: userOf(source.actor),
+  triggering_actor: userOf(source.triggeringActor),
   api_url: `${about.serverUrl}/api/v1`,
-  base_ref: '',
-  head_ref: '',
+  base_ref: source.event.baseRef ?? '',
+  head_ref: source.event.headRef ?? '',
   event: eventOf(source, about.serverUrl),
-  event_name: 'push',
+  event_name: source.event.name,
   event_path: about.eventPath,
   job: about.job,
   ref: source.ref,
@@ -45,28 +82,41 @@ export const githubContext = (
   run_attempt: String(source.attempt),
   server_url: about.serverUrl,
   sha: source.commit,
-  workflow: about.workflow,
+  workflow: source.workflowName,
   workspace: about.workspace,
 })
 
-/** The payload of a push as GitHub's webhook has it, in the parts that workflows read. */
+/** The payload as GitHub's webhook has it, in the parts that workflows read. */
 export const eventOf = (source: RunSource, serverUrl: string): Json => ({
-  ref: source.ref,
-  before: source.before ?? '0'.repeat(source.commit.length),
-  after: source.commit,
-  created: source.before === null,
-  deleted: false,
-  forced: false,
+  ...(source.event.id === null ? pushPayload(source) : source.event.payload),
   repository: {
     name: source.repository,
     full_name: `${source.project}/${source.repository}`,
     owner: { login: source.project, name: source.project },
-    default_branch: 'main',
+    default_branch: source.defaultBranch,
     html_url: `${serverUrl}/git/${source.project}/${source.repository}`,
   },
-  head_commit: { id: source.commit },
-  pusher: { name: userOf(source.actor) },
   sender: { login: userOf(source.actor) },
+})
+
+const pushPayload = ({ ref, before, commit, head, actor }: RunSource): Readonly<Record<string, Json>> => ({
+  ref,
+  before: before ?? '0'.repeat(commit.length),
+  after: commit,
+  created: before === null,
+  deleted: false,
+  forced: false,
+  head_commit: {
+    id: commit,
+    ...(head
+      ? {
+          message: head.message,
+          timestamp: head.authoredAt,
+          author: { name: head.authorName, email: head.authorEmail },
+        }
+      : {}),
+  },
+  pusher: { name: userOf(actor) },
 })
 
 /** The variables that every step has and that a workflow cannot overwrite. */
@@ -104,5 +154,5 @@ const inVariables = [
   'workspace',
 ]
 
-export const refName = (ref: string): string => ref.replace(/^refs\/(heads|tags)\//, '')
+export const refName = (ref: string): string => ref.replace(/^refs\/(heads|tags|pull)\//, '')
 const userOf = (actor: string): string => actor.replace(/^[a-z]+:/, '').replace(/\/.*$/, '')

@@ -6,6 +6,8 @@ import { failureFor } from '../failure.ts'
 import { networkVariables } from '../network.ts'
 import { flagFrom, numberFrom, textFrom, textsFrom } from '../workflow/evaluate.ts'
 import { holds, type Json, type Scope, type Status } from '../workflow/expression.ts'
+import type { InputValue } from '../workflow/inputs.ts'
+import type { Permissions } from '../workflow/permissions.ts'
 import { describeTemplate } from '../workflow/template.ts'
 import type { Job, Step, Workflow } from '../workflow/workflow.ts'
 import { type ActionChanges, type Actions, actionName } from './actions.ts'
@@ -35,6 +37,12 @@ export type JobOrder = {
   readonly needs: Readonly<Record<string, Json>>
   readonly secrets: Readonly<Record<string, string>>
   readonly vars: Readonly<Record<string, string>>
+  /** The `inputs` context: of a dispatch, or of the call of a reusable workflow. */
+  readonly inputs: Readonly<Record<string, InputValue>>
+  /** What the job's token may do. */
+  readonly permissions: Permissions
+  /** The job's environment, approved; null where it names none. */
+  readonly environment: string | null
   /** Said at the head of the log. */
   readonly notes: readonly string[]
   /** Which files in its workspace are reports to be kept, as patterns; those of the usual tools where nothing is said. */
@@ -114,7 +122,6 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
   const eventPath = join(workspace.files, 'event.json')
   writeForJob(eventPath, JSON.stringify(eventOf(source, place.serverUrl)), place.user)
   const github = githubContext(source, {
-    workflow: workflow.name,
     job: job.id,
     workspace: workspace.work,
     serverUrl: place.serverUrl,
@@ -141,7 +148,7 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
       env: { ...env, ...stepEnv },
       vars: order.vars,
       secrets: order.secrets,
-      inputs: {},
+      inputs: order.inputs,
       needs: order.needs,
       steps: stepContexts,
       job: { status: statusWord() },

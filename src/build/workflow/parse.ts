@@ -1,8 +1,23 @@
 import { checkJobs } from './check.ts'
+import { inputDefinitionsOf, secretDefinitionsOf } from './inputs.ts'
 import { unknownReferences } from './names.ts'
+import { permissionsOf } from './permissions.ts'
 import { readTemplate, type WorkflowFault } from './read.ts'
 import { literalEntries, type Template, textOf, textsOf, valueAt } from './template.ts'
-import type { Condition, Job, RunDefaults, Step, Strategy, Trigger, Workflow } from './workflow.ts'
+import type {
+  Call,
+  Callable,
+  Condition,
+  EnvironmentTemplate,
+  GroupTemplate,
+  Job,
+  RunDefaults,
+  ScheduleEntry,
+  Step,
+  Strategy,
+  Trigger,
+  Workflow,
+} from './workflow.ts'
 
 export type WorkflowParsing =
   /** The notes are for people: what is probably not meant so. */
@@ -21,9 +36,13 @@ export const parseWorkflow = (file: string, text: string): WorkflowParsing => {
   const workflow: Workflow = {
     file,
     name: textOf(valueAt(root, 'name')) ?? file,
+    runName: valueAt(root, 'run-name'),
     on: triggersOf(valueAt(root, 'on')),
     env: valueAt(root, 'env'),
     defaults: defaultsOf(root),
+    permissions: permissionsOf(valueAt(root, 'permissions')),
+    concurrency: groupOf(valueAt(root, 'concurrency')),
+    callable: callableOf(valueAt(root, 'on')),
     jobs: jobs.map(({ name, key, value }) => jobOf(name, key, value)),
   }
   const [first, ...others] = [...unsupported(jobs), ...checkJobs(workflow.jobs)]
@@ -39,13 +58,69 @@ const triggersOf = (on: Template | undefined): Trigger[] => {
 
 const triggerOf = (event: string, filters: Template | undefined): Trigger => ({
   event,
+  types: textsOf(valueAt(filters, 'types')),
   branches: textsOf(valueAt(filters, 'branches')),
   branchesIgnore: textsOf(valueAt(filters, 'branches-ignore')),
   tags: textsOf(valueAt(filters, 'tags')),
   tagsIgnore: textsOf(valueAt(filters, 'tags-ignore')),
   paths: textsOf(valueAt(filters, 'paths')),
   pathsIgnore: textsOf(valueAt(filters, 'paths-ignore')),
+  workflows: textsOf(valueAt(filters, 'workflows')),
+  schedules: event === 'schedule' ? schedulesOf(filters) : [],
+  inputs: event === 'workflow_dispatch' ? inputDefinitionsOf(valueAt(filters, 'inputs')) : [],
 })
+
+const schedulesOf = (entries: Template | undefined): ScheduleEntry[] =>
+  entries?.kind !== 'sequence'
+    ? []
+    : entries.items.flatMap((entry) => {
+        const cron = valueAt(entry, 'cron')
+        const text = textOf(cron)
+        const timezone = textOf(valueAt(entry, 'timezone'))
+        return cron && text !== undefined ? [{ cron: text, timezone, at: cron.at }] : []
+      })
+
+const callableOf = (on: Template | undefined): Callable | undefined => {
+  if (textsOf(on)?.includes('workflow_call')) return { inputs: [], secrets: [], outputs: [] }
+  const entry = literalEntries(on).find(({ name }) => name === 'workflow_call')
+  if (!entry) return undefined
+  return {
+    inputs: inputDefinitionsOf(valueAt(entry.value, 'inputs')),
+    secrets: secretDefinitionsOf(valueAt(entry.value, 'secrets')),
+    outputs: literalEntries(valueAt(entry.value, 'outputs')).flatMap(({ name, value }) => {
+      const output = valueAt(value, 'value')
+      return output ? [{ name, value: output }] : []
+    }),
+  }
+}
+
+/** A name alone, or a mapping. */
+const groupOf = (template: Template | undefined): GroupTemplate | undefined => {
+  if (template === undefined) return undefined
+  const group = template.kind === 'mapping' ? valueAt(template, 'group') : template
+  if (!group) return undefined
+  const queue = textOf(valueAt(template, 'queue')) === 'max' ? 'max' : 'single'
+  return { group, cancelInProgress: valueAt(template, 'cancel-in-progress'), queue, at: template.at }
+}
+
+const environmentOf = (template: Template | undefined): EnvironmentTemplate | undefined => {
+  if (template === undefined) return undefined
+  const name = template.kind === 'mapping' ? valueAt(template, 'name') : template
+  return name && { name, url: valueAt(template, 'url') }
+}
+
+const callOf = (job: Template): Call | undefined => {
+  const uses = valueAt(job, 'uses')
+  const text = textOf(uses)
+  if (!uses || text === undefined) return undefined
+  const secrets = valueAt(job, 'secrets')
+  return {
+    uses: text,
+    at: uses.at,
+    with: valueAt(job, 'with'),
+    secrets: textOf(secrets) === 'inherit' ? 'inherit' : secrets,
+  }
+}
 
 const jobOf = (id: string, key: Template, job: Template): Job => ({
   id,
@@ -53,17 +128,23 @@ const jobOf = (id: string, key: Template, job: Template): Job => ({
   name: valueAt(job, 'name'),
   needs: textsOf(valueAt(job, 'needs')) ?? [],
   if: conditionOf(valueAt(job, 'if')),
+  runsOn: valueAt(job, 'runs-on'),
   env: valueAt(job, 'env'),
   outputs: valueAt(job, 'outputs'),
   defaults: defaultsOf(job),
   timeoutMinutes: valueAt(job, 'timeout-minutes'),
   continueOnError: valueAt(job, 'continue-on-error'),
   strategy: strategyOf(valueAt(job, 'strategy')),
+  permissions: permissionsOf(valueAt(job, 'permissions')),
+  concurrency: groupOf(valueAt(job, 'concurrency')),
+  environment: environmentOf(valueAt(job, 'environment')),
+  call: callOf(job),
   steps: stepsOf(valueAt(job, 'steps')),
 })
 
 const strategyOf = (strategy: Template | undefined): Strategy | undefined =>
   strategy && {
+    at: strategy.at,
     matrix: valueAt(strategy, 'matrix'),
     failFast: valueAt(strategy, 'fail-fast'),
     maxParallel: valueAt(strategy, 'max-parallel'),
@@ -104,7 +185,6 @@ const conditionOf = (template: Template | undefined): Condition | undefined => {
 }
 
 const notYet: Readonly<Record<string, string>> = {
-  uses: 'a reusable workflow as a job (uses:)',
   services: 'service containers (services:)',
   container: 'a job in a container (container:)',
   snapshot: 'a snapshot of the runner (snapshot:)',

@@ -1,3 +1,5 @@
+import type { InputDefinition, SecretDefinition } from './inputs.ts'
+import type { Permissions } from './permissions.ts'
 import type { At, Template } from './template.ts'
 
 /** A workflow as it was written, checked against GitHub's schema; its expressions are evaluated as the run goes on. */
@@ -5,9 +7,15 @@ export type Workflow = {
   /** The file's path in the repository, or what the generated one is called. */
   readonly file: string
   readonly name: string
+  readonly runName: Template | undefined
   readonly on: readonly Trigger[]
   readonly env: Template | undefined
   readonly defaults: RunDefaults
+  /** Undefined: what a token may do by default. */
+  readonly permissions: Permissions | undefined
+  readonly concurrency: GroupTemplate | undefined
+  /** What other workflows may call it with; undefined: they may not. */
+  readonly callable: Callable | undefined
   /** In the order of the file. */
   readonly jobs: readonly Job[]
 }
@@ -15,12 +23,37 @@ export type Workflow = {
 /** One event that starts the workflow. Filters are as written; absent ones are undefined. */
 export type Trigger = {
   readonly event: string
+  readonly types: readonly string[] | undefined
   readonly branches: readonly string[] | undefined
   readonly branchesIgnore: readonly string[] | undefined
   readonly tags: readonly string[] | undefined
   readonly tagsIgnore: readonly string[] | undefined
   readonly paths: readonly string[] | undefined
   readonly pathsIgnore: readonly string[] | undefined
+  /** Of `workflow_run`: the names of the workflows. */
+  readonly workflows: readonly string[] | undefined
+  /** Of `schedule`. */
+  readonly schedules: readonly ScheduleEntry[]
+  /** Of `workflow_dispatch`. */
+  readonly inputs: readonly InputDefinition[]
+}
+
+/** `timezone` is an IANA name; undefined: UTC. */
+export type ScheduleEntry = { readonly cron: string; readonly timezone: string | undefined; readonly at: At }
+
+/** `on.workflow_call` */
+export type Callable = {
+  readonly inputs: readonly InputDefinition[]
+  readonly secrets: readonly SecretDefinition[]
+  readonly outputs: readonly { readonly name: string; readonly value: Template }[]
+}
+
+/** A concurrency group as written. */
+export type GroupTemplate = {
+  readonly group: Template
+  readonly cancelInProgress: Template | undefined
+  readonly queue: 'single' | 'max'
+  readonly at: At
 }
 
 /** An `if` as an expression without braces; undefined stands for `success()`. */
@@ -34,16 +67,36 @@ export type Job = {
   readonly name: Template | undefined
   readonly needs: readonly string[]
   readonly if: Condition | undefined
+  /** Labels, or `{ group, labels }`. */
+  readonly runsOn: Template | undefined
   readonly env: Template | undefined
   readonly outputs: Template | undefined
   readonly defaults: RunDefaults
   readonly timeoutMinutes: Template | undefined
   readonly continueOnError: Template | undefined
   readonly strategy: Strategy | undefined
+  readonly permissions: Permissions | undefined
+  readonly concurrency: GroupTemplate | undefined
+  readonly environment: EnvironmentTemplate | undefined
+  /** A reusable workflow in place of steps. */
+  readonly call: Call | undefined
   readonly steps: readonly Step[]
 }
 
+export type EnvironmentTemplate = { readonly name: Template; readonly url: Template | undefined }
+
+/** `uses` of a job with what it is given. */
+export type Call = {
+  /** `./.github/workflows/x.yml` or `owner/repository/.github/workflows/x.yml@ref` */
+  readonly uses: string
+  readonly at: At
+  readonly with: Template | undefined
+  /** By name, or all that the caller has. */
+  readonly secrets: Template | 'inherit' | undefined
+}
+
 export type Strategy = {
+  readonly at: At
   readonly matrix: Template | undefined
   readonly failFast: Template | undefined
   readonly maxParallel: Template | undefined
