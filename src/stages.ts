@@ -4,6 +4,7 @@ import { accessRoutes } from './access/routes.ts'
 import { createBuild, networkVariables } from './build/index.ts'
 import { buildRoutes } from './build/routes.ts'
 import type { Clock, Ids } from './clock.ts'
+import type { Isolation } from './build/index.ts'
 import { createCode } from './code/index.ts'
 import { codeRoutes } from './code/routes.ts'
 import { createDeploy, environments, platformProject } from './deploy/index.ts'
@@ -36,6 +37,8 @@ export type Grounds = {
   /** Where the API and Git are reached. */
   readonly serverUrl: string
   readonly edgePort: number
+  /** How the pipeline's jobs are kept apart; the best that works here where nothing is said. */
+  readonly isolation?: Isolation | null
 }
 
 /** All stages, wired by hand: each gets what it needs of the others as functions. */
@@ -63,6 +66,8 @@ export const createStages = (grounds: Grounds) => {
       variables: ({ project }, names) => access.settings.resolveKind('variable', ofProject(project), names),
     },
     serverUrl: () => grounds.serverUrl,
+    isAdministrator: async (actor) => (await access.roleOf(actor)) === 'administrator',
+    isolation: grounds.isolation ?? null,
     report,
   })
 

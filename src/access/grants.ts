@@ -1,7 +1,7 @@
 import type { ProjectName } from '../names.ts'
 import { atLeast, type Identity } from './access.ts'
 import { Role } from './facts.ts'
-import type { GrantRow, TokenRow } from './views.ts'
+import type { AccessQueries, GrantRow, TokenRow } from './views.ts'
 
 /** The user's grants cut down by the token's scope: who is asking. */
 export const identityOf = (token: TokenRow, grants: readonly GrantRow[]): Identity => {
@@ -20,6 +20,22 @@ export const identityOf = (token: TokenRow, grants: readonly GrantRow[]): Identi
 /** Whether this identity may do what `role` may there. */
 export const may = (identity: Identity, role: Role, project: ProjectName | null): boolean =>
   atLeast(identity.roleIn(project), role)
+
+/**
+ * The role in the whole instance of somebody as recorded (`user:alice`, `token:alice/ci`): for what they caused, long after they asked. A
+ * token counts until it is revoked.
+ */
+export const roleOfActor = async (
+  actor: string,
+  queries: Pick<AccessQueries, 'grantsOf' | 'tokensNamed'>,
+): Promise<Role | null> => {
+  const [, kind, user = '', name = ''] = /^(user|token):([^/]+)(?:\/(.+))?$/.exec(actor) ?? []
+  const grants = await queries.grantsOf(user)
+  const own = grants.find(({ project }) => project === '')
+  if (kind === 'user') return own === undefined ? null : Role.parse(own.role)
+  const roles = (await queries.tokensNamed(user, name)).map((token) => identityOf(token, grants).roleIn(null))
+  return roles.find((role) => role !== null) ?? null
+}
 
 const higher = (one: Role | null, other: Role | null): Role | null =>
   other !== null && atLeast(one, other) ? one : (other ?? one)

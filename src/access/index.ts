@@ -4,8 +4,10 @@ import type { Ledger, Views } from '../ledger/ledger.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
 import type { Authentication, Seal } from './access.ts'
+import type { Role } from './facts.ts'
 import { accessFacts } from './facts.ts'
 import { ensureAdministrator } from './first-start.ts'
+import { roleOfActor } from './grants.ts'
 import { createAuthentication } from './identify.ts'
 import { addMasterKey, loadKeyring } from './seal.ts'
 import { createSettings, type SettingsBook } from './settings.ts'
@@ -23,7 +25,9 @@ export type Access = Stage &
     readonly settings: SettingsBook
     /** For other rooms' secrets: sealed by the same master key. */
     readonly seal: Seal
-    /** Seals by a new master key from now on and re-wraps the settings; says how many. Older keys open what others sealed. */
+    /** The role in the whole instance of somebody as recorded: `user:alice`, `token:alice/ci`. Null: none, or nobody is called so now. */
+  roleOf(actor: string): Promise<Role | null>
+  /** Seals by a new master key from now on and re-wraps the settings; says how many. Older keys open what others sealed. */
     rotateMasterKey(): Promise<{ rewrapped: number }>
   }
 
@@ -55,6 +59,10 @@ export const createAccess = (options: {
     },
     stop: async () => authentication.stop(),
     identify: authentication.identify,
+    roleOf: async (actor) => {
+      await options.views.reach()
+      return roleOfActor(actor, queries)
+    },
     users: createUsers(ports),
     tokens: createTokens(ports),
     settings,

@@ -117,6 +117,15 @@ export const createAccessQueries = (db: Kysely<AccessTables>) => ({
   grantsOf: (user: string) => db.selectFrom('access_grants').selectAll().where('user_name', '=', user).execute(),
   tokens: () => db.selectFrom('access_tokens').selectAll().orderBy('issued_at').orderBy('token').execute(),
   token: (token: string) => db.selectFrom('access_tokens').selectAll().where('token', '=', token).executeTakeFirst(),
+  /** Those of this name that are not revoked. */
+  tokensNamed: (user: string, name: string) =>
+    db
+      .selectFrom('access_tokens')
+      .selectAll()
+      .where('user_name', '=', user)
+      .where('name', '=', name)
+      .where('revoked_at', 'is', null)
+      .execute(),
   tokenByHash: (hash: string) => db.selectFrom('access_tokens').selectAll().where('hash', '=', hash).executeTakeFirst(),
 })
 export type AccessQueries = ReturnType<typeof createAccessQueries>

@@ -58,6 +58,7 @@ export const conductRun = async (
     secrets,
     vars,
     notes: plan.notes,
+    isByAdministrator: await tools.isAdministrator(source.actor),
     tools,
     signals,
     cleaning: [],

@@ -22,6 +22,8 @@ export type ConductorTools = {
   readonly executor: JobExecutor
   /** How jobs are kept apart, as the run says. */
   readonly isolation: string
+  /** Whether somebody, as recorded (`user:alice`, `token:alice/ci`), is an administrator of the instance. */
+  readonly isAdministrator: (actor: string) => Promise<boolean>
   readonly settings: JobSettings
   readonly logs: LogBook
   readonly serverUrl: () => string
@@ -38,6 +40,7 @@ export type Conduct = {
   readonly secrets: Readonly<Record<string, string>>
   readonly vars: Readonly<Record<string, string>>
   readonly notes: readonly string[]
+  readonly isByAdministrator: boolean
   readonly tools: ConductorTools
   readonly signals: RunSignals
   /** The removals of finished jobs' directories, which go on while other jobs run. */

@@ -22,6 +22,7 @@ import { createLogBook, type LogLine } from './logs.ts'
 import { createLooker } from './looker.ts'
 import { findRun, listRuns, type RunDetails, type RunQuery, type RunSummary, runsWithKeptLogs } from './queries.ts'
 import { decide, evolve, type RunState } from './run.ts'
+import type { Isolation, Sandbox } from './sandbox/sandbox.ts'
 import { createSlots } from './slots.ts'
 import { createToolchain, type Toolchain } from './toolchain.ts'
 import { jobUsers } from './users.ts'
@@ -33,6 +34,7 @@ export type { RunSource } from './jobs/contexts.ts'
 export type { JobUser } from './jobs/processes.ts'
 export type { LogLine } from './logs.ts'
 export { networkVariables } from './network.ts'
+export { type Isolation, isolations } from './sandbox/sandbox.ts'
 export {
   createToolchain,
   describeMissing,
@@ -58,6 +60,10 @@ export type BuildParts = {
   readonly report: (message: string) => void
   /** Jobs at the same time; default: as many as the machine has cores. */
   readonly parallelJobs?: number
+  /** Whether somebody, as recorded (`user:alice`, `token:alice/ci`), is an administrator of the instance. */
+  readonly isAdministrator: (actor: string) => Promise<boolean>
+  /** How jobs are kept apart; default: the best that works here. */
+  readonly isolation?: Isolation | null
   /** Default: a user for each job that runs at the same time; see `jobUsers`. */
   readonly userFor?: (slot: number) => JobUser | null
 }
@@ -89,6 +95,7 @@ export const createBuild = (parts: BuildParts): Build => {
   const running = new Map<string, { readonly cancel: AbortController; readonly ended: Promise<void> }>()
   const stopping = new AbortController()
   const tables = () => store.tables<BuildTables>()
+  let sandbox: Promise<Sandbox> | null = null
   const looker = createLooker(() => look(), report, clock, stopping.signal)
   let stopFollowing = (): void => undefined
 
@@ -216,11 +223,24 @@ export const createBuild = (parts: BuildParts): Build => {
     }
     const { settings, serverUrl } = parts
     const actions = builtInActions(parts.repositoryPath, toolchain, dependencies)
-    const executor = createLocalExecutor({ home, clock, slots, toolchain, actions, serverUrl, userFor })
-    const isolation = userFor(0) ? 'unprivileged user' : 'same user as Headway (no isolation)'
-    const tools = { ledger, clock, home, executor, isolation, settings, logs, serverUrl }
+    const sandbox = await openedSandbox()
+    const executor = createLocalExecutor({ home, clock, slots, toolchain, actions, serverUrl, userFor, sandbox })
+    const { isAdministrator } = parts
+    const { isolation } = sandbox
+    const tools = { ledger, clock, home, executor, isolation, isAdministrator, settings, logs, serverUrl }
     const signals = { cancel: cancel.signal, kill: stopping.signal }
     await conductRun(state, source, readCommit(gitDirectory, commit), tools, signals)
+  }
+
+  /** Tried out once, with the first job. */
+  const openedSandbox = (): Promise<Sandbox> => {
+    sandbox ??= import('./engine.ts')
+      .then(({ openSandbox }) => openSandbox({ home, clock, user: userFor(0), wanted: parts.isolation ?? null, report }))
+      .catch((error: unknown) => {
+        sandbox = null
+        throw error
+      })
+    return sandbox
   }
 
   const stateOf = async (run: string): Promise<RunState | undefined> => {

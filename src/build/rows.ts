@@ -65,7 +65,7 @@ const conductRow = async (
   scope: Scope,
   cancel: AbortSignal,
 ): Promise<Finished> => {
-  const { state, tell, tools, signals, source, workflow, secrets, vars, notes, cleaning } = conduct
+  const { state, tell, tools, signals, source, workflow, secrets, vars, notes, isByAdministrator, cleaning } = conduct
   const { key } = row
   const finished = (): Finished | undefined => state().jobs.get(key)?.finished ?? undefined
   const earlier = finished()
@@ -73,7 +73,7 @@ const conductRow = async (
   const rowScope = { ...scope, contexts: { ...scope.contexts, matrix: row.matrix, strategy } }
   const name = (await textFrom(job.name, rowScope)) || `${job.id}${row.label}`
   const permissions = job.permissions ?? workflow.permissions ?? defaultPermissions
-  const given = { needs, secrets, vars, inputs: {}, permissions, environment: null, notes }
+  const given = { needs, secrets, vars, inputs: {}, permissions, environment: null, notes, isByAdministrator }
   const order = { source, workflow, job, key, name, matrix: row.matrix, strategy, ...given }
   await using log = openOnDemand(conduct, key)
   const begin = async (_runner: string, isResumed = false): Promise<JobLog | null> => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { systemClock } from '../clock.ts'
 import { codeFacts, refUpdated } from '../code/facts.ts'
-import { type Home, homeAt, prepareHome } from '../home.ts'
+import { type Home, homeAt, isRoot, prepareHome } from '../home.ts'
 import { fact, isFact, type RecordedFact } from '../ledger/fact.ts'
 import { openTestLedger } from '../ledger/testing.ts'
 import { CommitId, defaultProject, RepositoryName } from '../names.ts'
@@ -152,6 +152,8 @@ export const testParts = (
   repositoryPath: () => bare,
   settings: { secrets: async () => ({}), variables: async () => ({}) },
   serverUrl: () => 'http://127.0.0.1:4600',
+  isAdministrator: async () => true,
+  isolation: isRoot() ? 'unprivileged user' : 'none',
   report: (message) => console.error(message),
 })
 

@@ -4,6 +4,7 @@ import { describeError } from '../../problem.ts'
 import type { Failure } from '../facts.ts'
 import { failureFor } from '../failure.ts'
 import { networkVariables } from '../network.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
 import { flagFrom, numberFrom, textFrom, textsFrom } from '../workflow/evaluate.ts'
 import { holds, type Json, type Scope, type Status } from '../workflow/expression.ts'
 import type { InputValue } from '../workflow/inputs.ts'
@@ -17,7 +18,7 @@ import { cancelUnlessItHolds, type JobSignals, type Limits, limitsOf, millisecon
 import type { JobLog } from './log.ts'
 import { createMask } from './mask.ts'
 import { marked } from './output.ts'
-import { endFamily, type JobUser } from './processes.ts'
+import type { JobUser } from './processes.ts'
 import { collectReports, wellKnownReports } from './reports.ts'
 import { type JobResult, noResult, type StepRecord } from './result.ts'
 import { shellCommand } from './shell.ts'
@@ -47,12 +48,16 @@ export type JobOrder = {
   readonly notes: readonly string[]
   /** Which files in its workspace are reports to be kept, as patterns; those of the usual tools where nothing is said. */
   readonly reports?: readonly string[]
+  /** Whether an administrator of the instance caused the run: where nothing isolates, no other jobs run. */
+  readonly isByAdministrator: boolean
 }
 
 /** Where and as whom it runs. */
 export type JobPlace = {
   readonly root: string
   readonly user: JobUser | null
+  /** What keeps the job apart from everything else. */
+  readonly sandbox: Sandbox
   readonly log: JobLog
   readonly clock: Clock
   readonly actions: Actions
@@ -85,21 +90,31 @@ const maximumOutputBytes = 1024 * 1024
  */
 export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSignals): Promise<JobResult> => {
   const mask = createMask(Object.values(order.secrets))
-  const sessions = new Set<number>()
   const marker = `${order.source.run}/${order.key}/`
   const limits = limitsOf(signals)
-  const end = () => endFamily({ marker, directory: place.root, sessions, user: place.user }, place.clock)
   for (const note of order.notes) place.log.write(marked('notice', mask.hide(note)))
   try {
     const workspace = await prepareWorkspace(place.root, order.source.repository, place.user)
-    const { user, log, clock } = place
-    const at = { workspace, user, log, mask, clock, marker, sessions }
+    const { log, clock } = place
+    await using cell = await place.sandbox.open({
+      run: order.source.run,
+      key: order.key,
+      isByAdministrator: order.isByAdministrator,
+      workspace,
+      user: place.user,
+      marker,
+      clock,
+      container: null,
+      services: [],
+      say: (line) => log.write(`${mask.hide(line)}\n`),
+      cancel: AbortSignal.any([limits.cancel, limits.kill]),
+    })
+    const at = { workspace, user: cell.user, log, mask, clock, marker, cell }
     const result = await runSteps(order, place, at, limits)
     // What is read must not change under the reader.
-    await end()
+    await cell.endAll()
     return signals.kill.aborted ? result : { ...result, reports: await reportsOf(order, at) }
   } catch (error) {
-    await end()
     const detail = mask.hide(describeError(error))
     place.log.write(marked('error', detail))
     return { ...noResult, conclusion: 'failure', failure: failureFor(detail, { job: order.name }) }
@@ -120,7 +135,7 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
   const { job, workflow, source } = order
   const { log, mask, workspace } = at
   const eventPath = join(workspace.files, 'event.json')
-  writeForJob(eventPath, JSON.stringify(eventOf(source, place.serverUrl)), place.user)
+  writeForJob(eventPath, JSON.stringify(eventOf(source, place.serverUrl)), at.user)
   const github = githubContext(source, {
     job: job.id,
     workspace: workspace.work,
@@ -201,7 +216,7 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
       log.write(`${mask.hide(script.trimEnd())}\n##[endgroup]\n`)
       const { extension } = shellCommand(shell, '', place.hasBash)
       const file = scriptFile(workspace, number, extension)
-      writeForJob(file, script.endsWith('\n') ? script : `${script}\n`, place.user)
+      writeForJob(file, script.endsWith('\n') ? script : `${script}\n`, at.user)
       const { argv } = shellCommand(shell, file, place.hasBash)
       log.markTail()
       return runProgram({ ...program, argv, cwd: folder ? join(workspace.work, folder) : workspace.work }, at)
@@ -217,7 +232,7 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
       inputs,
       source,
       workspace,
-      user: place.user,
+      user: at.user,
       env: variables,
       tools,
       run: (argv, options = {}) => runProgram({ ...program, argv, ...options }, at),
@@ -270,14 +285,20 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
   env = { ...env, ...(await textsFrom(job.env, scope())) }
   limits.startTimer((await numberFrom(job.timeoutMinutes, scope())) ?? defaultTimeoutMinutes, place.clock)
   for (const [index, step] of job.steps.entries()) {
-    if (limits.kill.aborted) break
+    if (limits.kill.aborted || at.cell.over.aborted) break
     await runStep(step, index + 1)
   }
   if (status().success && afterSuccess.length > 0) {
     // What is kept for later jobs must not change any more.
-    await endFamily({ marker: at.marker, directory: place.root, sessions: at.sessions, user: place.user }, place.clock)
+    await at.cell.endAll()
     for (const act of afterSuccess.reverse())
       await act().catch((error: unknown) => log.write(marked('warning', mask.hide(describeError(error)))))
+  }
+  if (at.cell.over.aborted) {
+    const detail = describeError(at.cell.over.reason)
+    log.write(marked('error', detail))
+    const { step = null, command = null } = failure ?? {}
+    failure = failureFor(detail, { job: order.name, step, command, lastLines: log.lastLines(20) })
   }
   const outputs = await outputsOf(job, scope(), at)
   const conclusion = limits.isCancelled() ? 'cancelled' : failure === null ? 'success' : 'failure'

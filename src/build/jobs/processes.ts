@@ -20,19 +20,26 @@ export type ProcessStart = {
 
 export type Ending = { readonly exitCode: number | null; readonly signal: NodeJS.Signals | null }
 
+/** A program on its way, wherever it runs. */
 export type RunningProcess = {
-  readonly pid: number
   readonly stdout: Readable
   readonly stderr: Readable
   /** Resolves when the program itself has ended and what it printed has been read. */
   readonly ended: Promise<Ending>
+  /** Signals the program and what it started in its session. */
+  signal(name: NodeJS.Signals): void
+  /** Kills the program and all that it started. */
+  end(): Promise<void>
 }
+
+/** A program that is a child of this process. */
+export type SpawnedProcess = Pick<RunningProcess, 'stdout' | 'stderr' | 'ended'> & { readonly pid: number }
 
 /** What a program left running may keep its output open; a step does not wait for that longer than this. */
 const outputGraceMs = 200
 
 /** Starts a program as the leader of a session of its own. Throws an Error that names the program when it cannot be started. */
-export const startProcess = async (start: ProcessStart, clock: Clock): Promise<RunningProcess> => {
+export const startProcess = async (start: ProcessStart, clock: Clock): Promise<SpawnedProcess> => {
   const { argv, cwd } = confined(start, start.user)
   const [program, ...rest] = argv
   const child = effectSync('build.start-step', () =>

@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../clock.ts'
 import { describeError } from '../../problem.ts'
+import type { Cell } from '../sandbox/sandbox.ts'
 import { type CommandFile, isRefusedVariable, parsePairs, parsePaths } from './command-files.ts'
 import type { JobLog } from './log.ts'
 import type { Mask } from './mask.ts'
 import { createOutputReader, marked } from './output.ts'
-import { type Ending, endFamily, type JobUser, markerVariable, signalGroup, startProcess } from './processes.ts'
+import type { Ending, JobUser } from './processes.ts'
 import { makeCommandFiles, readCommandFile, type Workspace } from './workspace.ts'
 
 /** What a step's program may change for the steps behind it, and how it ended. */
@@ -32,8 +33,8 @@ export type StepPlace = {
   readonly clock: Clock
   /** Starts with `<run>/<job>/`; see `markerVariable`. */
   readonly marker: string
-  /** The sessions that the job's programs lead; added to. */
-  readonly sessions: Set<number>
+  /** In which its programs run. */
+  readonly cell: Cell
 }
 
 export type Program = {
@@ -57,7 +58,7 @@ const untilKillMs = 2500
 
 /** Runs one program of a step to its end and reads what it wrote into its command files, even when it failed. */
 export const runProgram = async (program: Program, place: StepPlace): Promise<StepEnd> => {
-  const { workspace, user, log, mask, clock, sessions } = place
+  const { workspace, user, log, mask, clock, cell } = place
   if (!existsSync(program.cwd)) return failed(`the working directory ${program.cwd} does not exist`)
   const files = makeCommandFiles(workspace, program.step, user)
   const marker = `${place.marker}${program.step}`
@@ -65,16 +66,12 @@ export const runProgram = async (program: Program, place: StepPlace): Promise<St
   let ending: Ending
   let stopped: 'timeout' | 'cancelled' | null = null
   try {
-    const env = { ...program.env, ...files, [markerVariable]: marker }
-    const process = await startProcess({ ...program, env, user }, clock)
-    sessions.add(process.pid)
+    const process = await cell.start({ ...program, env: { ...program.env, ...files }, marker })
     output.read(process.stdout)
     output.read(process.stderr)
-    const stepUser = user && { ...user, isExclusive: false }
-    const family = { marker, directory: null, sessions: new Set([process.pid]), user: stepUser }
     const watch = watchOver(program, clock, {
-      ask: (signal) => signalGroup(process.pid, signal),
-      end: () => endFamily(family, clock),
+      ask: (signal) => process.signal(signal),
+      end: () => process.end(),
       onStop: (why) => {
         stopped ??= why
       },
@@ -89,6 +86,8 @@ export const runProgram = async (program: Program, place: StepPlace): Promise<St
   const detail =
     stopped === 'timeout' ? `it took longer than ${minutes(program.timeoutMs)}` : (told.fault ?? output.refusal())
   const { fault: _, ...changes } = told
+  if (cell.over.aborted)
+    return { ...changes, outcome: 'failure', exitCode: ending.exitCode, detail: describeError(cell.over.reason) }
   if (stopped === 'cancelled')
     return { ...changes, outcome: 'cancelled', exitCode: ending.exitCode, detail: 'cancelled' }
   if (detail !== null) return { ...changes, outcome: 'failure', exitCode: ending.exitCode, detail }

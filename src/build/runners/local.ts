@@ -6,6 +6,7 @@ import { type JobOrder, type JobPlace, type JobServices, runJob } from '../jobs/
 import type { JobLog } from '../jobs/log.ts'
 import type { JobUser } from '../jobs/processes.ts'
 import { removeWorkspace } from '../jobs/workspace.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { Slots } from '../slots.ts'
 import type { Toolchain } from '../toolchain.ts'
 import type { JobExecutor } from './executor.ts'
@@ -18,6 +19,7 @@ export type LocalRunner = {
   readonly actions: Actions
   readonly serverUrl: () => string
   readonly userFor: (slot: number) => JobUser | null
+  readonly sandbox: Sandbox
   readonly services?: JobServices
 }
 
@@ -47,13 +49,14 @@ export const createLocalExecutor = (local: LocalRunner): JobExecutor => ({
 })
 
 const placeFor = async (
-  { home, clock, actions, toolchain, serverUrl, services }: LocalRunner,
+  { home, clock, actions, toolchain, serverUrl, services, sandbox }: LocalRunner,
   { source, key }: JobOrder,
   user: JobUser | null,
   log: JobLog,
 ): Promise<JobPlace> => ({
   root: join(home.workspaces, source.run, key),
   user,
+  sandbox,
   log,
   clock,
   actions,

@@ -1,0 +1,78 @@
+import type { Clock } from '../../clock.ts'
+import type { JobUser, ProcessStart, RunningProcess } from '../jobs/processes.ts'
+import type { Workspace } from '../jobs/workspace.ts'
+import type { Json } from '../workflow/expression.ts'
+
+/** What keeps jobs apart, from the strongest to nothing at all. */
+export const isolations = ['docker', 'bubblewrap', 'unprivileged user', 'none'] as const
+export type Isolation = (typeof isolations)[number]
+
+/** How jobs are kept apart on this machine: chosen once, when the first of them is to run, by really starting something in it. */
+export type Sandbox = {
+  readonly isolation: Isolation
+  /**
+   * Makes the cell of one job: its control group, its namespaces, its service containers, healthy, and its container. Rejects with an
+   * Error that says what is missing and what to do, having undone all that it did.
+   */
+  open(order: CellOrder): Promise<Cell>
+  /** Removes what the jobs of an earlier process of this Headway left behind it: containers, networks, control groups. */
+  sweep(): Promise<void>
+}
+
+export type CellOrder = {
+  readonly run: string
+  /** The job, safe as a file name. */
+  readonly key: string
+  /** Whether an administrator of the instance caused the run; nobody else's jobs run where nothing isolates. */
+  readonly isByAdministrator: boolean
+  readonly workspace: Workspace
+  readonly user: JobUser | null
+  /** Starts with `<run>/<job>/`: every process of the job carries it in its environment. */
+  readonly marker: string
+  readonly clock: Clock
+  readonly container: ContainerWish | null
+  readonly services: readonly ServiceWish[]
+  /** Says a line in the job's log, masked by the caller. */
+  say(line: string): void
+  /** Ends waiting for images and for services' health. */
+  readonly cancel: AbortSignal
+}
+
+/** The cell of one job. Disposing of it leaves no process, container, network or control group of the job. */
+export type Cell = AsyncDisposable & {
+  /** `docker` where the job named a container of its own, whatever the others have. */
+  readonly isolation: Isolation
+  /** Whose the job's files are, which may be another than was asked for: a container's own. */
+  readonly user: JobUser | null
+  /** The PATH to begin with, where it is not this machine's: a container's. */
+  readonly path: readonly string[] | null
+  /** Whether programs of this machine (the tools of `actions/setup-*`, its Node.js) can be run in it. */
+  readonly hasHostTools: boolean
+  /** The `job.container` and `job.services` contexts. */
+  readonly contexts: { readonly container: Json; readonly services: Json }
+  /** Aborts, with an Error that says so, when the job has gone over a limit; all its processes have been killed then. */
+  readonly over: AbortSignal
+  /** Starts a program as the leader of a session of its own. Rejects with an Error that names it when it cannot be started. */
+  start(start: CellStart): Promise<RunningProcess>
+  /** Kills all that runs in it; resolves once nothing is left. */
+  endAll(): Promise<void>
+}
+
+export type CellStart = Omit<ProcessStart, 'user'> & {
+  /** The value of the marker variable, by which what this program leaves behind is found. */
+  readonly marker: string
+}
+
+/** `container:` of a job, evaluated. */
+export type ContainerWish = {
+  readonly image: string
+  readonly env: Readonly<Record<string, string>>
+  readonly ports: readonly string[]
+  readonly volumes: readonly string[]
+  /** Options of `docker create`, as written. */
+  readonly options: string
+  readonly credentials: { readonly username: string; readonly password: string } | null
+}
+
+/** One of `services:`, evaluated. */
+export type ServiceWish = ContainerWish & { readonly id: string }
