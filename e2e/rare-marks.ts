@@ -58,6 +58,11 @@ export const passedElsewhere: readonly {
     killedBy: 'src/package/crash.test.ts',
   },
   { name: 'package.sweep-staging', why: 'what an earlier interruption left behind', killedBy: null },
+  {
+    name: 'processes.end-left-over',
+    why: 'a process that a packaging command left running',
+    killedBy: 'src/package/crash.test.ts',
+  },
   { name: 'runtime.edge-replace', why: 'no command replaces a living edge', killedBy: null },
   { name: 'store.backup-discard', why: 'what an earlier interruption left behind', killedBy: null },
   { name: 'store.dump-begin', why: 'only with a store in PostgreSQL', killedBy: null },

@@ -257,7 +257,13 @@ export const livesThroughKillsAt = async (mark: Mark, options: Life = {}): Promi
   chmodSync(directory, 0o777)
   try {
     await livesThrough({ HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `2:${directory}` }, options)
-    assert.ok(entriesOf(directory).length > 0, `nothing was killed at ${mark}: the scenario does not pass it`)
+    // What a kill stood before is done again after the restart, and meets the second one; what it stood behind may be done for good.
+    const least = mark.endsWith(':before') ? 2 : 1
+    const times = entriesOf(directory).length
+    assert.ok(
+      times >= least,
+      `${times} kills at ${mark}, at least ${least} are wanted: the scenario does not pass it so often`,
+    )
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }

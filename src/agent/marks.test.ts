@@ -7,10 +7,9 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 
 const execute = promisify(execFile)
-const program = join(import.meta.dirname, 'life.testing.ts')
 const atOnce = 4
 
-const live = async (env: Readonly<Record<string, string>>): Promise<string> => {
+const live = async (program: string, env: Readonly<Record<string, string>>): Promise<string> => {
   try {
     const { stdout } = await execute(process.execPath, ['--disable-warning=ExperimentalWarning', program], {
       env: { ...process.env, ...env },
@@ -22,11 +21,10 @@ const live = async (env: Readonly<Record<string, string>>): Promise<string> => {
   }
 }
 
-test('killed at every mark, twice in a row, an agent ends in the same place', { timeout: 900_000 }, async (context) => {
-  const directory = mkdtempSync(join(tmpdir(), 'hw-marks-'))
-  context.after(() => rmSync(directory, { recursive: true }))
+/** Lives once without a kill, and then once for each mark that was passed, killed there twice in a row. */
+const killedEverywhere = async (program: string, directory: string) => {
   const trace = join(directory, 'trace')
-  const expected = await live({ HEADWAY_FAILPOINT_TRACE: trace })
+  const expected = await live(program, { HEADWAY_FAILPOINT_TRACE: trace })
   assert.match(expected, /nothing runs/)
   const marks = [...new Set(readFileSync(trace, 'utf8').trim().split('\n'))].filter((mark) => mark.startsWith('agent.'))
   const unequal: string[] = []
@@ -35,13 +33,28 @@ test('killed at every mark, twice in a row, an agent ends in the same place', { 
     for (let mark = left.pop(); mark !== undefined; mark = left.pop()) {
       const kills = join(directory, mark.replaceAll(':', '-'))
       mkdirSync(kills)
-      const ended = await live({ HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `2:${kills}` })
+      const ended = await live(program, { HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `2:${kills}` })
       if (ended !== expected) unequal.push(`${mark}\n${ended}`)
       if (!existsSync(join(kills, 'kill-1'))) unequal.push(`${mark}: nothing was killed there`)
     }
   }
   await Promise.all(Array.from({ length: atOnce }, work))
-  context.diagnostic(`${marks.length} marks`)
   assert.deepEqual(unequal, [])
-  assert.ok(marks.length > 40)
-})
+  return marks
+}
+
+const lives = [
+  { name: 'a smooth life', file: 'life.testing.ts', passes: 'agent.instance-spawn:before', least: 40 },
+  { name: 'a rough life', file: 'rough-life.testing.ts', passes: 'agent.stop-kill:after', least: 50 },
+]
+for (const { name, file, passes, least } of lives)
+  test(`killed at every mark, twice in a row, ${name} of an agent ends in the same place`, {
+    timeout: 900_000,
+  }, async (context) => {
+    const directory = mkdtempSync(join(tmpdir(), 'hw-marks-'))
+    context.after(() => rmSync(directory, { recursive: true }))
+    const marks = await killedEverywhere(join(import.meta.dirname, file), directory)
+    context.diagnostic(`${marks.length} marks`)
+    assert.ok(marks.includes(passes))
+    assert.ok(marks.length >= least)
+  })

@@ -19,8 +19,10 @@ export type TestAgent = {
   end(): Promise<void>
 }
 
-export const startTestAgent = async (): Promise<TestAgent> => {
-  const home = testHome()
+export const startTestAgent = (): Promise<TestAgent> => openTestAgent(testHome())
+
+/** The same on a home that was there before. */
+export const openTestAgent = async (home: Home): Promise<TestAgent> => {
   const runtime = await connectProcessRuntime({ home, clock: systemClock, edgeHost: '127.0.0.1', edgePort: 0 })
   let releases = 0
   return {

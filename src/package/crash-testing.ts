@@ -5,6 +5,7 @@ import { systemClock } from '../clock.ts'
 import type { NewFact } from '../ledger/fact.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { Digest, ProjectName, ServiceName } from '../names.ts'
+import { allPids, environmentOf } from '../processes/tree.ts'
 import { commitTo, fakeNpm, openPackageBench, verified } from './testing.ts'
 
 // A control plane that packages two versions of a service, keeps the newest, and says what then stands on the disk. The crash
@@ -64,6 +65,8 @@ console.log(
     images: readdirSync(bench.home.images, { recursive: true, encoding: 'utf8' }).sort(),
     workspaces: namesIfAny(join(bench.home.work, 'packaging')),
     layerCache: names(join(bench.home.caches, 'layers')),
+    processes: allPids().filter((pid) => environmentOf(pid).some((entry) => entry.startsWith(`HOME=${directory}/`)))
+      .length,
   }),
 )
 

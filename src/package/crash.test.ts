@@ -44,8 +44,10 @@ test('killed before or after any effect, twice in a row, packaging ends as if no
     const trace = join(directory, 'trace')
     const { said } = await life(directory, { HEADWAY_FAILPOINT_TRACE: trace })
     const passed = new Set(readFileSync(trace, 'utf8').trim().split('\n'))
-    return { expected: said, marks: [...passed].filter((mark) => mark.startsWith('package.')) }
+    return { expected: said, marks: [...passed].filter((mark) => /^(package|processes)\./.test(mark)) }
   })
+  assert.deepEqual(JSON.parse(expected).processes, 0, 'what a command left running is ended')
+  assert.ok(marks.includes('processes.end-left-over:after'))
   assert.ok(marks.length >= 22, `only ${marks.join(', ')} were passed`)
   const waiting = [...marks]
   const worker = async () => {

@@ -181,6 +181,7 @@ if [ "$1" = ci ]; then
 fi
 if [ "$1 $2" = "run build" ]; then
   mkdir -p dist && cat src/server.js > dist/built.js && ls node_modules > dist/modules
+  setsid sleep 600 < /dev/null > /dev/null 2>&1 &
 fi
 `
 
