@@ -27,7 +27,7 @@ const deployments = async (): Promise<void> => {
 
 /** Marks that only a life with a database, or one with errands, passes. */
 const lifeFor = (mark: string): Life => ({
-  database: /^operate\./.test(mark),
+  database: /^(operate\.|agent\.(journal|spool))/.test(mark),
   errands: /^(access|backup|cli|ledger|store|operate)\./.test(mark),
 })
 

@@ -9,7 +9,7 @@ import type { EdgeRoute } from '../edge/protocol.ts'
 import { effect, effectSync } from '../effect.ts'
 import type { Home } from '../home.ts'
 import { describeError, Problem } from '../problem.ts'
-import { identityOf, sendSignal } from '../processes/tree.ts'
+import { environmentOf, identityOf, sendSignal } from '../processes/tree.ts'
 import { fields, flag, whole } from './check.ts'
 import type { Say } from './say.ts'
 import { cleanEnvironment } from './start.ts'
@@ -56,6 +56,8 @@ const lookMs = 500
 const saveMs = 10_000
 const readyMs = 10_000
 const longestBackOffMs = 5_000
+/** An edge that answers on its socket for no longer than this hangs, with every connection that it holds. */
+const longestSilenceMs = 10_000
 
 /**
  * Keeps one edge running on the inherited socket. Which edges there are is seen from their sockets, whoever started them: those of
@@ -69,13 +71,27 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
   const over = new AbortController()
   const socketOf = (pid: number): string => join(home.sockets, `edge-${pid}.sock`)
 
+  const silentSinceMs = new Map<number, number>()
+  const noteSilence = (pid: number): void => {
+    if (identityOf(pid) === null) {
+      silentSinceMs.delete(pid)
+      effectSync('agent.edge-socket-clear', () => rmSync(socketOf(pid), { force: true })) // it was killed
+      return
+    }
+    if (!environmentOf(pid).includes(`HEADWAY_EDGE_HOME=${home.root}`)) return // its pid is somebody else's by now
+    const since = silentSinceMs.get(pid) ?? clock.monotonicMs()
+    silentSinceMs.set(pid, since)
+    if (clock.monotonicMs() - since < longestSilenceMs) return
+    say(`edge ${pid} hangs: no answer for ${longestSilenceMs / 1000} s; it is killed`)
+    kill(pid)
+  }
+
   const look = async (): Promise<Seen[]> => {
     const pids = readdirSync(home.sockets).flatMap((name) => Number(/^edge-(\d+)\.sock$/.exec(name)?.[1] ?? []))
     const answers = await Promise.all(pids.map((pid) => healthOf(pid, socketOf(pid))))
     const seen = answers.flatMap((one) => one ?? [])
-    for (const pid of pids)
-      if (!seen.some((one) => one.pid === pid) && identityOf(pid) === null)
-        effectSync('agent.edge-socket-clear', () => rmSync(socketOf(pid), { force: true })) // it was killed
+    for (const { pid } of seen) silentSinceMs.delete(pid)
+    for (const pid of pids.filter((one) => !seen.some((answering) => answering.pid === one))) noteSilence(pid)
     for (const { generation } of seen) newest = Math.max(newest, generation)
     return seen
   }
@@ -271,11 +287,12 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
       // SIGTERM: unlike one that hands over, an edge for which none follows does not wait for idle connections.
       for (const { pid } of await look()) effectSync('agent.edge-end', () => sendSignal(pid, 'SIGTERM'))
       const until = clock.monotonicMs() + limitMs
-      while ((await look()).length > 0 && clock.monotonicMs() < until) {
+      while (((await look()).length > 0 || silentSinceMs.size > 0) && clock.monotonicMs() < until) {
         await count().catch(() => {})
         await clock.sleep(50)
       }
-      for (const { pid } of await look()) effectSync('agent.edge-kill', () => sendSignal(pid, 'SIGKILL'))
+      for (const { pid } of await look()) kill(pid)
+      for (const pid of silentSinceMs.keys()) kill(pid)
       await clock.sleep(10)
       await look() // clears what those that were killed have left
       over.abort()
@@ -287,6 +304,10 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
       traffic.save()
     },
   }
+}
+
+const kill = (pid: number): void => {
+  effectSync('agent.edge-kill', () => sendSignal(pid, 'SIGKILL'))
 }
 
 /** A connection that the accepting edge has answered on (for a host that no service has) and keeps open; null when none answered. */

@@ -27,7 +27,7 @@ writeFileSync(join(oldLog, 'journal'), 'said long ago\n')
 utimesSync(oldLog, 1, 1)
 const stray = spawn('sleep', ['600'], { detached: true, stdio: 'ignore', env: marksOf('unknown.1', home.instances) })
 
-/** Says 12 MB, starts another in a session of its own, and ends only by SIGKILL. */
+/** Says 12 MB and then a word now and again, starts another in a session of its own, and ends only by SIGKILL. */
 const stubborn = `
 import { createServer } from 'node:http'
 import { spawn } from 'node:child_process'
@@ -35,6 +35,7 @@ process.on('SIGTERM', () => {})
 spawn('sleep', ['600'], { detached: true, stdio: 'ignore' })
 const line = 'all work and no play '.repeat(600) + '\\n'
 for (let said = 0; said < 12e6; said += line.length) process.stdout.write(line)
+setInterval(() => console.log('still there'), 50)
 createServer((asked, answer) => answer.end(process.env.HEADWAY_INSTANCE)).listen(Number(process.env.PORT), process.env.HOST)
 `
 
@@ -67,8 +68,6 @@ try {
   story.push(`instances ${JSON.stringify(await runtime.instances())}`)
   story.push(`directories ${directoriesIn(home.instances)}`)
 
-  const { pid } = (await runtime.health()).edge
-  sendSignal(pid ?? -1, 'SIGSTOP') // one that obeys no SIGTERM
   await runtime.shutdown('stop')
   await until(() => processesOf(home).length === 0)
   story.push('nothing runs')

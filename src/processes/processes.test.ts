@@ -10,7 +10,16 @@ import { Problem } from '../problem.ts'
 import { removeTree } from './files.ts'
 import { cutMark, lineCutter } from './lines.ts'
 import { run, runOk, stream } from './run.ts'
-import { allPids, endAllAtHomeIn, environmentOf, groupMembers, identityOf, isAlive, listeningPorts } from './tree.ts'
+import {
+  allPids,
+  endAllAtHomeIn,
+  environmentOf,
+  groupMembers,
+  identityOf,
+  isAlive,
+  listeningPorts,
+  sendSignal,
+} from './tree.ts'
 import { chooseUser, userFor } from './users.ts'
 
 const path = { PATH: '/usr/bin:/bin' }
@@ -157,6 +166,13 @@ test('a tree is removed without following its links, whatever its modes', async 
   symlinkSync(join(root, 'kept'), join(root, 'gone/link'))
   for (let round = 0; round < 2; round += 1) await removeTree(join(root, 'gone'))
   assert.deepEqual([readdirSync(root), readdirSync(join(root, 'kept'))], [['kept'], ['deep']])
+})
+
+test('no pid that the kernel takes for all processes, or for our own group, is signalled', () => {
+  assert.deepEqual(
+    [0, 1, -1, Number.NaN].map((pid) => sendSignal(pid, 'SIGCONT')),
+    [false, false, false, false],
+  )
 })
 
 test('what was left running at home in a directory is ended', async () => {

@@ -27,8 +27,9 @@ export const killGroup = (pid: number | undefined, signal: NodeJS.Signals): void
   if (pid !== undefined) signalGroup(pid, signal)
 }
 
-/** Signals one process; false when it is gone or not ours. */
+/** Signals one process (or, with the pid of a leader negated, its group); false when it is gone or not ours. */
 export const sendSignal = (pid: number, signal: NodeJS.Signals): boolean => {
+  if (!(Math.abs(pid) > 1)) return false // kill(2) takes 0 for our own group and -1 for every process there is
   try {
     process.kill(pid, signal)
     return true

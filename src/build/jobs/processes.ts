@@ -5,6 +5,7 @@ import type { Clock } from '../../clock.ts'
 import { effect, effectSync } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
 import { confined } from '../../processes/confine.ts'
+import { sendSignal } from '../../processes/tree.ts'
 
 /** Every process of a job carries it, and its children inherit it: by it they are found again, even in sessions of their own. */
 export const markerVariable = 'HEADWAY_JOB_PROCESS'
@@ -107,9 +108,9 @@ export const endFamily = (family: ProcessFamily, clock: Clock): Promise<number> 
       const found = membersOf(family)
       if (found.length === 0) break
       // Stopped first, so that a fork bomb holds still while it is counted.
-      for (const pid of found) signal(pid, 'SIGSTOP')
+      for (const pid of found) sendSignal(pid, 'SIGSTOP')
       for (const pid of found) {
-        signal(pid, 'SIGKILL')
+        sendSignal(pid, 'SIGKILL')
         killed.add(pid)
       }
       await clock.sleep(Math.min(2 + round, 20))
@@ -118,15 +119,7 @@ export const endFamily = (family: ProcessFamily, clock: Clock): Promise<number> 
   })
 
 /** Signals a process's whole group; nothing happens when it is gone. */
-export const signalGroup = (pid: number, name: NodeJS.Signals): void => signal(-pid, name)
-
-const signal = (pid: number, name: NodeJS.Signals): void => {
-  try {
-    process.kill(pid, name)
-  } catch {
-    // gone already, or never ours
-  }
-}
+export const signalGroup = (pid: number, name: NodeJS.Signals): void => void sendSignal(-pid, name)
 
 /** The living members. Without /proc (no Linux) these are the sessions' leaders, by their groups. */
 export const membersOf = (family: ProcessFamily): number[] => {
