@@ -17,6 +17,8 @@ export type Home = {
   readonly blobs: string
   /** One folder per run: logs and summaries, kept. */
   readonly runs: string
+  /** Artifacts and caches of runs, and the keys of jobs' tokens and identities. */
+  readonly results: string
   readonly backups: string
   /** The agent's own: instance files, sealed; logs; edge table. */
   readonly agent: string
@@ -51,6 +53,7 @@ export const homeAt = (directory: string | undefined, env: NodeJS.ProcessEnv = p
     repositories: join(root, 'repositories'),
     blobs: join(root, 'blobs'),
     runs: join(root, 'runs'),
+    results: join(root, 'results'),
     backups: join(root, 'backups'),
     agent: join(root, 'agent'),
     sockets,
@@ -65,7 +68,7 @@ export const homeAt = (directory: string | undefined, env: NodeJS.ProcessEnv = p
 
 /** Makes the directories: Headway's own closed to everybody else (0700), those that unprivileged users pass through 0711. */
 export const prepareHome = (home: Home): void => {
-  const closed = [home.repositories, home.blobs, home.runs, home.backups, home.agent, home.sockets]
+  const closed = [home.repositories, home.blobs, home.runs, home.results, home.backups, home.agent, home.sockets]
   const passable = [home.root, home.work, home.images, home.instances, home.workspaces, home.caches, home.databases]
   for (const directory of passable) make(directory, 0o711)
   for (const directory of closed) make(directory, 0o700)

@@ -61,6 +61,10 @@ async function nouns(): Promise<((program: Command) => void)[]> {
     },
     logs: { words: ['logs'], load: async () => (await import('./cli/logs.ts')).logCommands },
     runs: { words: ['runs'], load: async () => (await import('./cli/runs.ts')).runCommands },
+    artifacts: {
+      words: ['artifacts', 'caches'],
+      load: async () => (await import('./cli/artifacts.ts')).artifactCommands,
+    },
     settings: { words: ['secret', 'variable'], load: async () => (await import('./cli/settings.ts')).settingCommands },
     databases: { words: ['db'], load: async () => (await import('./cli/databases.ts')).databaseCommands },
     people: { words: ['user', 'token'], load: async () => (await import('./cli/people.ts')).peopleCommands },

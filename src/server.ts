@@ -10,6 +10,7 @@ import { ledgerRoutes } from './api/ledger-routes.ts'
 import { listen } from './api/listen.ts'
 import { certificateFor, refusePlainOutside, type TlsChoice } from './api/tls.ts'
 import { buildFacts } from './build/facts.ts'
+import { resultsMigrations, resultsView } from './build/results/views.ts'
 import { buildView } from './build/views.ts'
 import { type Clock, type Ids, systemClock, systemIds } from './clock.ts'
 import { codeFacts } from './code/facts.ts'
@@ -76,13 +77,14 @@ export const definitions = [
   ...deployFacts,
   ...operateFacts,
 ]
-export const allViews = [accessView, codeView, buildView, packageView, deployView, operateView]
+export const allViews = [accessView, codeView, buildView, resultsView, packageView, deployView, operateView]
 /** In the order of the releases that brought them; new ones go to the end. */
 export const migrations: readonly Migration[] = [
   ...ledgerMigrations,
   ...accessMigrations,
   ...monitorMigrations,
   ...operateMigrations,
+  ...resultsMigrations,
 ]
 
 const patienceMs = 10_000
@@ -120,12 +122,13 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
   const stages = createStages(grounds)
   let ready = false
   const api = createApi({
-    access: stages.access,
+    access: stages.authentication,
     ledger,
     clock,
     version,
     routes: [...stages.routes, ledgerRoutes(grounds), backupRoutes((actor) => backupOf(grounds, stages, actor))],
     git: stages.code.handleGit,
+    annex: stages.build.results,
     isReady: () => ready,
     hostNames: isLoopback(host) ? hostNames : null,
     report: (error, request) => log.problem('answering', error, { request }),

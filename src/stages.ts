@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { createAccess } from './access/index.ts'
 import { accessRoutes } from './access/routes.ts'
-import { createBuild, networkVariables } from './build/index.ts'
+import type { Isolation } from './build/index.ts'
+import { createBuild, networkVariables, type ResultsLimits } from './build/index.ts'
+import { resultsRoutes } from './build/results/routes.ts'
 import { buildRoutes } from './build/routes.ts'
 import type { Clock, Ids } from './clock.ts'
-import type { Isolation } from './build/index.ts'
 import { createCode } from './code/index.ts'
 import { codeRoutes } from './code/routes.ts'
 import { createDeploy, environments, platformProject } from './deploy/index.ts'
@@ -68,6 +69,9 @@ export const createStages = (grounds: Grounds) => {
     serverUrl: () => grounds.serverUrl,
     isAdministrator: async (actor) => (await access.roleOf(actor)) === 'administrator',
     isolation: grounds.isolation ?? null,
+    seal: access.seal,
+    ...publicUrl(),
+    resultsLimits: resultsLimits(),
     report,
   })
 
@@ -111,6 +115,10 @@ export const createStages = (grounds: Grounds) => {
 
   return {
     access,
+    /** People and programs by their tokens, jobs by theirs. */
+    authentication: {
+      identify: async (token: string) => (await access.identify(token)) ?? build.results.identify(token),
+    },
     code,
     build,
     releases,
@@ -123,6 +131,7 @@ export const createStages = (grounds: Grounds) => {
       accessRoutes(access),
       codeRoutes(code),
       buildRoutes(build),
+      resultsRoutes(build.results),
       packageRoutes(releases),
       deployRoutes(deploy),
       operateRoutes(operate),
@@ -139,6 +148,28 @@ const ofProject = (project: Parameters<Stages['access']['settings']['list']>[0])
 })
 
 const gitLimits = (): { maxPackBytes?: number } => {
-  const maxPackBytes = Number(process.env.HEADWAY_MAX_PACK_BYTES)
-  return Number.isSafeInteger(maxPackBytes) && maxPackBytes > 0 ? { maxPackBytes } : {}
+  const maxPackBytes = wholeNumber('HEADWAY_MAX_PACK_BYTES')
+  return maxPackBytes === null ? {} : { maxPackBytes }
+}
+
+const publicUrl = (): { publicUrl?: string } =>
+  process.env.HEADWAY_PUBLIC_URL ? { publicUrl: process.env.HEADWAY_PUBLIC_URL } : {}
+
+const resultsLimits = (): Partial<ResultsLimits> => ({
+  ...limit('artifactBytesPerProject', 'HEADWAY_ARTIFACT_BYTES_PER_PROJECT'),
+  ...limit('artifactBytes', 'HEADWAY_ARTIFACT_BYTES'),
+  ...limit('artifactDays', 'HEADWAY_ARTIFACT_DAYS'),
+  ...limit('cacheBytesPerProject', 'HEADWAY_CACHE_BYTES_PER_PROJECT'),
+  ...limit('cacheBytes', 'HEADWAY_CACHE_BYTES'),
+  ...limit('cacheDays', 'HEADWAY_CACHE_DAYS'),
+})
+
+const limit = (name: keyof ResultsLimits, variable: string): Partial<ResultsLimits> => {
+  const value = wholeNumber(variable)
+  return value === null ? {} : { [name]: value }
+}
+
+const wholeNumber = (variable: string): number | null => {
+  const value = Number(process.env[variable])
+  return Number.isSafeInteger(value) && value > 0 ? value : null
 }

@@ -1,4 +1,4 @@
-import type { EnvironmentName, ProjectName, ServiceName } from '../names.ts'
+import type { EnvironmentName, ProjectName, RepositoryName, ServiceName } from '../names.ts'
 import type { Role } from './facts.ts'
 
 /** Who is asking, as established at the door by a token. */
@@ -8,6 +8,15 @@ export type Identity = {
   readonly actor: string
   /** The effective role in a project: the user's grants cut down by the token's scope. Null: none at all. */
   roleIn(project: ProjectName | null): Role | null
+  /** What narrows it further than its role does. */
+  readonly limits?: IdentityLimits
+}
+
+/** A job is somebody too, but may only what its permissions name. */
+export type IdentityLimits = {
+  /** Whether it may make a call of the API at all, by its path as it came: `/api/v1/projects/shop/runs`. */
+  mayCall(method: string, path: string): boolean
+  mayUseRepository(repository: { project: ProjectName; repository: RepositoryName }, isWrite: boolean): boolean
 }
 
 /** Whether a role is at least another. */

@@ -26,8 +26,8 @@ export type Access = Stage &
     /** For other rooms' secrets: sealed by the same master key. */
     readonly seal: Seal
     /** The role in the whole instance of somebody as recorded: `user:alice`, `token:alice/ci`. Null: none, or nobody is called so now. */
-  roleOf(actor: string): Promise<Role | null>
-  /** Seals by a new master key from now on and re-wraps the settings; says how many. Older keys open what others sealed. */
+    roleOf(actor: string): Promise<Role | null>
+    /** Seals by a new master key from now on and re-wraps the settings; says how many. Older keys open what others sealed. */
     rotateMasterKey(): Promise<{ rewrapped: number }>
   }
 

@@ -21,6 +21,7 @@ export const guardFor =
     if (needs !== 'anyone') {
       const identity = context.get('identity')
       if (!identity) throw unauthenticated()
+      if (identity.limits?.mayCall(context.req.method, context.req.path) === false) throw beyondPermissions(identity)
       if (needs !== 'somebody') refuseUnless(identity, needs, context.req.param('project'))
     }
     await next()
@@ -48,6 +49,14 @@ export const unauthenticated = (): Problem =>
     status: 401,
     detail: 'this needs a token that is known, not expired and not revoked',
     next: 'send it as "Authorization: Bearer hw_...", or as the password of HTTP Basic; headway token create makes one',
+  })
+
+const beyondPermissions = (identity: Identity): Problem =>
+  new Problem({
+    kind: 'forbidden',
+    status: 403,
+    detail: `the permissions of the job do not reach this call (${identity.actor})`,
+    next: 'name what it needs under permissions: in the workflow; what no permission names needs a token of a person, as a secret',
   })
 
 const forbidden = (identity: Identity, role: Role, project: ProjectName | null): Problem =>

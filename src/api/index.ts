@@ -4,7 +4,7 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context, Next } from 'hono'
 import { matchedRoutes } from 'hono/route'
-import type { Access } from '../access/index.ts'
+import type { Authentication } from '../access/access.ts'
 import type { Clock } from '../clock.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { describeProblem, Problem, type ProblemDetails } from '../problem.ts'
@@ -14,7 +14,7 @@ import { createEventStreams } from './events.ts'
 import { eventRoutes } from './events-route.ts'
 import { isExpectedHost, unexpectedHost } from './host.ts'
 import { welcomePage } from './page.ts'
-import { invalidRequest, problemOf, problemResponse } from './refusal.ts'
+import { invalidRequest, problemBody, problemOf, problemResponse } from './refusal.ts'
 import { type ApiEnv, guardedRoutes } from './route.ts'
 import { createThrottle } from './throttle.ts'
 import { createVisibility } from './visibility.ts'
@@ -23,11 +23,17 @@ import { createVisibility } from './visibility.ts'
 export type GitHandler = (
   request: IncomingMessage,
   response: ServerResponse,
-  identity: Awaited<ReturnType<Access['identify']>>,
+  identity: Awaited<ReturnType<Authentication['identify']>>,
 ) => Promise<void>
 
+/** Something else than the API that is served at paths of its own; gets the request as Node has it and answers for itself. */
+export type Annex = {
+  isAt(url: string): boolean
+  handle(request: IncomingMessage, response: ServerResponse): Promise<void>
+}
+
 export type ApiOptions = {
-  readonly access: Access
+  readonly access: Authentication
   readonly ledger: Ledger
   readonly clock: Clock
   readonly version: string
@@ -36,6 +42,8 @@ export type ApiOptions = {
   readonly routes: readonly OpenAPIHono<ApiEnv, any, any>[]
   /** Null while there is no Git host. */
   readonly git: GitHandler | null
+  /** What jobs are served by; nothing where it is absent. */
+  readonly annex?: Annex
   isReady(): boolean
   /** The names that the Host header may hold besides loopback's; null: any, when not only loopback is listened on. */
   readonly hostNames: readonly string[] | null
@@ -99,8 +107,9 @@ export const createApi = (options: ApiOptions): Api => {
     handle: async (request, response) => {
       const names = options.hostNames
       if (names && !isExpectedHost(request.headers.host, names)) return refusePlainly(response, unexpectedHost())
-      if (options.git && /^\/git\//.test(request.url ?? ''))
-        return serveGit(options, door, options.git, request, response)
+      const url = request.url ?? ''
+      if (options.git && isGitUrl(url)) return serveGit(options, door, options.git, request, response)
+      if (options.annex?.isAt(url)) return serveAnnex(options, options.annex, request, response)
       await listener(request, response)
     },
     close: events.close,
@@ -155,10 +164,32 @@ export const isGuarded = (method: string, path: string): boolean =>
   path.startsWith(`${base}/`) &&
   guardedRoutes().has(`${method.toLowerCase()} ${path.slice(base.length).replace(/:([^/]+)/g, '{$1}')}`)
 
-const identityIn = async (access: Access, authorization: string | undefined) => {
+const identityIn = async (access: Authentication, authorization: string | undefined) => {
   const { tokenIn } = await import('./door.ts')
   const token = authorization === undefined ? null : tokenIn(authorization)
   return token === null ? null : access.identify(token)
+}
+
+/** Also where actions look for a repository: at `<server>/<owner>/<name>`. */
+const isGitUrl = (url: string): boolean =>
+  /^\/git\//.test(url) || /^\/[^/]+\/[^/]+\/(info\/refs\?service=git-|git-(upload|receive)-pack$)/.test(url)
+
+const serveAnnex = async (
+  { report }: ApiOptions,
+  annex: Annex,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> => {
+  const requestId = randomUUID()
+  try {
+    await annex.handle(request, response)
+  } catch (error) {
+    const problem = problemOf(error, requestId)
+    if (problem.status >= 500) report(error, requestId)
+    if (response.headersSent) return void response.destroy()
+    response.writeHead(problem.status, { 'content-type': 'application/problem+json', connection: 'close' })
+    response.end(JSON.stringify(problemBody(problem)))
+  }
 }
 
 const serveGit = async (

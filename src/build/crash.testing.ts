@@ -11,6 +11,7 @@ import { migrate } from '../store/migrations.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
 import { buildFacts, pushVerified } from './facts.ts'
 import { createBuild } from './index.ts'
+import { resultsMigrations, resultsView } from './results/views.ts'
 import { pushOf, testParts } from './testing.ts'
 import { buildView } from './views.ts'
 
@@ -18,9 +19,9 @@ import { buildView } from './views.ts'
 const [root = '', commit = ''] = process.argv.slice(2)
 const home = homeAt(join(root, 'home'), {})
 const store = await openSqliteStore(home.database)
-await migrate(store, { migrations: ledgerMigrations, program: 'test', clock: systemClock })
+await migrate(store, { migrations: [...ledgerMigrations, ...resultsMigrations], program: 'test', clock: systemClock })
 const ledger = await openLedger({ store, definitions: [...codeFacts, ...buildFacts], clock: systemClock })
-const views = await openViews({ store, ledger, views: [buildView] })
+const views = await openViews({ store, ledger, views: [buildView, resultsView] })
 const bare = join(home.repositories, 'default', 'shop.git')
 const build = createBuild({ ...testParts({ ledger, store, views }, home, bare), ids: systemIds(systemClock) })
 const isVerified = async (): Promise<boolean> =>

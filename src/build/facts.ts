@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { defineFact } from '../ledger/fact.ts'
 import { CommitId, Digest, ProjectName, RepositoryName } from '../names.ts'
+import { resultsFacts } from './results/facts.ts'
 
 export const Conclusion = z.enum(['success', 'failure', 'cancelled', 'skipped'])
 export type Conclusion = z.infer<typeof Conclusion>
@@ -231,4 +232,5 @@ export const buildFacts = [
   jobWaiting,
   jobApprovalDecided,
   pushVerified,
+  ...resultsFacts,
 ] as const

@@ -1,6 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import type { Seal } from '../access/access.ts'
 import type { Clock, Ids } from '../clock.ts'
 import { effect } from '../effect.ts'
 import type { Home } from '../home.ts'
@@ -21,6 +22,9 @@ import { endFamily, type JobUser } from './jobs/processes.ts'
 import { createLogBook, type LogLine } from './logs.ts'
 import { createLooker } from './looker.ts'
 import { findRun, listRuns, type RunDetails, type RunQuery, type RunSummary, runsWithKeptLogs } from './queries.ts'
+import { type LazyResults, lazyResults } from './results/index.ts'
+import type { ResultsLimits } from './results/uploads.ts'
+import { resultsView } from './results/views.ts'
 import { decide, evolve, type RunState } from './run.ts'
 import type { Isolation, Sandbox } from './sandbox/sandbox.ts'
 import { createSlots } from './slots.ts'
@@ -34,6 +38,8 @@ export type { RunSource } from './jobs/contexts.ts'
 export type { JobUser } from './jobs/processes.ts'
 export type { LogLine } from './logs.ts'
 export { networkVariables } from './network.ts'
+export type { ResultsLimits } from './results/uploads.ts'
+export { resultsMigrations, resultsView } from './results/views.ts'
 export { type Isolation, isolations } from './sandbox/sandbox.ts'
 export {
   createToolchain,
@@ -58,6 +64,12 @@ export type BuildParts = {
   readonly serverUrl: () => string
   /** Says what went wrong with Headway itself while nobody was waiting for an answer. */
   readonly report: (message: string) => void
+  /** Seals the keys of jobs' tokens and identities. */
+  readonly seal: Seal
+  /** By what address others verify who a job is; default: the server's. */
+  readonly publicUrl?: string
+  /** How much jobs may leave, and for how long. */
+  readonly resultsLimits?: Partial<ResultsLimits>
   /** Jobs at the same time; default: as many as the machine has cores. */
   readonly parallelJobs?: number
   /** Whether somebody, as recorded (`user:alice`, `token:alice/ci`), is an administrator of the instance. */
@@ -77,6 +89,8 @@ export type Build = Stage & {
   followLog(run: string, job: string, options?: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<LogLine>
   readonly toolchain: Toolchain
   readonly dependencies: DependencyCache
+  /** Artifacts, caches, tokens and identities of jobs. */
+  readonly results: LazyResults
 }
 
 /** How long after one another old logs are looked for. */
@@ -95,6 +109,16 @@ export const createBuild = (parts: BuildParts): Build => {
   const running = new Map<string, { readonly cancel: AbortController; readonly ended: Promise<void> }>()
   const stopping = new AbortController()
   const tables = () => store.tables<BuildTables>()
+  const results = lazyResults({
+    ...parts,
+    directory: home.results,
+    limits: parts.resultsLimits ?? {},
+    isRunning: async (run, job) => {
+      await views.reach()
+      const jobs = tables().selectFrom('build_jobs').select('status').where('run', '=', run).where('job', '=', job)
+      return (await jobs.executeTakeFirst())?.status === 'running'
+    },
+  })
   let sandbox: Promise<Sandbox> | null = null
   const looker = createLooker(() => look(), report, clock, stopping.signal)
   let stopFollowing = (): void => undefined
@@ -224,7 +248,18 @@ export const createBuild = (parts: BuildParts): Build => {
     const { settings, serverUrl } = parts
     const actions = builtInActions(parts.repositoryPath, toolchain, dependencies)
     const sandbox = await openedSandbox()
-    const executor = createLocalExecutor({ home, clock, slots, toolchain, actions, serverUrl, userFor, sandbox })
+    const { services } = results
+    const executor = createLocalExecutor({
+      home,
+      clock,
+      slots,
+      toolchain,
+      actions,
+      serverUrl,
+      userFor,
+      sandbox,
+      services,
+    })
     const { isAdministrator } = parts
     const { isolation } = sandbox
     const tools = { ledger, clock, home, executor, isolation, isAdministrator, settings, logs, serverUrl }
@@ -235,7 +270,9 @@ export const createBuild = (parts: BuildParts): Build => {
   /** Tried out once, with the first job. */
   const openedSandbox = (): Promise<Sandbox> => {
     sandbox ??= import('./engine.ts')
-      .then(({ openSandbox }) => openSandbox({ home, clock, user: userFor(0), wanted: parts.isolation ?? null, report }))
+      .then(({ openSandbox }) =>
+        openSandbox({ home, clock, user: userFor(0), wanted: parts.isolation ?? null, report }),
+      )
       .catch((error: unknown) => {
         sandbox = null
         throw error
@@ -278,9 +315,10 @@ export const createBuild = (parts: BuildParts): Build => {
   return {
     name: 'build',
     facts: buildFacts,
-    views: [buildView],
+    views: [buildView, resultsView],
     toolchain,
     dependencies,
+    results,
     start: async () => {
       await mkdir(toolsDirectory, { recursive: true, mode: 0o755 })
       await mkdir(dependenciesDirectory, { recursive: true, mode: 0o711 })
@@ -288,6 +326,8 @@ export const createBuild = (parts: BuildParts): Build => {
       for (const run of await readdir(home.workspaces).catch(() => [])) await endLeftovers(run)
       stopFollowing = ledger.onAppend(() => looker.look())
       await looker.look()
+      const tell = (error: unknown): void => report(`tidying artifacts and caches: ${describeError(error)}`)
+      results.keepTidy(stopping.signal, tell).catch(() => undefined) // the stage stops
       sweepLogs().catch((error: unknown) => {
         if (!stopping.signal.aborted) report(`sweeping old logs: ${describeError(error)}`)
       })

@@ -11,6 +11,7 @@ import { CommitId, defaultProject, RepositoryName } from '../names.ts'
 import { testIds } from '../testing.ts'
 import { buildFacts, jobFinished, pushVerified, runFinished } from './facts.ts'
 import { type Build, type BuildParts, createBuild } from './index.ts'
+import { resultsMigrations, resultsView } from './results/views.ts'
 import { buildView } from './views.ts'
 
 /** A build stage on a real ledger, a real repository and real processes, in temporary directories. */
@@ -85,7 +86,12 @@ export const openTestBuild = async (overrides: Partial<BuildParts> = {}): Promis
   const place = makeTestPlace()
   const { home } = place
   const definitions = [...codeFacts, ...buildFacts]
-  const opened = await openTestLedger({ definitions, views: [buildView], clock: systemClock })
+  const opened = await openTestLedger({
+    definitions,
+    views: [buildView, resultsView],
+    migrations: resultsMigrations,
+    clock: systemClock,
+  })
   const { ledger } = opened
   const problems: string[] = []
   const report = (message: string): void => void problems.push(message)
@@ -152,6 +158,7 @@ export const testParts = (
   repositoryPath: () => bare,
   settings: { secrets: async () => ({}), variables: async () => ({}) },
   serverUrl: () => 'http://127.0.0.1:4600',
+  seal: { seal: (_name, plain) => plain, open: (_name, sealed) => sealed },
   isAdministrator: async () => true,
   isolation: isRoot() ? 'unprivileged user' : 'none',
   report: (message) => console.error(message),

@@ -13,14 +13,15 @@ const longestUrl = 300
 
 /**
  * Reads `/git/<project>/<repository>.git/...` (the project may be left out) as it came, undecoded: nothing but names fits, so
- * neither `..` nor an encoded slash nor NUL has a meaning. Null for everything that no Git client would ask.
+ * neither `..` nor an encoded slash nor NUL has a meaning. `/<project>/<repository>/...` is the same: so actions form it from
+ * GITHUB_SERVER_URL and GITHUB_REPOSITORY. Null for everything that no Git client would ask.
  */
 export const parseGitRequest = (method: string | undefined, url: string | undefined): GitRequest | null => {
   if (!url || url.length > longestUrl) return null
   const [path = '', query = '', ...rest] = url.split('?')
-  const match = /^\/git\/(?:([a-z0-9-]+)\/)?([a-z0-9-]+)\.git\/(info\/refs|git-upload-pack|git-receive-pack)$/.exec(
-    path,
-  )
+  const match =
+    /^\/git\/(?:([a-z0-9-]+)\/)?([a-z0-9-]+)\.git\/(info\/refs|git-upload-pack|git-receive-pack)$/.exec(path) ??
+    /^\/([a-z0-9-]+)\/([a-z0-9-]+)(?:\.git)?\/(info\/refs|git-upload-pack|git-receive-pack)$/.exec(path)
   if (!match || rest.length > 0) return null
   const project = ProjectName.safeParse(match[1] ?? defaultProject)
   const repository = RepositoryName.safeParse(match[2])

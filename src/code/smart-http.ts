@@ -129,6 +129,14 @@ const answer = (response: ServerResponse, status: number, text: string): void =>
 const authorise = (identity: Identity, { project, repository, service }: GitRequest, there: boolean): void => {
   const role = identity.roleIn(project)
   const name = `${project}/${repository}`
+  const isWrite = service === 'git-receive-pack'
+  if (identity.limits?.mayUseRepository({ project, repository }, isWrite) === false)
+    throw new Problem({
+      kind: 'beyond-permissions',
+      status: 403,
+      detail: `the job may not ${isWrite ? 'push to' : 'read'} ${name} (${identity.actor})`,
+      next: `give it permissions: { contents: ${isWrite ? 'write' : 'read'} }; other repositories need a token of a person, as a secret`,
+    })
   if (service === 'git-upload-pack' && atLeast(role, 'viewer') && there) return
   if (service === 'git-receive-pack' && atLeast(role, 'developer')) return
   if (service === 'git-receive-pack' && role !== null)

@@ -127,12 +127,7 @@ const openFolder = (path: string): Promise<FileHandle | null> =>
 
 type Reading = { readonly kind: 'read'; readonly text: string } | { readonly kind: 'refused'; readonly why: string }
 
-const readReport = async (
-  folder: Folder,
-  name: string,
-  user: RunAs | null,
-  limitBytes: number,
-): Promise<Reading> => {
+const readReport = async (folder: Folder, name: string, user: RunAs | null, limitBytes: number): Promise<Reading> => {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
   const handle = await open(`${addressOf(folder)}/${name}`, flags).catch(() => null)
   if (handle === null) return { kind: 'refused', why: 'it cannot be opened' }
@@ -163,7 +158,7 @@ const cleaned = async (text: string, { root, seenAt, hide }: Collecting): Promis
   const slices: string[] = []
   for (let from = 0; from < text.length; ) {
     const end = from + sliceCharacters >= text.length ? text.length : text.lastIndexOf('\n', from + sliceCharacters) + 1
-    const to = end > from ? end : (text.indexOf('\n', from) + 1 || text.length)
+    const to = end > from ? end : text.indexOf('\n', from) + 1 || text.length
     const slice = hide(text.slice(from, to)).replaceAll(`${root}/`, '')
     slices.push(seenAt === undefined ? slice : slice.replaceAll(`${seenAt}/`, ''))
     from = to
