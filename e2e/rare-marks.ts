@@ -8,8 +8,8 @@ export const passedElsewhere: readonly {
   readonly killedBy: string | null
 }[] = [
   { name: 'access.rewrap-setting', why: 'needs a rotated master key', killedBy: null },
-  { name: 'agent.cgroup-kill', why: 'a process or group that outlives its SIGTERM', killedBy: null },
-  { name: 'agent.cgroup-tree', why: "depends on the machine's cgroups", killedBy: null },
+  { name: 'processes.cgroup-kill', why: 'a process or group that outlives its SIGTERM', killedBy: null },
+  { name: 'processes.cgroup-tree', why: "depends on the machine's cgroups", killedBy: null },
   { name: 'agent.edge-kill', why: 'a process or group that outlives its SIGTERM', killedBy: 'src/agent/marks.test.ts' },
   { name: 'agent.edge-retire', why: 'depends on when an edge has drained', killedBy: 'src/agent/marks.test.ts' },
   { name: 'agent.events-compact', why: 'a log, journal or event file grown past its limit', killedBy: 'src/agent/marks.test.ts' },

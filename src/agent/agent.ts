@@ -6,8 +6,8 @@ import type { Clock } from '../clock.ts'
 import { effectSync } from '../effect.ts'
 import type { Home } from '../home.ts'
 import { describeError, Problem } from '../problem.ts'
+import { cgroupNameOf, openCgroups } from '../processes/cgroups.ts'
 import { allPids, sendSignal } from '../processes/tree.ts'
-import { openCgroups } from './cgroups.ts'
 import { placesOf, removeDirectory } from './directory.ts'
 import { type Edges, keepEdges } from './edges.ts'
 import { type Events, openEvents } from './events.ts'
@@ -62,7 +62,7 @@ export const createAgent = async ({ home, clock, listenFd, address, say, random 
   const logs = openLogs(logsDirectory, clock, say)
   const routes = openRoutes(join(home.agent, 'routes.json'))
   const traffic = openTraffic(join(home.agent, 'traffic.json'), () => randomBytes(8).toString('hex'))
-  const cgroups = openCgroups(cgroupName(home), clock, say)
+  const cgroups = openCgroups(cgroupNameOf(home.agent), clock, say)
   const instances = new Map<string, SupervisedInstance>()
   const edges = keepEdges({
     home,
@@ -172,7 +172,6 @@ export const createAgent = async ({ home, clock, listenFd, address, say, random 
 }
 
 /** Two homes on one machine may have instances of the same name. */
-const cgroupName = (home: Home): string => `headway-${home.agent.replace(/[^a-zA-Z0-9]+/g, '-').slice(-80)}`
 
 type Known = {
   readonly home: Home

@@ -27,7 +27,8 @@ const killedEverywhere = async (program: string, known: ReadonlySet<string>, dir
   const expected = await live(program, { HEADWAY_FAILPOINT_TRACE: trace })
   assert.match(expected, /nothing runs/)
   const passed = readFileSync(trace, 'utf8').trim().split('\n')
-  const marks = [...new Set(passed)].filter((mark) => mark.startsWith('agent.') && !known.has(mark))
+  const isOurs = (mark: string): boolean => /^(agent\.|processes\.cgroup-)/.test(mark)
+  const marks = [...new Set(passed)].filter((mark) => isOurs(mark) && !known.has(mark))
   const unequal: string[] = []
   const left = [...marks]
   const work = async (): Promise<void> => {

@@ -4,7 +4,6 @@ import type { Readable } from 'node:stream'
 import type { Clock } from '../../clock.ts'
 import { effect, effectSync } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
-import { confined } from '../../processes/confine.ts'
 import { sendSignal } from '../../processes/tree.ts'
 
 /** Every process of a job carries it, and its children inherit it: by it they are found again, even in sessions of their own. */
@@ -17,6 +16,14 @@ export type ProcessStart = {
   readonly user: RunAs | null
   /** What it reads; nothing by default. */
   readonly input?: Readable
+}
+
+/** A child of this process to be. */
+export type Spawn = ProcessStart & {
+  /** It reads this from descriptor 3, and nothing before `placed` has been told its id. */
+  readonly gate?: { readonly text: string; placed(pid: number): void }
+  /** Open files that it gets as descriptors 4, 5, … */
+  readonly descriptors?: readonly number[]
 }
 
 export type Ending = { readonly exitCode: number | null; readonly signal: NodeJS.Signals | null }
@@ -40,22 +47,37 @@ export type SpawnedProcess = Pick<RunningProcess, 'stdout' | 'stderr' | 'ended'>
 const outputGraceMs = 200
 
 /** Starts a program as the leader of a session of its own. Throws an Error that names the program when it cannot be started. */
-export const startProcess = async (start: ProcessStart, clock: Clock): Promise<SpawnedProcess> => {
-  const { argv, cwd } = confined(start, start.user)
+export const startProcess = async (start: Spawn, clock: Clock): Promise<SpawnedProcess> => {
+  const { argv, cwd, env, user, gate, descriptors = [] } = start
   const [program, ...rest] = argv
   const child = effectSync('build.start-step', () =>
     spawn(program, rest, {
       cwd,
-      env: { ...start.env },
-      stdio: [start.input ?? 'ignore', 'pipe', 'pipe'],
+      env: { ...env },
+      stdio: [start.input ?? 'ignore', 'pipe', 'pipe', ...(gate ? ['pipe' as const] : []), ...descriptors],
       detached: true,
-      ...(start.user ? { uid: start.user.uid, gid: start.user.gid } : {}),
+      ...(user ? { uid: user.uid, gid: user.gid } : {}),
     }),
   )
   const { pid } = child
   const { stdout, stderr } = child
   if (pid === undefined || stdout === null || stderr === null) throw await startFault(child, program)
-  return { pid, stdout, stderr, ended: endingOf(child, clock) }
+  const ended = endingOf(child, clock)
+  if (gate) openGate(child, pid, gate)
+  return { pid, stdout, stderr, ended }
+}
+
+const openGate = (child: ChildProcess, pid: number, { text, placed }: NonNullable<Spawn['gate']>): void => {
+  const pipe = child.stdio[3]
+  if (!pipe || !('write' in pipe)) throw new Error('the gate has no pipe')
+  pipe.on('error', () => undefined) // it has ended already
+  try {
+    placed(pid)
+    pipe.end(text, () => pipe.destroy())
+  } catch (error) {
+    pipe.destroy() // it ends without having begun
+    throw error
+  }
 }
 
 const startFault = (child: ChildProcess, program: string): Promise<Error> =>

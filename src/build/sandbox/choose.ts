@@ -1,8 +1,20 @@
+import { mkdtemp } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Clock } from '../../clock.ts'
+import { effect } from '../../effect.ts'
 import type { Home } from '../../home.ts'
+import { describeError, Problem } from '../../problem.ts'
+import { cgroupNameOf, openCgroups } from '../../processes/cgroups.ts'
 import type { JobUser } from '../jobs/processes.ts'
-import { openHostCell } from './host.ts'
-import type { CellOrder, Isolation, Sandbox } from './sandbox.ts'
+import { prepareWorkspace, removeWorkspace } from '../jobs/workspace.ts'
+import { bubblewrapConfinement, findBubblewrap } from './bubblewrap.ts'
+import { plainConfinement } from './confinement.ts'
+import { openDockerCell, sweepDocker } from './docker/cell.ts'
+import { type Engine, findEngine } from './docker/engine.ts'
+import { type CellTools, cellId, openHostCell } from './host.ts'
+import { defaultLimits, type JobLimits } from './limits.ts'
+import { createMeter } from './meter.ts'
+import type { Cell, CellOrder, Isolation, Sandbox } from './sandbox.ts'
 
 export type SandboxParts = {
   readonly home: Home
@@ -11,21 +23,117 @@ export type SandboxParts = {
   readonly user: JobUser | null
   /** What the administrator asked for; null: the best that works. */
   readonly wanted: Isolation | null
+  readonly limits?: JobLimits | null
+  /** Where Headway is reached from this machine. */
+  readonly serverUrl: () => string
+  /** Directories outside of the system's own that jobs read: tools. */
+  readonly readable: readonly string[]
+  /** The environment that says where a Docker Engine is. */
+  readonly environment?: NodeJS.ProcessEnv
   readonly report: (message: string) => void
 }
 
-/** Finds out by trying what can keep jobs apart on this machine. */
+type Opener = (order: CellOrder) => Promise<Cell>
+
+/**
+ * Finds out what can keep jobs apart on this machine by starting a program in each kind, the strongest first, until one holds. Rejects with
+ * a Problem when the administrator asked for one that does not.
+ */
 export const openSandbox = async (parts: SandboxParts): Promise<Sandbox> => {
-  const isolation: Isolation = parts.user ? 'unprivileged user' : 'none'
-  return {
-    isolation,
-    open: async (order: CellOrder) => {
-      if (isolation === 'none' && !order.isByAdministrator) throw new Error(notIsolated)
-      return openHostCell(order, isolation)
-    },
-    sweep: async () => undefined,
+  const { home, clock, user, wanted, report } = parts
+  const engine = await findEngine(parts.environment ?? process.env)
+  const cgroups = openCgroups(cgroupNameOf(home.workspaces), clock, report)
+  const limits = parts.limits ?? defaultLimits()
+  const tools: CellTools = { cgroups, meter: createMeter(clock, cgroups, report), limits }
+  const failures: string[] = []
+  const openers = openersFor(parts, tools, engine)
+  for (const [isolation, opener] of wanted === null ? openers : openers.filter(([one]) => one === wanted)) {
+    const fault = typeof opener === 'string' ? opener : isolation === 'none' ? null : await tryOut(opener, parts)
+    if (fault !== null || typeof opener === 'string') {
+      failures.push(`${isolation}: ${fault}`)
+      continue
+    }
+    return {
+      isolation,
+      note: failures.length === 0 ? null : failures.join('; '),
+      open: async (order) => {
+        if (order.container || order.services.length > 0) return openDockerCell(order, { ...parts, tools, engine, opener })
+        if (isolation === 'none' && !order.isByAdministrator) throw new Error(notIsolated)
+        return opener(order)
+      },
+      sweep: async () => {
+        for (const id of cgroups.ids()) await cgroups.remove(id)
+        if (engine) await sweepDocker(engine, home)
+      },
+    }
+  }
+  throw cannotIsolate(wanted, failures, user)
+}
+
+/** The kinds of isolation, the strongest first, each with what opens a cell of it or with what is missing for it. */
+const openersFor = (
+  { user, readable }: SandboxParts,
+  tools: CellTools,
+  engine: Engine | null,
+): readonly (readonly [Isolation, Opener | string])[] => {
+  const countsProcesses = tools.cgroups.enforced
+  const program = findBubblewrap()
+  const inBubblewrap: Opener = (order) => {
+    const placed = (pid: number): void => tools.cgroups.place(cellId(order), pid)
+    const { workspace, user: own } = order
+    const parts = { program: program ?? '', workspace, user: own, limits: tools.limits, countsProcesses, readable, placed }
+    return openHostCell(order, 'bubblewrap', bubblewrapConfinement(parts), tools)
+  }
+  const plain =
+    (isolation: Isolation): Opener =>
+    (order) =>
+      openHostCell(order, isolation, plainConfinement(tools.limits, countsProcesses), tools)
+  return [
+    ['bubblewrap', program ? inBubblewrap : 'it is not installed (apt-get install bubblewrap)'],
+    ['unprivileged user', user ? plain('unprivileged user') : 'Headway is not root and cannot change users'],
+    ['none', plain('none')],
+  ]
+}
+
+const proof = 'kept apart'
+
+/** Starts one program in a cell, which also must not see Headway's own files; says what went wrong. */
+const tryOut = async (opener: Opener, { home, clock, user }: SandboxParts): Promise<string | null> => {
+  const root = await effect('build.make-trial-directory', () => mkdtemp(join(home.workspaces, '.trial-')))
+  const said: string[] = []
+  try {
+    const workspace = await prepareWorkspace(join(root, 'job'), 'trial', user)
+    const cancel = AbortSignal.timeout(20_000)
+    const marker = `trial-${process.pid}/`
+    const order = { run: 'trial', key: String(process.pid), isByAdministrator: true, workspace, user, marker, clock }
+    await using cell = await opener({ ...order, container: null, services: [], say: () => undefined, cancel })
+    const script = `if cat "$0" >/dev/null 2>&1; then echo "it can read $0"; exit 1; fi; : >"$HOME/written" && echo ${proof}`
+    const program = await cell.start({
+      argv: ['/bin/sh', '-c', script, home.database],
+      cwd: workspace.work,
+      env: { PATH: '/usr/bin:/bin', HOME: workspace.home },
+      marker,
+    })
+    for (const stream of [program.stdout, program.stderr])
+      stream.on('data', (chunk: Buffer) => said.push(chunk.toString().slice(0, 1000)))
+    cancel.addEventListener('abort', () => void program.end())
+    await program.ended
+    const text = said.join('').trim()
+    return text === proof ? null : `a trial failed: ${text || 'it ended without a word'}`
+  } catch (error) {
+    return `a trial failed: ${describeError(error)}`
+  } finally {
+    await removeWorkspace(root).catch(() => undefined)
   }
 }
 
 const notIsolated =
-  'nothing on this machine keeps jobs apart, so only jobs that an administrator caused run here; install bubblewrap (apt-get install bubblewrap) or a Docker Engine, or run Headway as root'
+  'nothing on this machine keeps jobs apart, so only jobs that an administrator caused run here; install bubblewrap (apt-get install bubblewrap), or start Headway as root, which gives each job a user of its own'
+
+const cannotIsolate = (wanted: Isolation | null, failures: readonly string[], user: JobUser | null): Problem =>
+  new Problem({
+    kind: 'isolation-impossible',
+    status: 503,
+    detail: `jobs cannot be isolated by ${wanted ?? 'anything'} here: ${failures.join('; ') || 'it was not found'}`,
+    next: `headway up without --isolation takes the best that works${user ? '' : '; started as root, Headway gives each job a user of its own'}`,
+  })

@@ -1,30 +1,78 @@
-import { endFamily, markerVariable, type ProcessFamily, signalGroup, startProcess } from '../jobs/processes.ts'
+import type { Cgroups } from '../../processes/cgroups.ts'
+import { type Ending, endFamily, markerVariable, type ProcessFamily, startProcess } from '../jobs/processes.ts'
+import type { Confinement } from './confinement.ts'
+import { describeSize, type JobLimits, jobCpuWeight } from './limits.ts'
+import type { Meter } from './meter.ts'
 import type { Cell, CellOrder, Isolation } from './sandbox.ts'
 
-/** A cell of nothing but the job's own user, or not even that: its programs are this machine's processes like others. */
-export const openHostCell = async (order: CellOrder, isolation: Isolation): Promise<Cell> => {
+/** What the cells of this machine have in common. */
+export type CellTools = { readonly cgroups: Cgroups; readonly meter: Meter; readonly limits: JobLimits }
+
+/** The name of a job's control group. */
+export const cellId = ({ run, key }: Pick<CellOrder, 'run' | 'key'>): string => `${run}.${key}`
+
+/** A cell whose programs are processes of this machine, kept apart by a confinement and held to the limits. */
+export const openHostCell = async (
+  order: CellOrder,
+  isolation: Isolation,
+  confinement: Confinement,
+  { cgroups, meter, limits }: CellTools,
+): Promise<Cell> => {
   const { workspace, user, marker, clock } = order
+  const id = cellId(order)
   const sessions = new Set<number>()
-  const all: ProcessFamily = { marker, directory: workspace.root, sessions, user }
-  const end = async (family: ProcessFamily): Promise<void> => {
+  const family: ProcessFamily = { marker, directory: workspace.root, sessions, user }
+  const over = new AbortController()
+  const endAll = async (): Promise<void> => {
     await endFamily(family, clock)
+    await confinement.end()
   }
+  const overLimit = (reason: Error): void => {
+    if (over.signal.aborted) return
+    over.abort(reason)
+    if (cgroups.enforced) cgroups.prepare(id, { ...limits, processes: 1 }) // so that a fork bomb comes to its end
+    endAll().catch(() => undefined) // the end of the job waits for the same
+  }
+  const told = (ending: Ending): Ending => {
+    if (isFileTooLarge(ending)) overLimit(new Error(`the job was ended: ${fileTooLarge(limits)}`))
+    return ending
+  }
+
+  cgroups.prepare(id, { ...limits, cpuWeight: jobCpuWeight })
+  const watching = await meter.watch({ id, family, directory: workspace.root, limits, onOver: overLimit })
   return {
     isolation,
     user,
     path: null,
+    serverUrl: null,
     hasHostTools: true,
     contexts: { container: {}, services: {} },
-    over: new AbortController().signal,
+    over: over.signal,
     start: async (start) => {
+      over.signal.throwIfAborted()
       const env = { ...start.env, [markerVariable]: start.marker }
-      const { pid, ...process } = await startProcess({ ...start, env, user }, clock)
+      const spawn = await confinement.spawn({ ...start, env, user }, (pid) => cgroups.place(id, pid))
+      const { pid, ended, ...process } = await startProcess(spawn, clock)
       sessions.add(pid)
       const stepUser = user && { ...user, isExclusive: false }
-      const family = { marker: start.marker, directory: null, sessions: new Set([pid]), user: stepUser }
-      return { ...process, signal: (name) => signalGroup(pid, name), end: () => end(family) }
+      const own = { marker: start.marker, directory: null, sessions: new Set([pid]), user: stepUser }
+      return {
+        ...process,
+        ended: ended.then(told),
+        signal: (name) => confinement.signal(pid, name),
+        end: async () => void (await endFamily(own, clock)),
+      }
     },
-    endAll: () => end(all),
-    [Symbol.asyncDispose]: () => end(all),
+    endAll,
+    [Symbol.asyncDispose]: async () => {
+      watching.stop()
+      await endAll()
+      await cgroups.remove(id)
+    },
   }
 }
+
+/** SIGXFSZ, or what a shell makes of it. */
+const isFileTooLarge = ({ exitCode, signal }: Ending): boolean => signal === 'SIGXFSZ' || exitCode === 128 + 25
+const fileTooLarge = ({ diskBytes }: JobLimits): string =>
+  `a file grew larger than ${describeSize(diskBytes ?? 0)}, which is all that a job may have on the disk`

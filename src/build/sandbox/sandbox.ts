@@ -15,6 +15,8 @@ export type Sandbox = {
    * Error that says what is missing and what to do, having undone all that it did.
    */
   open(order: CellOrder): Promise<Cell>
+  /** What is to be told of it to people: what is missing for more. */
+  readonly note: string | null
   /** Removes what the jobs of an earlier process of this Headway left behind it: containers, networks, control groups. */
   sweep(): Promise<void>
 }
@@ -46,6 +48,8 @@ export type Cell = AsyncDisposable & {
   readonly user: JobUser | null
   /** The PATH to begin with, where it is not this machine's: a container's. */
   readonly path: readonly string[] | null
+  /** Where Headway is reached from within it, where that is not as from this machine. */
+  readonly serverUrl: string | null
   /** Whether programs of this machine (the tools of `actions/setup-*`, its Node.js) can be run in it. */
   readonly hasHostTools: boolean
   /** The `job.container` and `job.services` contexts. */

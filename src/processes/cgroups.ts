@@ -3,21 +3,32 @@ import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { effectSync } from '../effect.ts'
 import { describeError } from '../problem.ts'
-import { sendSignal } from '../processes/tree.ts'
-import type { InstanceSpec } from './protocol.ts'
-import type { Say } from './say.ts'
+import { sendSignal } from './tree.ts'
 
-type Limits = InstanceSpec['limits']
+type Say = (message: string) => void
 
-/** Limits of instances by the kernel's control groups; where they cannot be written, nothing is limited and the log says so. */
+/** Null: no limit. */
+export type CgroupLimits = {
+  readonly memoryBytes: number | null
+  /** Cores, as a share of their time. */
+  readonly cpus: number | null
+  /** Threads count as well: the kernel counts tasks. */
+  readonly processes: number | null
+  /** Its share of a busy machine against the other groups', who have 100. */
+  readonly cpuWeight?: number
+}
+
+/** Limits of instances and jobs by the kernel's control groups; where they cannot be written, nothing is limited and the log says so. */
 export type Cgroups = {
   readonly enforced: boolean
   /** Makes the groups of an instance, or sets their limits again. */
-  prepare(id: string, limits: Limits): void
+  prepare(id: string, limits: CgroupLimits): void
   place(id: string, pid: number): void
   members(id: string): number[]
   /** How often the kernel has killed a process of it for want of memory. */
   outOfMemoryKills(id: string): number
+  /** How often the kernel has refused it a process for want of room under its limit. */
+  refusedForks(id: string): number
   /** What its processes hold, without caches; null when not known. */
   memoryBytes(id: string): number | null
   /** Kills whoever is left in it and removes it. */
@@ -32,7 +43,7 @@ export type Cgroups = {
 type Version = {
   /** The directories of a group's name, one in each tree. */
   readonly trees: readonly string[]
-  readonly settings: (limits: Limits) => readonly (readonly [file: string, value: string])[]
+  readonly settings: (limits: CgroupLimits) => readonly (readonly [file: string, value: string])[]
   readonly kills: readonly [tree: string, file: string]
   readonly memory: readonly [tree: string, key: string]
 }
@@ -49,14 +60,14 @@ export const openCgroups = (name: string, clock: Clock, say: Say, root = '/sys/f
     enforced: version !== null,
     prepare: (id, limits) => {
       if (!version) return
-      effectSync('agent.cgroup-make', () => {
+      effectSync('processes.cgroup-make', () => {
         for (const path of paths(id)) mkdirSync(path, { recursive: true })
       })
       for (const [file, value] of version.settings(limits)) {
         const target = version.trees.map((tree) => join(tree, id, file)).find((path) => existsSync(path))
         if (target === undefined) continue // a kernel without it, such as one without swap accounting
         try {
-          effectSync('agent.cgroup-limit', () => writeFileSync(target, value))
+          effectSync('processes.cgroup-limit', () => writeFileSync(target, value))
         } catch (error) {
           say(`${id}: the limit ${file} = ${value} is not enforced: ${describeError(error)}`)
         }
@@ -64,13 +75,17 @@ export const openCgroups = (name: string, clock: Clock, say: Say, root = '/sys/f
     },
     place: (id, pid) => {
       for (const path of paths(id))
-        effectSync('agent.cgroup-place', () => writeFileSync(join(path, 'cgroup.procs'), String(pid)))
+        effectSync('processes.cgroup-place', () => writeFileSync(join(path, 'cgroup.procs'), String(pid)))
     },
     members,
     outOfMemoryKills: (id) => {
       if (!version) return 0
       const [tree, file] = version.kills
       return Number(keyIn(join(tree, id, file), 'oom_kill') ?? 0)
+    },
+    refusedForks: (id) => {
+      const files = paths(id).map((path) => join(path, 'pids.events'))
+      return Math.max(0, ...files.map((file) => keyIn(file, 'max') ?? 0))
     },
     memoryBytes: (id) => {
       if (!version) return null
@@ -80,7 +95,7 @@ export const openCgroups = (name: string, clock: Clock, say: Say, root = '/sys/f
     remove: async (id) => {
       for (let round = 0; round < 200; round += 1) {
         const left = members(id)
-        for (const pid of left) effectSync('agent.cgroup-kill', () => sendSignal(pid, 'SIGKILL'))
+        for (const pid of left) effectSync('processes.cgroup-kill', () => sendSignal(pid, 'SIGKILL'))
         const present = paths(id).filter((path) => existsSync(path))
         if (present.length === 0) return
         present.forEach(tryRemove)
@@ -92,6 +107,9 @@ export const openCgroups = (name: string, clock: Clock, say: Say, root = '/sys/f
     close: () => version?.trees.forEach(tryRemove),
   }
 }
+
+/** The name of a directory's own part of the trees. */
+export const cgroupNameOf = (directory: string): string => `headway-${directory.replace(/[^a-zA-Z0-9]+/g, '-').slice(-80)}`
 
 const findVersion = (root: string, name: string, say: Say): Version | null => {
   try {
@@ -108,15 +126,16 @@ const versionOne = (root: string, name: string): Version => {
   const trees = ['memory', 'cpu', 'pids']
     .filter((one) => existsSync(join(root, one)))
     .map((one) => join(root, one, name))
-  effectSync('agent.cgroup-root', () => {
+  effectSync('processes.cgroup-root', () => {
     for (const tree of trees) mkdirSync(tree, { recursive: true })
   })
   const memory = join(root, 'memory', name)
   return {
     trees,
-    settings: ({ memoryBytes, cpus, processes }) => [
+    settings: ({ memoryBytes, cpus, processes, cpuWeight = 100 }) => [
       ['memory.limit_in_bytes', String(memoryBytes ?? -1)],
       ['memory.memsw.limit_in_bytes', String(memoryBytes ?? -1)], // else swap would take what is beyond
+      ['cpu.shares', String(Math.max(2, Math.round(cpuWeight * 10.24)))],
       ['cpu.cfs_period_us', String(periodMicroseconds)],
       ['cpu.cfs_quota_us', String(cpus === null ? -1 : quotaOf(cpus))],
       ['pids.max', String(processes ?? 'max')],
@@ -128,16 +147,17 @@ const versionOne = (root: string, name: string): Version => {
 
 const versionTwo = (root: string, name: string): Version => {
   const tree = join(root, name)
-  effectSync('agent.cgroup-tree', () => {
+  effectSync('processes.cgroup-tree', () => {
     writeFileSync(join(root, 'cgroup.subtree_control'), '+memory +cpu +pids')
     mkdirSync(tree, { recursive: true })
     writeFileSync(join(tree, 'cgroup.subtree_control'), '+memory +cpu +pids')
   })
   return {
     trees: [tree],
-    settings: ({ memoryBytes, cpus, processes }) => [
+    settings: ({ memoryBytes, cpus, processes, cpuWeight = 100 }) => [
       ['memory.max', String(memoryBytes ?? 'max')],
       ['memory.swap.max', memoryBytes === null ? 'max' : '0'],
+      ['cpu.weight', String(cpuWeight)],
       ['cpu.max', `${cpus === null ? 'max' : quotaOf(cpus)} ${periodMicroseconds}`],
       ['pids.max', String(processes ?? 'max')],
     ],
@@ -163,7 +183,7 @@ const directoriesIn = (path: string): string[] =>
 
 const tryRemove = (path: string): void => {
   try {
-    effectSync('agent.cgroup-remove', () => rmdirSync(path))
+    effectSync('processes.cgroup-remove', () => rmdirSync(path))
   } catch {
     // its processes are still ending, or it is gone
   }

@@ -1,0 +1,42 @@
+import { existsSync } from 'node:fs'
+import { isRoot } from '../../home.ts'
+import { withoutNewPrivileges } from '../../processes/confine.ts'
+import { type ProcessStart, type Spawn, signalGroup } from '../jobs/processes.ts'
+import type { JobLimits } from './limits.ts'
+
+/** How a job's programs are kept to themselves, as processes of this machine. */
+export type Confinement = {
+  /** What is really started in place of a program, once `placed` has put its process where it belongs. */
+  spawn(start: ProcessStart, placed: (pid: number) => void): Promise<Spawn>
+  signal(pid: number, name: NodeJS.Signals): void
+  /** Ends what it keeps running of its own; the next program begins anew. */
+  end(): Promise<void>
+}
+
+/**
+ * No more than the job's own user, or, where Headway is no root, its own: a shell of that user waits for a word, so that it is in its
+ * control group before anything of the job's is run, enters the directory, in which a link of the job's may be, and becomes the program.
+ */
+export const plainConfinement = (limits: JobLimits, countsProcesses: boolean): Confinement => ({
+  spawn: async (start, placed) => {
+    const { argv, cwd, user } = start
+    const harden = user && isRoot() ? [...withoutNewPrivileges, ...(countsProcesses ? [] : processLimit(limits))] : []
+    const script = `read -r go <&3 || exit 125; exec 3<&-; ${ulimits(limits)}${user ? 'umask 027; ' : ''}cd -P -- "$0" && unset OLDPWD && exec "$@"`
+    return {
+      ...start,
+      argv: ['/bin/sh', '-c', script, cwd, ...harden, ...argv],
+      cwd: '/',
+      gate: { text: 'go\n', placed },
+    }
+  },
+  signal: (pid, name) => signalGroup(pid, name),
+  end: async () => undefined,
+})
+
+/** No core dumps in the workspace; and no single file, made at one stroke, larger than all that the job may have on the disk. */
+export const ulimits = ({ diskBytes }: JobLimits): string =>
+  `ulimit -c 0; ${diskBytes === null ? '' : `ulimit -f ${Math.ceil(diskBytes / 512)}; `}`
+
+/** Put before a program: a limit that counts the processes of its user, for where no control group counts a job's. */
+export const processLimit = ({ processes }: JobLimits): readonly string[] =>
+  processes === null || !existsSync('/usr/bin/prlimit') ? [] : ['/usr/bin/prlimit', `--nproc=${processes}`, '--']

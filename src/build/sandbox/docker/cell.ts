@@ -1,0 +1,219 @@
+import { chmodSync, chownSync } from 'node:fs'
+import { createServer, type Server, type Socket, connect } from 'node:net'
+import { join } from 'node:path'
+import { z } from '@hono/zod-openapi'
+import { effectSync } from '../../../effect.ts'
+import { type Home, isRoot } from '../../../home.ts'
+import type { JobUser } from '../../jobs/processes.ts'
+import type { Json } from '../../workflow/expression.ts'
+import { type CellTools, cellId } from '../host.ts'
+import { describeSize, jobCpuWeight } from '../limits.ts'
+import type { Cell, CellOrder, ContainerWish } from '../sandbox.ts'
+import { homeLabel, inspect, labelsOf, makeNetwork, makeVolumes, removeLabelled, startContainer } from './containers.ts'
+import { at, type Engine, jsonLines } from './engine.ts'
+import { type ExecEnds, killAll, outputOf, runQuietly, startExec } from './exec.ts'
+import { ensureImage } from './images.ts'
+import { startServices } from './services.ts'
+
+export type DockerParts = {
+  readonly home: Home
+  readonly tools: CellTools
+  readonly engine: Engine
+  /** Where Headway is reached from this machine. */
+  readonly serverUrl: () => string
+  /** Opens a cell for a job that has services but no container. */
+  readonly opener: (order: CellOrder) => Promise<Cell>
+}
+
+/** The cell of a job that names a container of its own or services. */
+export const openDockerCell = async (order: CellOrder, parts: DockerParts): Promise<Cell> => {
+  const { home, engine } = parts
+  if (order.workspace.root.includes(':')) throw new Error(`${order.workspace.root} has a colon, which Docker cannot mount`)
+  const labels = labelsOf(home, order)
+  await using taken = new AsyncDisposableStack()
+  await removeLabelled(engine, labels) // what an interrupted attempt has left
+  taken.defer(() => removeLabelled(engine, labels))
+  const network = await makeNetwork(engine, labels)
+  const wishes = [...(order.container ? [order.container] : []), ...order.services]
+  await makeVolumes(engine, wishes, labels)
+  const services = await startServices(order, parts, { labels, network: network.name, stack: taken })
+  const cell = order.container
+    ? await openContainer(order, order.container, parts, { labels, network, stack: taken })
+    : taken.adopt(await parts.opener(order), (one) => one[Symbol.asyncDispose]())
+  const contexts = { container: { ...asObject(cell.contexts.container), network: network.name }, services }
+  const held = taken.move()
+  return { ...cell, contexts, [Symbol.asyncDispose]: () => held.disposeAsync() }
+}
+
+const asObject = (value: Json): Record<string, Json> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
+
+/** Removes whatever jobs of this home have left on an engine. */
+export const sweepDocker = (engine: Engine, home: Home): Promise<void> => removeLabelled(engine, { [homeLabel]: home.root })
+
+type Held = {
+  readonly labels: Readonly<Record<string, string>>
+  readonly network: { readonly name: string; readonly gateway: string | null }
+  readonly stack: AsyncDisposableStack
+}
+
+/** By this name Headway is reached from a container. Clients of GitHub's services insist on a name that ends in `.localhost`. */
+const hostName = 'headway.localhost'
+
+/** The first process: it waits, and takes the children that others have left. */
+const idle = { entrypoint: ['/bin/sh'], args: ['-c', 'while :; do sleep 86400 & wait; done'] }
+
+const openContainer = async (
+  order: CellOrder,
+  wish: ContainerWish,
+  { engine, tools, serverUrl }: DockerParts,
+  { labels, network, stack }: Held,
+): Promise<Cell> => {
+  const { workspace, clock, say } = order
+  const { limits, meter } = tools
+  await ensureImage(engine, wish, say, order.cancel)
+  // The container's root can make set-user-id files of the machine's root: nobody else may come near them.
+  effectSync('build.close-workspace', () => chmodSync(workspace.root, 0o700))
+  const relay = network.gateway === null ? null : stack.use(await openRelay(network.gateway, serverUrl()))
+  const id = await startContainer(
+    engine,
+    { ...wish, env: { ...wish.env, CI: 'true', GITHUB_ACTIONS: 'true', HOME: workspace.home } },
+    {
+      ...{ labels, network: network.name, alias: null, command: idle, workingDir: workspace.work },
+      binds: ['work', 'home', 'temp', 'files'].map((name) => join(workspace.root, name)).map((path) => `${path}:${path}`),
+      extraHosts: network.gateway === null ? [] : [`${hostName}:${network.gateway}`, `host.docker.internal:${network.gateway}`],
+      ...{ memoryBytes: limits.memoryBytes, cpus: limits.cpus, processes: limits.processes },
+      shares: Math.round(jobCpuWeight * 10.24),
+    },
+  )
+  // An ordinary user could not remove what the container's root has made.
+  if (!isRoot())
+    stack.defer(() => runQuietly(engine, id, ['/bin/sh', '-c', giveBack, String(process.getuid?.()), workspace.root]))
+  const { Config } = await inspect(engine, id)
+  const path = (Config.Env ?? []).find((one) => one.startsWith('PATH='))?.slice('PATH='.length)
+  const user = await takeUser(engine, id, order)
+  const over = new AbortController()
+  const overLimit = (reason: Error): void => {
+    if (over.signal.aborted) return
+    over.abort(reason)
+    killAll(engine, id).catch(() => undefined) // the end of the job removes the container
+  }
+  const events = stack.use(await followEvents(engine, id, () => overLimit(new Error(`the job was ended: more than ${describeSize(limits.memoryBytes ?? 0)} of memory`))))
+  const watching = await meter.watch({
+    ...{ id: cellId(order), directory: workspace.root, limits, onOver: overLimit },
+    family: { marker: order.marker, directory: null, sessions: new Set(), user: order.user },
+    elsewhereBytes: () => writtenBytes(engine, id),
+    processes: () => processesIn(engine, id),
+  })
+  stack.defer(() => watching.stop())
+  return {
+    isolation: 'docker',
+    user,
+    path: (path ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin').split(':'),
+    serverUrl: relay?.url ?? null,
+    hasHostTools: false,
+    contexts: { container: { id }, services: {} },
+    over: over.signal,
+    start: async (start) => {
+      over.signal.throwIfAborted()
+      return startExec(engine, id, start, events, clock)
+    },
+    endAll: () => killAll(engine, id),
+    [Symbol.asyncDispose]: async () => undefined, // the stack has it all
+  }
+}
+
+const giveBack = 'chown -R "$0" "$1"/work "$1"/home "$1"/temp "$1"/files; true'
+
+/**
+ * The user that the image runs as, whose the job's directories become: GitHub's own runner leaves them to another, and asks for images
+ * whose user is root.
+ */
+const takeUser = async (engine: Engine, id: string, { workspace, user }: CellOrder): Promise<JobUser | null> => {
+  const said = await outputOf(engine, id, ['/bin/sh', '-c', 'id -u; id -g'])
+  const [uid = Number.NaN, gid = Number.NaN] = said.trim().split('\n').map(Number)
+  if (!Number.isInteger(uid) || !Number.isInteger(gid))
+    throw new Error('the image has no /bin/sh and id, without which no step can run in it')
+  if (!isRoot()) {
+    if (uid !== 0 && uid !== process.getuid?.())
+      throw new Error(`the image runs as user ${uid}, who cannot write the job's directories; add options: --user root`)
+    return user
+  }
+  effectSync('build.give-workspace', () => {
+    for (const directory of [workspace.work, workspace.home, workspace.temp]) chownSync(directory, uid, gid)
+  })
+  return { uid, gid, isExclusive: false }
+}
+
+const Event = z.object({ Action: z.string(), Actor: z.object({ Attributes: z.record(z.string(), z.string()).optional() }) })
+
+/** Follows what the engine tells of a container: programs that ended, memory that ran out. */
+const followEvents = async (
+  engine: Engine,
+  id: string,
+  onOutOfMemory: () => void,
+): Promise<ExecEnds & Disposable> => {
+  const stop = new AbortController()
+  const filters = encodeURIComponent(JSON.stringify({ container: [id], event: ['exec_die', 'oom'] }))
+  const response = await engine.open({ method: 'GET', path: `/events?filters=${filters}`, signal: stop.signal })
+  const waiting = new Map<string, () => void>()
+  const ended = new Set<string>()
+  const read = async (): Promise<void> => {
+    for await (const { Action, Actor } of jsonLines(response, Event)) {
+      if (Action === 'oom') onOutOfMemory()
+      const exec = Actor.Attributes?.execID
+      if (!Action.startsWith('exec_die') || exec === undefined) continue
+      ended.add(exec)
+      waiting.get(exec)?.()
+    }
+  }
+  // Without the engine's word the end of the output is waited for.
+  read().catch(() => undefined)
+  return {
+    wait: (exec) => (ended.has(exec) ? Promise.resolve() : new Promise((resolve) => waiting.set(exec, resolve))),
+    [Symbol.dispose]: () => stop.abort(),
+  }
+}
+
+const Size = z.object({ SizeRw: z.number().optional() })
+const writtenBytes = async (engine: Engine, id: string): Promise<number> =>
+  (await engine.ask({ method: 'GET', path: at`/containers/${id}/json?size=true` }, Size).catch(() => null))?.SizeRw ?? 0
+
+const Stats = z.object({ pids_stats: z.object({ current: z.number().optional() }).optional() })
+const processesIn = async (engine: Engine, id: string): Promise<number> => {
+  const path = at`/containers/${id}/stats?stream=false&one-shot=true`
+  return (await engine.ask({ method: 'GET', path }, Stats).catch(() => null))?.pids_stats?.current ?? 0
+}
+
+/**
+ * Headway listens on this machine's loopback only: a port on the job's own network leads there, so that a container reaches it by the
+ * name that it has been given, and nobody outside of this machine does.
+ */
+const openRelay = async (address: string, target: string): Promise<AsyncDisposable & { readonly url: string }> => {
+  const { protocol, hostname, port } = new URL(target)
+  const sockets = new Set<Socket>()
+  const server: Server = createServer((inside) => {
+    const outside = connect(Number(port || (protocol === 'https:' ? 443 : 80)), hostname)
+    for (const [socket, other] of [[inside, outside], [outside, inside]] as const) {
+      sockets.add(socket)
+      socket.pipe(other)
+      socket.on('error', () => other.destroy())
+      socket.on('close', () => {
+        sockets.delete(socket)
+        other.destroy()
+      })
+    }
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(0, address, resolve)
+  })
+  const bound = server.address()
+  return {
+    url: `${protocol}//${hostName}:${typeof bound === 'object' ? bound?.port : ''}`,
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
