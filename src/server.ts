@@ -11,6 +11,7 @@ import { listen } from './api/listen.ts'
 import { certificateFor, refusePlainOutside, type TlsChoice } from './api/tls.ts'
 import { buildFacts } from './build/facts.ts'
 import { resultsMigrations, resultsView } from './build/results/views.ts'
+import { parseIsolation, parseJobLimits } from './build/index.ts'
 import { buildView } from './build/views.ts'
 import { type Clock, type Ids, systemClock, systemIds } from './clock.ts'
 import { codeFacts } from './code/facts.ts'
@@ -53,6 +54,10 @@ export type ServerOptions = {
   readonly tls?: TlsChoice
   /** Listen on more than loopback without TLS, because something in front encrypts. */
   readonly isInsecureAllowed?: boolean
+  /** How the pipeline's jobs are kept apart (`bubblewrap`, `docker`, `user`, `none`); the best that works where nothing is said. */
+  readonly isolation?: string
+  /** What one job may take, as `memory=2GiB,processes=1024`. */
+  readonly jobLimits?: string
   readonly clock?: Clock
   readonly ids?: Ids
 }
@@ -95,6 +100,10 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
   const clock = options.clock ?? systemClock
   const ids = options.ids ?? systemIds(clock)
   refusePlainOutside(host, tls, options.isInsecureAllowed === true)
+  const jobs = {
+    isolation: options.isolation === undefined ? null : parseIsolation(options.isolation),
+    jobLimits: options.jobLimits === undefined ? null : parseJobLimits(options.jobLimits),
+  }
   await using taken = new AsyncDisposableStack() // undone from the last to the first when starting fails
   prepareHome(home)
   const lock = taken.adopt(takeLock(home), (one) => one.release())
@@ -118,7 +127,7 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
   const runtime = await connecting
   const { edge } = await runtime.health()
 
-  const grounds = { home, store, ledger, views, runtime, clock, ids, log, serverUrl: url, edgePort: edge.port }
+  const grounds = { home, store, ledger, views, runtime, clock, ids, log, serverUrl: url, edgePort: edge.port, ...jobs }
   const stages = createStages(grounds)
   let ready = false
   const api = createApi({

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { createAccess } from './access/index.ts'
 import { accessRoutes } from './access/routes.ts'
-import type { Isolation } from './build/index.ts'
 import { createBuild, networkVariables, type ResultsLimits } from './build/index.ts'
 import { resultsRoutes } from './build/results/routes.ts'
 import { buildRoutes } from './build/routes.ts'
 import type { Clock, Ids } from './clock.ts'
+import type { Isolation, JobLimits } from './build/index.ts'
 import { createCode } from './code/index.ts'
 import { codeRoutes } from './code/routes.ts'
 import { createDeploy, environments, platformProject } from './deploy/index.ts'
@@ -40,6 +40,8 @@ export type Grounds = {
   readonly edgePort: number
   /** How the pipeline's jobs are kept apart; the best that works here where nothing is said. */
   readonly isolation?: Isolation | null
+  /** What one job may take; a share of the machine where nothing is said. */
+  readonly jobLimits?: JobLimits | null
 }
 
 /** All stages, wired by hand: each gets what it needs of the others as functions. */
@@ -68,7 +70,6 @@ export const createStages = (grounds: Grounds) => {
     },
     serverUrl: () => grounds.serverUrl,
     isAdministrator: async (actor) => (await access.roleOf(actor)) === 'administrator',
-    isolation: grounds.isolation ?? null,
     seal: access.seal,
     ...publicUrl(),
     resultsLimits: resultsLimits(),

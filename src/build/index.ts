@@ -26,9 +26,11 @@ import { type LazyResults, lazyResults } from './results/index.ts'
 import type { ResultsLimits } from './results/uploads.ts'
 import { resultsView } from './results/views.ts'
 import { decide, evolve, type RunState } from './run.ts'
+import type { SandboxParts } from './sandbox/choose.ts'
+import type { JobLimits } from './sandbox/limits.ts'
 import type { Isolation, Sandbox } from './sandbox/sandbox.ts'
 import { createSlots } from './slots.ts'
-import { createToolchain, type Toolchain } from './toolchain.ts'
+import { createToolchain, type Toolchain, toolFolders } from './toolchain.ts'
 import { jobUsers } from './users.ts'
 import { type BuildTables, buildView, generated } from './views.ts'
 
@@ -40,7 +42,8 @@ export type { LogLine } from './logs.ts'
 export { networkVariables } from './network.ts'
 export type { ResultsLimits } from './results/uploads.ts'
 export { resultsMigrations, resultsView } from './results/views.ts'
-export { type Isolation, isolations } from './sandbox/sandbox.ts'
+export { type JobLimits, parseJobLimits } from './sandbox/limits.ts'
+export { type Isolation, parseIsolation } from './sandbox/sandbox.ts'
 export {
   createToolchain,
   describeMissing,
@@ -76,6 +79,8 @@ export type BuildParts = {
   readonly isAdministrator: (actor: string) => Promise<boolean>
   /** How jobs are kept apart; default: the best that works here. */
   readonly isolation?: Isolation | null
+  /** What one job may take; default: a share of the machine. */
+  readonly jobLimits?: JobLimits | null
   /** Default: a user for each job that runs at the same time; see `jobUsers`. */
   readonly userFor?: (slot: number) => JobUser | null
 }
@@ -267,12 +272,17 @@ export const createBuild = (parts: BuildParts): Build => {
     await conductRun(state, source, readCommit(gitDirectory, commit), tools, signals)
   }
 
+  const sandboxParts: SandboxParts = {
+    ...{ home, clock, user: userFor(0), report, serverUrl: parts.serverUrl },
+    wanted: parts.isolation ?? null,
+    limits: parts.jobLimits ?? null,
+    readable: toolFolders(toolsDirectory),
+  }
+
   /** Tried out once, with the first job. */
   const openedSandbox = (): Promise<Sandbox> => {
     sandbox ??= import('./engine.ts')
-      .then(({ openSandbox }) =>
-        openSandbox({ home, clock, user: userFor(0), wanted: parts.isolation ?? null, report }),
-      )
+      .then(({ openSandbox }) => openSandbox(sandboxParts))
       .catch((error: unknown) => {
         sandbox = null
         throw error
@@ -323,7 +333,10 @@ export const createBuild = (parts: BuildParts): Build => {
       await mkdir(toolsDirectory, { recursive: true, mode: 0o755 })
       await mkdir(dependenciesDirectory, { recursive: true, mode: 0o711 })
       await sweepDependencyCache(dependenciesDirectory)
-      for (const run of await readdir(home.workspaces).catch(() => [])) await endLeftovers(run)
+      const interrupted = await readdir(home.workspaces).catch(() => [])
+      for (const run of interrupted) await endLeftovers(run)
+      if (parts.isolation) await openedSandbox() // asked for by name: without it nothing starts
+      if (interrupted.length > 0) await (await openedSandbox()).sweep()
       stopFollowing = ledger.onAppend(() => looker.look())
       await looker.look()
       const tell = (error: unknown): void => report(`tidying artifacts and caches: ${describeError(error)}`)

@@ -12,7 +12,7 @@ import {
   symlinkSync,
 } from 'node:fs'
 import { copyFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { effect } from '../effect.ts'
 import type { RunAs } from '../processes/command.ts'
@@ -97,6 +97,19 @@ export const createToolchain = (toolsDirectory: string): Toolchain => {
     },
     hasBash: async () => standardPath.some((folder) => existsSync(join(folder, 'bash'))),
   }
+}
+
+/**
+ * The folders outside of the system's own (/usr, /opt) in which tools are installed, as far as a job may read them: what holds a `bin`
+ * with a program, never a home directory or what is above one.
+ */
+export const toolFolders = (toolsDirectory: string): readonly string[] => {
+  const home = process.env.HOME ?? '/nonexistent'
+  const folders = ['node', 'python3', 'go'].flatMap((program) => candidates(program, toolsDirectory)).map((folder) => {
+    const above = dirname(folder)
+    return basename(folder) === 'bin' && !`${home}/`.startsWith(`${above}/`) && above !== '/' ? above : folder
+  })
+  return [...new Set([toolsDirectory, ...folders])].filter((folder) => !/^\/(usr|opt|bin|sbin)(\/|$)/.test(folder))
 }
 
 /** Folders that may hold the program, those on the PATH first. */

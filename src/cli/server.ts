@@ -15,6 +15,8 @@ type UpOptions = {
   readonly tlsKey?: string
   readonly tls?: string
   readonly insecure?: boolean
+  readonly isolation?: string
+  readonly jobLimits?: string
 }
 
 /** Starting and stopping. */
@@ -30,6 +32,8 @@ export const serverCommands = (program: Command): void => {
     .option('--tls-cert <file>', 'with this certificate (PEM)')
     .option('--tls-key <file>', 'and this key (PEM)')
     .option('--insecure', 'listen beyond loopback without TLS, because something in front encrypts')
+    .option('--isolation <kind>', 'of pipeline jobs: bubblewrap, docker, user or none (default: the best that works)')
+    .option('--job-limits <limits>', 'of one job: memory=2GiB,processes=512,disk=10GiB,cpus=2')
     .description('start Headway here; Ctrl-C stops the control plane, services go on')
     .action(async (own: UpOptions, command: Command) => {
       const { home } = command.optsWithGlobals<GlobalOptions>()
@@ -43,6 +47,8 @@ export const serverCommands = (program: Command): void => {
         ...(own.hostName ? { hostNames: own.hostName } : {}),
         tls: tlsIn(own),
         isInsecureAllowed: own.insecure === true,
+        ...(own.isolation ? { isolation: own.isolation } : {}),
+        ...(own.jobLimits ? { jobLimits: own.jobLimits } : {}),
       })
       process.exit()
     })

@@ -4,7 +4,8 @@ import { describeError } from '../../problem.ts'
 import type { Failure } from '../facts.ts'
 import { failureFor } from '../failure.ts'
 import { networkVariables } from '../network.ts'
-import type { Sandbox } from '../sandbox/sandbox.ts'
+import type { Cell, Sandbox } from '../sandbox/sandbox.ts'
+import { containerIn, servicesIn } from '../sandbox/wishes.ts'
 import { flagFrom, numberFrom, textFrom, textsFrom } from '../workflow/evaluate.ts'
 import { holds, type Json, type Scope, type Status } from '../workflow/expression.ts'
 import type { InputValue } from '../workflow/inputs.ts'
@@ -23,7 +24,7 @@ import { collectReports, wellKnownReports } from './reports.ts'
 import { type JobResult, noResult, type StepRecord } from './result.ts'
 import { shellCommand } from './shell.ts'
 import { failed, runProgram, type StepEnd, type StepPlace, scriptFile } from './step.ts'
-import { prepareWorkspace, writeForJob } from './workspace.ts'
+import { prepareWorkspace, type Workspace, writeForJob } from './workspace.ts'
 
 /** One job that is to run now: its conditions are met. */
 export type JobOrder = {
@@ -96,6 +97,7 @@ export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSigna
   try {
     const workspace = await prepareWorkspace(place.root, order.source.repository, place.user)
     const { log, clock } = place
+    const wished = wishScope(order, place, workspace)
     await using cell = await place.sandbox.open({
       run: order.source.run,
       key: order.key,
@@ -104,8 +106,8 @@ export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSigna
       user: place.user,
       marker,
       clock,
-      container: null,
-      services: [],
+      container: await containerIn(order.job.container, wished),
+      services: await servicesIn(order.job.services, wished),
       say: (line) => log.write(`${mask.hide(line)}\n`),
       cancel: AbortSignal.any([limits.cancel, limits.kill]),
     })
@@ -123,6 +125,14 @@ export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSigna
   }
 }
 
+/** What `container:` and `services:` may see, of what is known before they run. */
+const wishScope = (order: JobOrder, { serverUrl }: JobPlace, { work }: Workspace): Scope => {
+  const { source, job, needs, strategy, matrix, vars, secrets, inputs } = order
+  const github = githubContext(source, { job: job.id, workspace: work, serverUrl, eventPath: '' })
+  const contexts = { github, needs, strategy, matrix, vars, secrets, inputs }
+  return { contexts, status: { success: true, failure: false, cancelled: false } }
+}
+
 const reportsOf = async ({ reports: patterns = wellKnownReports }: JobOrder, at: StepPlace) => {
   const { workspace, user, mask, log } = at
   const hide = (text: string): string => mask.hide(text)
@@ -133,13 +143,15 @@ const reportsOf = async ({ reports: patterns = wellKnownReports }: JobOrder, at:
 
 const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits: Limits): Promise<JobResult> => {
   const { job, workflow, source } = order
-  const { log, mask, workspace } = at
+  const { log, mask, workspace, cell } = at
+  const serverUrl = cell.serverUrl ?? place.serverUrl
+  const hasBash = place.hasBash && cell.hasHostTools // in a container of its own a job's default is sh
   const eventPath = join(workspace.files, 'event.json')
-  writeForJob(eventPath, JSON.stringify(eventOf(source, place.serverUrl)), at.user)
+  writeForJob(eventPath, JSON.stringify(eventOf(source, serverUrl)), at.user)
   const github = githubContext(source, {
     job: job.id,
     workspace: workspace.work,
-    serverUrl: place.serverUrl,
+    serverUrl,
     eventPath,
   })
   const runner = runnerContext(at, place.toolCache)
@@ -166,7 +178,7 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
       inputs: order.inputs,
       needs: order.needs,
       steps: stepContexts,
-      job: { status: statusWord() },
+      job: { status: statusWord(), ...cell.contexts },
       runner,
       strategy: order.strategy,
       matrix: order.matrix,
@@ -184,14 +196,14 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
   ): Promise<StepEnd> => {
     const timeoutMinutes = await numberFrom(step.timeoutMinutes, scope(stepEnv))
     const variables = {
-      ...networkVariables(),
+      ...networkFor(cell),
       CI: 'true',
       HOME: workspace.home,
       LANG: 'C.UTF-8',
       TMPDIR: workspace.temp,
       ...env,
       ...stepEnv,
-      PATH: [...addedPath, stepEnv.PATH ?? env.PATH ?? place.path.join(':')].join(':'),
+      PATH: [...addedPath, stepEnv.PATH ?? env.PATH ?? (cell.path ?? place.path).join(':')].join(':'),
       ...fixedVariables({ ...github, action: step.id ?? `__run_${number}` }, runner),
     }
     const stepCancel = cancelUnlessItHolds(step, limits, () => scope(stepEnv))
@@ -214,10 +226,10 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
         (await textFrom(job.defaults.workingDirectory, scope())) ??
         (await textFrom(workflow.defaults.workingDirectory, scope()))
       log.write(`${mask.hide(script.trimEnd())}\n##[endgroup]\n`)
-      const { extension } = shellCommand(shell, '', place.hasBash)
+      const { extension } = shellCommand(shell, '', hasBash)
       const file = scriptFile(workspace, number, extension)
       writeForJob(file, script.endsWith('\n') ? script : `${script}\n`, at.user)
-      const { argv } = shellCommand(shell, file, place.hasBash)
+      const { argv } = shellCommand(shell, file, hasBash)
       log.markTail()
       return runProgram({ ...program, argv, cwd: folder ? join(workspace.work, folder) : workspace.work }, at)
     }
@@ -285,17 +297,17 @@ const runSteps = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
   env = { ...env, ...(await textsFrom(job.env, scope())) }
   limits.startTimer((await numberFrom(job.timeoutMinutes, scope())) ?? defaultTimeoutMinutes, place.clock)
   for (const [index, step] of job.steps.entries()) {
-    if (limits.kill.aborted || at.cell.over.aborted) break
+    if (limits.kill.aborted || cell.over.aborted) break
     await runStep(step, index + 1)
   }
   if (status().success && afterSuccess.length > 0) {
     // What is kept for later jobs must not change any more.
-    await at.cell.endAll()
+    await cell.endAll()
     for (const act of afterSuccess.reverse())
       await act().catch((error: unknown) => log.write(marked('warning', mask.hide(describeError(error)))))
   }
-  if (at.cell.over.aborted) {
-    const detail = describeError(at.cell.over.reason)
+  if (cell.over.aborted) {
+    const detail = describeError(cell.over.reason)
     log.write(marked('error', detail))
     const { step = null, command = null } = failure ?? {}
     failure = failureFor(detail, { job: order.name, step, command, lastLines: log.lastLines(20) })
@@ -326,6 +338,10 @@ const outputsOf = async (job: Job, scope: Scope, { mask, log }: StepPlace): Prom
   }
   return outputs
 }
+
+/** The files that this machine's settings name are not in a container. */
+const networkFor = ({ hasHostTools }: Cell): Record<string, string> =>
+  Object.fromEntries(Object.entries(networkVariables()).filter(([, value]) => hasHostTools || !value.startsWith('/')))
 
 const runnerContext = ({ workspace }: StepPlace, toolCache: string): Record<string, string> => ({
   name: 'headway',

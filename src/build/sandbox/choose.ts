@@ -57,9 +57,10 @@ export const openSandbox = async (parts: SandboxParts): Promise<Sandbox> => {
       isolation,
       note: failures.length === 0 ? null : failures.join('; '),
       open: async (order) => {
-        if (order.container || order.services.length > 0) return openDockerCell(order, { ...parts, tools, engine, opener })
-        if (isolation === 'none' && !order.isByAdministrator) throw new Error(notIsolated)
-        return opener(order)
+        if (isolation === 'none' && !order.isByAdministrator && !order.container) throw new Error(notIsolated)
+        if (!order.container && order.services.length === 0) return opener(order)
+        if (!engine) throw new Error(noEngine(order))
+        return openDockerCell(order, { home, tools, engine, serverUrl: parts.serverUrl, opener })
       },
       sweep: async () => {
         for (const id of cgroups.ids()) await cgroups.remove(id)
@@ -129,6 +130,11 @@ const tryOut = async (opener: Opener, { home, clock, user }: SandboxParts): Prom
 
 const notIsolated =
   'nothing on this machine keeps jobs apart, so only jobs that an administrator caused run here; install bubblewrap (apt-get install bubblewrap), or start Headway as root, which gives each job a user of its own'
+
+const noEngine = ({ container, services }: CellOrder): string => {
+  const wants = container ? `runs in a container (${container.image})` : `has services (${services.map(({ id }) => id).join(', ')})`
+  return `this job ${wants}, for which there is no Docker Engine on this machine; install one (apt-get install docker.io) whose socket Headway may use, or name another in DOCKER_HOST`
+}
 
 const cannotIsolate = (wanted: Isolation | null, failures: readonly string[], user: JobUser | null): Problem =>
   new Problem({

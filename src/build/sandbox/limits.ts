@@ -36,7 +36,7 @@ export const defaultLimits = (machine = { memoryBytes: totalmem(), cores: availa
  * Limits as the administrator writes them, `memory=2GiB,processes=1024,disk=20GiB,cpus=1.5`, over the defaults; `none` takes one away.
  * A Problem when one is written wrong.
  */
-export const parseLimits = (text: string, defaults: JobLimits): JobLimits => {
+export const parseJobLimits = (text: string, defaults = defaultLimits()): JobLimits => {
   let limits = defaults
   for (const part of text.split(',').filter((one) => one.trim() !== '')) {
     const [name = '', value = ''] = part.split('=').map((one) => one.trim())

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts'
+import { Problem } from '../../problem.ts'
 import type { JobUser, ProcessStart, RunningProcess } from '../jobs/processes.ts'
 import type { Workspace } from '../jobs/workspace.ts'
 import type { Json } from '../workflow/expression.ts'
@@ -6,6 +7,26 @@ import type { Json } from '../workflow/expression.ts'
 /** What keeps jobs apart, from the strongest to nothing at all. */
 export const isolations = ['docker', 'bubblewrap', 'unprivileged user', 'none'] as const
 export type Isolation = (typeof isolations)[number]
+
+const choices: Readonly<Record<string, Isolation>> = {
+  docker: 'docker',
+  bubblewrap: 'bubblewrap',
+  user: 'unprivileged user',
+  'unprivileged user': 'unprivileged user',
+  none: 'none',
+}
+
+/** What the administrator chose, as written. A Problem when it is none of the kinds. */
+export const parseIsolation = (text: string): Isolation => {
+  const isolation = choices[text]
+  if (isolation !== undefined) return isolation
+  throw new Problem({
+    kind: 'unknown-isolation',
+    status: 400,
+    detail: `jobs are isolated by bubblewrap, docker, user or none, not by ${JSON.stringify(text)}`,
+    next: 'leave it out: the best that works here is taken',
+  })
+}
 
 /** How jobs are kept apart on this machine: chosen once, when the first of them is to run, by really starting something in it. */
 export type Sandbox = {

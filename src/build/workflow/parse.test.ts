@@ -120,13 +120,12 @@ test('what is not supported is said by name and line', () => {
   assert.deepEqual(
     faultsOf(
       job(
-        '    container: node:20\n    services: { db: { image: postgres } }\n    steps: [{ uses: "docker://alpine" }]\n',
+        '    container: node:20\n    services: { db: { image: postgres } }\n    snapshot: mine\n    steps: [{ uses: "docker://alpine" }]\n',
       ),
     ),
     [
-      '5:5 job a asks for a job in a container (container:), which is not supported',
-      '6:5 job a asks for service containers (services:), which is not supported',
-      '7:13 uses: docker://alpine asks for a container, which is not supported',
+      '7:5 job a asks for a snapshot of the runner (snapshot:), which is not supported',
+      '8:13 uses: docker://alpine asks for a container, which is not supported',
     ],
   )
   assert.deepEqual(faultsOf('on: push\njobs:\n  a:\n    uses: ./.github/workflows/x.yml\n'), [

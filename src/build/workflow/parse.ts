@@ -138,6 +138,8 @@ const jobOf = (id: string, key: Template, job: Template): Job => ({
   permissions: permissionsOf(valueAt(job, 'permissions')),
   concurrency: groupOf(valueAt(job, 'concurrency')),
   environment: environmentOf(valueAt(job, 'environment')),
+  container: valueAt(job, 'container'),
+  services: valueAt(job, 'services'),
   call: callOf(job),
   steps: stepsOf(valueAt(job, 'steps')),
 })
@@ -185,8 +187,6 @@ const conditionOf = (template: Template | undefined): Condition | undefined => {
 }
 
 const notYet: Readonly<Record<string, string>> = {
-  services: 'service containers (services:)',
-  container: 'a job in a container (container:)',
   snapshot: 'a snapshot of the runner (snapshot:)',
 }
 

@@ -78,6 +78,10 @@ export type Job = {
   readonly permissions: Permissions | undefined
   readonly concurrency: GroupTemplate | undefined
   readonly environment: EnvironmentTemplate | undefined
+  /** The container that its steps run in. */
+  readonly container: Template | undefined
+  /** What runs beside it, databases and the like, in containers of their own. */
+  readonly services: Template | undefined
   /** A reusable workflow in place of steps. */
   readonly call: Call | undefined
   readonly steps: readonly Step[]
