@@ -105,10 +105,12 @@ export const createToolchain = (toolsDirectory: string): Toolchain => {
  */
 export const toolFolders = (toolsDirectory: string): readonly string[] => {
   const home = process.env.HOME ?? '/nonexistent'
-  const folders = ['node', 'python3', 'go'].flatMap((program) => candidates(program, toolsDirectory)).map((folder) => {
-    const above = dirname(folder)
-    return basename(folder) === 'bin' && !`${home}/`.startsWith(`${above}/`) && above !== '/' ? above : folder
-  })
+  const folders = ['node', 'python3', 'go']
+    .flatMap((program) => candidates(program, toolsDirectory))
+    .map((folder) => {
+      const above = dirname(folder)
+      return basename(folder) === 'bin' && !`${home}/`.startsWith(`${above}/`) && above !== '/' ? above : folder
+    })
   return [...new Set([toolsDirectory, ...folders])].filter((folder) => !/^\/(usr|opt|bin|sbin)(\/|$)/.test(folder))
 }
 

@@ -109,7 +109,8 @@ export const openCgroups = (name: string, clock: Clock, say: Say, root = '/sys/f
 }
 
 /** The name of a directory's own part of the trees. */
-export const cgroupNameOf = (directory: string): string => `headway-${directory.replace(/[^a-zA-Z0-9]+/g, '-').slice(-80)}`
+export const cgroupNameOf = (directory: string): string =>
+  `headway-${directory.replace(/[^a-zA-Z0-9]+/g, '-').slice(-80)}`
 
 const findVersion = (root: string, name: string, say: Say): Version | null => {
   try {

@@ -90,7 +90,7 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
   ]
 
   return {
-    spawn: async (start, placed) => {
+    prepare: async (start, placed) => {
       keeping ??= keep()
       const { userNamespace, pidNamespace } = await keeping.catch((error: unknown) => {
         keeping = null

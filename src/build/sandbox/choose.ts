@@ -10,7 +10,7 @@ import { prepareWorkspace, removeWorkspace } from '../jobs/workspace.ts'
 import { bubblewrapConfinement, findBubblewrap } from './bubblewrap.ts'
 import { plainConfinement } from './confinement.ts'
 import { openDockerCell, sweepDocker } from './docker/cell.ts'
-import { type Engine, findEngine } from './docker/engine.ts'
+import { findEngine } from './docker/engine.ts'
 import { type CellTools, cellId, openHostCell } from './host.ts'
 import { defaultLimits, type JobLimits } from './limits.ts'
 import { createMeter } from './meter.ts'
@@ -46,7 +46,7 @@ export const openSandbox = async (parts: SandboxParts): Promise<Sandbox> => {
   const limits = parts.limits ?? defaultLimits()
   const tools: CellTools = { cgroups, meter: createMeter(clock, cgroups, report), limits }
   const failures: string[] = []
-  const openers = openersFor(parts, tools, engine)
+  const openers = openersFor(parts, tools)
   for (const [isolation, opener] of wanted === null ? openers : openers.filter(([one]) => one === wanted)) {
     const fault = typeof opener === 'string' ? opener : isolation === 'none' ? null : await tryOut(opener, parts)
     if (fault !== null || typeof opener === 'string') {
@@ -75,14 +75,21 @@ export const openSandbox = async (parts: SandboxParts): Promise<Sandbox> => {
 const openersFor = (
   { user, readable }: SandboxParts,
   tools: CellTools,
-  engine: Engine | null,
 ): readonly (readonly [Isolation, Opener | string])[] => {
   const countsProcesses = tools.cgroups.enforced
   const program = findBubblewrap()
   const inBubblewrap: Opener = (order) => {
     const placed = (pid: number): void => tools.cgroups.place(cellId(order), pid)
     const { workspace, user: own } = order
-    const parts = { program: program ?? '', workspace, user: own, limits: tools.limits, countsProcesses, readable, placed }
+    const parts = {
+      program: program ?? '',
+      workspace,
+      user: own,
+      limits: tools.limits,
+      countsProcesses,
+      readable,
+      placed,
+    }
     return openHostCell(order, 'bubblewrap', bubblewrapConfinement(parts), tools)
   }
   const plain =
@@ -132,7 +139,9 @@ const notIsolated =
   'nothing on this machine keeps jobs apart, so only jobs that an administrator caused run here; install bubblewrap (apt-get install bubblewrap), or start Headway as root, which gives each job a user of its own'
 
 const noEngine = ({ container, services }: CellOrder): string => {
-  const wants = container ? `runs in a container (${container.image})` : `has services (${services.map(({ id }) => id).join(', ')})`
+  const wants = container
+    ? `runs in a container (${container.image})`
+    : `has services (${services.map(({ id }) => id).join(', ')})`
   return `this job ${wants}, for which there is no Docker Engine on this machine; install one (apt-get install docker.io) whose socket Headway may use, or name another in DOCKER_HOST`
 }
 

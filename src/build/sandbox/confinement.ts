@@ -7,7 +7,7 @@ import type { JobLimits } from './limits.ts'
 /** How a job's programs are kept to themselves, as processes of this machine. */
 export type Confinement = {
   /** What is really started in place of a program, once `placed` has put its process where it belongs. */
-  spawn(start: ProcessStart, placed: (pid: number) => void): Promise<Spawn>
+  prepare(start: ProcessStart, placed: (pid: number) => void): Promise<Spawn>
   signal(pid: number, name: NodeJS.Signals): void
   /** Ends what it keeps running of its own; the next program begins anew. */
   end(): Promise<void>
@@ -18,7 +18,7 @@ export type Confinement = {
  * control group before anything of the job's is run, enters the directory, in which a link of the job's may be, and becomes the program.
  */
 export const plainConfinement = (limits: JobLimits, countsProcesses: boolean): Confinement => ({
-  spawn: async (start, placed) => {
+  prepare: async (start, placed) => {
     const { argv, cwd, user } = start
     const harden = user && isRoot() ? [...withoutNewPrivileges, ...(countsProcesses ? [] : processLimit(limits))] : []
     const script = `read -r go <&3 || exit 125; exec 3<&-; ${ulimits(limits)}${user ? 'umask 027; ' : ''}cd -P -- "$0" && unset OLDPWD && exec "$@"`

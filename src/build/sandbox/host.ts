@@ -51,7 +51,7 @@ export const openHostCell = async (
     start: async (start) => {
       over.signal.throwIfAborted()
       const env = { ...start.env, [markerVariable]: start.marker }
-      const spawn = await confinement.spawn({ ...start, env, user }, (pid) => cgroups.place(id, pid))
+      const spawn = await confinement.prepare({ ...start, env, user }, (pid) => cgroups.place(id, pid))
       const { pid, ended, ...process } = await startProcess(spawn, clock)
       sessions.add(pid)
       const stepUser = user && { ...user, isExclusive: false }

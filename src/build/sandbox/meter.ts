@@ -87,7 +87,8 @@ export const createMeter = (clock: Clock, cgroups: Cgroups, report: (message: st
     for (const job of jobs) {
       const disk = await diskOf(job.directory)
       const hasElsewhere = job.elsewhereBytes !== undefined
-      const mayBeOver = job.limits.diskBytes !== null && (hasElsewhere || disk.usedBytes - job.usedBytes > job.limits.diskBytes)
+      const mayBeOver =
+        job.limits.diskBytes !== null && (hasElsewhere || disk.usedBytes - job.usedBytes > job.limits.diskBytes)
       const isFull = disk.freeBytes < job.reserveBytes
       if (isFull) await endLargest(disk.freeBytes)
       else if (mayBeOver && clock.monotonicMs() >= job.nextWalkMs) await walk(job)
@@ -115,7 +116,14 @@ export const createMeter = (clock: Clock, cgroups: Cgroups, report: (message: st
     watch: async (metered) => {
       const disk = await diskOf(metered.directory)
       const reserveBytes = Math.min(gibibyte, disk.sizeBytes / 20, disk.freeBytes / 2)
-      const job: Watched = { ...metered, usedBytes: disk.usedBytes, reserveBytes, nextWalkMs: 0, nextCountMs: 0, isOver: false }
+      const job: Watched = {
+        ...metered,
+        usedBytes: disk.usedBytes,
+        reserveBytes,
+        nextWalkMs: 0,
+        nextCountMs: 0,
+        isOver: false,
+      }
       jobs.add(job)
       if (!isLooking) {
         isLooking = true

@@ -74,7 +74,10 @@ export type Cell = AsyncDisposable & {
   /** Whether programs of this machine (the tools of `actions/setup-*`, its Node.js) can be run in it. */
   readonly hasHostTools: boolean
   /** The `job.container` and `job.services` contexts. */
-  readonly contexts: { readonly container: Json; readonly services: Json }
+  readonly contexts: {
+    readonly container: Readonly<Record<string, Json>>
+    readonly services: Readonly<Record<string, Json>>
+  }
   /** Aborts, with an Error that says so, when the job has gone over a limit; all its processes have been killed then. */
   readonly over: AbortSignal
   /** Starts a program as the leader of a session of its own. Rejects with an Error that names it when it cannot be started. */

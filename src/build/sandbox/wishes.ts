@@ -39,9 +39,13 @@ const wishFrom = (what: string, value: Json): ContainerWish | null => {
 
 const mappingIn = (what: string, value: Json | undefined): Readonly<Record<string, Json>> => {
   if (value === undefined || value === null || value === '') return {}
-  if (typeof value !== 'object' || Array.isArray(value)) throw new Error(`${what} must be a mapping`)
+  if (!isMapping(value)) throw new Error(`${what} must be a mapping`)
   return value
 }
+
+/** `Array.isArray` does not tell readonly lists from mappings. */
+const isMapping = (value: Json): value is { readonly [key: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const textIn = (what: string, value: Json | undefined): string => {
   if (value === undefined || value === null) return ''

@@ -1,11 +1,10 @@
 import { chmodSync, chownSync } from 'node:fs'
-import { createServer, type Server, type Socket, connect } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { z } from '@hono/zod-openapi'
 import { effectSync } from '../../../effect.ts'
 import { type Home, isRoot } from '../../../home.ts'
 import type { JobUser } from '../../jobs/processes.ts'
-import type { Json } from '../../workflow/expression.ts'
 import { type CellTools, cellId } from '../host.ts'
 import { describeSize, jobCpuWeight } from '../limits.ts'
 import type { Cell, CellOrder, ContainerWish } from '../sandbox.ts'
@@ -28,7 +27,8 @@ export type DockerParts = {
 /** The cell of a job that names a container of its own or services. */
 export const openDockerCell = async (order: CellOrder, parts: DockerParts): Promise<Cell> => {
   const { home, engine } = parts
-  if (order.workspace.root.includes(':')) throw new Error(`${order.workspace.root} has a colon, which Docker cannot mount`)
+  if (order.workspace.root.includes(':'))
+    throw new Error(`${order.workspace.root} has a colon, which Docker cannot mount`)
   const labels = labelsOf(home, order)
   await using taken = new AsyncDisposableStack()
   await removeLabelled(engine, labels) // what an interrupted attempt has left
@@ -40,16 +40,14 @@ export const openDockerCell = async (order: CellOrder, parts: DockerParts): Prom
   const cell = order.container
     ? await openContainer(order, order.container, parts, { labels, network, stack: taken })
     : taken.adopt(await parts.opener(order), (one) => one[Symbol.asyncDispose]())
-  const contexts = { container: { ...asObject(cell.contexts.container), network: network.name }, services }
+  const contexts = { container: { ...cell.contexts.container, network: network.name }, services }
   const held = taken.move()
   return { ...cell, contexts, [Symbol.asyncDispose]: () => held.disposeAsync() }
 }
 
-const asObject = (value: Json): Record<string, Json> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
-
 /** Removes whatever jobs of this home have left on an engine. */
-export const sweepDocker = (engine: Engine, home: Home): Promise<void> => removeLabelled(engine, { [homeLabel]: home.root })
+export const sweepDocker = (engine: Engine, home: Home): Promise<void> =>
+  removeLabelled(engine, { [homeLabel]: home.root })
 
 type Held = {
   readonly labels: Readonly<Record<string, string>>
@@ -80,8 +78,11 @@ const openContainer = async (
     { ...wish, env: { ...wish.env, CI: 'true', GITHUB_ACTIONS: 'true', HOME: workspace.home } },
     {
       ...{ labels, network: network.name, alias: null, command: idle, workingDir: workspace.work },
-      binds: ['work', 'home', 'temp', 'files'].map((name) => join(workspace.root, name)).map((path) => `${path}:${path}`),
-      extraHosts: network.gateway === null ? [] : [`${hostName}:${network.gateway}`, `host.docker.internal:${network.gateway}`],
+      binds: ['work', 'home', 'temp', 'files']
+        .map((name) => join(workspace.root, name))
+        .map((path) => `${path}:${path}`),
+      extraHosts:
+        network.gateway === null ? [] : [`${hostName}:${network.gateway}`, `host.docker.internal:${network.gateway}`],
       ...{ memoryBytes: limits.memoryBytes, cpus: limits.cpus, processes: limits.processes },
       shares: Math.round(jobCpuWeight * 10.24),
     },
@@ -98,7 +99,11 @@ const openContainer = async (
     over.abort(reason)
     killAll(engine, id).catch(() => undefined) // the end of the job removes the container
   }
-  const events = stack.use(await followEvents(engine, id, () => overLimit(new Error(`the job was ended: more than ${describeSize(limits.memoryBytes ?? 0)} of memory`))))
+  const events = stack.use(
+    await followEvents(engine, id, () =>
+      overLimit(new Error(`the job was ended: more than ${describeSize(limits.memoryBytes ?? 0)} of memory`)),
+    ),
+  )
   const watching = await meter.watch({
     ...{ id: cellId(order), directory: workspace.root, limits, onOver: overLimit },
     family: { marker: order.marker, directory: null, sessions: new Set(), user: order.user },
@@ -145,14 +150,13 @@ const takeUser = async (engine: Engine, id: string, { workspace, user }: CellOrd
   return { uid, gid, isExclusive: false }
 }
 
-const Event = z.object({ Action: z.string(), Actor: z.object({ Attributes: z.record(z.string(), z.string()).optional() }) })
+const Event = z.object({
+  Action: z.string(),
+  Actor: z.object({ Attributes: z.record(z.string(), z.string()).optional() }),
+})
 
 /** Follows what the engine tells of a container: programs that ended, memory that ran out. */
-const followEvents = async (
-  engine: Engine,
-  id: string,
-  onOutOfMemory: () => void,
-): Promise<ExecEnds & Disposable> => {
+const followEvents = async (engine: Engine, id: string, onOutOfMemory: () => void): Promise<ExecEnds & Disposable> => {
   const stop = new AbortController()
   const filters = encodeURIComponent(JSON.stringify({ container: [id], event: ['exec_die', 'oom'] }))
   const response = await engine.open({ method: 'GET', path: `/events?filters=${filters}`, signal: stop.signal })
@@ -194,7 +198,10 @@ const openRelay = async (address: string, target: string): Promise<AsyncDisposab
   const sockets = new Set<Socket>()
   const server: Server = createServer((inside) => {
     const outside = connect(Number(port || (protocol === 'https:' ? 443 : 80)), hostname)
-    for (const [socket, other] of [[inside, outside], [outside, inside]] as const) {
+    for (const [socket, other] of [
+      [inside, outside],
+      [outside, inside],
+    ] as const) {
       sockets.add(socket)
       socket.pipe(other)
       socket.on('error', () => other.destroy())

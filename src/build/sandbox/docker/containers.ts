@@ -118,7 +118,9 @@ const parsePort = (text: string): { inside: string; outside: string } => {
 
 /** The ports of this machine that a workflow asks for by number. */
 export const fixedPorts = (wish: ContainerWish): readonly string[] =>
-  wish.ports.map(parsePort).flatMap(({ inside, outside }) => (outside === '' ? [] : [`${outside}${inside.replace(/^\d+/, '')}`]))
+  wish.ports
+    .map(parsePort)
+    .flatMap(({ inside, outside }) => (outside === '' ? [] : [`${outside}${inside.replace(/^\d+/, '')}`]))
 
 /** Named volumes are the job's own and go with it; folders of this machine are not for jobs. */
 const parseVolume = (text: string, labels: Labels): string => {
@@ -129,11 +131,14 @@ const parseVolume = (text: string, labels: Labels): string => {
   return [volumeName(first, labels), ...rest].join(':')
 }
 
-const volumeName = (name: string, labels: Labels): string => `headway-${labels['headway.run']}-${labels['headway.job']}-${name}`
+const volumeName = (name: string, labels: Labels): string =>
+  `headway-${labels['headway.run']}-${labels['headway.job']}-${name}`
 
 /** Makes the named volumes of some containers, so that they can be found by their labels. */
 export const makeVolumes = async (engine: Engine, wishes: readonly ContainerWish[], labels: Labels): Promise<void> => {
-  const names = new Set(wishes.flatMap(({ volumes }) => volumes).flatMap((one) => (one.includes(':') ? (one.split(':')[0] ?? []) : [])))
+  const names = new Set(
+    wishes.flatMap(({ volumes }) => volumes).flatMap((one) => (one.includes(':') ? (one.split(':')[0] ?? []) : [])),
+  )
   for (const name of names) {
     const body = { Name: volumeName(name, labels), Labels: labels }
     await effect('build.make-volume', () => engine.tell({ method: 'POST', path: '/volumes/create', body }))
@@ -162,7 +167,9 @@ export const removeLabelled = async (engine: Engine, labels: Labels): Promise<vo
     await removeNetwork(engine, Id)
   const { Volumes } = await engine.ask({ method: 'GET', path: `/volumes?filters=${filters}` }, ListedVolumes)
   for (const { Name } of Volumes ?? [])
-    await effect('build.remove-volume', () => unlessGone(engine.tell({ method: 'DELETE', path: at`/volumes/${Name}?force=true` })))
+    await effect('build.remove-volume', () =>
+      unlessGone(engine.tell({ method: 'DELETE', path: at`/volumes/${Name}?force=true` })),
+    )
 }
 
 /** With its anonymous volumes. */
@@ -180,10 +187,16 @@ const unlessGone = (work: Promise<void>): Promise<void> =>
     if (!isGone) throw error
   })
 
-const Network = z.object({ Id: z.string(), IPAM: z.object({ Config: z.array(z.object({ Gateway: z.string().optional() })).nullish() }) })
+const Network = z.object({
+  Id: z.string(),
+  IPAM: z.object({ Config: z.array(z.object({ Gateway: z.string().optional() })).nullish() }),
+})
 
 /** A network of the job's own, and the address at which this machine is in it. */
-export const makeNetwork = async (engine: Engine, labels: Labels): Promise<{ name: string; gateway: string | null }> => {
+export const makeNetwork = async (
+  engine: Engine,
+  labels: Labels,
+): Promise<{ name: string; gateway: string | null }> => {
   const name = `headway-${labels['headway.run']}-${labels['headway.job']}`
   const body = { Name: name, Driver: 'bridge', Labels: labels }
   await effect('build.make-network', () => engine.ask({ method: 'POST', path: '/networks/create', body }, Created))

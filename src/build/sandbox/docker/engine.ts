@@ -105,10 +105,7 @@ const engineAt = (socketPath: string, version: string): Engine => {
         asked.once('error', reject)
         asked.once('upgrade', (_response, socket, head) => resolve({ socket, head }))
         asked.once('response', (response) => {
-          textOf(response).then(
-            (text) => reject(new EngineFault(response.statusCode ?? 500, messageIn(text))),
-            reject,
-          )
+          textOf(response).then((text) => reject(new EngineFault(response.statusCode ?? 500, messageIn(text))), reject)
         })
       }),
   }

@@ -59,7 +59,12 @@ export const startExec = async (
 type Stream = { readonly socket: Socket; readonly died: Promise<void>; readonly closed: Promise<void> }
 
 /** The program has ended when the engine says so, not when its output ends: what it left running may hold that. */
-const endingOf = async (engine: Engine, exec: string, { socket, died, closed }: Stream, clock: Clock): Promise<Ending> => {
+const endingOf = async (
+  engine: Engine,
+  exec: string,
+  { socket, died, closed }: Stream,
+  clock: Clock,
+): Promise<Ending> => {
   await Promise.race([died, closed])
   for (;;) {
     const { Running, ExitCode } = await engine.ask({ method: 'GET', path: at`/exec/${exec}/json` }, Inspected)
@@ -109,12 +114,7 @@ const signalScript = `for one in /proc/[0-9]*; do
   if tr '\\0' '\\n' <"$one/environ" 2>/dev/null | grep -qxF -e "$0"; then kill -s "$1" "\${one#/proc/}" 2>/dev/null; fi
 done; true`
 
-const signalMarked = async (
-  engine: Engine,
-  container: string,
-  marker: string,
-  name: NodeJS.Signals,
-): Promise<void> => {
+const signalMarked = async (engine: Engine, container: string, marker: string, name: NodeJS.Signals): Promise<void> => {
   const argv = ['/bin/sh', '-c', signalScript, `${markerVariable}=${marker}`, name.replace(/^SIG/, '')]
   for (let round = 0; round < (name === 'SIGKILL' ? 3 : 1); round += 1) await runQuietly(engine, container, argv)
 }

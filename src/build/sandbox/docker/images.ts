@@ -5,7 +5,8 @@ import type { ContainerWish } from '../sandbox.ts'
 import { type Engine, EngineFault, jsonLines } from './engine.ts'
 
 /** An image's name as the Distribution specification has it, with a tag or a digest. */
-const reference = /^[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?(\/[a-z0-9._-]+)*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$/
+const reference =
+  /^[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?(\/[a-z0-9._-]+)*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$/
 
 export const Image = z.object({
   Id: z.string(),
@@ -68,12 +69,17 @@ const pull = (
       signal,
       ...(credentials ? { headers: { 'x-registry-auth': authOf(image, credentials) } } : {}),
     })
-    for await (const { error } of jsonLines(response, Progress)) if (error !== undefined) throw new EngineFault(statusOf(error), error)
+    for await (const { error } of jsonLines(response, Progress))
+      if (error !== undefined) throw new EngineFault(statusOf(error), error)
   })
 
 /** What a registry said comes as text only, behind a status of 200. */
 const statusOf = (error: string): number =>
-  /denied|unauthorized|authentication required/i.test(error) ? 403 : /not found|manifest unknown/i.test(error) ? 404 : 500
+  /denied|unauthorized|authentication required/i.test(error)
+    ? 403
+    : /not found|manifest unknown/i.test(error)
+      ? 404
+      : 500
 
 const authOf = (image: string, { username, password }: { username: string; password: string }): string => {
   const [first = ''] = image.split('/')

@@ -136,5 +136,10 @@ const seconds: Readonly<Record<string, number>> = { ns: 1e-9, us: 1e-6, ms: 1e-3
 const nanosecondsIn = (text: string): number => {
   if (!/^(\d+(\.\d+)?(ns|us|ms|s|m|h))+$/.test(text)) throw new Error(`options: ${text} is no duration, such as 10s`)
   const parts = text.matchAll(/(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)/g)
-  return Math.round(Array.from(parts, ([, number, unit = 's']) => Number(number) * (seconds[unit] ?? 1)).reduce((sum, one) => sum + one, 0) * 1e9)
+  return Math.round(
+    Array.from(parts, ([, number, unit = 's']) => Number(number) * (seconds[unit] ?? 1)).reduce(
+      (sum, one) => sum + one,
+      0,
+    ) * 1e9,
+  )
 }

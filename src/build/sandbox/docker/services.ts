@@ -59,13 +59,18 @@ const start = async (
       await clock.sleep(healthLookMs, cancel)
     }
   } catch (error) {
-    throw new Error(`the service ${service.id} (${service.image}) did not start: ${describeError(error)}`, { cause: error })
+    throw new Error(`the service ${service.id} (${service.image}) did not start: ${describeError(error)}`, {
+      cause: error,
+    })
   }
 }
 
 /** What a container said last. */
 const lastLines = async (engine: Engine, id: string): Promise<string> => {
-  const response = await engine.open({ method: 'GET', path: at`/containers/${id}/logs?stdout=true&stderr=true&tail=20` })
+  const response = await engine.open({
+    method: 'GET',
+    path: at`/containers/${id}/logs?stdout=true&stderr=true&tail=20`,
+  })
   const chunks: Buffer[] = []
   for await (const chunk of response) chunks.push(chunk)
   return framesAsText(Buffer.concat(chunks)).trimEnd()
