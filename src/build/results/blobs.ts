@@ -51,6 +51,7 @@ export class TooLarge extends Error {
   }
 }
 
+const aboutName = 'about.json'
 const wholeName = /^whole-([0-9a-f]{64})$/
 
 export const createBlobs = (directory: string): Blobs => {
@@ -62,11 +63,12 @@ export const createBlobs = (directory: string): Blobs => {
   const contentOf = (hex: string): string => join(contents, hex.slice(0, 2), hex)
 
   const readAbout = async (folder: string): Promise<unknown> => {
-    const text = await readFile(join(folder, 'about.json'), 'utf8').catch(() => null)
+    const text = await readFile(join(folder, aboutName), 'utf8').catch(() => null)
     return text === null ? null : JSON.parse(text)
   }
   const sizeIn = async (folder: string): Promise<number> => {
-    const sizes = await Promise.all((await namesIn(folder)).map((name) => sizeOfFile(join(folder, name))))
+    const sent = (await namesIn(folder)).filter((name) => name !== aboutName)
+    const sizes = await Promise.all(sent.map((name) => sizeOfFile(join(folder, name))))
     return sizes.reduce((sum, size) => sum + size, 0)
   }
   const wholeOf = async (upload: string): Promise<string | null> =>
@@ -91,7 +93,7 @@ export const createBlobs = (directory: string): Blobs => {
       effect('build.begin-upload', async () => {
         await rm(folderOf(upload), { recursive: true, force: true })
         await mkdir(folderOf(upload), { recursive: true, mode: 0o700 })
-        writeDurably(join(folderOf(upload), 'about.json'), JSON.stringify(about))
+        writeDurably(join(folderOf(upload), aboutName), JSON.stringify(about))
       }),
     about: (upload) => readAbout(folderOf(upload)),
     sizeOf: (upload) => sizeIn(folderOf(upload)),

@@ -48,7 +48,8 @@ export const claimsOf = (
   about: { readonly id: string; readonly now: number },
 ) => {
   const name = `${subject.project}/${subject.repository}`
-  const workflowRef = `${name}/${subject.workflowFile}@${subject.ref}`
+  // A workflow of another repository is called by its whole address.
+  const refOf = (file: string): string => (file.includes('@') ? file : `${name}/${file}@${subject.ref}`)
   const issuedAt = Math.floor(about.now / 1000)
   return {
     jti: about.id,
@@ -63,14 +64,14 @@ export const claimsOf = (
     run_attempt: String(subject.runAttempt),
     actor: subject.actor.replace(/^[a-z]+:/, '').replace(/\/.*$/, ''),
     workflow: subject.workflow,
-    workflow_ref: workflowRef,
+    workflow_ref: refOf(subject.workflowFile),
     workflow_sha: subject.commit,
     head_ref: subject.headRef ?? '',
     base_ref: subject.baseRef ?? '',
     event_name: subject.eventName,
     ref_type: subject.ref.startsWith('refs/tags/') ? 'tag' : 'branch',
     ...(subject.environment === null ? {} : { environment: subject.environment }),
-    job_workflow_ref: workflowRef,
+    job_workflow_ref: refOf(subject.jobWorkflowFile),
     job_workflow_sha: subject.commit,
     runner_environment: 'self-hosted',
     iss: issuer,

@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { z } from '@hono/zod-openapi'
 import type { Clock } from '../../clock.ts'
+import { workflowPath } from '../../golden/workflow.ts'
 import { CommitId, ProjectName, RepositoryName } from '../../names.ts'
 import type { JobOrder } from '../jobs/job.ts'
 import { onlyReading } from '../workflow/permissions.ts'
@@ -28,6 +29,8 @@ export const JobSubject = z.object({
   workflow: z.string(),
   /** The workflow's path in the repository. */
   workflowFile: z.string(),
+  /** The same of the workflow that the job stands in: another one where that is called. */
+  jobWorkflowFile: z.string(),
   environment: z.string().nullable(),
   runNumber: z.number().int(),
   runAttempt: z.number().int(),
@@ -49,8 +52,9 @@ export const subjectOfJob = ({ source, workflow, key, permissions, environment }
   defaultBranch: source.defaultBranch,
   eventName: source.event.name,
   actor: source.actor,
-  workflow: workflow.name,
-  workflowFile: workflow.file,
+  workflow: source.workflowName,
+  workflowFile: source.workflowFile ?? workflowPath,
+  jobWorkflowFile: source.workflowFile === null ? workflowPath : workflow.file,
   environment,
   runNumber: source.number,
   runAttempt: source.attempt,
