@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { createAccess } from './access/index.ts'
 import { accessRoutes } from './access/routes.ts'
 import { createBuild, type Isolation, type JobLimits, networkVariables, type ResultsLimits } from './build/index.ts'
+import { requestRoutes } from './build/request-routes.ts'
 import { resultsRoutes } from './build/results/routes.ts'
 import { buildRoutes } from './build/routes.ts'
 import type { Clock, Ids } from './clock.ts'
@@ -14,6 +15,7 @@ import type { Ledger, Views } from './ledger/ledger.ts'
 import type { Log } from './log.ts'
 import { createMonitor } from './monitor/index.ts'
 import { monitorRoutes } from './monitor/routes.ts'
+import { EnvironmentName, type ProjectName } from './names.ts'
 import { createOperate } from './operate/index.ts'
 import { operateRoutes } from './operate/routes.ts'
 import { createPackage } from './package/index.ts'
@@ -64,10 +66,13 @@ export const createStages = (grounds: Grounds) => {
     ...grounds,
     repositoryPath,
     settings: {
-      secrets: ({ project }, names) => access.settings.resolveKind('secret', ofProject(project), names),
-      variables: ({ project }, names) => access.settings.resolveKind('variable', ofProject(project), names),
+      secrets: ({ project }, names, environment) =>
+        access.settings.resolveKind('secret', ofProject(project, environment), names),
+      variables: ({ project }, names, environment) =>
+        access.settings.resolveKind('variable', ofProject(project, environment), names),
     },
     serverUrl: () => grounds.serverUrl,
+    mayRead: async (actor, project) => (await access.roleOf(actor, project)) !== null,
     isAdministrator: async (actor) => (await access.roleOf(actor)) === 'administrator',
     seal: access.seal,
     ...publicUrl(),
@@ -132,6 +137,7 @@ export const createStages = (grounds: Grounds) => {
       codeRoutes(code),
       buildRoutes(build),
       resultsRoutes(build.results),
+      requestRoutes(build),
       packageRoutes(releases),
       deployRoutes(deploy),
       operateRoutes(operate),
@@ -141,10 +147,11 @@ export const createStages = (grounds: Grounds) => {
 }
 export type Stages = ReturnType<typeof createStages>
 
-const ofProject = (project: Parameters<Stages['access']['settings']['list']>[0]) => ({
+/** An environment of a workflow may have a name that nothing else has; then it has no settings of its own. */
+const ofProject = (project: ProjectName, environment: string | null = null) => ({
   project,
   service: null,
-  environment: null,
+  environment: EnvironmentName.safeParse(environment).data ?? null,
 })
 
 const gitLimits = (): { maxPackBytes?: number } => {

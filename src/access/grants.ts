@@ -22,18 +22,20 @@ export const may = (identity: Identity, role: Role, project: ProjectName | null)
   atLeast(identity.roleIn(project), role)
 
 /**
- * The role in the whole instance of somebody as recorded (`user:alice`, `token:alice/ci`): for what they caused, long after they asked. A
- * token counts until it is revoked.
+ * The role of somebody as recorded (`user:alice`, `token:alice/ci`) in a project, or in the whole instance: for what they caused, long
+ * after they asked. A token counts until it is revoked.
  */
 export const roleOfActor = async (
   actor: string,
   queries: Pick<AccessQueries, 'grantsOf' | 'tokensNamed'>,
+  project: ProjectName | null = null,
 ): Promise<Role | null> => {
   const [, kind, user = '', name = ''] = /^(user|token):([^/]+)(?:\/(.+))?$/.exec(actor) ?? []
   const grants = await queries.grantsOf(user)
-  const own = grants.find(({ project }) => project === '')
-  if (kind === 'user') return own === undefined ? null : Role.parse(own.role)
-  const roles = (await queries.tokensNamed(user, name)).map((token) => identityOf(token, grants).roleIn(null))
+  const own = grants.filter((grant) => grant.project === '' || grant.project === project)
+  if (kind === 'user')
+    return own.map(({ role }) => Role.parse(role)).reduce<Role | null>((one, other) => higher(one, other), null)
+  const roles = (await queries.tokensNamed(user, name)).map((token) => identityOf(token, grants).roleIn(project))
   return roles.find((role) => role !== null) ?? null
 }
 

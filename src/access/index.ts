@@ -1,6 +1,7 @@
 import type { Clock, Ids } from '../clock.ts'
 import type { Home } from '../home.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
+import type { ProjectName } from '../names.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
 import type { Authentication, Seal } from './access.ts'
@@ -25,8 +26,11 @@ export type Access = Stage &
     readonly settings: SettingsBook
     /** For other rooms' secrets: sealed by the same master key. */
     readonly seal: Seal
-    /** The role in the whole instance of somebody as recorded: `user:alice`, `token:alice/ci`. Null: none, or nobody is called so now. */
-    roleOf(actor: string): Promise<Role | null>
+    /**
+     * The role of somebody as recorded (`user:alice`, `token:alice/ci`) in a project, or in the whole instance where none is named.
+     * Null: none, or nobody is called so now.
+     */
+    roleOf(actor: string, project?: ProjectName): Promise<Role | null>
     /** Seals by a new master key from now on and re-wraps the settings; says how many. Older keys open what others sealed. */
     rotateMasterKey(): Promise<{ rewrapped: number }>
   }
@@ -59,9 +63,9 @@ export const createAccess = (options: {
     },
     stop: async () => authentication.stop(),
     identify: authentication.identify,
-    roleOf: async (actor) => {
+    roleOf: async (actor, project) => {
       await options.views.reach()
-      return roleOfActor(actor, queries)
+      return roleOfActor(actor, queries, project)
     },
     users: createUsers(ports),
     tokens: createTokens(ports),

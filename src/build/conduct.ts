@@ -1,18 +1,17 @@
 import { join } from 'node:path'
 import type { NewFact } from '../ledger/fact.ts'
 import { describeError } from '../problem.ts'
-import type { Conduct, ConductorTools, JobEnd, JobSettings, RunSignals } from './conductor.ts'
-import type { Conclusion, Failure } from './facts.ts'
+import type { Conduct, ConductorTools, JobSettings, RunSignals } from './conductor.ts'
+import type { Failure } from './facts.ts'
 import { failureFor } from './failure.ts'
 import type { CommitReader } from './git.ts'
-import { githubContext, type RunSource } from './jobs/contexts.ts'
+import { conductJobs } from './graph.ts'
+import type { RunSource } from './jobs/contexts.ts'
 import { removeWorkspace } from './jobs/workspace.ts'
 import { planRun } from './plan.ts'
-import { conductRows, nothing, rowsFor } from './rows.ts'
 import { decide, evolve, type RunInput, type RunState } from './run.ts'
-import { holds, type Json, type Scope } from './workflow/expression.ts'
+import type { OpenRepository, WorkflowTree } from './workflow/call.ts'
 import { namesInWorkflow } from './workflow/names.ts'
-import type { Job, Workflow } from './workflow/workflow.ts'
 
 /**
  * Carries a run from where its facts left it to its end: each job once those that it needs are over, several at a time. Rejects only
@@ -34,6 +33,7 @@ export const conductRun = async (
       const facts: NewFact[] = []
       for (const input of inputs) facts.push(...decide(state, input))
       if (facts.length === 0) return
+      facts.push(...((await tools.surroundings?.consequences(state, facts)) ?? []))
       const outcome = await tools.ledger.append(facts)
       if (outcome.kind === 'appended') for (const recorded of outcome.facts) state = evolve(state, recorded) ?? state
     })
@@ -41,30 +41,37 @@ export const conductRun = async (
     return next
   }
 
+  // Cancelled while it waited to begin: none of its jobs ever runs.
+  if (state.isCancelRequested && state.starts === 0) return tell({ kind: 'settled', refusal: null })
   await tell({ kind: 'begin', isolation: tools.isolation })
   if (state.status === 'finished') return
-  const plan = await planRun(reader, start.queued.workflow).catch(refusedFor)
+  const open = tools.surroundings?.openRepository ?? noOther
+  const plan = await planRun(reader, start.queued.workflow, open).catch(refusedFor)
   if (plan.kind === 'refused') return tell({ kind: 'settled', refusal: plan.failure })
 
-  const { workflow } = plan
-  const given = await settingsFor(workflow, source, tools.settings).catch(refusedFor)
+  const given = await settingsFor(plan.tree, source, tools.settings).catch(refusedFor)
   if (given.kind === 'refused') return tell({ kind: 'settled', refusal: given.failure })
-  const { secrets, vars } = given
   const context: Conduct = {
     state: () => state,
     tell,
-    workflow,
+    tree: plan.tree,
+    workflow: plan.tree.workflow,
     source,
-    secrets,
-    vars,
+    secrets: given.secrets,
+    vars: given.vars,
+    inputs: source.event.inputs,
+    ceiling: null,
+    prefix: '',
+    label: '',
     notes: plan.notes,
     isByAdministrator: await tools.isAdministrator(source.actor),
     tools,
     signals,
     cleaning: [],
+    conductCalled: conductJobs,
   }
   try {
-    await conductJobs(context)
+    await conductJobs(context, false)
     await tell({ kind: 'settled', refusal: null })
   } finally {
     // Nobody waits for this; what it fails to remove goes with the next start.
@@ -73,83 +80,24 @@ export const conductRun = async (
   }
 }
 
+const noOther: OpenRepository = async () => 'there is no Git host here that has it'
+
 type Refused = { readonly kind: 'refused'; readonly failure: Failure }
 const refusedFor = (error: unknown): Refused => ({
   kind: 'refused',
   failure: failureFor(describeError(error)),
 })
 
-const settingsFor = async (workflow: Workflow, source: RunSource, settings: JobSettings) => {
-  const names = namesInWorkflow(workflow)
-  const secrets = await settings.secrets(source, names.secrets)
+const settingsFor = async (tree: WorkflowTree, source: RunSource, settings: JobSettings) => {
+  const names = namesInTree(tree)
+  const secrets = source.isTrusted ? await settings.secrets(source, names.secrets) : {}
   return { kind: 'given' as const, secrets, vars: await settings.variables(source, names.vars) }
 }
 
-const conductJobs = async (conduct: Conduct): Promise<void> => {
-  const { jobs } = conduct.workflow
-  const jobNamed = new Map(jobs.map((job) => [job.id.toLowerCase(), job]))
-  const ends = new Map<string, Promise<JobEnd>>()
-  const endOf = (job: Job): Promise<JobEnd> => {
-    const known = ends.get(job.id) ?? start(job)
-    ends.set(job.id, known)
-    return known
-  }
-  const needed = (job: Job): Job[] => job.needs.flatMap((need) => jobNamed.get(need.toLowerCase()) ?? [])
-  const ancestors = (job: Job): Set<Job> => new Set(needed(job).flatMap((need) => [need, ...ancestors(need)]))
-  const start = async (job: Job): Promise<JobEnd> => {
-    const needs: Record<string, Json> = {}
-    for (const need of needed(job)) {
-      const { conclusion, outputs } = await endOf(need)
-      needs[need.id] = { result: conclusion, outputs }
-    }
-    const before = await Promise.all(Array.from(ancestors(job), async (one) => (await endOf(one)).conclusion))
-    return conductJob(conduct, job, needs, before)
-  }
-  // All are waited for even when one is at fault: none may go on behind the caller's back.
-  const settled = await Promise.allSettled(jobs.map(endOf))
-  for (const end of settled) if (end.status === 'rejected') throw end.reason
-}
-
-const conductJob = async (
-  conduct: Conduct,
-  job: Job,
-  needs: Readonly<Record<string, Json>>,
-  before: readonly Conclusion[],
-): Promise<JobEnd> => {
-  const { signals, tell, state } = conduct
-  const scope = scopeOf(conduct, job, needs, before)
-  try {
-    const isWanted = await holds(job.if?.expression, scope)
-    if (!isWanted) {
-      const conclusion = signals.cancel.aborted ? 'cancelled' : 'skipped'
-      await tell({ kind: 'job-ended', result: { ...nothing, job: job.id, conclusion } })
-      return { conclusion, outputs: {} }
-    }
-    const rows = await rowsFor(job, scope)
-    return await conductRows(conduct, job, needs, rows, scope)
-  } catch (error) {
-    if (signals.kill.aborted) throw error
-    const failure = failureFor(describeError(error), { job: job.id })
-    await tell({ kind: 'job-ended', result: { ...nothing, job: job.id, conclusion: 'failure', failure } })
-    return { conclusion: state().jobs.get(job.id)?.finished?.conclusion ?? 'failure', outputs: {} }
-  }
-}
-
-/** What a job's `if`, name and strategy can see. */
-const scopeOf = (
-  { source, vars, signals, tools }: Conduct,
-  job: Job,
-  needs: Readonly<Record<string, Json>>,
-  before: readonly Conclusion[],
-): Scope => {
-  const isCancelled = signals.cancel.aborted
-  const about = { job: job.id, workspace: '', serverUrl: tools.serverUrl(), eventPath: '' }
+const namesInTree = ({ workflow, calls }: WorkflowTree): { secrets: string[]; vars: string[] } => {
+  const all = [namesInWorkflow(workflow), ...Array.from(calls.values(), namesInTree)]
   return {
-    contexts: { github: githubContext(source, about), needs, vars, inputs: {} },
-    status: {
-      success: !isCancelled && before.every((conclusion) => conclusion === 'success'),
-      failure: !isCancelled && before.includes('failure'),
-      cancelled: isCancelled,
-    },
+    secrets: [...new Set(all.flatMap(({ secrets }) => secrets))],
+    vars: [...new Set(all.flatMap(({ vars }) => vars))],
   }
 }

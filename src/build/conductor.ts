@@ -1,17 +1,33 @@
 import type { Clock } from '../clock.ts'
 import type { Home } from '../home.ts'
+import type { NewFact } from '../ledger/fact.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Conclusion } from './facts.ts'
 import type { RunSource } from './jobs/contexts.ts'
 import type { LogBook } from './logs.ts'
 import type { RunInput, RunState } from './run.ts'
 import type { JobExecutor } from './runners/executor.ts'
+import type { Waits } from './waits.ts'
+import type { OpenRepository, WorkflowTree } from './workflow/call.ts'
+import type { InputValue } from './workflow/inputs.ts'
+import type { Permissions } from './workflow/permissions.ts'
 import type { Workflow } from './workflow/workflow.ts'
 
-/** What jobs are given by name. Only names that the workflow mentions are asked for. */
+/**
+ * What jobs are given by name. Only names that the workflow mentions are asked for; with an environment, its own values stand before
+ * those of the project.
+ */
 export type JobSettings = {
-  secrets(source: RunSource, names: readonly string[]): Promise<Readonly<Record<string, string>>>
-  variables(source: RunSource, names: readonly string[]): Promise<Readonly<Record<string, string>>>
+  secrets(
+    source: RunSource,
+    names: readonly string[],
+    environment?: string | null,
+  ): Promise<Readonly<Record<string, string>>>
+  variables(
+    source: RunSource,
+    names: readonly string[],
+    environment?: string | null,
+  ): Promise<Readonly<Record<string, string>>>
 }
 
 export type ConductorTools = {
@@ -27,25 +43,55 @@ export type ConductorTools = {
   readonly settings: JobSettings
   readonly logs: LogBook
   readonly serverUrl: () => string
+  /** Left out for a run that stands alone, as of a working tree: nothing waits for others, and only its own files are called. */
+  readonly surroundings?: Surroundings
+}
+
+/** What a run has around it on a server. */
+export type Surroundings = {
+  readonly waits: Waits
+  readonly openRepository: OpenRepository
+  /** What else is to be recorded with these facts of the run: the events that other workflows follow. */
+  consequences(state: RunState, facts: readonly NewFact[]): Promise<readonly NewFact[]>
 }
 
 export type RunSignals = { readonly cancel: AbortSignal; readonly kill: AbortSignal }
 
-/** A run that is being conducted. */
+/** A run that is being conducted, at the jobs of one workflow: its own, or one that a job calls. */
 export type Conduct = {
   readonly state: () => RunState
   readonly tell: (...inputs: RunInput[]) => Promise<void>
+  readonly tree: WorkflowTree
+  /** The tree's own. */
   readonly workflow: Workflow
   readonly source: RunSource
   readonly secrets: Readonly<Record<string, string>>
   readonly vars: Readonly<Record<string, string>>
+  readonly inputs: Readonly<Record<string, InputValue>>
+  /** What tokens of these jobs may do at most; null: nothing above says. */
+  readonly ceiling: Permissions | null
+  /** Stands before the keys of the jobs: empty, or the key of the calling job and a dot. */
+  readonly prefix: string
+  /** Stands before their names: empty, or `Caller / `. */
+  readonly label: string
   readonly notes: readonly string[]
   readonly isByAdministrator: boolean
   readonly tools: ConductorTools
   readonly signals: RunSignals
   /** The removals of finished jobs' directories, which go on while other jobs run. */
   readonly cleaning: Promise<void>[]
+  /** Conducts the jobs of a workflow that a job calls. */
+  readonly conductCalled: (called: Conduct, isAnew: boolean) => Promise<ReadonlyMap<string, JobEnd>>
 }
 
 /** How a job ended, all its rows together. */
-export type JobEnd = { readonly conclusion: Conclusion; readonly outputs: Readonly<Record<string, string>> }
+export type JobEnd = {
+  readonly conclusion: Conclusion
+  readonly outputs: Readonly<Record<string, string>>
+  /** In an attempt that only repeats what did not succeed: whether it ran in this one, so that what needs it must too. */
+  readonly isAnew: boolean
+}
+
+/** The conclusion of several together. */
+export const worstOf = (conclusions: readonly Conclusion[]): Conclusion =>
+  (['failure', 'cancelled', 'success'] as const).find((one) => conclusions.includes(one)) ?? 'skipped'

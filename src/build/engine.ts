@@ -8,9 +8,12 @@ import type { Toolchain } from './toolchain.ts'
 
 /** What runs workflows, GitHub's parser included: loaded with the first push, so that an idle server does not carry it. */
 export { conductRun } from './conduct.ts'
-export { planPush } from './plan.ts'
+export { headerOf, titleOf } from './header.ts'
+export { ownersAt, parseAll, planStarts } from './plan.ts'
 export { createLocalExecutor } from './runners/local.ts'
 export { openSandbox } from './sandbox/choose.ts'
+export { readInputs } from './workflow/inputs.ts'
+export { namesInWorkflow } from './workflow/names.ts'
 
 /** The actions that come with Headway. */
 export const builtInActions = (

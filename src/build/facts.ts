@@ -121,6 +121,8 @@ export const runQueued = defineFact(
     number: z.number().int().nonnegative(),
     concurrency: Concurrency.nullable(),
     isTrusted: z.boolean(),
+    /** What it is about, for people: the evaluated `run-name`, else the first line of the commit's message. */
+    title: z.string().optional(),
   }),
   {
     1: (old) => ({ ...asObject(old), event: null, eventName: 'push', number: 0, concurrency: null, isTrusted: true }),
@@ -157,6 +159,10 @@ export const jobFinished = defineFact(
     failure: Failure.nullable().optional(),
     /** At most 50. */
     annotations: z.array(Annotation).optional(),
+    /** Left out where it was started, which said so. */
+    name: z.string().optional(),
+    /** The attempt that this result is taken over from, as the job did not have to run again. */
+    keptFrom: z.number().int().optional(),
     /** Of the job's summary, which is in the run's directory; null where there is none. */
     summary: Digest.nullable().optional(),
   }),
@@ -174,6 +180,11 @@ export const runCancelRequested = defineFact(
   z.object({ run: z.string(), why: z.string().optional() }),
 )
 
+export const JobWait = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('concurrency'), ...Concurrency.shape }),
+  z.object({ kind: z.literal('approval'), environment: z.string() }),
+])
+
 /** A job whose needs are met cannot start yet: another of its concurrency group runs, or its environment wants an approval. */
 export const jobWaiting = defineFact(
   'job.waiting',
@@ -182,10 +193,7 @@ export const jobWaiting = defineFact(
     run: z.string(),
     job: z.string(),
     name: z.string(),
-    wait: z.discriminatedUnion('kind', [
-      z.object({ kind: z.literal('concurrency'), ...Concurrency.shape }),
-      z.object({ kind: z.literal('approval'), environment: z.string() }),
-    ]),
+    wait: JobWait,
   }),
 )
 
@@ -216,8 +224,76 @@ export const pushVerified = defineFact(
     failure: Failure.nullable(),
     /** What was left out and why: workflows that this push does not start. */
     notes: z.array(z.string()).optional(),
+    /** A newer push of the ref was there when a run was run again: nothing is to be released of this one any more. */
+    isSuperseded: z.boolean().optional(),
   }),
 )
+
+const inRepository = { project: ProjectName, repository: RepositoryName }
+
+/** Which schedules a repository's default branch has from now on; recorded when they differ. Subject: the repository. */
+export const schedulesSet = defineFact(
+  'schedules.set',
+  1,
+  z.object({
+    ...inRepository,
+    commit: CommitId,
+    /** `timezone` is an IANA name; null: UTC. */
+    schedules: z.array(z.object({ workflow: z.string(), cron: z.string(), timezone: z.string().nullable() })),
+  }),
+)
+
+/** Who may use an environment from now on. Subject `environment:<project>/<name>`; names are in lower case. */
+export const environmentProtected = defineFact(
+  'environment.protection-set',
+  1,
+  z.object({
+    project: ProjectName,
+    environment: z.string(),
+    /** Each job that names it waits until somebody approves. */
+    needsApproval: z.boolean(),
+    /** Whether the one who caused a run may approve its jobs. */
+    allowsOwnApproval: z.boolean(),
+    /** Patterns of the branches and tags whose runs may use it; null: all. */
+    refs: z.array(z.string()).nullable(),
+  }),
+)
+
+/**
+ * A push has left the default branch red, or it was red before and still is. Whoever can mend it is named, for every channel that
+ * tells people. Subject: the repository.
+ */
+export const mainBroken = defineFact(
+  'main.broken',
+  1,
+  z.object({
+    ...inRepository,
+    ref: z.string(),
+    push: z.string(),
+    commit: CommitId,
+    /** The runs that failed. */
+    runs: z.array(z.string()),
+    failure: Failure.nullable(),
+    /** Milliseconds since 1970; earlier than this fact where it was red before. */
+    brokenSince: z.number(),
+    wasBroken: z.boolean(),
+    /** Who pushed, as recorded. */
+    pusher: z.string(),
+    author: z.object({ name: z.string(), email: z.string() }).nullable(),
+    /** Of the services in the repository, as their headway.yaml names them. */
+    owners: z.array(z.string()),
+  }),
+)
+
+/** The default branch is no longer red. Subject: the repository. */
+export const mainMended = defineFact(
+  'main.mended',
+  1,
+  z.object({ ...inRepository, ref: z.string(), push: z.string(), commit: CommitId, brokenSince: z.number() }),
+)
+
+/** Whether merges into the default branch wait while it is red. Subject: the repository. */
+export const mergeHoldSet = defineFact('merge-hold.set', 1, z.object({ ...inRepository, holdsMerges: z.boolean() }))
 
 export const buildFacts = [
   workflowEventRaised,
@@ -233,4 +309,9 @@ export const buildFacts = [
   jobApprovalDecided,
   pushVerified,
   ...resultsFacts,
+  schedulesSet,
+  environmentProtected,
+  mainBroken,
+  mainMended,
+  mergeHoldSet,
 ] as const

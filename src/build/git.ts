@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { effect, effectSync } from '../effect.ts'
-import type { CommitId, ProjectName, RepositoryName } from '../names.ts'
+import { CommitId, type ProjectName, type RepositoryName } from '../names.ts'
+import type { CommitSummary } from './jobs/contexts.ts'
 
 /** Where a bare repository stands. */
 export type RepositoryPath = (project: ProjectName, repository: RepositoryName) => string
@@ -81,6 +82,37 @@ export const changedPaths = async (
     ? await git(gitDirectory, 'diff-tree', '-r', '-z', '--no-renames', '--name-only', before, after)
     : await git(gitDirectory, 'ls-tree', '-r', '-z', '--name-only', after)
   return text.split('\0').filter((path) => path !== '')
+}
+
+/** Null where the repository has nothing by that name that leads to a commit. */
+export const resolveCommit = async (gitDirectory: string, name: string): Promise<CommitId | null> => {
+  const text = await git(
+    gitDirectory,
+    'rev-parse',
+    '--verify',
+    '--quiet',
+    '--end-of-options',
+    `${name}^{commit}`,
+  ).catch(() => '')
+  return CommitId.safeParse(text.trim()).data ?? null
+}
+
+/** The branch that the repository's HEAD names, without `refs/heads/`. */
+export const defaultBranchOf = async (gitDirectory: string): Promise<string> =>
+  (await git(gitDirectory, 'symbolic-ref', '--short', 'HEAD').catch(() => 'main')).trim()
+
+/** What a commit says of itself; null when it is not there. */
+export const summaryOf = async (gitDirectory: string, commit: CommitId): Promise<CommitSummary | null> => {
+  const format = '--format=%an%x00%ae%x00%aI%x00%B'
+  const text = await git(gitDirectory, 'show', '--no-patch', '--no-show-signature', format, commit).catch(() => null)
+  const [authorName = '', authorEmail = '', authoredAt = '', message = ''] = text?.split('\0') ?? []
+  return text === null ? null : { authorName, authorEmail, authoredAt, message: message.trimEnd() }
+}
+
+/** The newest commit that both have in their history; null when there is none. */
+export const mergeBase = async (gitDirectory: string, one: CommitId, other: CommitId): Promise<CommitId | null> => {
+  const text = await git(gitDirectory, 'merge-base', one, other).catch(() => '')
+  return CommitId.safeParse(text.trim()).data ?? null
 }
 
 /** A pack of these commits with all that is in them, on the program's stdout; for whoever may not read the repository. */

@@ -3,42 +3,57 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Seal } from '../access/access.ts'
 import type { Clock, Ids } from '../clock.ts'
-import { effect } from '../effect.ts'
 import type { Home } from '../home.ts'
-import { fact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
-import { CommitId, ProjectName, RepositoryName } from '../names.ts'
+import type { ProjectName, RepositoryName } from '../names.ts'
 import { describeError } from '../problem.ts'
-import { removeTree } from '../processes/files.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
-import type { JobSettings } from './conductor.ts'
+import { createConclusions, type EndedRun } from './concluding.ts'
+import { type ConductorTools, type JobSettings, worstOf } from './conductor.ts'
 import { createDependencyCache, type DependencyCache, sweepDependencyCache } from './dependencies.ts'
-import { buildFacts, type Conclusion, Failure, pushVerified, runQueued } from './facts.ts'
-import { failureFor } from './failure.ts'
-import { type RepositoryPath, readCommit } from './git.ts'
-import type { RunSource } from './jobs/contexts.ts'
-import { endFamily, type JobUser } from './jobs/processes.ts'
-import { createLogBook, type LogLine } from './logs.ts'
+import { buildFacts, Conclusion } from './facts.ts'
+import type { RepositoryPath } from './git.ts'
+import type { JobUser } from './jobs/processes.ts'
+import { createListeners } from './listeners.ts'
+import { createLogBook, type LogLine, logKey } from './logs.ts'
 import { createLooker } from './looker.ts'
-import { findRun, listRuns, type RunDetails, type RunQuery, type RunSummary, runsWithKeptLogs } from './queries.ts'
+import { type Broken, findMain, listBroken, type Main } from './mains.ts'
+import { type Origin, originIn } from './origins.ts'
+import {
+  type EnvironmentSummary,
+  failureOf,
+  findRun,
+  listEnvironments,
+  listRuns,
+  type RunDetails,
+  type RunQuery,
+  type RunSummary,
+  runsWithKeptLogs,
+} from './queries.ts'
+import { createRequests, type Requests } from './requests.ts'
 import { type LazyResults, lazyResults } from './results/index.ts'
 import type { ResultsLimits } from './results/uploads.ts'
 import { resultsView } from './results/views.ts'
-import { decide, evolve, type RunState } from './run.ts'
+import { decide } from './run.ts'
+import { type Cancelling, createRunning } from './running.ts'
 import type { SandboxParts } from './sandbox/choose.ts'
 import type { JobLimits } from './sandbox/limits.ts'
 import type { Isolation, Sandbox } from './sandbox/sandbox.ts'
+import { createScheduler } from './schedule.ts'
 import { createSlots } from './slots.ts'
+import { createStarter } from './starting.ts'
 import { createToolchain, type Toolchain, toolFolders } from './toolchain.ts'
 import { jobUsers } from './users.ts'
-import { type BuildTables, buildView, generated } from './views.ts'
+import { type BuildTables, buildView } from './views.ts'
+import { createWaits } from './waits.ts'
 
 export type { JobSettings } from './conductor.ts'
 export { createDependencyCache, type DependencyCache, type DependencyKey } from './dependencies.ts'
 export type { RunSource } from './jobs/contexts.ts'
 export type { JobUser } from './jobs/processes.ts'
 export type { LogLine } from './logs.ts'
+export type { Broken, Main } from './mains.ts'
 export { networkVariables } from './network.ts'
 export type { ResultsLimits } from './results/uploads.ts'
 export { resultsMigrations, resultsView } from './results/views.ts'
@@ -77,6 +92,8 @@ export type BuildParts = {
   readonly parallelJobs?: number
   /** Whether somebody, as recorded (`user:alice`, `token:alice/ci`), is an administrator of the instance. */
   readonly isAdministrator: (actor: string) => Promise<boolean>
+  /** Whether who caused a run may read another project than its own; default: nobody may. */
+  readonly mayRead?: (actor: string, project: ProjectName) => Promise<boolean>
   /** How jobs are kept apart; default: the best that works here. */
   readonly isolation?: Isolation | null
   /** What one job may take; default: a share of the machine. */
@@ -87,23 +104,40 @@ export type BuildParts = {
 
 export type Build = Stage & {
   /** Asks a run to end; `unknown` when there is none, `finished` when it has ended already. */
-  cancel(project: ProjectName, run: string, actor: string): Promise<'cancelling' | 'finished' | 'unknown'>
+  cancel(project: ProjectName, run: string, actor: string): Promise<Cancelling>
+  /** Runs a run that has ended once more, all of it or what did not succeed; resolves to the attempt that this is. */
+  rerun(project: ProjectName, run: string, jobs: 'all' | 'failed', actor: string): Promise<Rerunning>
   runs(project: ProjectName, query: RunQuery): Promise<RunSummary[]>
-  run(project: ProjectName, run: string): Promise<RunDetails | null>
-  /** A job's log, masked; with `follow` on until the job has ended. */
-  followLog(run: string, job: string, options?: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<LogLine>
+  run(project: ProjectName, run: string, attempt?: number): Promise<RunDetails | null>
+  /** A job's log, masked; with `follow` on until the job has ended. The newest attempt's when none is named. */
+  followLog(
+    run: string,
+    job: string,
+    options?: { follow?: boolean; attempt?: number; signal?: AbortSignal },
+  ): AsyncIterable<LogLine>
+  environments(project: ProjectName): Promise<EnvironmentSummary[]>
+  /** How the default branch of a repository stands; whoever merges into it asks. */
+  main(project: ProjectName, repository: RepositoryName): Promise<Main>
+  /** The default branches of a project that are red. */
+  brokenMains(project: ProjectName): Promise<Broken[]>
+  readonly requests: Requests
   readonly toolchain: Toolchain
   readonly dependencies: DependencyCache
   /** Artifacts, caches, tokens and identities of jobs. */
   readonly results: LazyResults
 }
 
+export type Rerunning =
+  | { readonly kind: 'queued'; readonly attempt: number }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'unfinished' }
+
 /** How long after one another old logs are looked for. */
 const logSweepMs = 6 * 60 * 60_000
 
-/** The build stage: runs workflows for every pushed branch or tag, and says once for each whether it is verified. */
+/** The build stage: runs workflows for pushes and events, and says once for each how that ended. */
 export const createBuild = (parts: BuildParts): Build => {
-  const { ledger, store, views, clock, home, report } = parts
+  const { ledger, store, views, clock, home, report, repositoryPath } = parts
   const toolsDirectory = join(home.caches, 'tools')
   const dependenciesDirectory = join(home.caches, 'dependencies')
   const toolchain = createToolchain(toolsDirectory)
@@ -111,7 +145,6 @@ export const createBuild = (parts: BuildParts): Build => {
   const logs = createLogBook(home.runs)
   const slots = createSlots(parts.parallelJobs ?? availableParallelism())
   const userFor = parts.userFor ?? jobUsers(home)
-  const running = new Map<string, { readonly cancel: AbortController; readonly ended: Promise<void> }>()
   const stopping = new AbortController()
   const tables = () => store.tables<BuildTables>()
   const results = lazyResults({
@@ -120,156 +153,105 @@ export const createBuild = (parts: BuildParts): Build => {
     limits: parts.resultsLimits ?? {},
     isRunning: async (run, job) => {
       await views.reach()
-      const jobs = tables().selectFrom('build_jobs').select('status').where('run', '=', run).where('job', '=', job)
-      return (await jobs.executeTakeFirst())?.status === 'running'
+      const newest = await tables()
+        .selectFrom('build_jobs')
+        .select('status')
+        .where('run', '=', run)
+        .where('job', '=', job)
+        .orderBy('attempt', 'desc')
+        .executeTakeFirst()
+      return newest?.status === 'running'
     },
   })
   let sandbox: Promise<Sandbox> | null = null
   const looker = createLooker(() => look(), report, clock, stopping.signal)
   let stopFollowing = (): void => undefined
 
+  const waits = createWaits(parts)
+  const listeners = createListeners(parts)
+  const conclusionsFor = createConclusions(parts)
+  const startRuns = createStarter({ ...parts, listeners, end: conclusionsFor })
+  const scheduler = createScheduler(parts)
+
+  const tools = async (): Promise<ConductorTools> => {
+    const { builtInActions, createLocalExecutor } = await import('./engine.ts')
+    const { settings, serverUrl, isAdministrator } = parts
+    const actions = builtInActions(repositoryPath, toolchain, dependencies)
+    const sandbox = await openedSandbox()
+    const { isolation } = sandbox
+    const { services } = results
+    const local = { home, clock, slots, toolchain, actions, serverUrl, userFor, sandbox, services }
+    const executor = createLocalExecutor(local)
+    return { ledger, clock, home, executor, isolation, isAdministrator, settings, logs, serverUrl }
+  }
+
+  const running = createRunning({
+    ...parts,
+    mayRead: parts.mayRead ?? (async () => false),
+    waits,
+    listeners,
+    tools,
+    again: (run, error) => looker.again(`run ${run}: ${describeError(error)}`),
+  })
+
   /** Looks for all that is unfinished and goes on with it. */
   const look = async (): Promise<void> => {
     await views.reach()
-    const pushes = await tables()
-      .selectFrom('build_pushes')
+    const origins = await tables()
+      .selectFrom('build_origins')
       .selectAll()
-      .where('status', '!=', 'verified')
+      .where('status', '!=', 'concluded')
       .orderBy('seq')
       .execute()
-    for (const push of pushes) {
+    for (const row of origins) {
       if (stopping.signal.aborted) return
-      if (push.status === 'new') await queueRuns(push)
-      else await goOn(push)
+      const origin = originIn(row)
+      if (origin.status === 'new') await startRuns(origin)
+      else await goOn(origin)
     }
+    await waits.look()
+    await endRivals()
   }
 
-  const queueRuns = async (push: Push): Promise<void> => {
-    const { planPush } = await import('./engine.ts')
-    const source = sourceOf(push)
-    const gitDirectory = parts.repositoryPath(source.project, source.repository)
-    const pushed = { ref: push.ref, before: commitOrNull(push.before), after: source.commit }
-    const plan = await planPush(gitDirectory, readCommit(gitDirectory, source.commit), pushed).catch(
-      (error: unknown) => ({
-        runs: [],
-        notes: [],
-        fault: describeError(error),
-      }),
-    )
-    if (plan.runs.length === 0) {
-      const failure = 'fault' in plan ? failureFor(plan.fault) : null
-      return verify(push, [], failure ? 'failure' : 'skipped', failure, plan.notes)
-    }
-    const queued = plan.runs.map(async ({ workflow, name }) => {
-      const run = parts.ids('run')
-      const number = (await runsOf(source, workflow)) + 1
-      return fact(runQueued, {
-        subject: `run:${run}`,
-        actor: 'system:build',
-        causes: [Number(push.seq)],
-        payload: {
-          run,
-          ...source,
-          event: null,
-          eventName: 'push',
-          workflow,
-          name,
-          number,
-          concurrency: null,
-          isTrusted: true,
-        },
-      })
-    })
-    await ledger.append(await Promise.all(queued))
-  }
-
-  const runsOf = async (
-    { project, repository }: { project: ProjectName; repository: RepositoryName },
-    workflow: string | null,
-  ): Promise<number> => {
-    const row = await tables()
-      .selectFrom('build_runs')
-      .select(({ fn }) => fn.countAll().as('count'))
-      .where('project', '=', project)
-      .where('repository', '=', repository)
-      .where('workflow', '=', workflow ?? generated)
-      .executeTakeFirst()
-    return Number(row?.count ?? 0)
-  }
-
-  /** Starts the runs of a push that nobody conducts yet; once all have ended, the push is verified. */
-  const goOn = async (push: Push): Promise<void> => {
+  /** Starts the runs of a push or an event that nobody conducts yet; once all have ended, it is concluded. */
+  const goOn = async (origin: Origin): Promise<void> => {
     const runs = await tables()
       .selectFrom('build_runs')
-      .selectAll()
-      .where('push', '=', push.push)
-      .where('ref', '=', push.ref)
-      .orderBy('seq')
+      .leftJoin('build_claims', (join) =>
+        join.onRef('build_claims.run', '=', 'build_runs.run').on('build_claims.job', '=', ''),
+      )
+      .selectAll('build_runs')
+      .select('build_claims.state as claim')
+      .where('origin', '=', origin.subject)
+      .where('ref', '=', origin.ref)
+      .orderBy('build_runs.seq')
       .execute()
-    for (const { run, status } of runs) if (status !== 'finished' && !running.has(run)) startRun(push, run)
-    if (!runs.every(({ status }) => status === 'finished')) return
-    const conclusions = runs.map(({ conclusion }) => conclusion)
-    const worst = (['failure', 'cancelled', 'success'] as const).find((one) => conclusions.includes(one)) ?? 'skipped'
-    const failure = runs.find(({ conclusion }) => conclusion === worst)?.failure ?? null
-    const ids = runs.map(({ run }) => run)
-    await verify(push, ids, worst, failure === null ? null : Failure.parse(JSON.parse(failure)), [])
-  }
-
-  const startRun = (push: Push, run: string): void => {
-    const cancel = new AbortController()
-    const ended = conduct(push, run, cancel)
-      .catch((error: unknown) => {
-        if (!stopping.signal.aborted) looker.again(`run ${run}: ${describeError(error)}`)
-      })
-      .finally(() => {
-        running.delete(run)
-      })
-    running.set(run, { cancel, ended })
-  }
-
-  const conduct = async (push: Push, run: string, cancel: AbortController): Promise<void> => {
-    const { conductRun, builtInActions, createLocalExecutor } = await import('./engine.ts')
-    const state = await stateOf(run)
-    if (!state || state.status === 'finished') return
-    if (state.isCancelRequested) cancel.abort()
-    if (state.starts > 0) await endLeftovers(run)
-    const { project, repository, commit } = state.queued
-    const gitDirectory = parts.repositoryPath(project, repository)
-    const source: RunSource = {
-      ...sourceOf(push),
-      run,
-      event: { id: null, name: 'push', baseRef: null, headRef: null, payload: {}, inputs: {} },
-      workflowName: state.queued.name,
-      workflowFile: state.queued.workflow,
-      before: commitOrNull(push.before),
-      head: null,
-      defaultBranch: 'main',
-      actor: push.actor,
-      triggeringActor: push.actor,
-      number: state.queued.number,
-      attempt: 1,
-      isTrusted: true,
+    for (const { run, status, claim, cancel_requested } of runs) {
+      const waits = claim !== null && claim !== 'holding' && cancel_requested === 0
+      if (status !== 'finished' && !waits && !running.has(run)) running.start(origin, run)
     }
-    const { settings, serverUrl } = parts
-    const actions = builtInActions(parts.repositoryPath, toolchain, dependencies)
-    const sandbox = await openedSandbox()
-    const { services } = results
-    const executor = createLocalExecutor({
-      home,
-      clock,
-      slots,
-      toolchain,
-      actions,
-      serverUrl,
-      userFor,
-      sandbox,
-      services,
+    if (!runs.every(({ status }) => status === 'finished')) return
+    const ended = runs.map(({ run, workflow, name, conclusion }): EndedRun => {
+      return { run, workflow: workflow || null, name, conclusion: Conclusion.parse(conclusion) }
     })
-    const { isAdministrator } = parts
-    const { isolation } = sandbox
-    const tools = { ledger, clock, home, executor, isolation, isAdministrator, settings, logs, serverUrl }
-    const signals = { cancel: cancel.signal, kill: stopping.signal }
-    await conductRun(state, source, readCommit(gitDirectory, commit), tools, signals)
+    const conclusion = worstOf(ended.map((one) => one.conclusion))
+    const failure = failureOf(runs.find((one) => one.conclusion === conclusion)?.failure ?? null)
+    await ledger.append(await conclusionsFor(origin, { conclusion, failure, notes: [], runs: ended }))
+  }
+
+  /** Cancels the runs whose place in their concurrency group a newer one took, or wants. */
+  const endRivals = async (): Promise<void> => {
+    const rivals = await tables()
+      .selectFrom('build_claims')
+      .innerJoin('build_runs', 'build_runs.run', 'build_claims.run')
+      .select(['build_claims.run', 'build_claims.rival', 'build_claims.group_key'])
+      .where('build_claims.job', '=', '')
+      .where('build_runs.cancel_requested', '=', 0)
+      .where('build_runs.status', '!=', 'finished')
+      .where((where) => where.or([where('state', '=', 'superseded'), where('cancel_wanted', '=', 1)]))
+      .execute()
+    for (const { run, rival, group_key } of rivals)
+      await running.cancel(run, 'system:build', `${rival} took its place in the concurrency group ${group_key}`)
   }
 
   const sandboxParts: SandboxParts = {
@@ -290,37 +272,17 @@ export const createBuild = (parts: BuildParts): Build => {
     return sandbox
   }
 
-  const stateOf = async (run: string): Promise<RunState | undefined> => {
-    let state: RunState | undefined
-    for (const recorded of await ledger.read({ subject: `run:${run}` })) state = evolve(state, recorded)
-    return state
-  }
-
-  /** What an interrupted run has left: processes, directories. */
-  const endLeftovers = async (run: string): Promise<void> => {
-    const directory = join(home.workspaces, run)
-    await endFamily({ marker: `${run}/`, directory, sessions: new Set(), user: 'anyone' }, clock)
-    await effect('build.remove-leftovers', () => removeTree(directory))
-  }
-
-  const verify = async (
-    push: Push,
-    runs: readonly string[],
-    conclusion: Conclusion,
-    failure: Failure | null,
-    notes: readonly string[],
-  ): Promise<void> => {
-    const payload = { ...sourceOf(push), conclusion, runs: [...runs], failure, notes: [...notes] }
-    const causes = [Number(push.seq)]
-    await ledger.append([fact(pushVerified, { subject: `push:${push.push}`, actor: 'system:build', causes, payload })])
-  }
-
   const sweepLogs = async (): Promise<void> => {
     for (;;) {
       await logs.keepOnly(await runsWithKeptLogs(store, clock.now()))
       await clock.sleep(logSweepMs, stopping.signal)
     }
   }
+
+  const inBackground = (what: string, work: Promise<void>): void =>
+    void work.catch((error: unknown) => {
+      if (!stopping.signal.aborted) report(`${what}: ${describeError(error)}`)
+    })
 
   return {
     name: 'build',
@@ -329,57 +291,61 @@ export const createBuild = (parts: BuildParts): Build => {
     toolchain,
     dependencies,
     results,
+    requests: createRequests(parts),
     start: async () => {
       await mkdir(toolsDirectory, { recursive: true, mode: 0o755 })
       await mkdir(dependenciesDirectory, { recursive: true, mode: 0o711 })
       await sweepDependencyCache(dependenciesDirectory)
       const interrupted = await readdir(home.workspaces).catch(() => [])
-      for (const run of interrupted) await endLeftovers(run)
+      for (const run of interrupted) await running.endLeftovers(run)
       if (parts.isolation) await openedSandbox() // asked for by name: without it nothing starts
       if (interrupted.length > 0) await (await openedSandbox()).sweep()
       stopFollowing = ledger.onAppend(() => looker.look())
       await looker.look()
       const tell = (error: unknown): void => report(`tidying artifacts and caches: ${describeError(error)}`)
       results.keepTidy(stopping.signal, tell).catch(() => undefined) // the stage stops
-      sweepLogs().catch((error: unknown) => {
-        if (!stopping.signal.aborted) report(`sweeping old logs: ${describeError(error)}`)
-      })
+      inBackground('sweeping old logs', sweepLogs())
+      const reportTick = (error: unknown): void => report(`raising scheduled workflows: ${describeError(error)}`)
+      inBackground('raising scheduled workflows', scheduler.run(stopping.signal, reportTick))
     },
     stop: async () => {
       stopFollowing()
       stopping.abort()
       await looker.idle()
-      await Promise.all(Array.from(running.values(), ({ ended }) => ended))
+      await running.stop()
     },
     cancel: async (project, run, actor) => {
-      const state = await stateOf(run)
-      if (state?.queued.project !== project) return 'unknown'
-      if (state.status === 'finished') return 'finished'
-      const facts = decide(state, { kind: 'cancel', actor })
-      if (facts.length > 0) await ledger.append(facts)
-      running.get(run)?.cancel.abort()
-      return 'cancelling'
+      const state = await running.stateOf(run)
+      return state?.queued.project === project ? running.cancel(run, actor) : 'unknown'
+    },
+    rerun: async (project, run, jobs, actor) => {
+      const state = await running.stateOf(run)
+      if (state?.queued.project !== project) return { kind: 'unknown' }
+      const facts = decide(state, { kind: 'rerun', actor, jobs })
+      if (facts.length === 0) return { kind: 'unfinished' }
+      const outcome = await ledger.append(facts, { expect: { subject: `run:${run}`, seq: state.seq } })
+      return outcome.kind === 'appended' ? { kind: 'queued', attempt: state.attempt + 1 } : { kind: 'unfinished' }
     },
     runs: async (project, query) => {
       await views.reach()
       return listRuns(store, project, query)
     },
-    run: async (project, run) => {
+    run: async (project, run, attempt) => {
       await views.reach()
-      return findRun(store, project, run)
+      return findRun(store, project, run, attempt)
     },
-    followLog: (run, job, options) => logs.read(run, job, options),
+    followLog: (run, job, { attempt = 1, ...options } = {}) => logs.read(run, logKey(job, attempt), options),
+    environments: async (project) => {
+      await views.reach()
+      return listEnvironments(store, project)
+    },
+    main: async (project, repository) => {
+      await views.reach()
+      return findMain(store, project, repository)
+    },
+    brokenMains: async (project) => {
+      await views.reach()
+      return listBroken(store, project)
+    },
   }
 }
-
-type Push = BuildTables['build_pushes']
-
-const sourceOf = ({ push, project, repository, ref, after }: Push) => ({
-  push,
-  project: ProjectName.parse(project),
-  repository: RepositoryName.parse(repository),
-  ref,
-  commit: CommitId.parse(after),
-})
-
-const commitOrNull = (commit: string | null): CommitId | null => (commit === null ? null : CommitId.parse(commit))

@@ -57,6 +57,9 @@ export const createLogBook = (directory: string): LogBook => {
   }
 }
 
+/** Under which name a job's log is kept: that of a later attempt stands beside the first one's. */
+export const logKey = (job: string, attempt: number): string => (attempt === 1 ? job : `${attempt}.${job}`)
+
 /** Job keys and run ids are safe by how they are made; a request's are not. */
 const safe = (name: string): string => {
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(name)) throw new Error(`${JSON.stringify(name)} is no name of a run or job`)

@@ -1,74 +1,124 @@
 import { planCommit } from '../golden/discover.ts'
 import { workflowFor, workflowPath } from '../golden/workflow.ts'
-import type { CommitId } from '../names.ts'
 import type { Failure } from './facts.ts'
 import { failureFor } from './failure.ts'
-import { type CommitReader, changedPaths } from './git.ts'
+import type { CommitReader } from './git.ts'
+import { type OpenRepository, resolveCalls, type WorkflowTree } from './workflow/call.ts'
 import { parseWorkflow, type WorkflowParsing } from './workflow/parse.ts'
-import { triggeredByPush } from './workflow/trigger.ts'
+import type { WorkflowFault } from './workflow/read.ts'
+import { skipInstruction } from './workflow/skip.ts'
+import { type HappenedEvent, triggering } from './workflow/trigger.ts'
 import type { Workflow } from './workflow/workflow.ts'
 
-/** The workflows that a push starts: `workflow` is the file's path, or null for the generated one. */
-export type PushPlan = {
-  readonly runs: readonly { readonly workflow: string | null; readonly name: string }[]
+/** A run to be: `file` is the workflow's path, or null for the generated one; without a workflow it cannot be read, and fails. */
+export type PlannedRun = { readonly file: string | null; readonly name: string; readonly workflow: Workflow | null }
+
+export type StartPlan = {
+  readonly runs: readonly PlannedRun[]
   readonly notes: readonly string[]
+  /** What the files at this commit want to be started by time. */
+  readonly schedules: readonly PlannedSchedule[]
+}
+export type PlannedSchedule = { readonly workflow: string; readonly cron: string; readonly timezone: string | null }
+
+/** Something that happened, and what of it only the planning looks at. */
+export type PlannedEvent = HappenedEvent & {
+  /** Only this file; null: every one. */
+  readonly onlyFile: string | null
+  /** The message of the commit that may ask to be skipped; null where none can. */
+  readonly message: string | null
 }
 
-export type PushedRef = { readonly ref: string; readonly before: CommitId | null; readonly after: CommitId }
-
 /**
- * What a push starts: the repository's own workflows where one of them is for pushes (or cannot be read, which fails), else
- * the one that its `headway.yaml` files stand for, on branches.
+ * What a push or an event starts: the repository's own workflows where one of them is for such (or cannot be read, which fails), else
+ * for branches and pull requests the one that its `headway.yaml` files stand for.
  */
-export const planPush = async (gitDirectory: string, reader: CommitReader, pushed: PushedRef): Promise<PushPlan> => {
-  const files = (await reader.list('.github/workflows')).filter((path) =>
-    /^\.github\/workflows\/[^/]+\.ya?ml$/.test(path),
-  )
-  const parsed = await Promise.all(files.map(async (file) => ({ file, parsing: await parseFile(reader, file) })))
-  const runs: { workflow: string; name: string }[] = []
+export const planStarts = async (reader: CommitReader, event: PlannedEvent): Promise<StartPlan> => {
+  const parsed = await parseAll(reader)
+  const schedules = parsed.flatMap(({ file, parsing }) => schedulesOf(file, parsing))
+  const plan = (runs: readonly PlannedRun[], ...notes: string[]): StartPlan => ({ runs, notes, schedules })
+  const word = event.message === null ? undefined : skipInstruction(event.message)
+  if (word !== undefined && isForCommits(event.name)) return plan([], `the commit's message says ${word}`)
+  const runs: PlannedRun[] = []
   const notes: string[] = []
-  let areForPushes = false
   for (const { file, parsing } of parsed) {
+    if (event.onlyFile !== null && file !== event.onlyFile) continue
     if (parsing.kind === 'invalid') {
-      areForPushes = true
-      runs.push({ workflow: file, name: file })
+      if (event.onlyFile !== null || isForCommits(event.name)) runs.push({ file, name: file, workflow: null })
+      else notes.push(`${file} cannot be read`)
       continue
     }
     const { workflow } = parsing
-    areForPushes ||= workflow.on.some(({ event }) => event === 'push')
-    const event = { ref: pushed.ref, changedPaths: () => changedPaths(gitDirectory, pushed.before, pushed.after) }
-    const triggering = await triggeredByPush(workflow, event)
-    if (triggering.kind === 'run') runs.push({ workflow: file, name: workflow.name })
-    else notes.push(triggering.why)
+    const answer = await triggering(workflow, event)
+    if (answer.kind === 'run') runs.push({ file, name: workflow.name, workflow })
+    else notes.push(answer.why)
   }
-  if (areForPushes) return { runs, notes }
-  if (!pushed.ref.startsWith('refs/heads/')) return { runs: [], notes: [...notes, `${pushed.ref} is no branch`] }
+  if (event.onlyFile !== null || !isForCommits(event.name)) return plan(runs, ...notes)
+  const areOwn = parsed.some(
+    ({ parsing }) => parsing.kind === 'invalid' || parsing.workflow.on.some(({ event: on }) => isForCommits(on)),
+  )
+  if (areOwn) return plan(runs, ...notes)
+  if (event.ref.startsWith('refs/tags/')) return plan([], ...notes, `${event.ref} is no branch`)
   const services = await planServices(reader)
-  if (services.kind === 'none')
-    return { runs: [], notes: [...notes, 'there is neither a headway.yaml nor a workflow for pushes'] }
-  return { runs: [{ workflow: null, name: services.name }], notes }
+  if (services.kind === 'none') return plan([], ...notes, 'there is neither a headway.yaml nor a workflow for pushes')
+  return plan([{ file: null, name: services.name, workflow: null }], ...notes)
+}
+
+const isForCommits = (event: string): boolean => event === 'push' || event === 'pull_request'
+
+const schedulesOf = (file: string, parsing: WorkflowParsing): PlannedSchedule[] =>
+  parsing.kind === 'invalid'
+    ? []
+    : parsing.workflow.on.flatMap(({ schedules }) =>
+        schedules.map(({ cron, timezone = null }) => ({ workflow: file, cron, timezone })),
+      )
+
+/** All workflow files at a commit, parsed. */
+export const parseAll = async (
+  reader: CommitReader,
+): Promise<readonly { readonly file: string; readonly parsing: WorkflowParsing }[]> => {
+  const files = (await reader.list('.github/workflows')).filter((path) =>
+    /^\.github\/workflows\/[^/]+\.ya?ml$/.test(path),
+  )
+  return Promise.all(files.map(async (file) => ({ file, parsing: await parseFile(reader, file) })))
 }
 
 export type RunPlan =
-  | { readonly kind: 'workflow'; readonly workflow: Workflow; readonly notes: readonly string[] }
+  | { readonly kind: 'workflow'; readonly tree: WorkflowTree; readonly notes: readonly string[] }
   | { readonly kind: 'refused'; readonly failure: Failure }
 
-/** The workflow of a run that was queued; the same commit gives the same one. */
-export const planRun = async (reader: CommitReader, file: string | null): Promise<RunPlan> => {
-  if (file !== null) return checked(file, await parseFile(reader, file))
+/** The workflow of a run that was queued, with those that it calls; the same commits give the same ones. */
+export const planRun = async (reader: CommitReader, file: string | null, open: OpenRepository): Promise<RunPlan> => {
+  if (file !== null) return checked(file, await parseFile(reader, file), reader, open)
   const services = await planServices(reader)
   if (services.kind === 'refused') return { kind: 'refused', failure: services.failure }
   if (services.kind === 'none')
     return { kind: 'refused', failure: failureAt('there is no headway.yaml any more', null) }
-  return checked(workflowPath, parseWorkflow('the generated workflow', services.text))
+  return checked(workflowPath, parseWorkflow('the generated workflow', services.text), reader, open)
 }
 
-const checked = (file: string, parsing: WorkflowParsing): RunPlan => {
-  if (parsing.kind === 'parsed') return { kind: 'workflow', workflow: parsing.workflow, notes: parsing.notes }
-  const [first, ...others] = parsing.faults
+const checked = async (
+  file: string,
+  parsing: WorkflowParsing,
+  reader: CommitReader,
+  open: OpenRepository,
+): Promise<RunPlan> => {
+  if (parsing.kind === 'invalid') return refusedAt(file, parsing.faults)
+  const calling = await resolveCalls(parsing.workflow, reader, open)
+  if (calling.kind === 'invalid') return refusedAt(file, calling.faults)
+  return { kind: 'workflow', tree: calling.tree, notes: parsing.notes }
+}
+
+const refusedAt = (file: string, [first, ...others]: readonly [WorkflowFault, ...WorkflowFault[]]): RunPlan => {
   const { line, column } = first.at
   const lastLines = others.map(({ detail, at }) => `${file}:${at.line}:${at.column}: ${detail}`)
   return { kind: 'refused', failure: failureAt(first.detail, { file, line, column }, lastLines) }
+}
+
+/** Who answers for the services at a commit, as their headway.yaml files say. */
+export const ownersAt = async (reader: CommitReader): Promise<string[]> => {
+  const services = await planServices(reader)
+  return services.kind === 'planned' ? [...services.owners] : []
 }
 
 const parseFile = async (reader: CommitReader, file: string): Promise<WorkflowParsing> => {
@@ -80,7 +130,12 @@ const parseFile = async (reader: CommitReader, file: string): Promise<WorkflowPa
 type ServicesPlan =
   | { readonly kind: 'none' }
   | { readonly kind: 'refused'; readonly name: string; readonly failure: Failure }
-  | { readonly kind: 'planned'; readonly name: string; readonly text: string }
+  | {
+      readonly kind: 'planned'
+      readonly name: string
+      readonly text: string
+      readonly owners: ReadonlySet<string>
+    }
 
 const planServices = async (reader: CommitReader): Promise<ServicesPlan> => {
   const paths = await reader.list('.')
@@ -106,7 +161,8 @@ const planServices = async (reader: CommitReader): Promise<ServicesPlan> => {
       .filter((name) => !name.includes('/'))
   }
   const name = services.map(({ definition }) => definition.name).join(', ')
-  return { kind: 'planned', name, text: workflowFor(services, filesOf) }
+  const owners = new Set(services.flatMap(({ definition }) => definition.owner ?? []))
+  return { kind: 'planned', name, text: workflowFor(services, filesOf), owners }
 }
 
 const failureAt = (detail: string, where: Failure['where'], lastLines: readonly string[] = []): Failure =>

@@ -1,13 +1,24 @@
 import { z } from '@hono/zod-openapi'
 import type { Store } from '../store/store.ts'
-import { Conclusion, Failure } from './facts.ts'
-import type { BuildTables } from './views.ts'
+import { Annotation, Conclusion, Failure, JobWait } from './facts.ts'
+import type { BuildTables } from './tables.ts'
+import { protectionIn } from './waits.ts'
 
 /** A run as it is listed. Times in milliseconds since 1970. */
 export const RunSummary = z
   .object({
     run: z.string(),
-    push: z.string(),
+    /** A run is of a push or of an event; the other is null. */
+    push: z.string().nullable(),
+    event: z.string().nullable(),
+    /** push, pull_request, schedule */
+    eventName: z.string(),
+    /** Counts the runs of the workflow in its repository. */
+    number: z.number(),
+    /** Counts from 1; more where it was run again. */
+    attempt: z.number(),
+    /** Who pushed or caused the event. */
+    actor: z.string(),
     project: z.string(),
     repository: z.string(),
     ref: z.string(),
@@ -15,9 +26,14 @@ export const RunSummary = z
     /** Null: the workflow that headway.yaml stands for. */
     workflow: z.string().nullable(),
     name: z.string(),
+    title: z.string(),
     status: z.enum(['queued', 'running', 'finished']),
     conclusion: Conclusion.nullable(),
     failure: Failure.nullable(),
+    /** False: it gets no secrets. */
+    isTrusted: z.boolean(),
+    /** The run that holds the concurrency group for which this one waits. */
+    waitsFor: z.string().nullable(),
     isolation: z.string().nullable(),
     queuedAt: z.number(),
     startedAt: z.number().nullable(),
@@ -40,11 +56,16 @@ export const RunDetails = RunSummary.extend({
     z.object({
       job: z.string(),
       name: z.string(),
-      status: z.enum(['running', 'finished']),
+      status: z.enum(['waiting', 'running', 'finished']),
+      /** For what a waiting one waits. */
+      wait: JobWait.nullable(),
       conclusion: Conclusion.nullable(),
       failure: Failure.nullable(),
       steps: z.array(StepSummary),
+      annotations: z.array(Annotation),
       starts: z.number(),
+      /** The attempt that its result and log are of; an earlier one than the run's where it did not run again. */
+      attempt: z.number(),
       startedAt: z.number().nullable(),
       finishedAt: z.number().nullable(),
     }),
@@ -52,43 +73,122 @@ export const RunDetails = RunSummary.extend({
 }).openapi('RunDetails')
 export type RunDetails = z.infer<typeof RunDetails>
 
-export type RunQuery = { readonly repository?: string | undefined; readonly limit: number }
+export type RunQuery = {
+  readonly repository?: string | undefined
+  readonly push?: string | undefined
+  readonly event?: string | undefined
+  /** A commit, or its first characters. */
+  readonly commit?: string | undefined
+  readonly limit: number
+}
 
 /** The newest runs of a project first. */
 export const listRuns = async (
   store: Store,
   project: string,
-  { repository, limit }: RunQuery,
+  { repository, push, event, commit, limit }: RunQuery,
 ): Promise<RunSummary[]> => {
-  let query = store.tables<BuildTables>().selectFrom('build_runs').selectAll().where('project', '=', project)
-  if (repository !== undefined) query = query.where('repository', '=', repository)
-  return (await query.orderBy('seq', 'desc').limit(limit).execute()).map(summaryOf)
+  let query = runsWithClaims(store).where('build_runs.project', '=', project)
+  if (repository !== undefined) query = query.where('build_runs.repository', '=', repository)
+  if (push !== undefined) query = query.where('push', '=', push)
+  if (event !== undefined) query = query.where('event', '=', event)
+  if (commit !== undefined) query = query.where('commit_id', '>=', commit).where('commit_id', '<', `${commit}~`)
+  return (await query.orderBy('build_runs.seq', 'desc').limit(limit).execute()).map(summaryOf)
 }
 
-export const findRun = async (store: Store, project: string, run: string): Promise<RunDetails | null> => {
-  const tables = store.tables<BuildTables>()
-  const row = await tables
+const runsWithClaims = (store: Store) =>
+  store
+    .tables<BuildTables>()
     .selectFrom('build_runs')
-    .selectAll()
-    .where('project', '=', project)
-    .where('run', '=', run)
+    .leftJoin('build_claims', (join) =>
+      join
+        .onRef('build_claims.run', '=', 'build_runs.run')
+        .on('build_claims.job', '=', '')
+        .on('build_claims.state', '=', 'waiting'),
+    )
+    .selectAll('build_runs')
+    .select('build_claims.rival as waits_for')
+
+/** A run with the jobs of an attempt, the newest one when none is named. */
+export const findRun = async (
+  store: Store,
+  project: string,
+  run: string,
+  attempt?: number,
+): Promise<RunDetails | null> => {
+  const row = await runsWithClaims(store)
+    .where('build_runs.project', '=', project)
+    .where('build_runs.run', '=', run)
     .executeTakeFirst()
   if (!row) return null
-  const jobs = await tables.selectFrom('build_jobs').selectAll().where('run', '=', run).orderBy('seq').execute()
+  const jobs = await store
+    .tables<BuildTables>()
+    .selectFrom('build_jobs')
+    .selectAll()
+    .where('run', '=', run)
+    .where('attempt', '=', attempt ?? row.attempt)
+    .orderBy('seq')
+    .execute()
   return {
     ...summaryOf(row),
     jobs: jobs.map((job) => ({
       job: job.job,
       name: job.name,
       status: job.status,
+      wait: job.wait === null ? null : JobWait.parse(JSON.parse(job.wait)),
       conclusion: conclusionOf(job.conclusion),
       failure: failureOf(job.failure),
       steps: z.array(StepSummary).parse(JSON.parse(job.steps)),
+      annotations: z.array(Annotation).parse(JSON.parse(job.annotations)),
       starts: job.starts,
+      attempt: job.ran_in,
       startedAt: timeOf(job.started_at),
       finishedAt: timeOf(job.finished_at),
     })),
   }
+}
+
+export const EnvironmentSummary = z
+  .object({
+    environment: z.string(),
+    needsApproval: z.boolean(),
+    allowsOwnApproval: z.boolean(),
+    /** Patterns of the branches and tags whose runs may use it; null: all. */
+    refs: z.array(z.string()).nullable(),
+    /** The jobs that wait for an approval now. */
+    waiting: z.array(z.object({ run: z.string(), job: z.string(), name: z.string() })),
+  })
+  .openapi('PipelineEnvironment')
+export type EnvironmentSummary = z.infer<typeof EnvironmentSummary>
+
+/** The protected environments of a project, and the jobs that wait for each. */
+export const listEnvironments = async (store: Store, project: string): Promise<EnvironmentSummary[]> => {
+  const tables = store.tables<BuildTables>()
+  const rows = await tables
+    .selectFrom('build_environments')
+    .selectAll()
+    .where('project', '=', project)
+    .orderBy('environment')
+    .execute()
+  const waiting = await tables
+    .selectFrom('build_jobs')
+    .innerJoin('build_runs', (join) =>
+      join.onRef('build_runs.run', '=', 'build_jobs.run').onRef('build_runs.attempt', '=', 'build_jobs.attempt'),
+    )
+    .select(['build_jobs.run', 'build_jobs.job', 'build_jobs.name', 'build_jobs.wait'])
+    .where('build_runs.project', '=', project)
+    .where('build_jobs.status', '=', 'waiting')
+    .where('build_runs.status', '!=', 'finished')
+    .orderBy('build_jobs.seq')
+    .execute()
+  return rows.map((row) => ({
+    environment: row.environment,
+    ...protectionIn(row),
+    refs: row.refs === null ? null : z.array(z.string()).parse(JSON.parse(row.refs)),
+    waiting: waiting
+      .filter(({ wait }) => wait === JSON.stringify({ kind: 'approval', environment: row.environment }))
+      .map(({ run, job, name }) => ({ run, job, name })),
+  }))
 }
 
 const newestKept = 200
@@ -111,20 +211,28 @@ export const runsWithKeptLogs = async (store: Store, now: number): Promise<Set<s
   return new Set(kept.map(({ run }) => run))
 }
 
-const summaryOf = (row: BuildTables['build_runs']): RunSummary => {
+const summaryOf = (row: BuildTables['build_runs'] & { waits_for: string | null }): RunSummary => {
   const [startedAt, finishedAt] = [timeOf(row.started_at), timeOf(row.finished_at)]
   return {
     run: row.run,
     push: row.push,
+    event: row.event,
+    eventName: row.event_name,
+    number: row.number,
+    attempt: row.attempt,
+    actor: row.actor,
     project: row.project,
     repository: row.repository,
     ref: row.ref,
     commit: row.commit_id,
     workflow: row.workflow || null,
     name: row.name,
+    title: row.title,
     status: row.status,
     conclusion: conclusionOf(row.conclusion),
     failure: failureOf(row.failure),
+    isTrusted: row.is_trusted === 1,
+    waitsFor: row.waits_for,
     isolation: row.isolation,
     queuedAt: Number(row.queued_at),
     startedAt,

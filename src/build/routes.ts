@@ -1,6 +1,6 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { type ApiEnv, json, route } from '../api/route.ts'
-import { ProjectName } from '../names.ts'
+import { ProjectName, RepositoryName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import type { Build, LogLine } from './index.ts'
 import { RunDetails, RunSummary } from './queries.ts'
@@ -8,7 +8,14 @@ import { RunDetails, RunSummary } from './queries.ts'
 const project = z.object({ project: ProjectName })
 const runName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)
 const ofRun = project.extend({ run: runName })
-const ofJob = ofRun.extend({ job: z.string().regex(/^[A-Za-z_][A-Za-z0-9_-]{0,99}(\.\d{1,3})?$/) })
+const ofJob = ofRun.extend({
+  // Ids of jobs, numbers of rows, and the callers before them: `build.2`, `release.3.sign`.
+  job: z
+    .string()
+    .max(250)
+    .regex(/^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$/),
+})
+const attempt = z.coerce.number().int().min(1).max(1000).optional()
 const developer = { role: 'developer', in: 'project' } as const
 const viewer = { role: 'viewer', in: 'project' } as const
 
@@ -18,7 +25,16 @@ const listRoute = route(viewer, {
   summary: 'The newest runs of a project',
   request: {
     params: project,
-    query: z.object({ repository: z.string().optional(), limit: z.coerce.number().int().min(1).max(200).default(30) }),
+    query: z.object({
+      repository: RepositoryName.optional(),
+      push: z.string().max(100).optional(),
+      event: z.string().max(200).optional(),
+      commit: z
+        .string()
+        .regex(/^[0-9a-f]{4,64}$/, 'a commit, or at least its first four digits')
+        .optional(),
+      limit: z.coerce.number().int().min(1).max(200).default(30),
+    }),
   },
   responses: { 200: json(z.object({ runs: z.array(RunSummary) }), 'Newest first') },
 })
@@ -26,8 +42,8 @@ const listRoute = route(viewer, {
 const showRoute = route(viewer, {
   method: 'get',
   path: '/projects/{project}/runs/{run}',
-  summary: 'One run with its jobs and their steps',
-  request: { params: ofRun },
+  summary: 'One run with its jobs and their steps, of the newest attempt or another',
+  request: { params: ofRun, query: z.object({ attempt }) },
   responses: { 200: json(RunDetails, 'The run') },
 })
 
@@ -39,11 +55,27 @@ const cancelRoute = route(developer, {
   responses: { 202: json(z.object({ outcome: z.enum(['cancelling', 'finished']) }), 'What it does now') },
 })
 
+const rerunRoute = route(developer, {
+  method: 'post',
+  path: '/projects/{project}/runs/{run}/rerun',
+  summary: 'Run a run that has ended once more',
+  request: {
+    params: ofRun,
+    query: z.object({
+      jobs: z
+        .enum(['all', 'failed'])
+        .default('all')
+        .openapi({ description: 'failed: what did not succeed, and what needs it' }),
+    }),
+  },
+  responses: { 202: json(z.object({ attempt: z.number() }), 'Which attempt this is') },
+})
+
 const logRoute = route(viewer, {
   method: 'get',
   path: '/projects/{project}/runs/{run}/jobs/{job}/log',
   summary: "A job's log, secrets hidden; one JSON object a line",
-  request: { params: ofJob, query: z.object({ follow: z.enum(['true', 'false']).default('false') }) },
+  request: { params: ofJob, query: z.object({ follow: z.enum(['true', 'false']).default('false'), attempt }) },
   responses: {
     // Said without a content type, as the library's types know no streams.
     200: {
@@ -56,12 +88,14 @@ const logRoute = route(viewer, {
 export const buildRoutes = (build: Build) =>
   new OpenAPIHono<ApiEnv>()
     .openapi(listRoute, async (context) => {
-      const { repository, limit } = context.req.valid('query')
-      return context.json({ runs: await build.runs(context.req.valid('param').project, { repository, limit }) }, 200)
+      return context.json(
+        { runs: await build.runs(context.req.valid('param').project, context.req.valid('query')) },
+        200,
+      )
     })
     .openapi(showRoute, async (context) => {
       const { project, run } = context.req.valid('param')
-      return context.json(await known(build, project, run), 200)
+      return context.json(await known(build, project, run, context.req.valid('query').attempt), 200)
     })
     .openapi(cancelRoute, async (context) => {
       const { project, run } = context.req.valid('param')
@@ -69,12 +103,20 @@ export const buildRoutes = (build: Build) =>
       if (outcome === 'unknown') throw unknownRun(project, run)
       return context.json({ outcome }, 202)
     })
+    .openapi(rerunRoute, async (context) => {
+      const { project, run } = context.req.valid('param')
+      const outcome = await build.rerun(project, run, context.req.valid('query').jobs, context.get('identity').actor)
+      if (outcome.kind === 'unknown') throw unknownRun(project, run)
+      if (outcome.kind === 'unfinished') throw unfinishedRun(run)
+      return context.json({ attempt: outcome.attempt }, 202)
+    })
     .openapi(logRoute, async (context) => {
       const { project, run, job } = context.req.valid('param')
-      await known(build, project, run)
-      const follow = context.req.valid('query').follow === 'true'
-      const lines = build.followLog(run, job, { follow, signal: context.req.raw.signal })
-      return context.body(asStream(lines), 200, { 'content-type': 'application/x-ndjson' })
+      const { follow, attempt } = context.req.valid('query')
+      const { jobs } = await known(build, project, run, attempt)
+      const ranIn = jobs.find((one) => one.job === job)?.attempt ?? attempt ?? 1
+      const options = { follow: follow === 'true', attempt: ranIn, signal: context.req.raw.signal }
+      return context.body(asStream(build.followLog(run, job, options)), 200, { 'content-type': 'application/x-ndjson' })
     })
 
 const asStream = (lines: AsyncIterable<LogLine>): ReadableStream<Uint8Array> => {
@@ -84,8 +126,8 @@ const asStream = (lines: AsyncIterable<LogLine>): ReadableStream<Uint8Array> => 
   return ReadableStream.from(encode())
 }
 
-const known = async (build: Build, project: ProjectName, run: string): Promise<RunDetails> => {
-  const details = await build.run(project, run)
+const known = async (build: Build, project: ProjectName, run: string, attempt?: number): Promise<RunDetails> => {
+  const details = await build.run(project, run, attempt)
   if (!details) throw unknownRun(project, run)
   return details
 }
@@ -96,4 +138,12 @@ const unknownRun = (project: string, run: string): Problem =>
     status: 404,
     detail: `there is no run ${run} in the project ${project}`,
     next: 'headway runs lists those that there are',
+  })
+
+const unfinishedRun = (run: string): Problem =>
+  new Problem({
+    kind: 'unfinished-run',
+    status: 409,
+    detail: `${run} has not ended yet, so that it cannot be run again`,
+    next: `headway watch ${run} waits for its end, headway cancel ${run} asks for it`,
   })

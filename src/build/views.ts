@@ -1,171 +1,84 @@
-import type { Kysely, Transaction } from 'kysely'
 import { refUpdated } from '../code/facts.ts'
 import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { View } from '../ledger/ledger.ts'
+import { applyToClaims } from './claims.ts'
 import {
+  environmentProtected,
+  jobApprovalDecided,
   jobFinished,
   jobStarted,
+  jobWaiting,
+  mainBroken,
+  mainMended,
+  mergeHoldSet,
   pushVerified,
   runCancelRequested,
   runFinished,
   runQueued,
+  runRerunRequested,
   runStarted,
+  schedulesSet,
+  workflowEventConcluded,
+  workflowEventRaised,
 } from './facts.ts'
+import { type BuildTables, createTables, dropTables, generated, type Tx } from './tables.ts'
 
-/** Tables of the build stage; times in milliseconds since 1970, flags 0 or 1, objects as JSON text. */
-export type BuildTables = {
-  build_pushes: {
-    push: string
-    ref: string
-    seq: number
-    project: string
-    repository: string
-    before: string | null
-    after: string
-    actor: string
-    status: 'new' | 'running' | 'verified'
-    conclusion: string | null
-  }
-  build_runs: {
-    run: string
-    seq: number
-    push: string
-    project: string
-    repository: string
-    ref: string
-    commit_id: string
-    workflow: string
-    name: string
-    status: 'queued' | 'running' | 'finished'
-    conclusion: string | null
-    failure: string | null
-    isolation: string | null
-    cancel_requested: number
-    queued_at: number
-    started_at: number | null
-    finished_at: number | null
-  }
-  build_jobs: {
-    run: string
-    job: string
-    seq: number
-    name: string
-    status: 'running' | 'finished'
-    conclusion: string | null
-    steps: string
-    failure: string | null
-    starts: number
-    started_at: number | null
-    finished_at: number | null
-  }
-}
-
-/** The workflow column of a run of the generated workflow. */
-export const generated = ''
+export { type BuildTables, generated } from './tables.ts'
 
 export const buildView: View<BuildTables> = {
   name: 'build',
-  version: 1,
-  create: async (db) => {
-    await db.schema
-      .createTable('build_pushes')
-      .addColumn('push', 'text', (column) => column.notNull())
-      .addColumn('ref', 'text', (column) => column.notNull())
-      .addColumn('seq', 'bigint', (column) => column.notNull())
-      .addColumn('project', 'text', (column) => column.notNull())
-      .addColumn('repository', 'text', (column) => column.notNull())
-      .addColumn('before', 'text')
-      .addColumn('after', 'text', (column) => column.notNull())
-      .addColumn('actor', 'text', (column) => column.notNull())
-      .addColumn('status', 'text', (column) => column.notNull())
-      .addColumn('conclusion', 'text')
-      .addPrimaryKeyConstraint('build_pushes_key', ['push', 'ref'])
-      .execute()
-    await db.schema
-      .createTable('build_runs')
-      .addColumn('run', 'text', (column) => column.primaryKey().notNull())
-      .addColumn('seq', 'bigint', (column) => column.notNull())
-      .addColumn('push', 'text', (column) => column.notNull())
-      .addColumn('project', 'text', (column) => column.notNull())
-      .addColumn('repository', 'text', (column) => column.notNull())
-      .addColumn('ref', 'text', (column) => column.notNull())
-      .addColumn('commit_id', 'text', (column) => column.notNull())
-      .addColumn('workflow', 'text', (column) => column.notNull())
-      .addColumn('name', 'text', (column) => column.notNull())
-      .addColumn('status', 'text', (column) => column.notNull())
-      .addColumn('conclusion', 'text')
-      .addColumn('failure', 'text')
-      .addColumn('isolation', 'text')
-      .addColumn('cancel_requested', 'integer', (column) => column.notNull())
-      .addColumn('queued_at', 'bigint', (column) => column.notNull())
-      .addColumn('started_at', 'bigint')
-      .addColumn('finished_at', 'bigint')
-      .execute()
-    await db.schema
-      .createTable('build_jobs')
-      .addColumn('run', 'text', (column) => column.notNull())
-      .addColumn('job', 'text', (column) => column.notNull())
-      .addColumn('seq', 'bigint', (column) => column.notNull())
-      .addColumn('name', 'text', (column) => column.notNull())
-      .addColumn('status', 'text', (column) => column.notNull())
-      .addColumn('conclusion', 'text')
-      .addColumn('steps', 'text', (column) => column.notNull())
-      .addColumn('failure', 'text')
-      .addColumn('starts', 'integer', (column) => column.notNull())
-      .addColumn('started_at', 'bigint')
-      .addColumn('finished_at', 'bigint')
-      .addPrimaryKeyConstraint('build_jobs_key', ['run', 'job'])
-      .execute()
-    await db.schema.createIndex('build_pushes_status').on('build_pushes').column('status').execute()
-    await db.schema.createIndex('build_runs_status').on('build_runs').column('status').execute()
-    await db.schema.createIndex('build_runs_push').on('build_runs').columns(['push', 'ref']).execute()
-    await db.schema
-      .createIndex('build_runs_project')
-      .on('build_runs')
-      .columns(['project', 'repository', 'seq'])
-      .execute()
-  },
-  drop: async (db) => {
-    for (const table of ['build_jobs', 'build_runs', 'build_pushes'] as const)
-      await db.schema.dropTable(table).ifExists().execute()
-  },
+  version: 2,
+  create: createTables,
+  drop: dropTables,
   apply: async (tx, fact) => {
-    await applyToPushes(tx, fact)
+    await applyToOrigins(tx, fact)
+    await applyToClaims(tx, fact) // before the runs: a run that is queued again is looked up as it was
     await applyToRuns(tx, fact)
     await applyToJobs(tx, fact)
+    await applyToSettings(tx, fact)
+    await applyToMains(tx, fact)
   },
 }
 
-type Tx = Transaction<BuildTables> | Kysely<BuildTables>
+/** The subject of the facts of what a run is of. */
+export const originOf = ({ push, event }: { readonly push: string | null; readonly event: string | null }): string =>
+  push === null ? `event:${event}` : `push:${push}`
 
-const applyToPushes = async (tx: Tx, fact: RecordedFact): Promise<void> => {
+const applyToOrigins = async (tx: Tx, fact: RecordedFact): Promise<void> => {
+  const add = (row: Omit<BuildTables['build_origins'], 'seq' | 'actor' | 'status' | 'conclusion'>) =>
+    tx
+      .insertInto('build_origins')
+      .values({ ...row, seq: fact.seq, actor: fact.actor, status: 'new', conclusion: null })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+  const change = (origin: string, ref: string | null, values: Partial<BuildTables['build_origins']>) => {
+    const update = tx.updateTable('build_origins').set(values).where('origin', '=', origin)
+    return (ref === null ? update : update.where('ref', '=', ref)).execute()
+  }
   if (isFact(refUpdated, fact)) {
     const { push, ref, project, repository, before, after } = fact.payload
     const isBuilt = ref.startsWith('refs/heads/') || ref.startsWith('refs/tags/')
     if (after === null || !isBuilt) return
-    const { seq, actor } = fact
-    await tx
-      .insertInto('build_pushes')
-      .values({ push, ref, seq, project, repository, before, after, actor, status: 'new', conclusion: null })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute()
+    await add({ origin: `push:${push}`, ref, project, repository, before, commit_id: after, event_name: 'push' })
+  } else if (isFact(workflowEventRaised, fact)) {
+    const { event, name, ref, project, repository, commit } = fact.payload
+    const place = { ref, project, repository, before: null, commit_id: commit }
+    await add({ origin: `event:${event}`, event_name: name, ...place })
   } else if (isFact(runQueued, fact)) {
-    const { push, ref } = fact.payload
-    if (push === null) return
-    await tx
-      .updateTable('build_pushes')
-      .set({ status: 'running' })
-      .where('push', '=', push)
-      .where('ref', '=', ref)
-      .execute()
+    await change(originOf(fact.payload), fact.payload.ref, { status: 'running' })
+  } else if (isFact(runRerunRequested, fact)) {
+    const run = await tx
+      .selectFrom('build_runs')
+      .select(['origin', 'ref'])
+      .where('run', '=', fact.payload.run)
+      .executeTakeFirst()
+    if (run) await change(run.origin, run.ref, { status: 'running' })
   } else if (isFact(pushVerified, fact)) {
     const { push, ref, conclusion } = fact.payload
-    await tx
-      .updateTable('build_pushes')
-      .set({ status: 'verified', conclusion })
-      .where('push', '=', push)
-      .where('ref', '=', ref)
-      .execute()
+    await change(`push:${push}`, ref, { status: 'concluded', conclusion })
+  } else if (isFact(workflowEventConcluded, fact)) {
+    const { event, conclusion } = fact.payload
+    await change(`event:${event}`, null, { status: 'concluded', conclusion })
   }
 }
 
@@ -173,29 +86,36 @@ const applyToRuns = async (tx: Tx, fact: RecordedFact): Promise<void> => {
   const change = (run: string, values: Partial<BuildTables['build_runs']>) =>
     tx.updateTable('build_runs').set(values).where('run', '=', run).execute()
   if (isFact(runQueued, fact)) {
-    const { run, push, project, repository, ref, commit, workflow, name } = fact.payload
+    const { run, push, event, eventName, project, repository, ref, commit, workflow, name, number } = fact.payload
+    const { concurrency, isTrusted, title = name } = fact.payload
+    const origin = originOf(fact.payload)
+    const cause = await tx
+      .selectFrom('build_origins')
+      .select('actor')
+      .where('origin', '=', origin)
+      .where('ref', '=', ref)
+      .executeTakeFirst()
+    const about = { push, event, event_name: eventName, project, repository, ref, commit_id: commit }
+    const what = { workflow: workflow ?? generated, name, title, actor: cause?.actor ?? fact.actor, number }
     await tx
       .insertInto('build_runs')
       .values({
         run,
         seq: fact.seq,
-        push: push ?? '',
-        project,
-        repository,
-        ref,
-        commit_id: commit,
-        workflow: workflow ?? generated,
-        name,
-        status: 'queued',
-        conclusion: null,
-        failure: null,
+        origin,
+        ...about,
+        ...what,
+        ...newAttempt,
+        attempt: 1,
         isolation: null,
-        cancel_requested: 0,
+        is_trusted: isTrusted ? 1 : 0,
+        concurrency: concurrency && JSON.stringify(concurrency),
         queued_at: fact.at,
-        started_at: null,
-        finished_at: null,
       })
       .execute()
+  } else if (isFact(runRerunRequested, fact)) {
+    const { run, attempt } = fact.payload
+    await change(run, { ...newAttempt, attempt, queued_at: fact.at })
   } else if (isFact(runStarted, fact)) {
     const { run, isolation } = fact.payload
     await change(run, { status: 'running', isolation })
@@ -209,41 +129,159 @@ const applyToRuns = async (tx: Tx, fact: RecordedFact): Promise<void> => {
     await change(fact.payload.run, { cancel_requested: 1 })
   } else if (isFact(runFinished, fact)) {
     const { run, conclusion, failure } = fact.payload
-    await change(run, {
-      status: 'finished',
-      conclusion,
-      failure: failure && JSON.stringify(failure),
-      finished_at: fact.at,
-    })
+    const reason = failure && JSON.stringify(failure)
+    await change(run, { status: 'finished', conclusion, failure: reason, finished_at: fact.at })
   }
+}
+
+const newAttempt = {
+  status: 'queued' as const,
+  conclusion: null,
+  failure: null,
+  cancel_requested: 0,
+  started_at: null,
+  finished_at: null,
 }
 
 const applyToJobs = async (tx: Tx, fact: RecordedFact): Promise<void> => {
-  if (isFact(jobStarted, fact)) {
-    const { run, job, name } = fact.payload
+  const attemptOf = async (run: string): Promise<number> => {
+    const row = await tx.selectFrom('build_runs').select('attempt').where('run', '=', run).executeTakeFirst()
+    return row?.attempt ?? 1
+  }
+  const put = async (
+    { run, job, name }: { run: string; job: string; name: string },
+    values: Partial<BuildTables['build_jobs']>,
+  ): Promise<void> => {
+    const attempt = await attemptOf(run)
     await tx
       .insertInto('build_jobs')
-      .values({ ...noJob, run, job, name, seq: fact.seq, status: 'running', starts: 1, started_at: fact.at })
-      .onConflict((conflict) =>
-        conflict.columns(['run', 'job']).doUpdateSet((row) => ({ starts: row('build_jobs.starts', '+', 1) })),
-      )
+      .values({ ...noJob, ran_in: attempt, status: 'waiting', ...values, run, attempt, job, name, seq: fact.seq })
+      .onConflict((conflict) => conflict.columns(['run', 'attempt', 'job']).doUpdateSet(values))
       .execute()
-  } else if (isFact(jobFinished, fact)) {
-    const { run, job, conclusion, steps, failure } = fact.payload
-    const end = {
-      status: 'finished' as const,
-      conclusion,
-      steps: JSON.stringify(steps),
-      failure: failure ? JSON.stringify(failure) : null,
-      finished_at: fact.at,
-    }
-    // A job that was skipped was never started.
+  }
+  if (isFact(jobWaiting, fact)) {
+    const { name, wait } = fact.payload
+    await put(fact.payload, { status: 'waiting', name, wait: JSON.stringify(wait) })
+  } else if (isFact(jobApprovalDecided, fact)) {
+    const { run, job, environment, isApproved, comment } = fact.payload
+    const said = { environment, is_approved: isApproved ? 1 : 0, actor: fact.actor, comment }
     await tx
-      .insertInto('build_jobs')
-      .values({ ...noJob, ...end, run, job, name: job, seq: fact.seq })
-      .onConflict((conflict) => conflict.columns(['run', 'job']).doUpdateSet(end))
+      .insertInto('build_approvals')
+      .values({ run, job, attempt: await attemptOf(run), ...said })
+      .onConflict((conflict) => conflict.doNothing()) // the first word counts
+      .execute()
+  } else if (isFact(jobStarted, fact)) {
+    const { run, job, name } = fact.payload
+    const attempt = await attemptOf(run)
+    const known = await tx
+      .selectFrom('build_jobs')
+      .select(['starts', 'started_at'])
+      .where('run', '=', run)
+      .where('attempt', '=', attempt)
+      .where('job', '=', job)
+      .executeTakeFirst()
+    const starts = (known?.starts ?? 0) + 1
+    const begun = { status: 'running' as const, wait: null, name, starts, started_at: known?.started_at ?? fact.at }
+    await put({ run, job, name }, begun)
+  } else if (isFact(jobFinished, fact)) {
+    const { run, job, name, conclusion, steps, failure, annotations = [], keptFrom } = fact.payload
+    await put(
+      { run, job, name: name ?? job },
+      {
+        status: 'finished',
+        wait: null,
+        conclusion,
+        steps: JSON.stringify(steps),
+        failure: failure ? JSON.stringify(failure) : null,
+        annotations: JSON.stringify(annotations),
+        finished_at: fact.at,
+        ...(name === undefined ? {} : { name }),
+        ...(keptFrom === undefined ? {} : { ran_in: keptFrom }),
+      },
+    )
+  }
+}
+
+const noJob = {
+  wait: null,
+  conclusion: null,
+  steps: '[]',
+  failure: null,
+  annotations: '[]',
+  starts: 0,
+  started_at: null,
+  finished_at: null,
+}
+
+const applyToSettings = async (tx: Tx, fact: RecordedFact): Promise<void> => {
+  if (isFact(schedulesSet, fact)) {
+    const { project, repository, schedules } = fact.payload
+    const known = await tx
+      .deleteFrom('build_schedules')
+      .where('project', '=', project)
+      .where('repository', '=', repository)
+      .returningAll()
+      .execute()
+    const rows = schedules.map(({ workflow, cron, timezone }) => {
+      const same = known.find(
+        (row) => row.workflow === workflow && row.cron === cron && row.timezone === (timezone ?? ''),
+      )
+      const since = { set_at: same?.set_at ?? fact.at, last_tick: same?.last_tick ?? null }
+      return { project, repository, workflow, cron, timezone: timezone ?? '', actor: fact.actor, ...since }
+    })
+    if (rows.length > 0)
+      await tx
+        .insertInto('build_schedules')
+        .values(rows)
+        .onConflict((conflict) => conflict.doNothing())
+        .execute()
+  } else if (isFact(workflowEventRaised, fact) && fact.payload.name === 'schedule') {
+    const { project, repository, workflow, payload } = fact.payload
+    await tx
+      .updateTable('build_schedules')
+      .set({ last_tick: Number(payload.tick) })
+      .where('project', '=', project)
+      .where('repository', '=', repository)
+      .where('workflow', '=', workflow ?? generated)
+      .where('cron', '=', String(payload.schedule))
+      .where('timezone', '=', String(payload.timezone ?? ''))
+      .execute()
+  } else if (isFact(environmentProtected, fact)) {
+    const { project, environment, needsApproval, allowsOwnApproval, refs } = fact.payload
+    const values = {
+      needs_approval: needsApproval ? 1 : 0,
+      allows_own_approval: allowsOwnApproval ? 1 : 0,
+      refs: refs && JSON.stringify(refs),
+    }
+    await tx
+      .insertInto('build_environments')
+      .values({ project, environment, ...values })
+      .onConflict((conflict) => conflict.columns(['project', 'environment']).doUpdateSet(values))
       .execute()
   }
 }
 
-const noJob = { conclusion: null, steps: '[]', failure: null, starts: 0, started_at: null, finished_at: null }
+const applyToMains = async (tx: Tx, fact: RecordedFact): Promise<void> => {
+  const put = async (
+    { project, repository, ref }: { project: string; repository: string; ref: string },
+    broken: string | null,
+  ): Promise<void> => {
+    const values = { ref, broken }
+    await tx
+      .insertInto('build_mains')
+      .values({ project, repository, ...values })
+      .onConflict((conflict) => conflict.columns(['project', 'repository']).doUpdateSet(values))
+      .execute()
+  }
+  if (isFact(mainBroken, fact)) await put(fact.payload, JSON.stringify(fact.payload))
+  else if (isFact(mainMended, fact)) await put(fact.payload, null)
+  else if (isFact(mergeHoldSet, fact)) {
+    const { project, repository, holdsMerges } = fact.payload
+    const holds = holdsMerges ? 1 : 0
+    await tx
+      .insertInto('build_merge_holds')
+      .values({ project, repository, holds })
+      .onConflict((conflict) => conflict.columns(['project', 'repository']).doUpdateSet({ holds }))
+      .execute()
+  }
+}

@@ -85,8 +85,8 @@ export const packageView: View<PackageTables> = {
   },
   apply: async (tx, fact) => {
     if (isFact(pushVerified, fact)) {
-      const { push, project, repository, ref, commit, conclusion, runs } = fact.payload
-      if (conclusion !== 'success') return
+      const { push, project, repository, ref, commit, conclusion, runs, isSuperseded } = fact.payload
+      if (conclusion !== 'success' || isSuperseded) return
       await tx
         .insertInto('package_pushes')
         .values({

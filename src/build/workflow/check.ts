@@ -1,10 +1,43 @@
+import { isTimezone, parseCron } from './cron.ts'
 import { conditionFault } from './expression.ts'
+import { rowsOf } from './matrix.ts'
+import { unknownReferences } from './names.ts'
 import type { WorkflowFault } from './read.ts'
-import type { At } from './template.ts'
-import type { Condition, Job, Step } from './workflow.ts'
+import { type At, plainValueOf } from './template.ts'
+import type { Condition, Job, Step, Workflow } from './workflow.ts'
 
-/** What GitHub refuses and its published parser lets pass: ids, unknown and circular needs, empty jobs, broken conditions. */
-export const checkJobs = (jobs: readonly Job[]): WorkflowFault[] => {
+/** What GitHub refuses and its published parser lets pass, and references to what is not there. */
+export const checkWorkflow = (workflow: Workflow): WorkflowFault[] => [
+  ...checkJobs(workflow.jobs),
+  ...checkSchedules(workflow),
+  ...workflow.jobs.flatMap(checkMatrix),
+  ...unknownReferences(workflow),
+]
+
+const checkSchedules = ({ on }: Workflow): WorkflowFault[] =>
+  on.flatMap(({ schedules }) =>
+    schedules.flatMap(({ cron, timezone, at }) => [
+      ...(parseCron(cron) ? [] : [{ detail: `cron: "${cron}" is no crontab line of five fields`, at }]),
+      ...(timezone === undefined || isTimezone(timezone)
+        ? []
+        : [{ detail: `timezone: "${timezone}" is no IANA time zone`, at }]),
+    ]),
+  )
+
+/** A matrix without expressions is known before anything runs. */
+const checkMatrix = ({ strategy }: Job): WorkflowFault[] => {
+  const matrix = plainValueOf(strategy?.matrix)
+  if (matrix === undefined || !strategy) return []
+  try {
+    rowsOf(matrix)
+    return []
+  } catch (error) {
+    return [{ detail: error instanceof Error ? error.message : String(error), at: strategy.matrix?.at ?? strategy.at }]
+  }
+}
+
+/** Ids, unknown and circular needs, empty jobs, broken conditions. */
+const checkJobs = (jobs: readonly Job[]): WorkflowFault[] => {
   const known = new Set(jobs.map((job) => job.id.toLowerCase()))
   const faults = jobs.flatMap((job) => [
     ...badId('job', job.id, job.at),

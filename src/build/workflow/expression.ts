@@ -22,6 +22,7 @@ const contextNames = [
   'secrets',
   'inputs',
   'needs',
+  'jobs',
   'steps',
   'job',
   'runner',

@@ -1,8 +1,20 @@
 import type { Json } from './expression.ts'
+import type { At } from './template.ts'
 
 export type Row = Readonly<Record<string, Json>>
 
 const maximumRows = 256
+
+/** What is wrong with a matrix, and where it stands in its file. */
+export class MatrixFault extends Error {
+  readonly at: At
+
+  constructor(cause: unknown, at: At) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    this.name = 'MatrixFault'
+    this.at = at
+  }
+}
 
 /**
  * The rows of a matrix as evaluated: the product of its vectors in the order of their keys, without those that `exclude`
@@ -79,4 +91,4 @@ const bounded = <Rows extends readonly Row[]>(rows: Rows): Rows => {
   return rows
 }
 
-const isRow = (value: Json): value is Row => typeof value === 'object' && value !== null && !Array.isArray(value)
+export const isRow = (value: Json): value is Row => typeof value === 'object' && value !== null && !Array.isArray(value)

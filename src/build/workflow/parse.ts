@@ -1,6 +1,5 @@
-import { checkJobs } from './check.ts'
+import { checkWorkflow } from './check.ts'
 import { inputDefinitionsOf, secretDefinitionsOf } from './inputs.ts'
-import { unknownReferences } from './names.ts'
 import { permissionsOf } from './permissions.ts'
 import { readTemplate, type WorkflowFault } from './read.ts'
 import { literalEntries, type Template, textOf, textsOf, valueAt } from './template.ts'
@@ -45,9 +44,9 @@ export const parseWorkflow = (file: string, text: string): WorkflowParsing => {
     callable: callableOf(valueAt(root, 'on')),
     jobs: jobs.map(({ name, key, value }) => jobOf(name, key, value)),
   }
-  const [first, ...others] = [...unsupported(jobs), ...checkJobs(workflow.jobs)]
+  const [first, ...others] = [...unsupported(jobs), ...checkWorkflow(workflow)]
   if (first) return { kind: 'invalid', faults: [first, ...others] }
-  return { kind: 'parsed', workflow, notes: unknownReferences(workflow) }
+  return { kind: 'parsed', workflow, notes: [] }
 }
 
 const triggersOf = (on: Template | undefined): Trigger[] => {

@@ -1,3 +1,5 @@
+import type { Json } from './expression.ts'
+
 /** Where a value stands in its file; counted from 1. */
 export type At = { readonly line: number; readonly column: number }
 
@@ -29,6 +31,27 @@ export const valueAt = (template: Template | undefined, name: string): Template 
 /** The text of a literal; undefined for anything else. */
 export const textOf = (template: Template | undefined): string | undefined =>
   template?.kind === 'literal' && template.value !== null ? String(template.value) : undefined
+
+/** The value of a template without expressions; undefined where there is one, or nothing. */
+export const plainValueOf = (template: Template | undefined): Json | undefined => {
+  switch (template?.kind) {
+    case 'literal':
+      return template.value
+    case 'sequence': {
+      const items = template.items.map(plainValueOf)
+      return items.every((item) => item !== undefined) ? items : undefined
+    }
+    case 'mapping': {
+      const entries = template.entries.map(({ key, value }) => [textOf(key), plainValueOf(value)] as const)
+      const plain = entries.flatMap(([key, value]): [string, Json][] =>
+        key === undefined || value === undefined ? [] : [[key, value]],
+      )
+      return plain.length === entries.length ? Object.fromEntries(plain) : undefined
+    }
+    default:
+      return undefined
+  }
+}
 
 /** A string or a list of strings as a list; undefined when there is neither. */
 export const textsOf = (template: Template | undefined): string[] | undefined => {

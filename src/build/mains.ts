@@ -1,0 +1,52 @@
+import type { z } from '@hono/zod-openapi'
+import type { ProjectName, RepositoryName } from '../names.ts'
+import type { Store } from '../store/store.ts'
+import { mainBroken } from './facts.ts'
+import type { BuildTables } from './tables.ts'
+
+/** What broke a default branch, as its fact says. */
+export type Broken = z.infer<typeof mainBroken.payload>
+
+/** How the default branch of a repository stands. */
+export type Main = {
+  readonly project: string
+  readonly repository: string
+  /** Null: it is not red. */
+  readonly broken: Broken | null
+  /** The project wants that merges into it wait while it is red. */
+  readonly holdsMerges: boolean
+}
+
+export const brokenIn = (text: string | null): Broken | null =>
+  text === null ? null : mainBroken.payload.parse(JSON.parse(text))
+
+/** How a repository's default branch stands. */
+export const findMain = async (store: Store, project: ProjectName, repository: RepositoryName): Promise<Main> => {
+  const tables = store.tables<BuildTables>()
+  const row = await tables
+    .selectFrom('build_mains')
+    .select('broken')
+    .where('project', '=', project)
+    .where('repository', '=', repository)
+    .executeTakeFirst()
+  const hold = await tables
+    .selectFrom('build_merge_holds')
+    .select('holds')
+    .where('project', '=', project)
+    .where('repository', '=', repository)
+    .executeTakeFirst()
+  return { project, repository, broken: brokenIn(row?.broken ?? null), holdsMerges: hold?.holds === 1 }
+}
+
+/** The default branches of a project that are red, in the order of their names. */
+export const listBroken = async (store: Store, project: ProjectName): Promise<Broken[]> => {
+  const rows = await store
+    .tables<BuildTables>()
+    .selectFrom('build_mains')
+    .select('broken')
+    .where('project', '=', project)
+    .where('broken', 'is not', null)
+    .orderBy('repository')
+    .execute()
+  return rows.flatMap(({ broken }) => brokenIn(broken) ?? [])
+}

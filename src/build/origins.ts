@@ -1,0 +1,99 @@
+import { z } from '@hono/zod-openapi'
+import { isFact } from '../ledger/fact.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { CommitId, ProjectName, RepositoryName } from '../names.ts'
+import { workflowEventRaised } from './facts.ts'
+import type { CommitSummary, RunSource, SourceEvent } from './jobs/contexts.ts'
+import type { Queued } from './run.ts'
+import type { BuildTables } from './tables.ts'
+
+/** What runs are of: a pushed ref, or an event. */
+export type Origin = {
+  /** The subject of its facts: `push:<id>` or `event:<id>`. */
+  readonly subject: string
+  readonly push: string | null
+  readonly event: string | null
+  readonly eventName: string
+  readonly seq: number
+  readonly project: ProjectName
+  readonly repository: RepositoryName
+  readonly ref: string
+  readonly commit: CommitId
+  readonly before: CommitId | null
+  readonly actor: string
+  readonly status: 'new' | 'running' | 'concluded'
+  /** Not null once it has been concluded; it may run again. */
+  readonly conclusion: string | null
+}
+
+export const originIn = (row: BuildTables['build_origins']): Origin => {
+  const [kind, id = ''] = row.origin.split(/:(.*)/s)
+  return {
+    subject: row.origin,
+    push: kind === 'push' ? id : null,
+    event: kind === 'event' ? id : null,
+    eventName: row.event_name,
+    seq: Number(row.seq),
+    project: ProjectName.parse(row.project),
+    repository: RepositoryName.parse(row.repository),
+    ref: row.ref,
+    commit: CommitId.parse(row.commit_id),
+    before: row.before === null ? null : CommitId.parse(row.before),
+    actor: row.actor,
+    status: row.status,
+    conclusion: row.conclusion,
+  }
+}
+
+export type Raised = z.infer<typeof workflowEventRaised.payload>
+
+/** The event that runs are of; null for a push. */
+export const raisedEvent = async (ledger: Ledger, { event }: Pick<Origin, 'event'>): Promise<Raised | null> => {
+  if (event === null) return null
+  const [first] = await ledger.read({ subject: `event:${event}`, types: [workflowEventRaised.type], limit: 1 })
+  return first && isFact(workflowEventRaised, first) ? first.payload : null
+}
+
+/** What is known of a run besides its origin. */
+export type RunNumbers = Pick<Queued, 'run' | 'number' | 'name' | 'workflow' | 'isTrusted'> & {
+  readonly attempt: number
+  readonly triggeringActor: string
+}
+
+const Payload = z.record(z.string(), z.json())
+
+export const sourceFor = (
+  origin: Origin,
+  raised: Raised | null,
+  numbers: RunNumbers,
+  known: { readonly head: CommitSummary | null; readonly defaultBranch: string },
+): RunSource => ({
+  run: numbers.run,
+  push: origin.push,
+  event: eventFor(origin, raised),
+  workflowName: numbers.name,
+  workflowFile: numbers.workflow,
+  project: origin.project,
+  repository: origin.repository,
+  ref: origin.ref,
+  before: origin.before,
+  commit: origin.commit,
+  ...known,
+  actor: origin.actor,
+  triggeringActor: numbers.triggeringActor,
+  number: numbers.number,
+  attempt: numbers.attempt,
+  isTrusted: numbers.isTrusted,
+})
+
+const eventFor = ({ event, eventName }: Origin, raised: Raised | null): SourceEvent => ({
+  id: event,
+  name: eventName,
+  baseRef: raised?.baseRef ?? null,
+  headRef: raised?.headRef ?? null,
+  payload: {
+    ...(raised ? Payload.parse(raised.payload) : {}),
+    ...(raised?.action ? { action: raised.action } : {}),
+  },
+  inputs: raised?.inputs ?? {},
+})

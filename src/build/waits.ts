@@ -1,0 +1,163 @@
+import { z } from '@hono/zod-openapi'
+import type { Clock } from '../clock.ts'
+import type { Views } from '../ledger/ledger.ts'
+import type { ProjectName } from '../names.ts'
+import type { Store } from '../store/store.ts'
+import type { BuildTables } from './tables.ts'
+
+/** Lets jobs wait for their turn in a concurrency group and for approvals. What they wait for is in the ledger, not here. */
+export type Waits = {
+  /** Resolves once the job holds its group or never will. The claim must be recorded. Rejects when the signal aborts. */
+  turn(claim: { readonly run: string; readonly job: string }, signal: AbortSignal): Promise<Turn>
+  /** Resolves once somebody has said yes or no, or the time for it is over. Rejects when the signal aborts. */
+  approval(
+    about: { readonly run: string; readonly attempt: number; readonly job: string },
+    signal: AbortSignal,
+  ): Promise<Approval>
+  /** Null: anybody may use the environment. */
+  protectionOf(project: ProjectName, environment: string): Promise<Protection | null>
+  /** Looks who may go on; called when facts were recorded, and now and then. */
+  look(): Promise<void>
+}
+
+export type Turn =
+  /** `cancelled` aborts when a newer one wants its end. */
+  | { readonly kind: 'held'; readonly cancelled: AbortSignal }
+  | { readonly kind: 'superseded'; readonly by: string }
+  /** What holds the group contains the claimant, so that it would wait for itself. */
+  | { readonly kind: 'deadlock' }
+
+export type Approval =
+  | { readonly kind: 'approved' }
+  | { readonly kind: 'rejected'; readonly by: string; readonly comment: string | null }
+  | { readonly kind: 'expired' }
+
+export type Protection = {
+  readonly needsApproval: boolean
+  readonly allowsOwnApproval: boolean
+  readonly refs: readonly string[] | null
+}
+
+/** As GitHub: a job that nobody approves fails after 30 days. */
+const approvalMs = 30 * 24 * 60 * 60_000
+
+type Waiter = { readonly check: () => Promise<boolean> }
+
+export const createWaits = ({
+  store,
+  views,
+  clock,
+}: {
+  readonly store: Store
+  readonly views: Views
+  readonly clock: Clock
+}): Waits => {
+  const tables = () => store.tables<BuildTables>()
+  const waiters = new Set<Waiter>()
+  const holders = new Map<string, AbortController>()
+  const nameOf = (run: string, job: string): string => `${run}/${job}`
+
+  /** Asks at once and whenever something was recorded, until there is an answer. */
+  const until = <Answer>(ask: () => Promise<Answer | null>, signal: AbortSignal): Promise<Answer> =>
+    new Promise((resolve, reject) => {
+      const leave = (): void => {
+        waiters.delete(waiter)
+        signal.removeEventListener('abort', stop)
+      }
+      const stop = (): void => {
+        leave()
+        reject(signal.reason)
+      }
+      const waiter: Waiter = {
+        check: async () => {
+          const answer = await ask()
+          if (answer === null) return false
+          leave()
+          resolve(answer)
+          return true
+        },
+      }
+      if (signal.aborted) return reject(signal.reason)
+      signal.addEventListener('abort', stop, { once: true })
+      waiters.add(waiter)
+      views
+        .reach()
+        .then(waiter.check)
+        .catch((error: unknown) => {
+          leave()
+          reject(error)
+        })
+    })
+
+  const turnOf = async (run: string, job: string): Promise<Turn | null> => {
+    const claim = await tables()
+      .selectFrom('build_claims')
+      .selectAll()
+      .where('run', '=', run)
+      .where('job', '=', job)
+      .executeTakeFirst()
+    if (!claim) return null
+    if (claim.state === 'superseded') return { kind: 'superseded', by: claim.rival ?? 'a newer run' }
+    if (claim.state === 'waiting') {
+      const holder = await tables()
+        .selectFrom('build_claims')
+        .select(['run', 'job'])
+        .where('project', '=', claim.project)
+        .where('repository', '=', claim.repository)
+        .where('group_key', '=', claim.group_key)
+        .where('state', '=', 'holding')
+        .executeTakeFirst()
+      const contains = holder?.run === run && (holder.job === '' || job.startsWith(`${holder.job}.`))
+      return contains ? { kind: 'deadlock' } : null
+    }
+    const held = new AbortController()
+    holders.set(nameOf(run, job), held)
+    if (claim.cancel_wanted === 1) held.abort()
+    return { kind: 'held', cancelled: held.signal }
+  }
+
+  const approvalOf = async (run: string, attempt: number, job: string): Promise<Approval | null> => {
+    const said = await tables()
+      .selectFrom('build_approvals')
+      .selectAll()
+      .where('run', '=', run)
+      .where('attempt', '=', attempt)
+      .where('job', '=', job)
+      .executeTakeFirst()
+    if (said)
+      return said.is_approved ? { kind: 'approved' } : { kind: 'rejected', by: said.actor, comment: said.comment }
+    const queued = await tables().selectFrom('build_runs').select('queued_at').where('run', '=', run).executeTakeFirst()
+    return queued && clock.now() - Number(queued.queued_at) > approvalMs ? { kind: 'expired' } : null
+  }
+
+  return {
+    turn: ({ run, job }, signal) => until(() => turnOf(run, job), signal),
+    approval: ({ run, attempt, job }, signal) => until(() => approvalOf(run, attempt, job), signal),
+    protectionOf: async (project, environment) => {
+      await views.reach()
+      const row = await tables()
+        .selectFrom('build_environments')
+        .selectAll()
+        .where('project', '=', project)
+        .where('environment', '=', environment)
+        .executeTakeFirst()
+      return row ? protectionIn(row) : null
+    },
+    look: async () => {
+      for (const waiter of waiters) await waiter.check()
+      if (holders.size === 0) return
+      const claims = await tables().selectFrom('build_claims').select(['run', 'job', 'cancel_wanted']).execute()
+      const wanted = new Map(claims.map((claim) => [nameOf(claim.run, claim.job), claim.cancel_wanted === 1]))
+      for (const [name, held] of holders) {
+        if (wanted.get(name)) held.abort()
+        if (wanted.get(name) !== false) holders.delete(name)
+      }
+    },
+  }
+}
+
+export const protectionIn = (row: BuildTables['build_environments']): Protection => ({
+  needsApproval: row.needs_approval === 1,
+  allowsOwnApproval: row.allows_own_approval === 1,
+  refs: row.refs === null ? null : z.array(z.string()).parse(JSON.parse(row.refs)),
+})
