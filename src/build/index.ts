@@ -313,6 +313,10 @@ export const createBuild = (parts: BuildParts): Build => {
       stopping.abort()
       await looker.idle()
       await running.stop()
+      await sandbox?.then(
+        (opened) => opened.close(),
+        () => undefined,
+      )
     },
     cancel: async (project, run, actor) => {
       const state = await running.stateOf(run)

@@ -66,6 +66,7 @@ export const openSandbox = async (parts: SandboxParts): Promise<Sandbox> => {
         for (const id of cgroups.ids()) await cgroups.remove(id)
         if (engine) await sweepDocker(engine, home)
       },
+      close: () => cgroups.close(),
     }
   }
   throw cannotIsolate(wanted, failures, user)

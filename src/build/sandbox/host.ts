@@ -24,8 +24,8 @@ export const openHostCell = async (
   const family: ProcessFamily = { marker, directory: workspace.root, sessions, user }
   const over = new AbortController()
   const endAll = async (): Promise<void> => {
-    await endFamily(family, clock)
     await confinement.end()
+    await endFamily(family, clock)
   }
   const overLimit = (reason: Error): void => {
     if (over.signal.aborted) return

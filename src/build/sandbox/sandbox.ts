@@ -40,6 +40,8 @@ export type Sandbox = {
   readonly note: string | null
   /** Removes what the jobs of an earlier process of this Headway left behind it: containers, networks, control groups. */
   sweep(): Promise<void>
+  /** Lets go of what it holds of the machine, once no cell is open any more. */
+  close(): void
 }
 
 export type CellOrder = {
