@@ -27,8 +27,8 @@ const deployments = async (): Promise<void> => {
 
 /** Marks that only a life with a database, or one with errands, passes. */
 const lifeFor = (mark: string): Life => ({
-  database: /^(operate\.|agent\.(journal|spool))/.test(mark),
-  errands: /^(access|backup|cli|ledger|store|operate)\./.test(mark),
+  database: /^(operate\.|monitor\.|agent\.(journal|spool))/.test(mark),
+  errands: /^(access|backup|cli|ledger|store|operate|monitor)\./.test(mark),
 })
 
 const failpoints = async (): Promise<void> => {

@@ -12,7 +12,8 @@ import { effect } from './effect.ts'
 import type { Home } from './home.ts'
 import { verifyLedger } from './ledger/verify.ts'
 import { describeError, Problem } from './problem.ts'
-import { syncDirectory } from './processes/files.ts'
+import { removeTree, syncDirectory } from './processes/files.ts'
+import { identityOf } from './processes/tree.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import type { Store } from './store/store.ts'
 
@@ -188,7 +189,13 @@ const putFile = async (
  */
 export const restore = async (file: string, home: Home): Promise<{ facts: number; program: string; at: number }> => {
   if ((await namesIn(home.root)).length > 0) throw notEmpty(home)
-  const fresh = join(dirname(home.root), `.${basename(home.root)}.restoring-${process.pid}`)
+  const half = `.${basename(home.root)}.restoring-`
+  for (const name of await namesIn(dirname(home.root))) {
+    const pid = name.startsWith(half) ? name.slice(half.length) : ''
+    const isHalf = /^\d+$/.test(pid) && identityOf(Number(pid)) === null
+    if (isHalf) await effect('backup.clear-interrupted', () => removeTree(join(dirname(home.root), name)))
+  }
+  const fresh = join(dirname(home.root), `${half}${process.pid}`)
   await effect('backup.make-restored', () => mkdir(fresh, { recursive: true, mode: 0o711 }))
   try {
     const manifest = await unpack(file, fresh)

@@ -83,7 +83,7 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
     silentSinceMs.set(pid, since)
     if (clock.monotonicMs() - since < longestSilenceMs) return
     say(`edge ${pid} hangs: no answer for ${longestSilenceMs / 1000} s; it is killed`)
-    kill(pid)
+    killHung(pid)
   }
 
   const look = async (): Promise<Seen[]> => {
@@ -291,8 +291,8 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
         await count().catch(() => {})
         await clock.sleep(50)
       }
-      for (const { pid } of await look()) kill(pid)
-      for (const pid of silentSinceMs.keys()) kill(pid)
+      for (const { pid } of await look()) killHung(pid)
+      for (const pid of silentSinceMs.keys()) killHung(pid)
       await clock.sleep(10)
       await look() // clears what those that were killed have left
       over.abort()
@@ -306,7 +306,7 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
   }
 }
 
-const kill = (pid: number): void => {
+const killHung = (pid: number): void => {
   effectSync('agent.edge-kill', () => sendSignal(pid, 'SIGKILL'))
 }
 

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+
+const program = join(import.meta.dirname, 'scenes.testing.ts')
+
+/** Each scene with the effects that it is there for. */
+const scenes: Readonly<Record<string, readonly string[]>> = {
+  'the master key changes': ['access.rewrap-setting'],
+  'a certificate of our own': ['api.write-certificate'],
+  'a backup is put back where one was interrupted': ['backup.clear-interrupted', 'backup.clear-empty-home'],
+  'kept dependencies are too many, and some half made': ['build.sweep-dependencies', 'build.evict-dependencies'],
+  'old logs go': ['build.remove-logs'],
+  'files written for a person': ['cli.write-service-file', 'cli.eject-workflow'],
+  'a repository whose first branch is master': ['code.set-head', 'code.maintain'],
+  'an access log grows too long': ['edge.log-rotate'],
+  'the server log is too long': ['log.rotate'],
+  'a payload is erased': ['ledger.scrub'],
+  'images half unpacked': ['package.sweep-staging'],
+  'a copy of what is no database': ['store.backup-discard'],
+  'a store in PostgreSQL is dumped': ['store.dump-begin', 'store.dump-copy', 'store.dump-end', 'store.dump-discard'],
+  'control groups of version 2, and one with somebody in it': ['processes.cgroup-tree', 'processes.cgroup-kill'],
+}
+
+type Played = { readonly signal: NodeJS.Signals | null; readonly code: number | null; readonly said: string }
+
+const play = (scene: string, directory: string, env: Readonly<Record<string, string>>): Promise<Played> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, scene, directory], {
+      env: { ...process.env, TMPDIR: directory, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let said = ''
+    let complaints = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += chunk
+    })
+    child.stderr.on('data', (chunk: Buffer) => {
+      complaints += chunk
+    })
+    child.once('error', reject)
+    child.once('close', (code, signal) => {
+      if (code) reject(new Error(complaints))
+      else resolve({ signal, code, said: said.replaceAll(directory, '<directory>') })
+    })
+  })
+
+const inDirectory = async <Result>(work: (directory: string) => Promise<Result>): Promise<Result> => {
+  const directory = mkdtempSync(join(tmpdir(), 'hw-scene-'))
+  chmodSync(directory, 0o711)
+  try {
+    return await work(directory)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+describe('killed at its marks, twice in a row, and played again, a scene ends in the same way:', {
+  concurrency: 2,
+}, () => {
+  for (const [scene, effects] of Object.entries(scenes))
+    test(scene, async () => {
+      const expected = await inDirectory(async (directory) => {
+        const trace = join(directory, 'trace')
+        const { said } = await play(scene, directory, { HEADWAY_FAILPOINT_TRACE: trace })
+        const passed = existsSync(trace) ? readFileSync(trace, 'utf8').split('\n') : []
+        const missed = effects.filter((name) => !passed.includes(`${name}:after`))
+        assert.deepEqual(missed, [], 'effects that the scene does not pass')
+        return said
+      })
+      for (const mark of effects.flatMap((name) => [`${name}:before`, `${name}:after`]))
+        await inDirectory(async (directory) => {
+          const kills = join(directory, 'kills')
+          mkdirSync(kills)
+          const env = { HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `2:${kills}` }
+          let played = await play(scene, directory, env)
+          while (played.signal === 'SIGKILL') played = await play(scene, directory, env)
+          const least = mark.endsWith(':before') ? 2 : 1
+          assert.ok(readdirSync(kills).length >= least, `${mark} killed ${readdirSync(kills).length} times`)
+          assert.equal(played.said, expected, mark)
+        })
+    })
+})

@@ -1,0 +1,260 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { z } from '@hono/zod-openapi'
+import { accessFacts } from './access/facts.ts'
+import { accessView, createAccess } from './access/index.ts'
+import { accessMigrations } from './access/settings-table.ts'
+import { certificateFor } from './api/tls.ts'
+import { backup, restore } from './backup.ts'
+import { createDependencyCache, sweepDependencyCache } from './build/dependencies.ts'
+import { createLogBook } from './build/logs.ts'
+import { systemClock as clock, systemIds } from './clock.ts'
+import { createRepositories } from './code/repositories.ts'
+import { openAccessLog, usualLogLimits } from './edge/access-log.ts'
+import { type Home, homeAt, prepareHome } from './home.ts'
+import { defineFact, fact } from './ledger/fact.ts'
+import { ledgerMigrations } from './ledger/migrations.ts'
+import { openLedger } from './ledger/open.ts'
+import { openViews } from './ledger/views.ts'
+import { openLog } from './log.ts'
+import { ProjectName, RepositoryName, ServiceName } from './names.ts'
+import { createLayout } from './package/layout.ts'
+import { createShelf } from './package/shelf.ts'
+import { openCgroups } from './processes/cgroups.ts'
+import { run } from './processes/run.ts'
+import { identityOf } from './processes/tree.ts'
+import { openStore } from './store/open.ts'
+import { dumpPostgres } from './store/postgres-backup.ts'
+import { copyDatabase } from './store/sqlite-backup.ts'
+import { startPostgres } from './store/testing.ts'
+
+// `node src/scenes.testing.ts NAME DIRECTORY` plays one scene that an ordinary life does not hold, and prints what is so at its
+// end. `marks.test.ts` kills it at its failpoints and plays it again in the same directory.
+
+const homeIn = (directory: string): Home => {
+  const home = homeAt(join(directory, 'home'), {})
+  prepareHome(home)
+  return home
+}
+
+/** What stands before the curtain rises; made once, however often the scene is played. */
+const given = async (directory: string, make: () => unknown): Promise<void> => {
+  const done = join(directory, 'given')
+  if (existsSync(done)) return
+  await make()
+  writeFileSync(done, '')
+}
+
+const namesIn = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory).sort() : [])
+
+const said = defineFact('word.said', 1, z.object({ word: z.string() }))
+
+/** Runs the command line; killed there, this process ends in the same way. */
+const headway = async (cwd: string, ...words: string[]): Promise<void> => {
+  const child: ChildProcess = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...words], {
+    cwd,
+    stdio: 'ignore',
+  })
+  const [, signal] = await once(child, 'exit')
+  if (signal === 'SIGKILL') process.kill(process.pid, 'SIGKILL')
+}
+
+const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> = {
+  'the master key changes': async (directory) => {
+    const home = homeIn(directory)
+    const migrations = [...ledgerMigrations, ...accessMigrations]
+    const store = await openStore(home.database, { migrations, program: 'test', clock })
+    const ledger = await openLedger({ store, definitions: accessFacts, clock })
+    const views = await openViews({ store, ledger, views: [accessView] })
+    const access = createAccess({ ledger, views, store, home, clock, ids: systemIds(clock) })
+    const shop = ProjectName.parse('shop')
+    await given(directory, async () => {
+      const scope = { project: shop, service: null, environment: null }
+      for (const name of ['FIRST', 'SECOND'])
+        await access.settings.set({ name, kind: 'secret', value: `of ${name}`, scope }, 'user:ada')
+    })
+    await access.rotateMasterKey()
+    const owner = { project: shop, service: ServiceName.parse('web'), environment: null }
+    return access.settings.resolve(owner, ['FIRST', 'SECOND'])
+  },
+
+  'a certificate of our own': async (directory) => {
+    const home = homeIn(directory)
+    const { cert } = (await certificateFor({ kind: 'self-signed' }, home, ['localhost'], clock)) ?? {}
+    return cert && new X509Certificate(cert).checkHost('localhost')
+  },
+
+  'a backup is put back where one was interrupted': async (directory) => {
+    const home = homeIn(directory)
+    const file = join(directory, 'all.tar.gz')
+    const place = join(directory, 'restored')
+    await given(directory, async () => {
+      const store = await openStore(home.database, { migrations: ledgerMigrations, program: 'test', clock })
+      const ledger = await openLedger({ store, definitions: [said], clock })
+      await ledger.append([fact(said, { subject: 'word:x', actor: 'user:ada', payload: { word: 'kept' } })])
+      const whole = backup({ home, store, clock, program: 'test', databases: async () => null })
+      await pipeline(whole, createWriteStream(file))
+      mkdirSync(place)
+      mkdirSync(join(directory, '.restored.restoring-4000000')) // of a process that is gone
+    })
+    if (namesIn(place).length === 0) await restore(file, homeAt(place, {}))
+    return namesIn(directory)
+      .filter((name) => name.includes('restor'))
+      .concat(namesIn(place))
+  },
+
+  'kept dependencies are too many, and some half made': async (directory) => {
+    const root = join(directory, 'cache')
+    const cache = createDependencyCache(root, 1)
+    const source = join(directory, 'source')
+    await given(directory, () => {
+      for (const path of [root, join(source, 'node_modules')]) mkdirSync(path, { recursive: true })
+      mkdirSync(join(root, 'abc.saving-1'))
+      writeFileSync(join(source, 'node_modules', 'file'), 'x'.repeat(10_000))
+    })
+    await sweepDependencyCache(root)
+    const key = { project: 'default', language: 'node', runtime: '24', purpose: 'all' }
+    for (const lock of ['one', 'two', `of process ${process.pid}`]) {
+      mkdirSync(join(source, 'node_modules'), { recursive: true })
+      await cache.save({ ...key, lock }, source, ['node_modules'], null)
+    }
+    return namesIn(root).map((name) => (name.includes('.') ? name : 'an entry'))
+  },
+
+  'old logs go': async (directory) => {
+    const root = join(directory, 'runs')
+    await given(directory, () => {
+      for (const name of ['kept', 'old-1', 'old-2']) mkdirSync(join(root, name, 'logs'), { recursive: true })
+    })
+    await createLogBook(root).keepOnly(new Set(['kept']))
+    return namesIn(root)
+  },
+
+  'files written for a person': async (directory) => {
+    const folder = join(directory, 'service')
+    await given(directory, () => {
+      mkdirSync(join(folder, 'src'), { recursive: true })
+      writeFileSync(join(folder, 'package.json'), '{"name":"shop","scripts":{"start":"node src/server.js"}}')
+      writeFileSync(join(folder, 'package-lock.json'), '{"name":"shop","lockfileVersion":3,"packages":{}}')
+      execFileSync('git', ['init', '-q', folder])
+    })
+    await headway(folder, 'init')
+    await headway(folder, 'eject', 'workflow')
+    return [readFileSync(join(folder, 'headway.yaml'), 'utf8'), namesIn(join(folder, '.github/workflows'))]
+  },
+
+  'a repository whose first branch is master': async (directory) => {
+    const repositories = createRepositories(join(directory, 'repositories'))
+    const key = { project: ProjectName.parse('default'), repository: RepositoryName.parse('shop') }
+    const bare = repositories.pathOf(key)
+    await given(directory, () => {
+      const work = join(directory, 'work')
+      const git = (...words: string[]) => execFileSync('git', words, { stdio: 'ignore' })
+      git('init', '-q', '-b', 'master', work)
+      git('-C', work, '-c', 'user.name=a', '-c', 'user.email=a@b', 'commit', '--allow-empty', '-m', 'First')
+      git('init', '-q', '--bare', '-b', 'main', bare)
+      git('-C', work, 'push', '-q', bare, 'master')
+    })
+    await repositories.settleHead(key)
+    await repositories.maintain(key, new AbortController().signal)
+    return [readFileSync(join(bare, 'HEAD'), 'utf8'), execFileSync('git', ['-C', bare, 'fsck']).toString()]
+  },
+
+  'an access log grows too long': async (directory) => {
+    const file = join(directory, 'access.log')
+    const log = openAccessLog(file, () => {}, { ...usualLogLimits, fileBytes: 10, keptFiles: 2, flushMs: 1 })
+    const about = { requestId: '1', client: '::1', host: 'a', method: 'GET', status: 200, bytes: 0, durationMs: 1 }
+    const line = { ...about, time: '', path: '/', service: null, version: null, instance: null }
+    while (![file, `${file}.2`].every(existsSync)) {
+      log.write(line)
+      await clock.sleep(2)
+    }
+    log.close()
+    return namesIn(directory).filter((name) => /^access\.log(\.[2-9])?$/.test(name)) // .1 may be on its way
+  },
+
+  'the server log is too long': async (directory) => {
+    const home = homeIn(directory)
+    await given(directory, () => writeFileSync(join(home.root, 'server.log'), 'x'.repeat(11 * 1024 * 1024)))
+    const log = openLog(home)
+    log.info('here')
+    log.close()
+    return namesIn(home.root).filter((name) => name.startsWith('server.log'))
+  },
+
+  'a payload is erased': async (directory) => {
+    const home = homeIn(directory)
+    const store = await openStore(home.database, { migrations: ledgerMigrations, program: 'test', clock })
+    const ledger = await openLedger({ store, definitions: [said], clock })
+    await given(directory, () =>
+      ledger.append([fact(said, { subject: 'word:x', actor: 'user:ada', payload: { word: 'a-person-by-name' } })]),
+    )
+    await ledger.erase(1, 'asked for', 'user:ada')
+    await store.close()
+    const files = namesIn(home.root).filter((name) => name.startsWith(basename(home.database)))
+    return files.filter((name) => readFileSync(join(home.root, name), 'latin1').includes('a-person-by-name'))
+  },
+
+  'images half unpacked': async (directory) => {
+    const root = join(directory, 'images')
+    await given(directory, () => mkdirSync(join(root, 'layers', '.1-1.tmp'), { recursive: true }))
+    await createShelf(root, createLayout(join(directory, 'layout')), run).open()
+    return namesIn(join(root, 'layers'))
+  },
+
+  'a copy of what is no database': async (directory) => {
+    const file = join(directory, 'rubbish.db')
+    writeFileSync(file, 'rubbish '.repeat(1000))
+    const failed = await copyDatabase(file, join(directory, 'copy.db')).then(
+      () => false,
+      () => true,
+    )
+    return [failed, namesIn(directory).filter((name) => name.startsWith('copy'))]
+  },
+
+  'a store in PostgreSQL is dumped': async (directory) => {
+    const postgres = await startPostgres()
+    try {
+      const url = await postgres.createDatabase()
+      await dumpPostgres(url, join(directory, 'whole.dump'))
+      const failed = await dumpPostgres(url.replace('/test1', '/nowhere'), join(directory, 'nothing.dump')).then(
+        () => false,
+        () => true,
+      )
+      return [failed, namesIn(directory).filter((name) => name.includes('.dump'))]
+    } finally {
+      await postgres.stop()
+    }
+  },
+
+  'control groups of version 2, and one with somebody in it': async (directory) => {
+    const root = join(directory, 'cgroup')
+    mkdirSync(root, { recursive: true })
+    writeFileSync(join(root, 'cgroup.controllers'), 'memory cpu pids')
+    openCgroups('ours', clock, () => {}, root)
+    const name = `headway-scene-${process.ppid}-${basename(directory)}`
+    const real = openCgroups(name, clock, () => {})
+    if (!real.enforced) return 'no control groups here'
+    const left = spawn('sleep', ['600'], { detached: true, stdio: 'ignore' })
+    const pid = left.pid ?? 0
+    try {
+      real.prepare('left.1', { memoryBytes: null, cpus: null, processes: null })
+      real.place('left.1', pid)
+      await real.remove('left.1')
+      return [namesIn(join(root, 'ours')), real.ids(), identityOf(pid)]
+    } finally {
+      left.kill('SIGKILL')
+      real.close()
+    }
+  },
+}
+
+const [, , name = '', directory = ''] = process.argv
+const scene = scenes[name]
+if (!scene) throw new Error(`there is no scene ${name}`)
+console.log(JSON.stringify(await scene(directory)))
+process.exit(0)
