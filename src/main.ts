@@ -60,6 +60,7 @@ async function nouns(): Promise<((program: Command) => void)[]> {
       load: async () => (await import('./cli/services.ts')).serviceCommands,
     },
     logs: { words: ['logs'], load: async () => (await import('./cli/logs.ts')).logCommands },
+    tests: { words: ['tests'], load: async () => (await import('./cli/tests.ts')).testCommands },
     runs: { words: ['runs'], load: async () => (await import('./cli/runs.ts')).runCommands },
     artifacts: {
       words: ['artifacts', 'caches'],

@@ -22,6 +22,7 @@ import { effectSync } from './effect.ts'
 import { type Home, prepareHome } from './home.ts'
 import { fact } from './ledger/fact.ts'
 import { ledgerFacts, serverStarted } from './ledger/facts.ts'
+import type { View } from './ledger/ledger.ts'
 import { ledgerMigrations } from './ledger/migrations.ts'
 import { openLedger } from './ledger/open.ts'
 import { openViews } from './ledger/views.ts'
@@ -38,6 +39,8 @@ import { connectProcessRuntime } from './runtimes/process/index.ts'
 import { createStages, type Grounds, type Stages } from './stages.ts'
 import type { Migration } from './store/migrations.ts'
 import { openStore } from './store/open.ts'
+import { testFacts } from './test/facts.ts'
+import { testView } from './test/index.ts'
 import { version } from './version.ts'
 
 export type ServerOptions = {
@@ -81,8 +84,13 @@ export const definitions = [
   ...packageFacts,
   ...deployFacts,
   ...operateFacts,
+  ...testFacts,
 ]
-export const allViews = [accessView, codeView, buildView, resultsView, packageView, deployView, operateView]
+/** Some read, below the home, what is too large for a fact. */
+export const allViews = (home: Home): readonly View[] => [
+  ...[accessView, codeView, buildView, resultsView, packageView, deployView, operateView],
+  testView(home),
+]
 /** In the order of the releases that brought them; new ones go to the end. */
 export const migrations: readonly Migration[] = [
   ...ledgerMigrations,
@@ -123,7 +131,7 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
   const connecting = connectProcessRuntime({ home, clock, edgeHost, edgePort: options.edgePort })
   connecting.catch(() => undefined) // awaited below; nothing is started for data that this program must not touch
   const ledger = await openLedger({ store, definitions, clock })
-  const views = taken.adopt(await openViews({ store, ledger, views: allViews }), (one) => one.stop())
+  const views = taken.adopt(await openViews({ store, ledger, views: allViews(home) }), (one) => one.stop())
   const runtime = await connecting
   const { edge } = await runtime.health()
 

@@ -25,6 +25,8 @@ import { createUsers } from './processes/users.ts'
 import type { Runtime } from './runtimes/runtime.ts'
 import type { Stage } from './stage.ts'
 import type { Store } from './store/store.ts'
+import { createTest } from './test/index.ts'
+import { testRoutes } from './test/routes.ts'
 
 /** What stands beneath the stages. */
 export type Grounds = {
@@ -62,6 +64,8 @@ export const createStages = (grounds: Grounds) => {
     report,
   })
 
+  const tests = createTest({ ...grounds, repositoryPath, report })
+
   const build = createBuild({
     ...grounds,
     repositoryPath,
@@ -72,6 +76,8 @@ export const createStages = (grounds: Grounds) => {
         access.settings.resolveKind('variable', ofProject(project, environment), names),
     },
     serverUrl: () => grounds.serverUrl,
+    readReports: tests.receive,
+    judgeQuality: tests.evaluate,
     mayRead: async (actor, project) => (await access.roleOf(actor, project)) !== null,
     isAdministrator: async (actor) => (await access.roleOf(actor)) === 'administrator',
     seal: access.seal,
@@ -125,19 +131,21 @@ export const createStages = (grounds: Grounds) => {
       identify: async (token: string) => (await access.identify(token)) ?? build.results.identify(token),
     },
     code,
+    tests,
     build,
     releases,
     deploy,
     operate,
     monitor,
     /** In the order in which they are started; stopped the other way round. */
-    all: [access, code, build, releases, deploy, operate, monitor] satisfies readonly Stage[],
+    all: [access, code, tests, build, releases, deploy, operate, monitor] satisfies readonly Stage[],
     routes: [
       accessRoutes(access),
       codeRoutes(code),
       buildRoutes(build),
       resultsRoutes(build.results),
       requestRoutes(build),
+      testRoutes(tests),
       packageRoutes(releases),
       deployRoutes(deploy),
       operateRoutes(operate),

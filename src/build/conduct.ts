@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { NewFact } from '../ledger/fact.ts'
 import { describeError } from '../problem.ts'
 import type { Conduct, ConductorTools, JobSettings, RunSignals } from './conductor.ts'
+import { declaredReports } from './declared-reports.ts'
 import type { Failure } from './facts.ts'
 import { failureFor } from './failure.ts'
 import type { CommitReader } from './git.ts'
@@ -64,6 +65,7 @@ export const conductRun = async (
     prefix: '',
     label: '',
     notes: plan.notes,
+    reports: await declaredReports(reader),
     isByAdministrator: await tools.isAdministrator(source.actor),
     tools,
     signals,

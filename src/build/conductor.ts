@@ -2,8 +2,10 @@ import type { Clock } from '../clock.ts'
 import type { Home } from '../home.ts'
 import type { NewFact } from '../ledger/fact.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import type { CommitId, ProjectName, RepositoryName } from '../names.ts'
 import type { Conclusion } from './facts.ts'
 import type { RunSource } from './jobs/contexts.ts'
+import type { ReportFile } from './jobs/result.ts'
 import type { LogBook } from './logs.ts'
 import type { RunInput, RunState } from './run.ts'
 import type { JobExecutor } from './runners/executor.ts'
@@ -30,6 +32,27 @@ export type JobSettings = {
   ): Promise<Readonly<Record<string, string>>>
 }
 
+/** Reads the reports that a job left; the facts are recorded together with the job's end, or not at all. */
+export type ReadReports = (
+  about: { readonly source: RunSource; readonly job: string; readonly jobName: string },
+  reports: readonly ReportFile[],
+) => Promise<{ readonly facts: readonly NewFact[]; readonly annotations: readonly Annotation[] }>
+
+/**
+ * Asked once all runs of a push or an event have succeeded, and before that is said: why they are not to count as a success; null when
+ * they are. Asked again after a crash, it answers the same.
+ */
+export type JudgeQuality = (question: {
+  /** One of both; the other is null. */
+  readonly push: string | null
+  readonly event: string | null
+  readonly project: ProjectName
+  readonly repository: RepositoryName
+  readonly ref: string
+  readonly commit: CommitId
+  readonly runs: readonly string[]
+}) => Promise<Failure | null>
+
 export type ConductorTools = {
   readonly ledger: Ledger
   readonly clock: Clock
@@ -43,6 +66,8 @@ export type ConductorTools = {
   readonly settings: JobSettings
   readonly logs: LogBook
   readonly serverUrl: () => string
+  /** Absent: reports are not looked into. */
+  readonly readReports?: ReadReports
   /** Left out for a run that stands alone, as of a working tree: nothing waits for others, and only its own files are called. */
   readonly surroundings?: Surroundings
 }
@@ -75,6 +100,8 @@ export type Conduct = {
   /** Stands before their names: empty, or `Caller / `. */
   readonly label: string
   readonly notes: readonly string[]
+  /** The files that jobs' reports are in, as patterns. */
+  readonly reports: readonly string[]
   readonly isByAdministrator: boolean
   readonly tools: ConductorTools
   readonly signals: RunSignals

@@ -10,7 +10,7 @@ import { describeError } from '../problem.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
 import { createConclusions, type EndedRun } from './concluding.ts'
-import { type ConductorTools, type JobSettings, worstOf } from './conductor.ts'
+import { type ConductorTools, type JobSettings, type JudgeQuality, type ReadReports, worstOf } from './conductor.ts'
 import { createDependencyCache, type DependencyCache, sweepDependencyCache } from './dependencies.ts'
 import { buildFacts, Conclusion } from './facts.ts'
 import type { RepositoryPath } from './git.ts'
@@ -52,6 +52,7 @@ export type { JobSettings } from './conductor.ts'
 export { createDependencyCache, type DependencyCache, type DependencyKey } from './dependencies.ts'
 export type { RunSource } from './jobs/contexts.ts'
 export type { JobUser } from './jobs/processes.ts'
+export type { ReportFile, ReportFormat } from './jobs/result.ts'
 export type { LogLine } from './logs.ts'
 export type { Broken, Main } from './mains.ts'
 export { networkVariables } from './network.ts'
@@ -98,6 +99,9 @@ export type BuildParts = {
   readonly isolation?: Isolation | null
   /** What one job may take; default: a share of the machine. */
   readonly jobLimits?: JobLimits | null
+  /** What reads the reports of jobs, and what judges a push by them; absent: nothing does. */
+  readonly readReports?: ReadReports
+  readonly judgeQuality?: JudgeQuality
   /** Default: a user for each job that runs at the same time; see `jobUsers`. */
   readonly userFor?: (slot: number) => JobUser | null
 }
@@ -182,7 +186,8 @@ export const createBuild = (parts: BuildParts): Build => {
     const { services } = results
     const local = { home, clock, slots, toolchain, actions, serverUrl, userFor, sandbox, services }
     const executor = createLocalExecutor(local)
-    return { ledger, clock, home, executor, isolation, isAdministrator, settings, logs, serverUrl }
+    const reading = parts.readReports ? { readReports: parts.readReports } : {}
+    return { ledger, clock, home, executor, isolation, isAdministrator, settings, logs, serverUrl, ...reading }
   }
 
   const running = createRunning({
@@ -236,7 +241,10 @@ export const createBuild = (parts: BuildParts): Build => {
     })
     const conclusion = worstOf(ended.map((one) => one.conclusion))
     const failure = failureOf(runs.find((one) => one.conclusion === conclusion)?.failure ?? null)
-    await ledger.append(await conclusionsFor(origin, { conclusion, failure, notes: [], runs: ended }))
+    const ending = { notes: [], runs: ended }
+    const refusal = conclusion === 'success' ? await parts.judgeQuality?.({ ...origin, runs: runs.map(({ run }) => run) }) : null
+    const verdict = refusal ? { conclusion: 'failure' as const, failure: refusal } : { conclusion, failure }
+    await ledger.append(await conclusionsFor(origin, { ...ending, ...verdict }))
   }
 
   /** Cancels the runs whose place in their concurrency group a newer one took, or wants. */

@@ -5,6 +5,7 @@ import { passGates } from './gates.ts'
 import { type JobLog, openJobLog } from './jobs/log.ts'
 import type { JobResult } from './jobs/result.ts'
 import { logKey } from './logs.ts'
+import { readJobReports } from './job-reports.ts'
 import type { Finished } from './run.ts'
 import { flagFrom, textFrom } from './workflow/evaluate.ts'
 import type { Json, Scope } from './workflow/expression.ts'
@@ -48,11 +49,11 @@ export const conductRow = async (row: RowOfJob): Promise<Finished> => {
 
 const execute = async (row: RowOfJob, name: string, environment: string | null): Promise<void> => {
   const { conduct, job, needs, key, matrix, strategy, scope, cancel } = row
-  const { state, tell, tools, signals, source, workflow, inputs, notes, isByAdministrator, cleaning } = conduct
+  const { state, tell, tools, signals, source, workflow, inputs, notes, reports, isByAdministrator, cleaning } = conduct
   const finished = (): Finished | null => state().jobs.get(key)?.finished ?? null
   const { secrets, vars } = await settingsIn(conduct, environment)
   const given = { needs, secrets, vars, inputs, permissions: permissionsOf(row), environment, notes, isByAdministrator }
-  const order = { source, workflow, job, key, name, matrix, strategy, ...given }
+  const order = { source, workflow, job, key, name, matrix, strategy, reports, ...given }
   await using log = openOnDemand(conduct, key)
   const begin = async (_runner: string, isResumed = false): Promise<JobLog | null> => {
     // The log is there before the job is said to have begun, so that whoever hears of it can follow.
@@ -64,7 +65,9 @@ const execute = async (row: RowOfJob, name: string, environment: string | null):
   if (execution.kind === 'ended') {
     const { result, cleaned } = execution
     cleaning.push(cleaned)
-    const ended = { kind: 'job-ended' as const, result: { job: key, ...(await tolerated(result, job, scope)) } }
+    const read = await readJobReports(conduct, { job: key, jobName: name }, result, log.open)
+    const end = { job: key, ...(await tolerated(result, job, scope)), annotations: read.annotations }
+    const ended = { kind: 'job-ended' as const, result: end, also: read.facts }
     // The job itself may have filled the disk: once its directory is gone there is room to say so.
     await tell(ended).catch(() => cleaned.then(() => tell(ended)))
   } else if (!finished()) {
@@ -107,7 +110,6 @@ const tolerated = async (result: JobResult, job: Job, scope: Scope): Promise<Omi
     outputs: { ...result.outputs },
     steps: [...result.steps],
     failure: result.failure,
-    annotations: [...result.annotations],
   }
 }
 

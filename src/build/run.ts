@@ -115,7 +115,8 @@ export type RunInput =
   /** It need not run again: the result of an earlier attempt stands. */
   | { readonly kind: 'job-kept'; readonly job: string }
   | { readonly kind: 'job-begins'; readonly job: string; readonly name: string }
-  | { readonly kind: 'job-ended'; readonly result: Omit<Finished, 'run'> }
+  /** `also` is recorded together with it: what the job's reports say. */
+  | { readonly kind: 'job-ended'; readonly result: Omit<Finished, 'run'>; readonly also?: readonly NewFact[] }
   /** No job is left to run; or none could be, for this reason. */
   | { readonly kind: 'settled'; readonly refusal: Failure | null }
   | { readonly kind: 'cancel'; readonly actor: string; readonly why?: string }
@@ -155,7 +156,7 @@ export const decide = (state: RunState, input: RunInput): NewFact[] => {
     }
     case 'job-ended':
       if (state.jobs.get(input.result.job)?.finished) return []
-      return [fact(jobFinished, { ...about, payload: { run, ...input.result } })]
+      return [fact(jobFinished, { ...about, payload: { run, ...input.result } }), ...(input.also ?? [])]
     case 'settled':
       return [fact(runFinished, { ...about, payload: { run, ...outcomeOf(state, input.refusal) } })]
     case 'cancel':

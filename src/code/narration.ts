@@ -12,8 +12,10 @@ import { describeDuration, describeSize } from '../duration.ts'
 import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import { shortCommit, shortDigest } from '../names.ts'
 import { pushPackaged, releaseCreated, releaseFailed } from '../package/facts.ts'
+import { qualityEvaluated, testsReported } from '../test/facts.ts'
 import { plainText } from './plain-text.ts'
 import { detailLine, mark, nextLine, note, quoted, verdictLines } from './story-lines.ts'
+import { gateLines, testLines } from './test-lines.ts'
 
 /** Everything that a narration listens to. */
 export const narratedFacts: readonly string[] = [
@@ -21,7 +23,9 @@ export const narratedFacts: readonly string[] = [
   runStarted,
   jobStarted,
   jobFinished,
+  testsReported,
   runFinished,
+  qualityEvaluated,
   pushVerified,
   releaseCreated,
   releaseFailed,
@@ -77,7 +81,11 @@ export const beginNarration = (
 export const narrate = (narration: Narration, fact: RecordedFact): Told => {
   if (narration.ended) return { narration, lines: [] }
   return (
-    tellRun(narration, fact) ?? tellPackage(narration, fact) ?? tellDeployment(narration, fact) ?? silent(narration)
+    tellRun(narration, fact) ??
+    tellTests(narration, fact) ??
+    tellPackage(narration, fact) ??
+    tellDeployment(narration, fact) ??
+    silent(narration)
   )
 }
 
@@ -104,6 +112,14 @@ const tellRun = (narration: Narration, fact: RecordedFact): Told | null => {
     if (conclusion === 'success') return silent({ ...narration, verifiedAt: fact.at })
     return ended(narration, [...notes.map(note), ...verdictLines(conclusion, failure, runs)])
   }
+  return null
+}
+
+const tellTests = (narration: Narration, fact: RecordedFact): Told | null => {
+  if (isFact(testsReported, fact) && narration.runs[fact.payload.run])
+    return told(narration, testLines(fact.payload, Object.keys(narration.jobs).length === 1))
+  if (isFact(qualityEvaluated, fact) && fact.payload.push === narration.push)
+    return told(narration, gateLines(fact.payload))
   return null
 }
 

@@ -1,4 +1,5 @@
 import type { Conclusion, Failure } from '../build/facts.ts'
+import { gateName } from '../test/facts.ts'
 import { plainText } from './plain-text.ts'
 
 /** One aligned line of a push's story: how it went, what it was, how long it took. */
@@ -17,6 +18,7 @@ export const verdictLines = (conclusion: Conclusion, failure: Failure | null, ru
   const more = runs.map((run) => detailLine(`more: headway runs ${run}`))
   if (failure === null) return ['not deployed: the pipeline failed', ...more]
   const { job, step, command, exitCode, detail, lastLines, where } = failure
+  if (job === gateName && step === null) return ['not deployed: the quality gate is not met', ...more]
   const what = step ? `the step "${plainText(step)}"` : job ? `the job "${plainText(job)}"` : 'the pipeline'
   const ending = exitCode === null ? '' : `   exit code ${exitCode}`
   const place = where ? [where.file, where.line, where.column].filter((part) => part !== undefined).join(':') : ''

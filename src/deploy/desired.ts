@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { isNode, LineCounter, parseDocument, stringify } from 'yaml'
-import type { ServiceDefinition } from '../golden/service.ts'
+import type { ReleasedDefinition } from '../golden/service.ts'
 import { CommitId, Digest } from '../names.ts'
 import { Problem } from '../problem.ts'
 import type { Target } from './target.ts'
@@ -37,7 +37,7 @@ export const DesiredState = z
 export type DesiredState = z.infer<typeof DesiredState>
 
 /** The desired state that a release brings with it: what its headway.yaml says. */
-export const desiredOf = (release: Digest, commit: CommitId, definition: ServiceDefinition): DesiredState =>
+export const desiredOf = (release: Digest, commit: CommitId, definition: ReleasedDefinition): DesiredState =>
   DesiredState.parse({
     release,
     commit,

@@ -24,6 +24,7 @@ test("the mission's five lines are complete as they stand", () => {
       ...{
         resources: { memoryBytes: null, cpus: null },
         commands: { lint: null, test: null, build: null, start: null },
+        ...{ tests: [], quality: null },
       },
     },
   })
@@ -41,6 +42,8 @@ secrets: [STRIPE_KEY]
 hosts: [shop.example.com]
 resources: { memory: 512Mi, cpu: 0.5 }
 commands: { test: npm run ci, start: node app.js }
+tests: [out/*.xml, coverage/lcov.info]
+quality: { coverage: { minimum: 80, drop: 0.5 }, p95: 300ms, refuse: [newly-failing] }
 `
   assert.deepEqual(parseServiceFile(text, 'headway.yaml'), {
     kind: 'ok',
@@ -50,6 +53,11 @@ commands: { test: npm run ci, start: node app.js }
       env: { GREETING: 'hello', LIMIT: '3', DEBUG: 'false' },
       ...{ secrets: ['STRIPE_KEY'], hosts: ['shop.example.com'], resources: { memoryBytes: 536_870_912, cpus: 0.5 } },
       commands: { lint: null, test: 'npm run ci', build: null, start: 'node app.js' },
+      tests: ['out/*.xml', 'coverage/lcov.info'],
+      quality: {
+        coverage: { minimumPercent: 80, largestDropPercent: 0.5 },
+        ...{ p95Ms: 300, refuse: ['newly-failing'] },
+      },
     },
   })
 })
@@ -97,11 +105,11 @@ test('broken and hostile YAML is refused with its place', () => {
     huge: [`name: ${'a'.repeat(70_000)}`, '-:- a headway.yaml has at most 64 KiB'],
     merge: [
       'name: a\nlanguage: node\n<<: { port: 1 }',
-      '3:1 unknown key "<<" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, or leave it out)',
+      '3:1 unknown key "<<" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, or leave it out)',
     ],
     prototype: [
       'name: a\nlanguage: node\n__proto__: { port: 1 }',
-      '3:1 unknown key "__proto__" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, or leave it out)',
+      '3:1 unknown key "__proto__" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, or leave it out)',
     ],
     name: [
       'name: ../../etc\nlanguage: node',
@@ -122,4 +130,25 @@ test('broken and hostile YAML is refused with its place', () => {
 
 test('a file full of errors is not answered with a thousand of them', () => {
   assert.equal(said(Array.from({ length: 1000 }, (_, index) => `k${index}: 1`).join('\n')).length, 20)
+})
+
+test('what tests and quality ask for is read in its short forms, and what they cannot mean is refused', () => {
+  const text = 'name: shop\nlanguage: go\ntests: out/report.tap\nquality:\n  coverage: 75.5\n  p95: 1s\n'
+  const parsed = parseServiceFile(text, 'headway.yaml')
+  assert.deepEqual(parsed.kind === 'ok' && [parsed.service.tests, parsed.service.quality], [
+    ['out/report.tap'],
+    { coverage: { minimumPercent: 75.5, largestDropPercent: null }, p95Ms: 1000, refuse: [] },
+  ])
+  assert.deepEqual(
+    said(
+      'name: a\nlanguage: go\ntests: ../x.xml\nquality:\n  coverage: 101\n  p95: fast\n  refuse: [flaky]\n  coverag: 1\n',
+    ),
+    [
+      '3:8 tests: expected a path within the folder, found the text "../x.xml"',
+      '5:13 quality.coverage: expected a percentage between 0 and 100, found the number 101',
+      '6:8 quality.p95: expected a time such as 30s, 500ms or 2m, found the text "fast"',
+      '7:12 quality.refuse.0: expected newly-failing or newly-flaky, found the text "flaky"',
+      '8:3 unknown key "quality.coverag" (did you mean coverage?)',
+    ],
+  )
 })

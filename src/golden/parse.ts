@@ -151,9 +151,11 @@ const unknownKey = (name: string, path: readonly PropertyKey[], map: Node, at: A
 }
 
 const keysAt = (path: readonly PropertyKey[]): readonly string[] => {
-  const [top] = path
+  const [top, inner] = path
   if (top === 'health') return ['path', 'timeout']
-  if (top === 'resources' || top === 'commands') return Object.keys(ServiceFile.shape[top].unwrap().shape)
+  if (top === 'quality' && inner === 'coverage') return ['minimum', 'drop']
+  if (top === 'resources' || top === 'commands' || top === 'quality')
+    return Object.keys(ServiceFile.shape[top].unwrap().shape)
   return Object.keys(ServiceFile.shape)
 }
 

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { ServiceName } from '../names.ts'
-import type { LanguageName, ServiceDefinition } from './service.ts'
+import type { LanguageName, QualityRules, ServiceDefinition } from './service.ts'
 
 /** The port that a service of this language would take by itself. */
 const usualPort: Readonly<Record<LanguageName, number>> = { node: 3000, python: 8000, go: 8080, static: 8080 }
@@ -19,15 +19,30 @@ const path = z
   .regex(/^\/[^\s#]*$/, 'expected a path that starts with a slash, such as /health')
   .max(200)
 
+const expectedTime = 'expected a time such as 30s, 500ms or 2m'
 const duration = z
-  .union([z.string().regex(/^[0-9]+(\.[0-9]+)?(ms|s|m)$/), z.number().positive()], {
-    error: 'expected a time such as 30s, 500ms or 2m',
+  .union([z.string().regex(/^[0-9]+(\.[0-9]+)?(ms|s|m)$/, expectedTime), z.number().positive(expectedTime)], {
+    error: expectedTime,
   })
   .describe('A number of seconds, or a number with ms, s or m: 30s.')
 
 const memory = z
   .string({ error: 'expected an amount of memory such as 512Mi or 1Gi' })
   .regex(/^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|KB|MB|GB|K|M|G)$/, 'expected an amount of memory such as 512Mi or 1Gi')
+
+const expectedPatterns = 'expected a path such as reports/*.xml, or a list of them'
+const reportPattern = z
+  .string({ error: expectedPatterns })
+  .trim()
+  .min(1)
+  .max(200)
+  .refine((text) => !text.startsWith('/') && !text.split('/').includes('..'), 'expected a path within the folder')
+
+const expectedCoverage = 'expected a percentage such as 80, or { minimum: 80, drop: 0 }'
+const percent = z
+  .number({ error: 'expected a percentage between 0 and 100' })
+  .min(0, 'expected a percentage between 0 and 100')
+  .max(100, 'expected a percentage between 0 and 100')
 
 const portRange = 'expected a port between 1 and 65535'
 const replicaRange = 'expected between 1 and 100 replicas'
@@ -95,6 +110,38 @@ export const ServiceFile = z.strictObject({
     .strictObject({ lint: line.optional(), test: line.optional(), build: line.optional(), start: line.optional() })
     .optional()
     .describe('Shell lines that stand instead of what the language would do.'),
+  tests: z
+    .union([reportPattern, z.array(reportPattern).min(1).max(20)], { error: expectedPatterns })
+    .optional()
+    .describe('Where test, coverage and load reports are written. Default: where the usual tools write them.'),
+  quality: z
+    .strictObject({
+      coverage: z
+        .union(
+          [
+            percent,
+            z.strictObject({
+              minimum: percent.optional().describe('Of the lines, in per cent.'),
+              drop: percent
+                .optional()
+                .describe('By how many points it may be below the default branch: 0 for not at all.'),
+            }),
+          ],
+          { error: expectedCoverage },
+        )
+        .optional()
+        .describe('Lines that the tests must cover, from lcov or Cobertura: 80, or { minimum: 80, drop: 0 }.'),
+      p95: duration
+        .optional()
+        .describe('The most that the 95th percentile of request durations in a k6 summary may be: 300ms.'),
+      refuse: z
+        .array(z.enum(['newly-failing', 'newly-flaky']))
+        .max(2)
+        .optional()
+        .describe('Tests that must not appear: newly-failing against the default branch, newly-flaky.'),
+    })
+    .optional()
+    .describe('What the reports of a push must show before it is packaged.'),
 })
 export type ServiceFile = z.infer<typeof ServiceFile>
 
@@ -122,6 +169,17 @@ export const define = (file: ServiceFile): ServiceDefinition => {
       build: file.commands?.build ?? null,
       start: file.commands?.start ?? null,
     },
+    tests: typeof file.tests === 'string' ? [file.tests] : (file.tests ?? []),
+    quality: file.quality ? qualityOf(file.quality) : null,
+  }
+}
+
+const qualityOf = ({ coverage, p95, refuse }: NonNullable<ServiceFile['quality']>): QualityRules => {
+  const { minimum, drop } = typeof coverage === 'number' ? { minimum: coverage, drop: undefined } : (coverage ?? {})
+  return {
+    coverage: { minimumPercent: minimum ?? null, largestDropPercent: drop ?? null },
+    p95Ms: p95 === undefined ? null : millisecondsOf(p95),
+    refuse: refuse ?? [],
   }
 }
 

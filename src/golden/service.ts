@@ -22,7 +22,29 @@ export type ServiceDefinition = {
     readonly build: string | null
     readonly start: string | null
   }
+  /** Where its test, coverage and load reports are written, as patterns from its folder; none: where the usual tools write them. */
+  readonly tests: readonly string[]
+  /** What the reports of a push must show before it is packaged; null: nothing. */
+  readonly quality: QualityRules | null
 }
+
+/** What a release keeps of it: all but what was asked for before it became one. */
+export type ReleasedDefinition = Omit<ServiceDefinition, 'tests' | 'quality'>
+
+/** A quality gate; null: that rule is not asked for. */
+export type QualityRules = {
+  readonly coverage: {
+    /** Of the lines, in per cent. */
+    readonly minimumPercent: number | null
+    /** By how many percentage points it may be below the default branch's. */
+    readonly largestDropPercent: number | null
+  }
+  /** The most that the 95th percentile of a load test's requests may be. */
+  readonly p95Ms: number | null
+  readonly refuse: readonly QualityRefusal[]
+}
+/** A test that fails although it last passed on the default branch; one that passes and fails for the same code. */
+export type QualityRefusal = 'newly-failing' | 'newly-flaky'
 
 export type LanguageName = 'node' | 'python' | 'go' | 'static'
 
@@ -59,6 +81,8 @@ export type LanguagePlan = {
   readonly start: readonly [string, ...string[]]
   /** Environment of install, lint, test and build: `PYTHONPATH`, `GOCACHE`. Values may use `$PWD` for the folder. */
   readonly env: Readonly<Record<string, string>>
+  /** Environment of the tests alone, by which they write a report besides what they print. */
+  readonly testEnv: Readonly<Record<string, string>>
   /** Environment of the running service: `NODE_ENV`. Paths are relative to the folder. */
   readonly startEnv: Readonly<Record<string, string>>
   /** Files and folders that go into the package; null for all. */

@@ -32,7 +32,15 @@ export const workflowFor = (
   return `# What headway.yaml stands for: headway explain shows it, headway eject workflow makes it yours to edit.\n${stringify(workflow, { lineWidth: 0 })}`
 }
 
-type Step = { name?: string; id?: string; if?: string; uses?: string; run?: string; with?: Record<string, string> }
+type Step = {
+  name?: string
+  id?: string
+  if?: string
+  uses?: string
+  run?: string
+  with?: Record<string, string>
+  env?: Readonly<Record<string, string>>
+}
 
 const jobFor = ({ path, plan, definition }: PlannedService, names: readonly string[]) => {
   const language = languages[definition.language]
@@ -62,7 +70,7 @@ const jobFor = ({ path, plan, definition }: PlannedService, names: readonly stri
       cached ? { name: step.name, if: "steps.dependencies.outputs.cache-hit != 'true'", run: step.run } : step,
     ),
     ...stepOf('Lint', plan.lint),
-    ...stepOf('Test', plan.test),
+    ...stepOf('Test', plan.test, plan.testEnv),
     ...stepOf('Build', plan.build),
   ]
   const folder = ['${{ github.workspace }}', ...(path === '.' ? [] : [path])].join('/')
@@ -76,4 +84,5 @@ const jobFor = ({ path, plan, definition }: PlannedService, names: readonly stri
   }
 }
 
-const stepOf = (name: string, lines: readonly string[]) => (lines.length === 0 ? [] : [{ name, run: lines.join('\n') }])
+const stepOf = (name: string, lines: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  lines.length === 0 ? [] : [{ name, ...(Object.keys(env).length > 0 ? { env } : {}), run: lines.join('\n') }]

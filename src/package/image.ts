@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { PlannedService } from '../golden/index.ts'
-import type { ServiceDefinition } from '../golden/service.ts'
+import type { ReleasedDefinition, ServiceDefinition } from '../golden/service.ts'
 import { CommitId, type Digest, ProjectName, type RepositoryName, ServiceName } from '../names.ts'
 import { imageFolder } from './layer.ts'
 import { Descriptor, type Hold, type Layout } from './layout.ts'
@@ -42,7 +42,7 @@ const Label = z.object({
       build: z.string().nullable(),
       start: z.string().nullable(),
     }),
-  }) satisfies z.ZodType<ServiceDefinition>,
+  }) satisfies z.ZodType<ReleasedDefinition>,
 })
 
 const Config = z.object({
@@ -154,7 +154,7 @@ export const sizeOf = (layers: readonly Descriptor[]): number => layers.reduce((
 const encode = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
 const decode = (bytes: Buffer): unknown => JSON.parse(bytes.toString('utf8'))
 const splitAt = (text: string, at: number): [string, string] => [text.slice(0, at), text.slice(at + 1)]
-const mutable = (definition: ServiceDefinition) => ({
+const mutable = ({ tests: _tests, quality: _quality, ...definition }: ServiceDefinition) => ({
   ...definition,
   secrets: [...definition.secrets],
   hosts: [...definition.hosts],

@@ -1,4 +1,4 @@
-import type { LanguagePlan, ServiceDefinition } from '../golden/service.ts'
+import type { LanguagePlan, ReleasedDefinition } from '../golden/service.ts'
 import type { CommitId, Digest, ProjectName, ServiceName } from '../names.ts'
 
 /** A release as deploy needs it: what to run, read from the image's configuration and nowhere else. */
@@ -7,7 +7,7 @@ export type Release = {
   readonly project: ProjectName
   readonly service: ServiceName
   readonly commit: CommitId
-  readonly definition: ServiceDefinition
+  readonly definition: ReleasedDefinition
   readonly argv: readonly [string, ...string[]]
   readonly env: Readonly<Record<string, string>>
   /** The program that argv needs on the PATH and the versions that fit; the image brings none. */

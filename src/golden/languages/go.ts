@@ -42,6 +42,7 @@ export const go: Language = {
         // The image holds no C library.
         CGO_ENABLED: '0',
       },
+      testEnv: {},
       startEnv: {},
       include: null,
       exclude: ['.git', '.github', '.headway', 'vendor', 'go.mod', 'go.sum', '*.go'],

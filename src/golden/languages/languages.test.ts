@@ -108,7 +108,10 @@ test('Python is planned from requirements and from what the modules hold', () =>
       {
         ...{ install: `${pip} --require-hashes -r requirements.txt -r requirements-dev.txt` },
         ...{ production: `${pip} --require-hashes -r requirements.txt`, lint: 'python3 -m ruff check .', build: '' },
-        ...{ test: 'python3 -m pytest -q', start: 'python3 .headway/wsgi.py app:app' },
+        ...{
+          test: 'python3 -m pytest -q -o junit_family=xunit1 --junitxml=junit.xml',
+          start: 'python3 .headway/wsgi.py app:app',
+        },
       },
     ],
     [

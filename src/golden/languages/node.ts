@@ -57,7 +57,7 @@ export const stepsOf = (
   folder: FolderFiles,
   { commands }: Pick<ServiceDefinition, 'commands'>,
   pack: PackageFile,
-): Pick<LanguagePlan, 'install' | 'installForProduction' | 'lint' | 'test' | 'build'> => {
+): Pick<LanguagePlan, 'install' | 'installForProduction' | 'lint' | 'test' | 'build' | 'testEnv'> => {
   const manager = managerOf(folder, pack)
   const script = (name: string): string[] => (pack.scripts[name] ? [`${manager.run} ${name}`] : [])
   const test = pack.scripts.test && !pack.scripts.test.includes('no test specified') ? [manager.test] : []
@@ -68,7 +68,21 @@ export const stepsOf = (
     lint: commands.lint ? [commands.lint] : script('lint'),
     test: commands.test ? [commands.test] : test,
     build: commands.build ? [commands.build] : script('build'),
+    testEnv: testEnvOf(commands.test ?? pack.scripts.test ?? '', nodeRangeOf(folder, pack)),
   }
+}
+
+/** What Node's own runner prints stays as it is; beside it stands a report. */
+const bothReporters = [
+  ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
+  ...['--test-reporter=junit', '--test-reporter-destination=junit.xml'],
+].join(' ')
+
+/** Only where the script is nothing but the runner, with a Node.js that has the reporter (20.12 and later). */
+const testEnvOf = (script: string, range: string | null): Record<string, string> => {
+  const isPlain = /^node [\w .,:=/*'"@+-]*$/.test(script.trim()) && / --test( |$)/.test(script.trim())
+  const isOld = /^\D*1\d\b/.test(range ?? '') && !/^>/.test(range ?? '')
+  return isPlain && !isOld && !script.includes('--test-reporter') ? { NODE_OPTIONS: bothReporters } : {}
 }
 
 export const nodeRangeOf = (folder: FolderFiles, pack: PackageFile): string | null =>

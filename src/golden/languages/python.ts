@@ -9,12 +9,18 @@ const launcher = '.headway/wsgi.py'
 /** Modules that may hold the application, in order of preference. */
 const modules = ['app.py', 'wsgi.py', 'main.py', 'application.py', 'server.py'] as const
 
+/** Where pytest takes options from, besides pyproject.toml. */
+const pytestSettings = ['pytest.ini', 'setup.cfg', 'tox.ini'] as const
+
 export const python: Language = {
   name: 'python',
   detect: ['requirements.txt', 'pyproject.toml', 'Pipfile', 'app.py', 'wsgi.py', 'main.py', 'manage.py'],
   lockFiles: ['requirements.txt', 'pyproject.toml'],
   dependencies: [packages],
-  reads: ['requirements.txt', 'requirements-dev.txt', 'pyproject.toml', '.python-version', 'Procfile', ...modules],
+  reads: [
+    ...['requirements.txt', 'requirements-dev.txt', 'pyproject.toml', '.python-version', 'Procfile', ...modules],
+    ...pytestSettings,
+  ],
   plan: (folder, { commands }): LanguagePlan => {
     const required = requirementsOf(folder)
     const start = commands.start ? startOf(commands.start) : startCommand(folder, required)
@@ -27,6 +33,7 @@ export const python: Language = {
       build: commands.build ? [commands.build] : [],
       start,
       env: { PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: '1', PIP_DISABLE_PIP_VERSION_CHECK: '1' },
+      testEnv: {},
       startEnv: { PYTHONPATH: packages, PYTHONUNBUFFERED: '1' },
       include: null,
       exclude: ['.git', '.github', '.headway', '__pycache__', '.pytest_cache', '.venv', 'venv', '.tox', '*.pyc'],
@@ -70,9 +77,15 @@ const testOf = (folder: FolderFiles, required: ReadonlySet<string>): string[] =>
   const atTop = folder.names.some((name) => /^(test_.*|.*_test)\.py$/.test(name))
   const inFolder = ['tests', 'test'].find((name) => folder.names.includes(name))
   if (!atTop && !inFolder) return []
-  if (required.has('pytest')) return ['python3 -m pytest -q']
+  if (required.has('pytest')) return [`python3 -m pytest -q${reportOptions(folder)}`]
   const discover = 'python3 -m unittest discover'
   return [inFolder && !atTop ? `${discover} -s ${inFolder} -t .` : discover]
+}
+
+/** A report with the places of the tests (xunit1), except where the settings name one themselves. */
+const reportOptions = (folder: FolderFiles): string => {
+  const settings = [...pytestSettings, 'pyproject.toml'].map((name) => folder.read(name) ?? '').join('\n')
+  return /junit-?xml/.test(settings) ? '' : ' -o junit_family=xunit1 --junitxml=junit.xml'
 }
 
 /**
