@@ -64,6 +64,8 @@ jobs:
         if: steps.dependencies.outputs.cache-hit != 'true'
         run: npm ci --no-audit --no-fund
       - name: Test
+        env:
+          NODE_OPTIONS: --test-reporter=spec --test-reporter-destination=stdout --test-reporter=junit --test-reporter-destination=junit.xml
         run: npm test
 `,
   )

@@ -55,7 +55,7 @@ export const collectReports = async (collecting: Collecting): Promise<Collected>
     const path = within(folder.path, name)
     if (!collecting.patterns.some((pattern) => matchesPattern(pattern, path))) return
     if (reports.length >= maximumFiles) return void noteOnce(notes, `only the first ${maximumFiles} reports were read`)
-    const reading = await readReport(folder, name, collecting.user, Math.min(maximumFileBytes, budget.bytes))
+    const reading = await readReport(folder, name, collecting.user, budget.bytes)
     if (reading.kind === 'refused') return void notes.push(`${path} was not read: ${reading.why}`)
     const format = formatOf(reading.text)
     if (format === null) return
@@ -127,7 +127,7 @@ const openFolder = (path: string): Promise<FileHandle | null> =>
 
 type Reading = { readonly kind: 'read'; readonly text: string } | { readonly kind: 'refused'; readonly why: string }
 
-const readReport = async (folder: Folder, name: string, user: RunAs | null, limitBytes: number): Promise<Reading> => {
+const readReport = async (folder: Folder, name: string, user: RunAs | null, bytesLeft: number): Promise<Reading> => {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
   const handle = await open(`${addressOf(folder)}/${name}`, flags).catch(() => null)
   if (handle === null) return { kind: 'refused', why: 'it cannot be opened' }
@@ -137,7 +137,8 @@ const readReport = async (folder: Folder, name: string, user: RunAs | null, limi
     // A second name may have been given to a file that is not the job's to read.
     if (status.nlink > 1 && user !== null && status.uid !== user.uid)
       return { kind: 'refused', why: 'it is not a file of the job' }
-    if (status.size > limitBytes) return { kind: 'refused', why: `it is larger than ${describeLimit(limitBytes)}` }
+    const limit = limitBroken(status.size, bytesLeft)
+    if (limit !== null) return { kind: 'refused', why: `it is larger than ${limit}` }
     const bytes = Buffer.alloc(status.size)
     let length = 0
     for (let more = 1; more > 0 && length < bytes.length; length += more)
@@ -148,10 +149,11 @@ const readReport = async (folder: Folder, name: string, user: RunAs | null, limi
   }
 }
 
-const describeLimit = (bytes: number): string =>
-  bytes === maximumFileBytes
-    ? `${maximumFileBytes / 1024 / 1024} MiB`
-    : `what is left of ${maximumAllBytes / 1024 / 1024} MiB for all reports`
+const mebibytes = (bytes: number): string => `${bytes / 1024 / 1024} MiB`
+const limitBroken = (sizeBytes: number, bytesLeft: number): string | null => {
+  if (sizeBytes > maximumFileBytes) return mebibytes(maximumFileBytes)
+  return sizeBytes > bytesLeft ? `what is left of ${mebibytes(maximumAllBytes)} for all reports` : null
+}
 
 /** Without secrets and with paths from the workspace's root, which is another one in each run; slice by slice, as it may be long. */
 const cleaned = async (text: string, { root, seenAt, hide }: Collecting): Promise<string> => {

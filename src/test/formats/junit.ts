@@ -116,8 +116,8 @@ const suiteFrom = (element: string, attributes: Attributes, above: Suite | undef
 const caseOf = ({ attributes, suite, verdict, reruns }: Draft): FoundCase => {
   const { name = '', classname = '' } = attributes
   const file = attributes.file ?? suite.file
-  // Node.js says `test` for every class, jest-junit repeats the name.
-  const isTelling = classname !== '' && classname !== 'test' && classname !== name
+  // Node.js says `test` or repeats the suites, jest-junit repeats the name.
+  const isTelling = !['', 'test', name, suite.path.replaceAll(' › ', '.')].includes(classname)
   const inFile = !isTelling && file !== null && suite.path !== file ? [file] : []
   const outcome = verdict?.kind ?? 'passed'
   const detail = outcome === 'failed' ? (verdict?.text.join('') ?? null) : null
