@@ -242,7 +242,8 @@ export const createBuild = (parts: BuildParts): Build => {
     const conclusion = worstOf(ended.map((one) => one.conclusion))
     const failure = failureOf(runs.find((one) => one.conclusion === conclusion)?.failure ?? null)
     const ending = { notes: [], runs: ended }
-    const refusal = conclusion === 'success' ? await parts.judgeQuality?.({ ...origin, runs: runs.map(({ run }) => run) }) : null
+    const refusal =
+      conclusion === 'success' ? await parts.judgeQuality?.({ ...origin, runs: runs.map(({ run }) => run) }) : null
     const verdict = refusal ? { conclusion: 'failure' as const, failure: refusal } : { conclusion, failure }
     await ledger.append(await conclusionsFor(origin, { ...ending, ...verdict }))
   }
