@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import type { z } from '@hono/zod-openapi'
 import { systemClock } from '../clock.ts'
 import { codeFacts, refUpdated } from '../code/facts.ts'
 import { type Home, homeAt, isRoot, prepareHome } from '../home.ts'
@@ -9,7 +10,14 @@ import { fact, isFact, type RecordedFact } from '../ledger/fact.ts'
 import { openTestLedger } from '../ledger/testing.ts'
 import { CommitId, defaultProject, RepositoryName } from '../names.ts'
 import { testIds } from '../testing.ts'
-import { buildFacts, jobFinished, pushVerified, runFinished } from './facts.ts'
+import {
+  buildFacts,
+  jobFinished,
+  pushVerified,
+  runFinished,
+  workflowEventConcluded,
+  workflowEventRaised,
+} from './facts.ts'
 import { type Build, type BuildParts, createBuild } from './index.ts'
 import { resultsMigrations, resultsView } from './results/views.ts'
 import { buildView } from './views.ts'
@@ -19,8 +27,15 @@ export type TestBuild = AsyncDisposable & {
   readonly build: Build
   readonly home: Home
   /** Commits these files (path to text; null removes) to a branch and records the push. */
-  push(files: Readonly<Record<string, string | null>>, options?: { ref?: string }): Promise<Pushed>
+  push(files: Readonly<Record<string, string | null>>, options?: { ref?: string; message?: string }): Promise<Pushed>
   facts(): Promise<RecordedFact[]>
+  /** Waits until something is found among the facts. */
+  until<Found>(find: (facts: readonly RecordedFact[]) => Found | undefined): Promise<Found>
+  /** Records an event about a commit, from Alice, and waits for its end. */
+  raise(name: string, commit: CommitId, about?: Partial<Raised>): Promise<Concluded>
+  concluded(event: string): Promise<Concluded>
+  /** Stops the stage and starts another on the same ledger and directories. */
+  restart(): Promise<void>
   /** Waits until the push has been verified. */
   verified(pushed: Pushed): Promise<Verified>
   /** The log of a job of the push's first run, without times. */
@@ -28,6 +43,8 @@ export type TestBuild = AsyncDisposable & {
   problems: string[]
 }
 export type Pushed = { readonly push: string; readonly commit: CommitId; readonly seq: number }
+type Raised = z.infer<typeof workflowEventRaised.payload>
+export type Concluded = z.infer<typeof workflowEventConcluded.payload>
 export type Verified = ReturnType<typeof pushVerified.payload.parse>
 
 const repository = RepositoryName.parse('shop')
@@ -49,7 +66,7 @@ export const makeTestPlace = () => {
     home,
     bare,
     /** Commits these files (path to text; null removes) and pushes them to a ref. */
-    commit: (files: Readonly<Record<string, string | null>>, ref: string): CommitId => {
+    commit: (files: Readonly<Record<string, string | null>>, ref: string, message = 'change'): CommitId => {
       for (const [path, text] of Object.entries(files)) {
         if (text === null) rmSync(join(work, path))
         else {
@@ -58,7 +75,7 @@ export const makeTestPlace = () => {
         }
       }
       git('-C', work, 'add', '-A')
-      git('-C', work, 'commit', '-q', '--allow-empty', '-m', 'change')
+      git('-C', work, 'commit', '-q', '--allow-empty', '-m', message)
       git('-C', work, 'push', '-q', '--force', bare, `HEAD:${ref}`)
       return CommitId.parse(git('-C', work, 'rev-parse', 'HEAD').trim())
     },
@@ -95,9 +112,30 @@ export const openTestBuild = async (overrides: Partial<BuildParts> = {}): Promis
   const { ledger } = opened
   const problems: string[] = []
   const report = (message: string): void => void problems.push(message)
-  const build = createBuild({ ...testParts(opened, home, place.bare), report, ...overrides })
+  const parts = { ...testParts(opened, home, place.bare), report, ...overrides }
+  let build = createBuild(parts)
   await build.start()
   let pushes = 0
+  let events = 0
+
+  const until: TestBuild['until'] = (find) =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        ledger.read({}).then((facts) => {
+          const found = find(facts)
+          if (found === undefined) return
+          stop()
+          resolve(found)
+        }, reject)
+      }
+      const stop = ledger.onAppend(look)
+      look()
+    })
+  const concluded = (event: string): Promise<Concluded> =>
+    until((facts) => {
+      const found = facts.find((one) => isFact(workflowEventConcluded, one) && one.payload.event === event)
+      return found && isFact(workflowEventConcluded, found) ? found.payload : undefined
+    })
 
   const verifiedOf = async ({ seq }: Pushed): Promise<Verified | null> => {
     const facts = await ledger.read({ after: seq, types: [pushVerified.type] })
@@ -105,11 +143,13 @@ export const openTestBuild = async (overrides: Partial<BuildParts> = {}): Promis
     return found.find((one) => one !== null) ?? null
   }
   return {
-    build,
+    get build() {
+      return build
+    },
     home,
     problems,
-    push: async (files, { ref = 'refs/heads/main' } = {}) => {
-      const commit = place.commit(files, ref)
+    push: async (files, { ref = 'refs/heads/main', message = 'change' } = {}) => {
+      const commit = place.commit(files, ref, message)
       pushes += 1
       const push = `push-${pushes}`
       const outcome = await ledger.append([pushOf(push, ref, commit)])
@@ -117,6 +157,20 @@ export const openTestBuild = async (overrides: Partial<BuildParts> = {}): Promis
       return { push, commit, seq: outcome.facts[0]?.seq ?? 0 }
     },
     facts: () => ledger.read({}),
+    until,
+    concluded,
+    raise: async (name, commit, about = {}) => {
+      events += 1
+      const event = `raised-${events}`
+      const payload = { ...noEvent, project: defaultProject, repository, name, commit, ...about, event }
+      await ledger.append([fact(workflowEventRaised, { subject: `event:${event}`, actor: 'user:alice', payload })])
+      return concluded(event)
+    },
+    restart: async () => {
+      await build.stop()
+      build = createBuild(parts)
+      await build.start()
+    },
     verified: (pushed) =>
       new Promise((resolve, reject) => {
         const look = (): void => {
@@ -141,6 +195,18 @@ export const openTestBuild = async (overrides: Partial<BuildParts> = {}): Promis
       rmSync(place.root, { recursive: true, force: true })
     },
   }
+}
+
+const noEvent = {
+  action: null,
+  ref: 'refs/heads/main',
+  baseRef: null,
+  headRef: null,
+  changedSince: null,
+  workflow: null,
+  inputs: {},
+  payload: {},
+  isTrusted: true,
 }
 
 /** What a build stage needs besides a ledger, for tests: no secrets, identifiers in order. */
