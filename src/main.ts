@@ -61,6 +61,7 @@ async function nouns(): Promise<((program: Command) => void)[]> {
     },
     logs: { words: ['logs'], load: async () => (await import('./cli/logs.ts')).logCommands },
     tests: { words: ['tests'], load: async () => (await import('./cli/tests.ts')).testCommands },
+    run: { words: ['run'], load: async () => (await import('./cli/run.ts')).localRunCommands },
     runs: { words: ['runs'], load: async () => (await import('./cli/runs.ts')).runCommands },
     artifacts: {
       words: ['artifacts', 'caches'],

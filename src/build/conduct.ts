@@ -13,6 +13,7 @@ import { planRun } from './plan.ts'
 import { decide, evolve, type RunInput, type RunState } from './run.ts'
 import type { OpenRepository, WorkflowTree } from './workflow/call.ts'
 import { namesInWorkflow } from './workflow/names.ts'
+import { withOnlyJob } from './workflow/select.ts'
 
 /**
  * Carries a run from where its facts left it to its end: each job once those that it needs are over, several at a time. Rejects only
@@ -50,13 +51,15 @@ export const conductRun = async (
   const plan = await planRun(reader, start.queued.workflow, open).catch(refusedFor)
   if (plan.kind === 'refused') return tell({ kind: 'settled', refusal: plan.failure })
 
-  const given = await settingsFor(plan.tree, source, tools.settings).catch(refusedFor)
+  const only = tools.onlyJob?.(source) ?? null
+  const tree = only === null ? plan.tree : { ...plan.tree, workflow: withOnlyJob(plan.tree.workflow, only) }
+  const given = await settingsFor(tree, source, tools.settings).catch(refusedFor)
   if (given.kind === 'refused') return tell({ kind: 'settled', refusal: given.failure })
   const context: Conduct = {
     state: () => state,
     tell,
-    tree: plan.tree,
-    workflow: plan.tree.workflow,
+    tree,
+    workflow: tree.workflow,
     source,
     secrets: given.secrets,
     vars: given.vars,

@@ -68,6 +68,8 @@ export type ConductorTools = {
   readonly serverUrl: () => string
   /** Absent: reports are not looked into. */
   readonly readReports?: ReadReports
+  /** The one job that a run is limited to, with those that it needs; null: none is. */
+  readonly onlyJob?: (source: RunSource) => string | null
   /** Left out for a run that stands alone, as of a working tree: nothing waits for others, and only its own files are called. */
   readonly surroundings?: Surroundings
 }

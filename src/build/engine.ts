@@ -14,6 +14,7 @@ export { createLocalExecutor } from './runners/local.ts'
 export { openSandbox } from './sandbox/choose.ts'
 export { readInputs } from './workflow/inputs.ts'
 export { namesInWorkflow } from './workflow/names.ts'
+export { parseWorkflow } from './workflow/parse.ts'
 
 /** The actions that come with Headway. */
 export const builtInActions = (

@@ -14,6 +14,7 @@ import { type ConductorTools, type JobSettings, type JudgeQuality, type ReadRepo
 import { createDependencyCache, type DependencyCache, sweepDependencyCache } from './dependencies.ts'
 import { buildFacts, Conclusion } from './facts.ts'
 import type { RepositoryPath } from './git.ts'
+import type { RunSource } from './jobs/contexts.ts'
 import type { JobUser } from './jobs/processes.ts'
 import { createListeners } from './listeners.ts'
 import { createLogBook, type LogLine, logKey } from './logs.ts'
@@ -102,6 +103,8 @@ export type BuildParts = {
   /** What reads the reports of jobs, and what judges a push by them; absent: nothing does. */
   readonly readReports?: ReadReports
   readonly judgeQuality?: JudgeQuality
+  /** The one job that a run is limited to, with those that it needs; default: none is. */
+  readonly onlyJob?: (source: RunSource) => string | null
   /** Default: a user for each job that runs at the same time; see `jobUsers`. */
   readonly userFor?: (slot: number) => JobUser | null
 }
@@ -186,8 +189,11 @@ export const createBuild = (parts: BuildParts): Build => {
     const { services } = results
     const local = { home, clock, slots, toolchain, actions, serverUrl, userFor, sandbox, services }
     const executor = createLocalExecutor(local)
-    const reading = parts.readReports ? { readReports: parts.readReports } : {}
-    return { ledger, clock, home, executor, isolation, isAdministrator, settings, logs, serverUrl, ...reading }
+    const optional = {
+      ...(parts.readReports ? { readReports: parts.readReports } : {}),
+      ...(parts.onlyJob ? { onlyJob: parts.onlyJob } : {}),
+    }
+    return { ledger, clock, home, executor, isolation, isAdministrator, settings, logs, serverUrl, ...optional }
   }
 
   const running = createRunning({

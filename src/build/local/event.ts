@@ -1,0 +1,75 @@
+import type { z } from '@hono/zod-openapi'
+import type { workflowEventRaised } from '../facts.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** What is said to have happened. What is left out is as it would be for the working tree as it stands. */
+export type LocalEvent = {
+  /**
+   * As GitHub calls it: push, pull_request, workflow_dispatch, schedule, repository_dispatch, release. Null: a push, or what the one
+   * workflow that was named is for.
+   */
+  readonly name: string | null
+  /** The activity type; of a `repository_dispatch` what its sender calls it. */
+  readonly action?: string
+  /** `github.event`, as far as it matters. */
+  readonly payload?: Readonly<Record<string, unknown>>
+  readonly inputs?: Readonly<Record<string, string | boolean | number>>
+  readonly ref?: string
+  readonly baseRef?: string
+  readonly headRef?: string
+}
+
+type Raised = z.infer<typeof workflowEventRaised.payload>
+type Happening = Pick<
+  Raised,
+  'name' | 'action' | 'ref' | 'commit' | 'baseRef' | 'headRef' | 'changedSince' | 'inputs' | 'payload'
+>
+
+/** The event as it is recorded: a push of the snapshot, a pull request of its branch to `main`, or whatever else was named. */
+export const happeningOf = (event: LocalEvent, name: string, snapshot: Snapshot): Happening => {
+  const { inputs = {} } = event
+  const { commit, before } = snapshot
+  const isPullRequest = name.startsWith('pull_request')
+  const branch = snapshot.ref.replace(/^refs\/heads\//, '')
+  const ref = event.ref ?? (isPullRequest ? 'refs/pull/1/merge' : snapshot.ref)
+  const baseRef = isPullRequest ? (event.baseRef ?? 'main') : null
+  const headRef = isPullRequest ? (event.headRef ?? branch) : null
+  const action = event.action ?? stringIn(event.payload, 'action') ?? (isPullRequest ? 'opened' : null)
+  const usual = usualPayload(name, { ref, commit, before, baseRef, headRef, action, inputs })
+  const payload = { ...usual, ...event.payload }
+  return { name, action, ref, commit, baseRef, headRef, changedSince: before, inputs: { ...inputs }, payload }
+}
+
+const stringIn = (payload: LocalEvent['payload'], key: string): string | undefined => {
+  const value = payload?.[key]
+  return typeof value === 'string' ? value : undefined
+}
+
+/** The parts of GitHub's payloads that workflows read. */
+const usualPayload = (
+  name: string,
+  about: Pick<Happening, 'ref' | 'commit' | 'baseRef' | 'headRef' | 'action' | 'inputs'> & { before: string | null },
+): Record<string, unknown> => {
+  const { ref, commit, before, baseRef, headRef, action, inputs } = about
+  const typed = action === null ? {} : { action }
+  if (name === 'push')
+    return {
+      ref,
+      before: before ?? '0'.repeat(commit.length),
+      after: commit,
+      created: before === null,
+      deleted: false,
+      forced: false,
+      head_commit: { id: commit },
+    }
+  if (name.startsWith('pull_request')) {
+    const request = { number: 1, head: { ref: headRef, sha: commit }, base: { ref: baseRef }, draft: false }
+    return { ...typed, number: 1, pull_request: request }
+  }
+  if (name === 'workflow_dispatch') return { ref, inputs: textsOf(inputs) }
+  return typed
+}
+
+/** `github.event.inputs` are texts, whatever type the `inputs` context gives them. */
+const textsOf = (inputs: Happening['inputs']): Record<string, string> =>
+  Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, String(value)]))

@@ -1,0 +1,2 @@
+/** What the command line runs without a server. */
+export { type LocalOrder, type LocalResult, runLocally } from './build/local.ts'
