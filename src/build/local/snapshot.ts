@@ -39,9 +39,7 @@ export const takeSnapshot = async (directory: string, bare: string): Promise<Sna
   const hasChanges = tree !== headTree
   const parents = own?.head ? ['-p', own.head] : []
   const commit =
-    own?.head && !hasChanges
-      ? own.head
-      : await inTree('commit-tree', tree, ...parents, '-m', 'Uncommitted changes')
+    own?.head && !hasChanges ? own.head : await inTree('commit-tree', tree, ...parents, '-m', 'Uncommitted changes')
   const ref = `refs/heads/${branch}`
   await inTree('update-ref', ref, commit)
   const before = own === null ? null : await beforeOf(own, hasChanges, inTree)
