@@ -64,6 +64,7 @@ export const passedElsewhere: readonly {
     killedBy: 'src/agent/marks.test.ts',
   },
   { name: 'api.write-certificate', why: 'only with --tls self-signed', killedBy: 'src/marks.test.ts' },
+  { name: 'test.remove-results', why: 'only results older than a month', killedBy: 'src/test/crash.test.ts' },
   { name: 'backup.clear-empty-home', why: 'what an earlier interruption left behind', killedBy: 'src/marks.test.ts' },
   { name: 'backup.clear-interrupted', why: 'what an earlier interruption left behind', killedBy: 'src/marks.test.ts' },
   { name: 'build.evict-dependencies', why: 'collection of what is old or too much', killedBy: 'src/marks.test.ts' },

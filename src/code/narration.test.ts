@@ -5,6 +5,7 @@ import { deploymentFinished, deploymentRequested, rolloutShifted, rolloutStarted
 import { fact, type NewFact, type RecordedFact } from '../ledger/fact.ts'
 import { CommitId, Digest, defaultEnvironment, defaultProject, RepositoryName, ServiceName } from '../names.ts'
 import { pushPackaged, releaseCreated, releaseFailed } from '../package/facts.ts'
+import { gateName, qualityEvaluated, testsReported } from '../test/facts.ts'
 import { beginNarration, narrate } from './narration.ts'
 import { readPushOptions } from './narrator.ts'
 
@@ -89,6 +90,37 @@ const failure: Failure = {
     where: null,
   },
 }
+const reported = (failed: number, coverage: { covered: number; total: number } | null): NewFact =>
+  fact(testsReported, {
+    ...about,
+    payload: {
+      ...{ run: 'run-1', job: 'shop', jobName: 'shop', attempt: 1, project: defaultProject, repository },
+      ...{ ref: 'refs/heads/main', commit, tree: 'b'.repeat(40), isDefaultBranch: true, results: digest },
+      totals: { total: 10 + failed, passed: 9, failed, skipped: 1, flaky: 0, durationMs: 1200 },
+      failed: Array.from({ length: failed }, (_, place) => ({
+        ...{ suite: 'cart', name: `adds ${place}`, file: 'cart.test.js', line: place || null },
+        message: 'no\u001b[31m\nmore',
+      })),
+      ...{ coverage, p95Ms: null, notes: [] },
+    },
+  })
+const judged = (isMet: boolean): NewFact =>
+  fact(qualityEvaluated, {
+    ...about,
+    payload: {
+      ...{ project: defaultProject, repository, ref: 'refs/heads/main', commit, push: 'push-1', event: null },
+      ...{ runs: ['run-1'], reports: [7], isMet },
+      services: [
+        {
+          ...{ service: 'shop', path: '.' },
+          checks: [
+            { rule: 'p95', isMet: true, detail: 'fast', next: null },
+            { rule: 'coverage', isMet, detail: '70 % are covered', next: isMet ? null : 'cover more' },
+          ],
+        },
+      ],
+    },
+  })
 const passing = [
   queued,
   started,
@@ -122,6 +154,41 @@ const stories: Record<string, { facts: NewFact[]; lines: string[]; ended: boolea
       '      $ npm test   exit code 1',
       '      | ok 1',
       '      | not ok 2\uFFFD',
+      '      more: headway runs run-1',
+    ],
+    ended: true,
+  },
+  'a push whose reports name the tests that fail': {
+    facts: [...[queued, started, job], jobEnds('failure', [step('Test', 'failure', 900)]), reported(6, null)],
+    lines: [
+      '  · pipeline shop                     run-1',
+      '  ✗ test                      0.9 s',
+      '  ✗ tests                     1.2 s   6 failed, 9 passed, 1 skipped',
+      '      cart › adds 0 (cart.test.js): no',
+      ...[1, 2, 3, 4].map((place) => `      cart › adds ${place} (cart.test.js:${place}): no`),
+      '      and 1 more: headway tests run-1 --failed',
+    ],
+    ended: false,
+  },
+  'a quality gate that is met': {
+    facts: [...passing, reported(0, { covered: 2, total: 3 }), judged(true), verified('success')],
+    lines: [
+      '  · pipeline shop                     run-1',
+      '  ✓ install                   2.1 s',
+      '  ✓ tests                     1.2 s   9 passed, 1 skipped, 66 % of the lines covered',
+      '  ✓ quality gate                      2 rules met',
+    ],
+    ended: false,
+  },
+  'a quality gate that is not met': {
+    facts: [...passing, judged(false), verified('failure', { ...failure, job: gateName, step: null })],
+    lines: [
+      '  · pipeline shop                     run-1',
+      '  ✓ install                   2.1 s',
+      '  ✗ quality gate',
+      '      70 % are covered',
+      '      next: cover more',
+      'not deployed: the quality gate is not met',
       '      more: headway runs run-1',
     ],
     ended: true,

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const program = fileURLToPath(new URL('crash-testing.ts', import.meta.url))
+
+const life = (
+  directory: string,
+  env: Readonly<Record<string, string>>,
+): Promise<{ signal: string | null; said: string }> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [program, directory], {
+      env: { PATH: process.env.PATH, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let [said, complaints] = ['', '']
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += chunk.toString('utf8')
+    })
+    child.stderr.on('data', (chunk: Buffer) => {
+      complaints += chunk.toString('utf8')
+    })
+    child.on('error', reject)
+    child.on('close', (code, signal) => (code ? reject(new Error(complaints)) : resolve({ signal, said })))
+  })
+
+const inDirectory = async <Result>(work: (directory: string) => Promise<Result>): Promise<Result> => {
+  const directory = mkdtempSync(join(tmpdir(), 'headway-crash-'))
+  try {
+    return await work(directory)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+test('killed before or after any effect, twice in a row, the same results are kept and no others', async () => {
+  const { expected, marks } = await inDirectory(async (directory) => {
+    const trace = join(directory, 'trace')
+    const { said } = await life(directory, { HEADWAY_FAILPOINT_TRACE: trace })
+    const passed = new Set(readFileSync(trace, 'utf8').trim().split('\n'))
+    return { expected: said, marks: [...passed].filter((mark) => mark.startsWith('test.')) }
+  })
+  assert.deepEqual(JSON.parse(expected).cases, ['kept'])
+  assert.equal(JSON.parse(expected).files.length, 1)
+  assert.deepEqual(marks.toSorted(), [
+    'test.keep-results:after',
+    'test.keep-results:before',
+    'test.remove-results:after',
+    'test.remove-results:before',
+  ])
+  for (const mark of marks)
+    await inDirectory(async (directory) => {
+      const env = { HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `2:${directory}` }
+      const first = await life(directory, env)
+      assert.equal(first.signal, 'SIGKILL', `${mark} did not kill`)
+      await life(directory, env)
+      assert.deepEqual((await life(directory, env)).said, expected, mark)
+    })
+})
