@@ -67,6 +67,7 @@ async function nouns(): Promise<((program: Command) => void)[]> {
       words: ['artifacts', 'caches'],
       load: async () => (await import('./cli/artifacts.ts')).artifactCommands,
     },
+    actions: { words: ['actions'], load: async () => (await import('./cli/actions.ts')).actionCommands },
     settings: { words: ['secret', 'variable'], load: async () => (await import('./cli/settings.ts')).settingCommands },
     databases: { words: ['db'], load: async () => (await import('./cli/databases.ts')).databaseCommands },
     people: { words: ['user', 'token'], load: async () => (await import('./cli/people.ts')).peopleCommands },

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { createAccess } from './access/index.ts'
 import { accessRoutes } from './access/routes.ts'
+import { actionRoutes } from './build/actions/routes.ts'
 import { createBuild, type Isolation, type JobLimits, networkVariables, type ResultsLimits } from './build/index.ts'
 import { requestRoutes } from './build/request-routes.ts'
 import { resultsRoutes } from './build/results/routes.ts'
@@ -143,6 +144,7 @@ export const createStages = (grounds: Grounds) => {
       accessRoutes(access),
       codeRoutes(code),
       buildRoutes(build),
+      actionRoutes(build.actions),
       resultsRoutes(build.results),
       requestRoutes(build),
       testRoutes(tests),

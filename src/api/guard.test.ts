@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { Role } from '../access/facts.ts'
 import { root } from '../access/testing.ts'
+import { actionRoutes } from '../build/actions/routes.ts'
 import { buildRoutes } from '../build/routes.ts'
 import { codeRoutes } from '../code/routes.ts'
 import { deployRoutes } from '../deploy/routes.ts'
@@ -34,6 +35,7 @@ const behindTheDoor = (): never =>
 const everyRoute = () => [
   codeRoutes(behindTheDoor()),
   buildRoutes(behindTheDoor()),
+  actionRoutes(behindTheDoor()),
   packageRoutes(behindTheDoor()),
   deployRoutes(behindTheDoor()),
   operateRoutes(behindTheDoor()),

@@ -8,6 +8,7 @@ import { failureFor } from './failure.ts'
 import type { CommitReader } from './git.ts'
 import { conductJobs } from './graph.ts'
 import type { RunSource } from './jobs/contexts.ts'
+import { debugSettings } from './jobs/debug.ts'
 import { removeWorkspace } from './jobs/workspace.ts'
 import { planRun } from './plan.ts'
 import { decide, evolve, type RunInput, type RunState } from './run.ts'
@@ -102,7 +103,7 @@ const settingsFor = async (tree: WorkflowTree, source: RunSource, settings: JobS
 const namesInTree = ({ workflow, calls }: WorkflowTree): { secrets: string[]; vars: string[] } => {
   const all = [namesInWorkflow(workflow), ...Array.from(calls.values(), namesInTree)]
   return {
-    secrets: [...new Set(all.flatMap(({ secrets }) => secrets))],
-    vars: [...new Set(all.flatMap(({ vars }) => vars))],
+    secrets: [...new Set([...all.flatMap(({ secrets }) => secrets), ...debugSettings])],
+    vars: [...new Set([...all.flatMap(({ vars }) => vars), ...debugSettings])],
   }
 }

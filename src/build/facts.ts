@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { defineFact } from '../ledger/fact.ts'
 import { CommitId, Digest, ProjectName, RepositoryName } from '../names.ts'
+import { actionFacts } from './actions/facts.ts'
 import { resultsFacts } from './results/facts.ts'
 
 export const Conclusion = z.enum(['success', 'failure', 'cancelled', 'skipped'])
@@ -296,6 +297,7 @@ export const mainMended = defineFact(
 export const mergeHoldSet = defineFact('merge-hold.set', 1, z.object({ ...inRepository, holdsMerges: z.boolean() }))
 
 export const buildFacts = [
+  ...actionFacts,
   workflowEventRaised,
   workflowEventConcluded,
   runQueued,

@@ -147,3 +147,24 @@ export const packCommits = (
   done.catch(() => undefined) // waited for after the reader
   return { pack, done }
 }
+
+/** All files of a commit as a tar, on the program's stdout; what `.gitattributes` says of `export-ignore` counts, as at GitHub. */
+export const archiveCommit = (
+  gitDirectory: string,
+  commit: CommitId,
+): { readonly tar: ChildProcess; readonly done: Promise<void> } => {
+  const tar = effectSync('build.archive-commit', () =>
+    spawn('git', ['--git-dir', gitDirectory, 'archive', '--format=tar', commit], {
+      env: gitEnvironment,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }),
+  )
+  const done = new Promise<void>((resolve, reject) => {
+    tar.once('error', reject)
+    tar.once('exit', (exitCode) =>
+      exitCode === 0 ? resolve() : reject(new Error(`git archive ended with ${exitCode}`)),
+    )
+  })
+  done.catch(() => undefined) // waited for after the reader
+  return { tar, done }
+}

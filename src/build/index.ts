@@ -9,6 +9,8 @@ import type { ProjectName, RepositoryName } from '../names.ts'
 import { describeError } from '../problem.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
+import { createMirrors } from './actions/mirrors.ts'
+import { type ActionShelf, createActionShelf } from './actions/shelf.ts'
 import { createConclusions, type EndedRun } from './concluding.ts'
 import { type ConductorTools, type JobSettings, type JudgeQuality, type ReadReports, worstOf } from './conductor.ts'
 import { createDependencyCache, type DependencyCache, sweepDependencyCache } from './dependencies.ts'
@@ -49,6 +51,7 @@ import { jobUsers } from './users.ts'
 import { type BuildTables, buildView } from './views.ts'
 import { createWaits } from './waits.ts'
 
+export type { ActionShelf, MirroredAction } from './actions/shelf.ts'
 export type { JobSettings } from './conductor.ts'
 export { createDependencyCache, type DependencyCache, type DependencyKey } from './dependencies.ts'
 export type { RunSource } from './jobs/contexts.ts'
@@ -132,6 +135,8 @@ export type Build = Stage & {
   readonly dependencies: DependencyCache
   /** Artifacts, caches, tokens and identities of jobs. */
   readonly results: LazyResults
+  /** The actions that do not come with Headway. */
+  readonly actions: ActionShelf
 }
 
 export type Rerunning =
@@ -149,6 +154,8 @@ export const createBuild = (parts: BuildParts): Build => {
   const dependenciesDirectory = join(home.caches, 'dependencies')
   const toolchain = createToolchain(toolsDirectory)
   const dependencies = createDependencyCache(dependenciesDirectory)
+  const mirrors = createMirrors(join(home.repositories, '.actions'))
+  const shelf = createActionShelf({ ledger, mirrors, repositoryPath: parts.repositoryPath })
   const logs = createLogBook(home.runs)
   const slots = createSlots(parts.parallelJobs ?? availableParallelism())
   const userFor = parts.userFor ?? jobUsers(home)
@@ -187,7 +194,8 @@ export const createBuild = (parts: BuildParts): Build => {
     const sandbox = await openedSandbox()
     const { isolation } = sandbox
     const { services } = results
-    const local = { home, clock, slots, toolchain, actions, serverUrl, userFor, sandbox, services }
+    const { library } = shelf
+    const local = { home, clock, slots, toolchain, actions, library, serverUrl, userFor, sandbox, services }
     const executor = createLocalExecutor(local)
     const optional = {
       ...(parts.readReports ? { readReports: parts.readReports } : {}),
@@ -306,11 +314,13 @@ export const createBuild = (parts: BuildParts): Build => {
     toolchain,
     dependencies,
     results,
+    actions: shelf,
     requests: createRequests(parts),
     start: async () => {
       await mkdir(toolsDirectory, { recursive: true, mode: 0o755 })
       await mkdir(dependenciesDirectory, { recursive: true, mode: 0o711 })
       await sweepDependencyCache(dependenciesDirectory)
+      await mirrors.sweep()
       const interrupted = await readdir(home.workspaces).catch(() => [])
       for (const run of interrupted) await running.endLeftovers(run)
       if (parts.isolation) await openedSandbox() // asked for by name: without it nothing starts

@@ -36,6 +36,8 @@ export type Toolchain = {
   /** The folders for the PATH of a job that asked for nothing: the standard ones, then those of tools found elsewhere. */
   defaultPath(user: RunAs | null): Promise<readonly string[]>
   hasBash(): Promise<boolean>
+  /** The program of the Node.js that runs Headway, where `user` can run it. */
+  ownNode(user: RunAs | null): Promise<string>
 }
 
 /** What to tell somebody whose tool is missing. */
@@ -66,6 +68,7 @@ const standardPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bi
 /** Finds tools on this machine; each candidate is tried once per user by asking it for its version. */
 export const createToolchain = (toolsDirectory: string): Toolchain => {
   const known = new Map<string, Promise<readonly Tool[]>>()
+  let copying: Promise<string> | null = null
   const toolsOf = (program: string, user: RunAs | null): Promise<readonly Tool[]> => {
     const key = `${program} ${user ? 'unprivileged' : 'self'}`
     const found = known.get(key) ?? search(program, user)
@@ -94,6 +97,14 @@ export const createToolchain = (toolsDirectory: string): Toolchain => {
         if (first && !tools.some(({ directory }) => path.includes(directory))) path.push(first.directory)
       }
       return path
+    },
+    ownNode: async (user) => {
+      if (!user) return process.execPath
+      // Jobs that start at the same time must not copy it twice.
+      copying ??= shareOwnNode(toolsDirectory).finally(() => {
+        copying = null
+      })
+      return join(await copying, 'node')
     },
     hasBash: async () => standardPath.some((folder) => existsSync(join(folder, 'bash'))),
   }

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { RunAs } from '../../processes/command.ts'
 import type { RunSource } from './contexts.ts'
-import type { StepEnd } from './step.ts'
+import type { StepEnd } from './program.ts'
 import type { Workspace } from './workspace.ts'
 
 /** What a built-in action is given. */
@@ -13,12 +13,16 @@ export type ActionCall = {
   readonly source: RunSource
   readonly workspace: Workspace
   readonly user: RunAs | null
-  /** The environment that the step has. */
+  /** The environment that the step has, with what leads actions to Headway's own services. */
   readonly env: Readonly<Record<string, string>>
   /** The versions that this job has set up, by program; `actions/setup-*` adds to it. */
   readonly tools: Map<string, string>
+  /** Aborts when the step is to end: on its time limit, when it is cancelled, when the job is killed. */
+  readonly signal: AbortSignal
   /** Runs a program as the job's user, its output into the log. */
   run(argv: readonly [string, ...string[]], options?: { cwd?: string; input?: Readable }): Promise<StepEnd>
+  /** Kills what the job's steps left running; for an action that keeps files of the job. */
+  endProcesses(): Promise<void>
   say(line: string): void
 }
 
@@ -26,10 +30,18 @@ export type ActionCall = {
 export type ActionChanges = {
   readonly outputs?: Readonly<Record<string, string>>
   readonly env?: Readonly<Record<string, string>>
-  /** Folders for the PATH, newest first. */
+  /** Folders for the PATH, oldest first. */
   readonly paths?: readonly string[]
-  /** Runs at the job's end, last in, first out; only when the job succeeded. */
-  readonly afterSuccess?: () => Promise<void>
+  /** Runs at the job's end as a step of its own. */
+  readonly post?: PostAction
+}
+
+/** Of several, the last comes first; all when the steps are over, also after a cancellation. */
+export type PostAction = {
+  /** A condition as in `post-if`, such as `success()`. */
+  readonly condition: string
+  /** Given the same inputs, and what the step's environment is by then. Throws an Error that says why it fails. */
+  run(call: ActionCall): Promise<void>
 }
 
 /** A built-in action: throws an Error that says why when it fails. */
@@ -37,6 +49,3 @@ export type Action = (call: ActionCall) => Promise<ActionChanges>
 
 /** By name without version, in lower case: `actions/checkout`. */
 export type Actions = ReadonlyMap<string, Action>
-
-/** The action's name without its version. */
-export const actionName = (uses: string): string => (uses.split('@')[0] ?? uses).toLowerCase()

@@ -8,45 +8,56 @@ export const commandFiles = {
 } as const
 export type CommandFile = keyof typeof commandFiles
 
+/** The pairs of a file up to where it is wrong; `fault` says what is wrong there. */
+export type Pairs = {
+  readonly pairs: readonly (readonly [name: string, value: string])[]
+  readonly fault: string | null
+}
+
 /**
  * The pairs of a GITHUB_ENV, GITHUB_OUTPUT or GITHUB_STATE file: lines `name=value`, or `name<<delimiter` with the value on
- * the lines up to the delimiter; whichever marker comes first counts. Throws an Error that says which line is wrong.
+ * the lines up to the delimiter; whichever marker comes first counts. As actions/runner, FileCommandManager.cs,
+ * `EnvFileKeyValuePairs`: only a line feed ends a line, and what stands before a fault counts.
  */
-export const parsePairs = (text: string): [name: string, value: string][] => {
-  const lines = text.split(/\r?\n/)
+export const parsePairs = (text: string): Pairs => {
+  const lines = text.split('\n')
   const pairs: [string, string][] = []
+  const faulty = (fault: string): Pairs => ({ pairs, fault })
   for (let at = 0; at < lines.length; at += 1) {
     const line = lines[at] ?? ''
     if (line === '') continue
     const equals = line.indexOf('=')
     const heredoc = line.indexOf('<<')
-    if (equals >= 0 && (heredoc < 0 || equals < heredoc)) {
-      pairs.push([named(line.slice(0, equals), line), line.slice(equals + 1)])
-    } else if (heredoc >= 0) {
-      const name = named(line.slice(0, heredoc), line)
-      const delimiter = line.slice(heredoc + 2)
-      const end = delimiter === '' ? -1 : lines.indexOf(delimiter, at + 1)
-      if (end < 0) throw new Error(`Invalid value. Matching delimiter not found '${delimiter}'`)
-      pairs.push([name, lines.slice(at + 1, end).join('\n')])
-      at = end
-    } else {
-      throw new Error(`Invalid format '${line}'`)
+    const isPair = equals >= 0 && (heredoc < 0 || equals < heredoc)
+    if (!isPair && heredoc < 0) return faulty(`Invalid format '${line}'`)
+    const name = line.slice(0, isPair ? equals : heredoc)
+    if (name === '') return faulty(`Invalid format '${line}'. Name must not be empty`)
+    if (isPair) {
+      pairs.push([name, line.slice(equals + 1)])
+      continue
     }
+    const delimiter = line.slice(heredoc + 2)
+    if (delimiter === '')
+      return faulty(`Invalid format '${line}'. Name must not be empty and delimiter must not be empty`)
+    const end = lines.indexOf(delimiter, at + 1)
+    if (end < 0)
+      return faulty(
+        text.endsWith('\n') || at === lines.length - 1
+          ? `Invalid value. Matching delimiter not found '${delimiter}'`
+          : 'Invalid value. EOF marker missing new line.',
+      )
+    pairs.push([name, lines.slice(at + 1, end).join('\n')])
+    at = end
   }
-  return pairs
+  return { pairs, fault: null }
 }
 
-/** The folders of a GITHUB_PATH file, newest first, as they go onto the PATH. */
-export const parsePaths = (text: string): string[] =>
-  text
-    .split(/\r?\n/)
-    .filter((line) => line !== '')
-    .reverse()
+/** The folders of a GITHUB_PATH file, oldest first. */
+export const parsePaths = (text: string): string[] => text.split(/\r?\n/).filter((line) => line !== '')
+
+/** A PATH's folders with others put before them, the newest first and none twice. */
+export const withPaths = (paths: readonly string[], added: readonly string[]): readonly string[] =>
+  added.reduce<readonly string[]>((all, folder) => [folder, ...all.filter((one) => one !== folder)], paths)
 
 /** What GITHUB_ENV must not set: it would change the programs that Headway itself runs for the step. */
 export const isRefusedVariable = (name: string): boolean => name.toUpperCase() === 'NODE_OPTIONS'
-
-const named = (name: string, line: string): string => {
-  if (name === '') throw new Error(`Invalid format '${line}'. Name must not be empty`)
-  return name
-}

@@ -1,117 +1,91 @@
 /** A workflow command as a program prints it: `::error file=a.js,line=3::It broke`. */
 export type WorkflowCommand = {
+  /** In lower case. */
   readonly name: string
+  /** By name in lower case. */
   readonly properties: Readonly<Record<string, string>>
   readonly value: string
 }
 
-/** What a line of output means. A line that is no command that we know is printed as it is. */
-export type LineMeaning =
-  | { readonly kind: 'print'; readonly text: string }
-  | { readonly kind: 'mask'; readonly value: string }
-  | { readonly kind: 'annotate'; readonly level: 'error' | 'warning' | 'notice' | 'debug'; readonly text: string }
-  | { readonly kind: 'group'; readonly title: string }
-  | { readonly kind: 'end-group' }
-  | { readonly kind: 'refuse'; readonly detail: string }
-  | { readonly kind: 'nothing' }
+/** The commands that are obeyed; a line with any other name is printed as it is. */
+export const commandNames = [
+  'add-mask',
+  'add-matcher',
+  'add-path',
+  'debug',
+  'echo',
+  'endgroup',
+  'error',
+  'group',
+  'notice',
+  'remove-matcher',
+  'save-state',
+  'set-env',
+  'set-output',
+  'stop-commands',
+  'warning',
+] as const
+export type CommandName = (typeof commandNames)[number]
 
-/** Reads lines one after another, as `::stop-commands::token` makes the next ones plain text until `::token::`. */
-export const createLineReader = (): ((line: string) => LineMeaning) => {
-  let stopToken: string | null = null
-  return (line) => {
-    const command = parseCommand(line)
-    if (command === null) return { kind: 'print', text: line }
-    if (stopToken !== null) {
-      if (command.name.toLowerCase() !== stopToken.toLowerCase()) return { kind: 'print', text: line }
-      stopToken = null
-      return { kind: 'nothing' }
-    }
-    if (command.name === 'stop-commands') {
-      if (reserved.has(command.value.toLowerCase()) || command.value === '')
-        return { kind: 'refuse', detail: `stop-commands needs a token of its own, not "${command.value}"` }
-      stopToken = command.value
-      return { kind: 'nothing' }
-    }
-    return meaningOf(command, line)
-  }
-}
+const known: ReadonlySet<string> = new Set(commandNames)
+export const isCommandName = (name: string): name is CommandName => known.has(name)
 
 /** Whether a text can hold a command at all; most output does not, and is not looked at line by line. */
 export const mayHoldCommands = (text: string): boolean => text.includes('::') || text.includes('##[')
 
-export const parseCommand = (line: string): WorkflowCommand | null => {
-  const match = /^\s*::([^\s:,][^\s:,]*)(?:\s+(.*?))?::(.*)$/s.exec(line) ?? /^\s*##\[([a-z-]+)()\](.*)$/s.exec(line)
-  if (!match) return null
-  const [, name = '', properties = '', value = ''] = match
-  return { name: name.toLowerCase(), properties: propertiesOf(properties), value: decode(value, dataCodes) }
-}
-
-const meaningOf = (command: WorkflowCommand, line: string): LineMeaning => {
-  switch (command.name) {
-    case 'add-mask':
-      return command.value.trim() === ''
-        ? { kind: 'refuse', detail: 'add-mask needs a value' }
-        : { kind: 'mask', value: command.value }
-    case 'error':
-    case 'warning':
-    case 'notice':
-      return { kind: 'annotate', level: command.name, text: withPlace(command) }
-    case 'debug':
-      return { kind: 'annotate', level: 'debug', text: command.value }
-    case 'group':
-      return { kind: 'group', title: command.value }
-    case 'endgroup':
-      return { kind: 'end-group' }
-    case 'set-env':
-    case 'add-path':
-      return {
-        kind: 'refuse',
-        detail: `The command ${command.name} is not allowed; write to $GITHUB_ENV or $GITHUB_PATH`,
-      }
-    case 'echo':
-    case 'add-matcher':
-    case 'remove-matcher':
-      return { kind: 'nothing' }
-    default:
-      return { kind: 'print', text: line }
+/**
+ * The command on a line whose name `isKnown`, in either of its forms, or null. As actions/runner, src/Runner.Common/ActionCommand.cs:
+ * `::name key=value,key=value::data` at the line's start, or `##[name key=value;key=value]data` anywhere in it; names ignore case.
+ */
+export const parseCommand = (line: string, isKnown: (name: string) => boolean): WorkflowCommand | null => {
+  const text = line.trimStart()
+  if (text.startsWith('::')) {
+    const end = text.indexOf('::', 2)
+    if (end > 0) {
+      const command = commandOf(text.slice(2, end), ',', text.slice(end + 2), dataCodes, propertyCodes)
+      if (isKnown(command.name)) return command
+    }
   }
+  const start = line.indexOf('##[')
+  const end = start < 0 ? -1 : line.indexOf(']', start)
+  if (end < 0) return null
+  const command = commandOf(line.slice(start + 3, end), ';', line.slice(end + 1), bracketCodes, bracketCodes)
+  return isKnown(command.name) ? command : null
 }
 
-const reserved = new Set([
-  'pause-logging',
-  'add-mask',
-  'error',
-  'warning',
-  'notice',
-  'debug',
-  'group',
-  'endgroup',
-  'set-env',
-  'set-output',
-  'save-state',
-  'add-path',
-  'echo',
-  'stop-commands',
-  'add-matcher',
-  'remove-matcher',
-])
+type Codes = Readonly<Record<string, string>>
 
-const withPlace = ({ properties, value }: WorkflowCommand): string => {
-  const place = [properties.file, properties.line, properties.col].filter(Boolean).join(':')
-  const title = properties.title ? `${properties.title}: ` : ''
-  return `${place ? `${place}: ` : ''}${title}${value}`
+/** A percent sign is decoded last, so that `%250A` stays the text `%0A`; the codes are upper case only. */
+const dataCodes: Codes = { '%0D': '\r', '%0A': '\n', '%25': '%' }
+const propertyCodes: Codes = { '%0D': '\r', '%0A': '\n', '%3A': ':', '%2C': ',', '%25': '%' }
+const bracketCodes: Codes = { '%3B': ';', '%0D': '\r', '%0A': '\n', '%5D': ']', '%25': '%' }
+
+const commandOf = (
+  info: string,
+  separator: string,
+  data: string,
+  ofData: Codes,
+  ofProperties: Codes,
+): WorkflowCommand => {
+  const space = info.indexOf(' ')
+  const name = space < 0 ? info : info.slice(0, space)
+  const pairs =
+    space < 0
+      ? []
+      : info
+          .slice(space + 1)
+          .trim()
+          .split(separator)
+  const properties = pairs.flatMap((pair): [string, string][] => {
+    const equals = pair.indexOf('=')
+    return equals < 1 || equals === pair.length - 1
+      ? []
+      : [[pair.slice(0, equals).toLowerCase(), decode(pair.slice(equals + 1), ofProperties)]]
+  })
+  return { name: name.toLowerCase(), properties: Object.fromEntries(properties), value: decode(data, ofData) }
 }
 
-const propertiesOf = (text: string): Record<string, string> =>
-  Object.fromEntries(
-    text
-      .split(',')
-      .map((pair) => pair.trim())
-      .filter((pair) => pair.includes('='))
-      .map((pair) => [pair.slice(0, pair.indexOf('=')), decode(pair.slice(pair.indexOf('=') + 1), propertyCodes)]),
-  )
-
-const dataCodes = /%(25|0D|0A)/gi
-const propertyCodes = /%(25|0D|0A|3A|2C)/gi
-const decode = (text: string, codes: RegExp): string =>
-  text.replaceAll(codes, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+const decode = (text: string, codes: Codes): string =>
+  text.includes('%')
+    ? Object.entries(codes).reduce((decoded, [code, sign]) => decoded.replaceAll(code, sign), text)
+    : text

@@ -124,13 +124,21 @@ export const fixedVariables = (
   github: Readonly<Record<string, Json>>,
   runner: Readonly<Record<string, string>>,
 ): Record<string, string> => ({
-  ...Object.fromEntries(inVariables.map((name) => [`GITHUB_${name.toUpperCase()}`, String(github[name] ?? '')])),
+  ...Object.fromEntries(
+    inVariables.flatMap((name) =>
+      github[name] == null ? [] : [[`GITHUB_${name.toUpperCase()}`, String(github[name])]],
+    ),
+  ),
   GITHUB_ACTIONS: 'true',
   ...Object.fromEntries(Object.entries(runner).map(([name, value]) => [`RUNNER_${name.toUpperCase()}`, value])),
 })
 
+/** As actions/runner, src/Runner.Worker/GitHubContext.cs: `_contextEnvAllowlist`, in the parts that there are here. */
 const inVariables = [
   'action',
+  'action_path',
+  'action_ref',
+  'action_repository',
   'actor',
   'triggering_actor',
   'api_url',
@@ -151,6 +159,8 @@ const inVariables = [
   'server_url',
   'sha',
   'workflow',
+  'workflow_ref',
+  'workflow_sha',
   'workspace',
 ]
 

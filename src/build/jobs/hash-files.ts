@@ -1,59 +1,106 @@
 import { createHash } from 'node:crypto'
-import { constants } from 'node:fs'
-import { open, readdir } from 'node:fs/promises'
-import { join, matchesGlob } from 'node:path'
+import { join, resolve } from 'node:path'
+import type { RunAs } from '../../processes/command.ts'
+import type { Cell } from '../sandbox/sandbox.ts'
+import { matchesPattern } from './report-pattern.ts'
+import { type Workspace, writeForJob } from './workspace.ts'
 
 const deadlineMs = 120_000
+const largestListBytes = 64 * 1024 * 1024
+
+type HashPlace = {
+  readonly workspace: Workspace
+  readonly user: RunAs | null
+  readonly cell: Cell
+  readonly marker: string
+}
 
 /**
- * `hashFiles()`: SHA-256 over the SHA-256 of each file below `root` that the patterns match, in the order of their paths;
- * an empty string when none does. A pattern with `!` takes files away again. Links are not followed. At most 120 s.
+ * `hashFiles()`: SHA-256 over the SHA-256 of each file below the workspace that the patterns match, in the order of their paths;
+ * an empty string when none does. A pattern with `!` takes files away again, one that names a folder means all that is in it. At
+ * most 120 s. As actions/runner, src/Misc/expressionFunc/hashFiles. The job's own user lists and reads the files, so that no link
+ * in the workspace leads to what only Headway may read.
  */
-export const hashFiles = async (root: string, patterns: readonly string[]): Promise<string> => {
-  const rules = patterns
+export const hashFiles = async (given: readonly string[], place: HashPlace): Promise<string> => {
+  const [first = '', ...others] = given
+  const followsLinks = first.toLowerCase() === '--follow-symbolic-links'
+  if (first.startsWith('--') && !followsLinks)
+    throw new Error(`Invalid glob option ${first}, available option: '--follow-symbolic-links'.`)
+  const { work } = place.workspace
+  const rules = (followsLinks ? others : given)
     .flatMap((pattern) => pattern.split('\n'))
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => ({ isExclusion: line.startsWith('!'), glob: line.replace(/^!/, '').replace(/^(\.?\/)+/, '') }))
+    .map((line) => ({ isExclusion: line.startsWith('!'), glob: relativeTo(work, line.replace(/^!/, '').trim()) }))
   const matches = (file: string): boolean =>
-    rules.reduce(
-      (is, { isExclusion, glob }) => (matchesGlob(file, glob) || file.startsWith(`${glob}/`) ? !isExclusion : is),
-      false,
-    )
+    rules.reduce((is, { isExclusion, glob }) => (glob !== null && isNamedBy(glob, file) ? !isExclusion : is), false)
   const signal = AbortSignal.timeout(deadlineMs)
-  const hash = createHash('sha256')
-  let found = false
-  for (const file of await filesBelow(root, '', signal)) {
-    if (!matches(file)) continue
-    const digest = await digestOf(join(root, file), signal)
-    if (digest === null) continue
-    found = true
-    hash.update(digest)
-  }
-  return found ? hash.digest('hex') : ''
-}
-
-const filesBelow = async (root: string, folder: string, signal: AbortSignal): Promise<string[]> => {
-  signal.throwIfAborted()
-  const entries = await readdir(join(root, folder), { withFileTypes: true })
-  const files: string[] = []
-  for (const entry of entries.sort((one, other) => (one.name < other.name ? -1 : 1))) {
-    const path = folder === '' ? entry.name : `${folder}/${entry.name}`
-    if (entry.isDirectory()) {
-      if (entry.name !== '.git') files.push(...(await filesBelow(root, path, signal)))
-    } else if (entry.isFile()) files.push(path)
-  }
-  return files
-}
-
-const digestOf = async (file: string, signal: AbortSignal): Promise<Buffer | null> => {
-  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   try {
-    if (!(await handle.stat()).isFile()) return null
+    const listing = await outputOf(followsLinks ? listLinked : list, place, signal)
+    const found = listing.split('\0').flatMap((path) => path.slice('./'.length) || [])
+    const files = found.filter(matches).sort()
+    if (files.length === 0) return ''
+    const wanted = join(place.workspace.files, 'files-to-hash')
+    writeForJob(wanted, files.map((file) => `./${file}\0`).join(''), place.user)
+    const sums = await outputOf(`xargs -0 sha256sum < '${wanted}'`, place, signal)
     const hash = createHash('sha256')
-    for await (const chunk of handle.createReadStream({ signal, autoClose: false })) hash.update(chunk)
-    return hash.digest()
-  } finally {
-    await handle.close()
+    for (const [, sum = ''] of sums.matchAll(/^\\?([0-9a-f]{64}) /gm)) hash.update(Buffer.from(sum, 'hex'))
+    return hash.digest('hex')
+  } catch (error) {
+    const why = signal.aborted ? `couldn't finish within ${deadlineMs / 1000} seconds` : 'failed'
+    throw new Error(`hashFiles('${given.join("', '")}') ${why}`, { cause: error })
   }
+}
+
+/** By what every system has; a link counts as the file that it leads to, folders behind links only when that is asked for. */
+const list = `find . -type f -print0
+find . -type l -print0 | xargs -0 sh -c 'for link; do if [ -f "$link" ]; then printf "%s\\0" "$link"; fi; done' list`
+const listLinked = 'find -L . -type f -print0 || true'
+
+/** A full path must be below the workspace; from there on it is relative. Null: it names nothing there. */
+const relativeTo = (work: string, glob: string): string | null => {
+  if (!glob.startsWith('/')) return glob.replace(/^(\.\/)+/, '').replace(/\/+$/, '') || '**'
+  const path = resolve(glob)
+  return path === work ? '**' : path.startsWith(`${work}/`) ? path.slice(work.length + 1) : null
+}
+
+const isNamedBy = (glob: string, file: string): boolean =>
+  matchesPattern(glob, file) || matchesPattern(`${glob}/**`, file)
+
+/** What a line of shell prints in the workspace, run as the job's user. */
+const outputOf = async (script: string, place: HashPlace, signal: AbortSignal): Promise<string> => {
+  const { cell, workspace, marker } = place
+  const process = await cell.start({
+    argv: ['sh', '-e', '-c', script],
+    cwd: workspace.work,
+    env: { PATH: (cell.path ?? standardPath).join(':'), LC_ALL: 'C' },
+    marker: `${marker}hash/`,
+  })
+  const end = (): void => void process.end()
+  signal.addEventListener('abort', end, { once: true })
+  try {
+    const [text, fault, { exitCode }] = await Promise.all([
+      textOf(process.stdout),
+      textOf(process.stderr),
+      process.ended,
+    ])
+    if (exitCode !== 0) throw new Error(fault.trim() || `sh ended with ${exitCode}`)
+    return text
+  } finally {
+    signal.removeEventListener('abort', end)
+  }
+}
+
+const standardPath = ['/usr/local/bin', '/usr/bin', '/bin']
+
+const textOf = async (stream: NodeJS.ReadableStream): Promise<string> => {
+  const chunks: Buffer[] = []
+  let sizeBytes = 0
+  for await (const chunk of stream) {
+    const bytes = Buffer.from(chunk)
+    sizeBytes += bytes.length
+    if (sizeBytes > largestListBytes) throw new Error('there are too many files')
+    chunks.push(bytes)
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }

@@ -1,6 +1,5 @@
 import type { Clock } from '../../clock.ts'
 import { holds, type Scope } from '../workflow/expression.ts'
-import type { Step } from '../workflow/workflow.ts'
 
 /** How a job is told to end early: `cancel` lets steps with `always()` run, `kill` does not. */
 export type JobSignals = { readonly cancel: AbortSignal; readonly kill: AbortSignal }
@@ -53,16 +52,32 @@ export const limitsOf = (signals: JobSignals): Limits => {
 }
 
 /** On cancellation a running step's `if` is evaluated again; the step goes on when it still holds. */
-export const cancelUnlessItHolds = (step: Step, limits: Limits, scope: () => Scope): AbortSignal => {
+export const cancelUnlessItHolds = (
+  condition: string | undefined,
+  limits: Limits,
+  scope: () => Scope,
+  over: AbortSignal,
+): AbortSignal => {
   const controller = new AbortController()
   const decide = async (): Promise<void> => {
-    const stillHolds = await holds(step.if?.expression, scope()).catch(() => false)
+    const stillHolds = await holds(condition, scope()).catch(() => false)
     if (!stillHolds) controller.abort()
   }
   // A step that starts in spite of the cancellation has been asked already.
-  if (!limits.cancel.aborted) limits.cancel.addEventListener('abort', () => void decide(), { once: true })
+  if (!limits.cancel.aborted) limits.cancel.addEventListener('abort', () => void decide(), { once: true, signal: over })
+  return controller.signal
+}
+
+/** Aborts after these minutes unless `over` aborts before; never where there are none. */
+export const deadlineOf = (minutes: number, clock: Clock, over: AbortSignal): AbortSignal => {
+  const controller = new AbortController()
+  if (minutes > 0)
+    clock.sleep(millisecondsOf(minutes), over).then(
+      () => controller.abort(),
+      () => undefined, // the step ended before
+    )
   return controller.signal
 }
 
 /** A time limit of a workflow in milliseconds. */
-export const millisecondsOf = (minutes: number): number => Math.min(minutes * 60_000, longestTimerMs)
+const millisecondsOf = (minutes: number): number => Math.min(minutes * 60_000, longestTimerMs)

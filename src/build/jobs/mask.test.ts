@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
+import { createAnnotations } from './annotations.ts'
 import type { JobLog } from './log.ts'
 import { createMask } from './mask.ts'
+import { createMatchers } from './matchers.ts'
 import { createOutputReader } from './output.ts'
 
 const secret = 'p@ss"word/with+signs & <more>'
@@ -51,7 +53,9 @@ const logOf = (): JobLog & { text: string } => {
 const printed = async (chunks: readonly (string | Buffer)[], mask = createMask()): Promise<string> => {
   const log = logOf()
   const stream = new PassThrough()
-  createOutputReader(log, mask).read(stream)
+  const { annotations, matchers } = { annotations: createAnnotations(), matchers: createMatchers() }
+  const place = { log, mask, annotations, matchers, work: '/work', isDebug: false, readFile: () => '' }
+  createOutputReader(place, { name: 'step', env: {} }).read(stream)
   for (const chunk of chunks) stream.write(chunk)
   stream.end()
   await new Promise((resolve) => stream.once('close', resolve))
@@ -68,7 +72,7 @@ test('a secret that is split over chunks, even within a character, is hidden', a
 })
 
 test('a secret that a program registers is hidden from then on', async () => {
-  assert.equal(await printed(['::add-mask::topsecret\nit is topsecret\n']), '::add-mask::***\nit is ***\n')
+  assert.equal(await printed(['::add-mask::topsecret\nit is topsecret\n']), 'it is ***\n')
 })
 
 test('a huge line is cut, and never through a secret', async () => {
@@ -80,25 +84,35 @@ test('a huge line is cut, and never through a secret', async () => {
 test('annotations, groups and stop-commands mean what GitHub documents, and nobody can forge a mark', async () => {
   const lines = [
     '::error file=a.js,line=3,title=Oh::It broke%0Abadly',
+    '::error file=/work/src/b.js,line=1,col=2::x',
     '::group::Tests',
     '::endgroup::',
-    '::stop-commands::pause',
+    '::debug::hidden',
+    '::stop-commands::pause-it',
     '::error::not one',
-    '::pause::',
+    '::pause-it::',
+    '::echo::on',
     '::set-env name=A::b',
     '::unknown::thing',
     '##[forged]mark',
+    '::add-mask:: ',
     'plain\r',
   ]
   assert.deepEqual((await printed([`${lines.join('\n')}\n`])).split('\n'), [
     '##[error]a.js:3: Oh: It broke',
     '##[error]badly',
+    '##[error]src/b.js:1:2: x',
     '##[group]Tests',
     '##[endgroup]',
+    '::stop-commands::***',
     '::error::not one',
+    '::***::',
+    '::set-env name=A::b',
+    "##[error]Unable to process command '::set-env name=A::b' successfully.",
     '##[error]The command set-env is not allowed; write to $GITHUB_ENV or $GITHUB_PATH',
     '::unknown::thing',
     ' ##[forged]mark',
+    "##[warning]Can't add secret mask for empty string in ##[add-mask] command.",
     'plain',
     '',
   ])

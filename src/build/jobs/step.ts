@@ -1,185 +1,129 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import type { Readable } from 'node:stream'
-import type { Clock } from '../../clock.ts'
 import { describeError } from '../../problem.ts'
-import type { Cell } from '../sandbox/sandbox.ts'
-import { type CommandFile, isRefusedVariable, parsePairs, parsePaths } from './command-files.ts'
-import type { JobLog } from './log.ts'
-import type { Mask } from './mask.ts'
-import { createOutputReader, marked } from './output.ts'
-import type { Ending, JobUser } from './processes.ts'
-import { makeCommandFiles, readCommandFile, type Workspace } from './workspace.ts'
+import type { Conclusion } from '../facts.ts'
+import { flagFrom, numberFrom, textFrom } from '../workflow/evaluate.ts'
+import { holds, type Json, type Scope } from '../workflow/expression.ts'
+import { describeTemplate } from '../workflow/template.ts'
+import type { Step } from '../workflow/workflow.ts'
+import { remark } from './annotations.ts'
+import { envOf, type Frame, scopeOf } from './frame.ts'
+import { applyEnd } from './job-run.ts'
+import { cancelUnlessItHolds, deadlineOf } from './limits.ts'
+import { marked } from './output.ts'
+import { failed, type StepEnd, type StepSignals } from './program.ts'
 
-/** What a step's program may change for the steps behind it, and how it ended. */
-export type StepEnd = {
-  readonly outcome: 'success' | 'failure' | 'cancelled'
-  readonly exitCode: number | null
-  /** Why it did not succeed, in a sentence. */
-  readonly detail: string | null
-  readonly outputs: Readonly<Record<string, string>>
+/** Something that is run as a step: a step itself, or what an action has before and after it. */
+export type StepWork = {
+  readonly step: Step
+  readonly stage: 'pre' | 'main' | 'post'
+  /** `github.action` */
+  readonly id: string
+  /** Undefined stands for `success()`. */
+  readonly condition: string | undefined
+  perform(call: StepCall): Promise<StepEnd>
+}
+
+/** What a step is given once it is known that it runs. */
+export type StepCall = {
+  readonly frame: Frame
+  readonly step: Step
+  readonly stage: 'pre' | 'main' | 'post'
+  readonly name: string
+  /** What the step and the composite steps around it say of the environment. */
   readonly env: Readonly<Record<string, string>>
-  /** Folders for the PATH, newest first. */
-  readonly paths: readonly string[]
-  readonly summary: string
+  /** Where the `github` context differs from the frame's. */
+  readonly github: Readonly<Record<string, Json>>
+  readonly signals: StepSignals
+  scope(): Scope
 }
 
-/** What all the steps of a job have in common. */
-export type StepPlace = {
-  readonly workspace: Workspace
-  readonly user: JobUser | null
-  readonly log: JobLog
-  readonly mask: Mask
-  readonly clock: Clock
-  /** Starts with `<run>/<job>/`; see `markerVariable`. */
-  readonly marker: string
-  /** In which its programs run. */
-  readonly cell: Cell
+/** How a step ended; skipped ones have no end. */
+export type StepOutcome = {
+  readonly name: string
+  readonly outcome: Conclusion
+  readonly conclusion: Conclusion
+  readonly end: StepEnd | null
+  readonly durationMs: number
 }
 
-export type Program = {
-  /** The step's number in the job, from 1. */
-  readonly step: number
-  /** The program with its arguments. */
-  readonly argv: readonly [string, ...string[]]
-  readonly cwd: string
-  readonly env: Readonly<Record<string, string>>
-  readonly input?: Readable
-  readonly timeoutMs: number | null
-  /** Asks it to end: SIGINT, then SIGTERM, then the whole tree is killed. */
-  readonly cancel: AbortSignal
-  /** Ends it at once. */
-  readonly kill: AbortSignal
-}
-
-const maximumSummaryBytes = 1024 * 1024
-const untilTermMs = 7500
-const untilKillMs = 2500
-
-/** Runs one program of a step to its end and reads what it wrote into its command files, even when it failed. */
-export const runProgram = async (program: Program, place: StepPlace): Promise<StepEnd> => {
-  const { workspace, user, log, mask, clock, cell } = place
-  if (!existsSync(program.cwd)) return failed(`the working directory ${program.cwd} does not exist`)
-  const files = makeCommandFiles(workspace, program.step, user)
-  const marker = `${place.marker}${program.step}`
-  const output = createOutputReader(log, mask)
-  let ending: Ending
-  let stopped: 'timeout' | 'cancelled' | null = null
+/**
+ * The life of a step: its environment, its `if`, its name, its time limit, its work, `continue-on-error`, and what it changes for those
+ * behind it. Never rejects: what goes wrong fails the step. Semantics: actions/runner, src/Runner.Worker/StepsRunner.cs.
+ */
+export const runStep = async (frame: Frame, work: StepWork): Promise<StepOutcome> => {
+  const { step, stage } = work
+  const { log, mask, annotations, clock } = frame.run.at
+  const startedMs = clock.monotonicMs()
+  const over = new AbortController()
+  let name = prefixed(stage, step.name ? describeTemplate(step.name) : defaultName(step))
+  let env: Readonly<Record<string, string>> = frame.env
+  let end: StepEnd
+  const github = { action: work.id }
+  const scope = (): Scope => scopeOf(frame, env, github)
   try {
-    const process = await cell.start({ ...program, env: { ...program.env, ...files }, marker })
-    output.read(process.stdout)
-    output.read(process.stderr)
-    const watch = watchOver(program, clock, {
-      ask: (signal) => process.signal(signal),
-      end: () => process.end(),
-      onStop: (why) => {
-        stopped ??= why
-      },
-    })
-    ending = await process.ended
-    watch.over()
+    env = await envOf(frame, step)
+    if (!(await holds(work.condition, scope()))) {
+      if (stage === 'main') remember(frame, step, 'skipped', 'skipped', {})
+      return { name, outcome: 'skipped', conclusion: 'skipped', end: null, durationMs: 0 }
+    }
+    name = mask.hide(prefixed(stage, await nameOf(step, scope())))
+    const minutes = (await numberFrom(step.timeoutMinutes, scope())) ?? 0
+    const timeout = AbortSignal.any([frame.timeout, deadlineOf(minutes, clock, over.signal)])
+    const { limits } = frame.run
+    const cancel = AbortSignal.any([frame.cancel, cancelUnlessItHolds(work.condition, limits, scope, over.signal)])
+    const signals = { timeout, cancel, kill: limits.kill }
+    log.write(marked('group', mask.hide(name)))
+    end = await work.perform({ frame, step, stage, name, env, github, signals, scope })
+    if (end.outcome === 'failure' && timeout.aborted)
+      end = { ...end, detail: minutes > 0 ? `it took longer than ${minutes} minutes` : 'it took too long' }
   } catch (error) {
-    return failed(describeError(error))
+    end = failed(mask.hide(describeError(error)))
+  } finally {
+    over.abort()
   }
-  output.endCommands()
-  const told = readFiles(files, log, mask)
-  const detail =
-    stopped === 'timeout' ? `it took longer than ${minutes(program.timeoutMs)}` : (told.fault ?? output.refusal())
-  const { fault: _, ...changes } = told
-  if (cell.over.aborted)
-    return { ...changes, outcome: 'failure', exitCode: ending.exitCode, detail: describeError(cell.over.reason) }
-  if (stopped === 'cancelled')
-    return { ...changes, outcome: 'cancelled', exitCode: ending.exitCode, detail: 'cancelled' }
-  if (detail !== null) return { ...changes, outcome: 'failure', exitCode: ending.exitCode, detail }
-  if (ending.exitCode === 0) return { ...changes, outcome: 'success', exitCode: 0, detail: null }
-  const how = ending.signal ? `it was ended by ${ending.signal}` : `it ended with exit code ${ending.exitCode}`
-  return { ...changes, outcome: 'failure', exitCode: ending.exitCode, detail: how }
-}
+  applyEnd(frame.run, end)
+  const isTolerated = end.outcome === 'failure' && (await continuesOnError(step, scope(), tell))
+  const conclusion = isTolerated ? 'success' : end.outcome
+  if (stage === 'main') remember(frame, step, end.outcome, conclusion, end.outputs)
+  if (end.detail !== null) tell(isTolerated ? 'warning' : 'failure', mask.hide(end.detail))
+  const durationMs = Math.round(clock.monotonicMs() - startedMs)
+  return { name, outcome: end.outcome, conclusion, end, durationMs }
 
-export const failed = (detail: string): StepEnd => ({
-  outcome: 'failure',
-  exitCode: null,
-  detail,
-  outputs: {},
-  env: {},
-  paths: [],
-  summary: '',
-})
-
-type Watch = {
-  ask(signal: NodeJS.Signals): void
-  end(): Promise<unknown>
-  onStop(why: 'timeout' | 'cancelled'): void
-}
-
-/** Ends the program on its time limit, when it is cancelled and when it is to be killed; `over()` stops watching. */
-const watchOver = (program: Program, clock: Clock, { ask, end, onStop }: Watch): { over(): void } => {
-  const done = new AbortController()
-  let isEnding = false
-  const stop = async (why: 'timeout' | 'cancelled', isUrgent: boolean): Promise<void> => {
-    if (done.signal.aborted) return
-    onStop(why)
-    if (!isUrgent && isEnding) return
-    isEnding = true
-    if (!isUrgent) {
-      ask('SIGINT')
-      await clock.sleep(untilTermMs, done.signal)
-      ask('SIGTERM')
-      await clock.sleep(untilKillMs, done.signal)
-    }
-    await end()
-  }
-  const quietly = (work: Promise<void>): void => {
-    work.catch(() => undefined) // the program ended meanwhile
-  }
-  const onCancel = (): void => quietly(stop('cancelled', false))
-  const onKill = (): void => quietly(stop('cancelled', true))
-  if (program.timeoutMs !== null)
-    quietly(clock.sleep(program.timeoutMs, done.signal).then(() => stop('timeout', false)))
-  program.cancel.addEventListener('abort', onCancel)
-  program.kill.addEventListener('abort', onKill)
-  if (program.cancel.aborted) onCancel()
-  if (program.kill.aborted) onKill()
-  return {
-    over: () => {
-      done.abort()
-      program.cancel.removeEventListener('abort', onCancel)
-      program.kill.removeEventListener('abort', onKill)
-    },
+  function tell(level: 'warning' | 'failure', message: string): void {
+    annotations.add({ ...remark(level, message), step: name })
+    log.write(marked(level === 'failure' ? 'error' : level, `${name}: ${message}`))
   }
 }
 
-type Told = Pick<StepEnd, 'outputs' | 'env' | 'paths' | 'summary'> & { readonly fault: string | null }
+const remember = (
+  frame: Frame,
+  { id }: Step,
+  outcome: Conclusion,
+  conclusion: Conclusion,
+  outputs: Readonly<Record<string, string>>,
+): void => {
+  if (id !== null) frame.steps[id] = { outputs, outcome, conclusion }
+}
 
-const readFiles = (files: Readonly<Record<CommandFile, string>>, log: JobLog, mask: Mask): Told => {
-  const faults: string[] = []
-  const read = <Value>(variable: CommandFile, parse: (text: string) => Value, otherwise: Value): Value => {
-    try {
-      return parse(readCommandFile(files[variable]))
-    } catch (error) {
-      faults.push(mask.hide(`${variable}: ${describeError(error)}`))
-      return otherwise
-    }
-  }
-  const env = read('GITHUB_ENV', (text) => Object.fromEntries(parsePairs(text)), {})
-  for (const name of Object.keys(env).filter(isRefusedVariable)) {
-    delete env[name]
-    faults.push(`GITHUB_ENV cannot set ${name}`)
-  }
-  const summary = read('GITHUB_STEP_SUMMARY', (text) => text, '')
-  const isTooLong = Buffer.byteLength(summary) > maximumSummaryBytes
-  if (isTooLong) log.write(marked('error', 'The step summary is larger than 1 MiB and was not kept'))
-  return {
-    env,
-    outputs: read('GITHUB_OUTPUT', (text) => Object.fromEntries(parsePairs(text)), {}),
-    paths: read('GITHUB_PATH', parsePaths, []),
-    summary: isTooLong ? '' : mask.hide(summary),
-    fault: faults[0] ?? null,
+const continuesOnError = async (
+  step: Step,
+  scope: Scope,
+  tell: (level: 'failure', message: string) => void,
+): Promise<boolean> => {
+  try {
+    return (await flagFrom(step.continueOnError, scope)) ?? false
+  } catch (error) {
+    tell('failure', `continue-on-error: ${describeError(error)}`)
+    return false
   }
 }
 
-const minutes = (ms: number | null): string => `${(ms ?? 0) / 60_000} minutes`
+const nameOf = async (step: Step, scope: Scope): Promise<string> => {
+  const name = step.name && firstLine(await textFrom(step.name, scope))
+  return name || `Run ${firstLine(step.kind === 'run' ? await textFrom(step.script, scope) : step.action)}`
+}
+const defaultName = (step: Step): string =>
+  `Run ${step.kind === 'run' ? firstLine(describeTemplate(step.script)) : step.action}`
+const firstLine = (text: string | undefined): string => text?.trimStart().split(/\r?\n/)[0] ?? ''
 
-/** Where a step's script is written; the shell is told by its extension. */
-export const scriptFile = (workspace: Workspace, step: number, extension: string): string =>
-  join(workspace.files, `${step}-script${extension}`)
+const prefixed = (stage: StepWork['stage'], name: string): string =>
+  stage === 'main' ? name : `${stage === 'pre' ? 'Pre' : 'Post'} ${name}`

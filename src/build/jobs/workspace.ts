@@ -7,10 +7,11 @@ import {
   mkdirSync,
   openSync,
   readSync,
+  realpathSync,
   writeFileSync,
 } from 'node:fs'
 import { mkdir, readdir, realpath, rm, symlink } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { effect, effectSync } from '../../effect.ts'
 import { isRoot } from '../../home.ts'
 import type { RunAs } from '../../processes/command.ts'
@@ -18,14 +19,15 @@ import { removeTree as removeFiles } from '../../processes/files.ts'
 import { type CommandFile, commandFiles } from './command-files.ts'
 
 /**
- * The directories of one job. `work` (GITHUB_WORKSPACE), `home` and `temp` belong to the job's user; `files` to Headway: the job
- * writes into the command files there but cannot put a link to somebody else's file in their place.
+ * The directories of one job. `work` (GITHUB_WORKSPACE), `home`, `temp` and `actions` (what `uses:` brought) belong to the job's
+ * user; `files` to Headway: the job writes into the command files there but cannot put a link to somebody else's file in their place.
  */
 export type Workspace = {
   readonly root: string
   readonly work: string
   readonly home: string
   readonly temp: string
+  readonly actions: string
   readonly files: string
 }
 
@@ -42,12 +44,14 @@ export const prepareWorkspace = (root: string, repository: string, user: RunAs |
       work: join(root, 'work', repository),
       home: join(root, 'home'),
       temp: join(root, 'temp'),
+      actions: join(root, 'actions'),
       files: join(root, 'files'),
     }
     makeDirectory(root, 0o711, null)
     makeDirectory(workspace.files, 0o711, null)
     makeDirectory(join(root, 'work'), 0o711, null)
-    for (const directory of [workspace.work, workspace.home, workspace.temp]) makeDirectory(directory, 0o700, user)
+    const { work, home, temp, actions } = workspace
+    for (const directory of [work, home, temp, actions]) makeDirectory(directory, 0o700, user)
     return workspace
   })
 
@@ -109,6 +113,21 @@ export const readInWorkspace = async ({ work }: Workspace, path: string, user: R
     throw new Error(`there is no file ${path}`)
   })
   if (!`${real}`.startsWith(`${await realpath(work)}/`)) throw new Error(`${path} is outside of the workspace`)
+  return readCommandFile(real, user)
+}
+
+/**
+ * The text of a file that the job names, from its workspace or as a full path: one of its own anywhere in its directories, as others'
+ * files would be read as root. Throws an Error that names it.
+ */
+export const readOfJob = ({ root, work }: Workspace, path: string, user: RunAs | null): string => {
+  let real: string
+  try {
+    real = realpathSync(resolve(work, path))
+  } catch (error) {
+    throw new Error(`there is no file ${path}`, { cause: error })
+  }
+  if (!real.startsWith(`${realpathSync(root)}/`)) throw new Error(`${path} is outside of the job's directories`)
   return readCommandFile(real, user)
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Clock } from '../../clock.ts'
 import type { Home } from '../../home.ts'
+import type { ActionLibrary } from '../actions/library.ts'
 import type { Actions } from '../jobs/actions.ts'
 import { type JobOrder, type JobPlace, type JobServices, runJob } from '../jobs/job.ts'
 import type { JobLog } from '../jobs/log.ts'
@@ -17,6 +18,7 @@ export type LocalRunner = {
   readonly slots: Slots
   readonly toolchain: Toolchain
   readonly actions: Actions
+  readonly library: ActionLibrary
   readonly serverUrl: () => string
   readonly userFor: (slot: number) => JobUser | null
   readonly sandbox: Sandbox
@@ -49,7 +51,7 @@ export const createLocalExecutor = (local: LocalRunner): JobExecutor => ({
 })
 
 const placeFor = async (
-  { home, clock, actions, toolchain, serverUrl, services, sandbox }: LocalRunner,
+  { home, clock, actions, library, toolchain, serverUrl, services, sandbox }: LocalRunner,
   { source, key }: JobOrder,
   user: JobUser | null,
   log: JobLog,
@@ -60,6 +62,8 @@ const placeFor = async (
   log,
   clock,
   actions,
+  library,
+  findNode: () => toolchain.ownNode(user),
   path: await toolchain.defaultPath(user),
   toolCache: join(home.caches, 'tools'),
   serverUrl: serverUrl(),

@@ -24,7 +24,7 @@ export const plainConfinement = (limits: JobLimits, countsProcesses: boolean): C
     const script = `read -r go <&3 || exit 125; exec 3<&-; ${ulimits(limits)}${user ? 'umask 027; ' : ''}cd -P -- "$0" && unset OLDPWD && exec "$@"`
     return {
       ...start,
-      argv: ['/bin/sh', '-c', script, cwd, ...harden, ...argv],
+      argv: [...shellFor(start.env), '-c', script, cwd, ...harden, ...argv],
       cwd: '/',
       gate: { text: 'go\n', placed },
     }
@@ -32,6 +32,15 @@ export const plainConfinement = (limits: JobLimits, countsProcesses: boolean): C
   signal: (pid, name) => signalGroup(pid, name),
   end: async () => undefined,
 })
+
+const bash = ['/bin/bash', '/usr/bin/bash'].find((path) => existsSync(path))
+
+/**
+ * A shell that hands on the whole environment: sh loses variables whose names are none for it, such as the INPUT_NODE-VERSION of an
+ * action. Bash keeps them, in its privileged mode without running what BASH_ENV names before the process is where it belongs.
+ */
+const shellFor = (env: ProcessStart['env']): [string, ...string[]] =>
+  bash && Object.keys(env).some((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) ? [bash, '-p'] : ['/bin/sh']
 
 /** No core dumps in the workspace; and no single file, made at one stroke, larger than all that the job may have on the disk. */
 export const ulimits = ({ diskBytes }: JobLimits): string =>

@@ -84,8 +84,18 @@ export type Cell = AsyncDisposable & {
   readonly over: AbortSignal
   /** Starts a program as the leader of a session of its own. Rejects with an Error that names it when it cannot be started. */
   start(start: CellStart): Promise<RunningProcess>
+  /** Runs container actions; absent where there is no engine. */
+  readonly containers?: ActionContainers
   /** Kills all that runs in it; resolves once nothing is left. */
   endAll(): Promise<void>
+}
+
+/** The containers of actions: beside the job's own, in its network, with its directories under the same paths. */
+export type ActionContainers = {
+  /** Builds an image of a Dockerfile in the job's directories, with the folder that it is in, and resolves to its name. */
+  build(dockerfile: string): Promise<string>
+  /** Starts the image with `argv[0]` as its entry point (empty: its own) and the rest as its arguments; pulls it where it is not here. */
+  run(start: CellStart & { readonly image: string }): Promise<RunningProcess>
 }
 
 export type CellStart = Omit<ProcessStart, 'user'> & {

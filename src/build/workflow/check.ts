@@ -1,3 +1,4 @@
+import { readReference } from '../actions/reference.ts'
 import { isTimezone, parseCron } from './cron.ts'
 import { conditionFault } from './expression.ts'
 import { rowsOf } from './matrix.ts'
@@ -73,15 +74,16 @@ const checkSteps = (job: Job): WorkflowFault[] => {
       ...(step.id === null ? [] : badId('step', step.id, step.at)),
       ...(isDouble ? [{ detail: `step id ${step.id} is used twice in job ${job.id}`, at: step.at }] : []),
       ...conditionFaults(step.if, stepContexts),
-      ...unsupportedAction(step),
+      ...actionFault(step),
     ]
   })
 }
 
-const unsupportedAction = (step: Step): WorkflowFault[] =>
-  step.kind === 'uses' && step.action.startsWith('docker://')
-    ? [{ detail: `uses: ${step.action} asks for a container, which is not supported`, at: step.at }]
-    : []
+const actionFault = (step: Step): WorkflowFault[] => {
+  if (step.kind !== 'uses') return []
+  const reading = readReference(step.action)
+  return reading.kind === 'refused' ? [{ detail: reading.detail, at: step.at }] : []
+}
 
 const conditionFaults = (condition: Condition | undefined, contexts: readonly string[]): WorkflowFault[] => {
   const detail = condition && conditionFault(condition.expression, contexts)

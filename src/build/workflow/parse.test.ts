@@ -121,12 +121,12 @@ test('what is not supported is said by name and line', () => {
   assert.deepEqual(
     faultsOf(
       job(
-        '    container: node:20\n    services: { db: { image: postgres } }\n    snapshot: mine\n    steps: [{ uses: "docker://alpine" }]\n',
+        '    container: node:20\n    services: { db: { image: postgres } }\n    snapshot: mine\n    steps: [{ uses: checkout@v4 }]\n',
       ),
     ),
     [
       '7:5 job a asks for a snapshot of the runner (snapshot:), which is not supported',
-      '8:13 uses: docker://alpine asks for a container, which is not supported',
+      '8:13 uses: checkout@v4 is neither owner/repository[/path]@ref nor ./path nor docker://image',
     ],
   )
 })

@@ -156,7 +156,8 @@ const defaultsOf = (owner: Template): RunDefaults => {
   return { shell: valueAt(run, 'shell'), workingDirectory: valueAt(run, 'working-directory') }
 }
 
-const stepsOf = (steps: Template | undefined): Step[] =>
+/** The steps of a job, or of a composite action. */
+export const stepsOf = (steps: Template | undefined): Step[] =>
   steps?.kind === 'sequence' ? steps.items.flatMap((step) => stepOf(step) ?? []) : []
 
 const stepOf = (step: Template): Step | undefined => {
@@ -189,9 +190,18 @@ const notYet: Readonly<Record<string, string>> = {
   snapshot: 'a snapshot of the runner (snapshot:)',
 }
 
+/** Steps that run beside one another are in GitHub's schema, not in its documentation. */
+const unsupportedSteps = (job: string, steps: Template | undefined): WorkflowFault[] =>
+  (steps?.kind === 'sequence' ? steps.items : []).flatMap((step) =>
+    valueAt(step, 'parallel')
+      ? [{ detail: `job ${job} has a step with parallel:, which is not supported`, at: step.at }]
+      : [],
+  )
+
 const unsupported = (jobs: readonly { name: string; value: Template }[]): WorkflowFault[] =>
-  jobs.flatMap(({ name, value }) =>
-    literalEntries(value).flatMap(({ name: key, key: { at } }) =>
+  jobs.flatMap(({ name, value }) => [
+    ...unsupportedSteps(name, valueAt(value, 'steps')),
+    ...literalEntries(value).flatMap(({ name: key, key: { at } }) =>
       notYet[key] === undefined ? [] : [{ detail: `job ${name} asks for ${notYet[key]}, which is not supported`, at }],
     ),
-  )
+  ])

@@ -11,7 +11,7 @@ import {
 } from '@actions/workflow-parser/templates/tokens/type-guards'
 import { NoOperationTraceWriter } from '@actions/workflow-parser/templates/trace-writer'
 import { WorkflowReader } from './faults/block-scalars-with-expressions.ts'
-import { workflowSchema } from './faults/json-import-without-attribute.ts'
+import { actionSchema, workflowSchema } from './faults/json-import-without-attribute.ts'
 import { type At, literal, type Template } from './template.ts'
 
 /** Something wrong in a workflow file, and where. */
@@ -26,27 +26,34 @@ const maximumBytes = 1024 * 1024
 const maximumFaults = 50
 
 /**
- * Reads a workflow file with GitHub's own parser and schema into a tree of our own. What the library's conversion drops
+ * Reads a workflow file, or an action's, with GitHub's own parser and schema into a tree of our own. What the library's conversion drops
  * (`with`, `shell`, time limits, defaults, permissions) is in the tree, which is why that conversion is not used at all.
  */
-export const readTemplate = (file: string, text: string): TemplateReading => {
+export const readTemplate = (file: string, text: string, kind: 'workflow' | 'action' = 'workflow'): TemplateReading => {
+  const { schema, root } = schemas[kind]
   if (Buffer.byteLength(text) > maximumBytes) return refused([{ detail: 'The file is larger than 1 MiB', at: start }])
   if (text.trim() === '') return refused([])
   const context = new TemplateContext(
     new TemplateValidationErrors(maximumFaults),
-    workflowSchema(),
+    schema(),
     new NoOperationTraceWriter(),
   )
   const fileId = context.getFileId(file)
   const reader = new WorkflowReader(fileId, text)
   for (const { message, range } of reader.errors) context.error(fileId, firstLine(message), range)
-  const token = reader.errors.length === 0 ? readTokens(context, 'workflow-root-strict', reader, fileId) : undefined
+  const token = reader.errors.length === 0 ? readTokens(context, root, reader, fileId) : undefined
   const faults = context.errors.getErrors().map((error) => ({
     detail: error.rawMessage,
     at: error.range ? { line: error.range.start.line, column: error.range.start.column } : start,
   }))
   return faults.length > 0 || token === undefined ? refused(faults) : { kind: 'read', root: toTemplate(token) }
 }
+
+/** As GitHub does: a workflow may have nothing that is not known, an action may. */
+const schemas = {
+  workflow: { schema: workflowSchema, root: 'workflow-root-strict' },
+  action: { schema: actionSchema, root: 'action-root' },
+} as const
 
 const start: At = { line: 1, column: 1 }
 

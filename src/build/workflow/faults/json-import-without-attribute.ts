@@ -4,20 +4,19 @@ import { JSONObjectReader } from '@actions/workflow-parser/templates/json-object
 import { TemplateSchema } from '@actions/workflow-parser/templates/schema/template-schema'
 
 /**
- * Upstream fault (actions/languageservices#387): `workflows/workflow-schema.js` imports its schema as JSON without
- * `with { type: 'json' }`, which Node refuses. Mended by never importing that module: the schema is read from the file
- * beside it and loaded as that module would. Works from source and from emitted JavaScript alike.
+ * Upstream fault (actions/languageservices#387): `workflows/workflow-schema.js` and `actions/action-schema.js` import their schemas as
+ * JSON without `with { type: 'json' }`, which Node refuses. Mended by never importing those modules: the schemas are read from the
+ * files beside them and loaded as they would. Works from source and from emitted JavaScript alike.
  */
-export const workflowSchema = (): TemplateSchema => {
-  loaded ??= TemplateSchema.load(
-    new JSONObjectReader(
-      undefined,
-      readFileSync(
-        fileURLToPath(new URL('workflow-v1.0.min.json', import.meta.resolve('@actions/workflow-parser'))),
-        'utf8',
-      ),
-    ),
-  )
-  return loaded
+export const workflowSchema = (): TemplateSchema => schemaIn('workflow-v1.0.min.json')
+export const actionSchema = (): TemplateSchema => schemaIn('action-v1.0.min.json')
+
+const schemaIn = (file: string): TemplateSchema => {
+  const schema = loaded.get(file) ?? TemplateSchema.load(new JSONObjectReader(undefined, textOf(file)))
+  loaded.set(file, schema)
+  return schema
 }
-let loaded: TemplateSchema | undefined
+const loaded = new Map<string, TemplateSchema>()
+
+const textOf = (file: string): string =>
+  readFileSync(fileURLToPath(new URL(file, import.meta.resolve('@actions/workflow-parser'))), 'utf8')

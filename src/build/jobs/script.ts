@@ -1,0 +1,60 @@
+import { join, resolve } from 'node:path'
+import { textFrom } from '../workflow/evaluate.ts'
+import type { Scope } from '../workflow/expression.ts'
+import type { Template } from '../workflow/template.ts'
+import type { RunStep } from '../workflow/workflow.ts'
+import { scopeOf } from './frame.ts'
+import { nextNumber } from './job-run.ts'
+import { failed, runProgram, type StepEnd } from './program.ts'
+import { describeMissingProgram, findProgram, scriptText, shellCommand } from './shell.ts'
+import type { StepCall } from './step.ts'
+import { variablesOf } from './variables.ts'
+import { writeForJob } from './workspace.ts'
+
+/** Runs a `run` step: its script goes into a file, which its shell runs. */
+export const runScript = async (step: RunStep, call: StepCall): Promise<StepEnd> => {
+  const { frame } = call
+  const { at, place } = frame.run
+  const { log, mask, workspace, cell } = at
+  const hasBash = place.hasBash && cell.hasHostTools // in a container of its own a job's default is sh
+  const script = (await textFrom(step.script, call.scope())) ?? ''
+  const shell = await firstOf(step.shell, ({ shell: one }) => one, call)
+  const folder = await firstOf(step.workingDirectory, ({ workingDirectory }) => workingDirectory, call)
+  const number = nextNumber(frame.run)
+  const { extension } = shellCommand(shell, '', hasBash)
+  const file = join(workspace.files, `${number}-script${extension}`)
+  const command = shellCommand(shell, file, hasBash)
+  const cwd = resolve(workspace.work, folder ?? '')
+  const env = variablesOf(call)
+
+  const said = Object.entries(call.env).map(([name, value]) => `  ${name}: ${value}\n`)
+  const header = `${script.trimEnd()}\nshell: ${shellCommand(shell, '{0}', hasBash).argv.join(' ')}\n`
+  log.write(mask.hide(`${header}${said.length > 0 ? `env:\n${said.join('')}` : ''}`).replaceAll(/^##\[/gm, ' ##['))
+  log.write('##[endgroup]\n')
+  log.markTail()
+
+  const [program] = command.argv
+  // What a container has is not to be seen from here.
+  if (cell.hasHostTools && findProgram(program, env.PATH ?? '', cwd) === null)
+    return { ...failed(describeMissingProgram(program, env.PATH ?? '')), command: script.trim() }
+  writeForJob(file, scriptText(script, command), at.user)
+  const end = await runProgram({ number, step: call.name, argv: command.argv, cwd, env, signals: call.signals }, at)
+  return { ...end, command: script.trim() }
+}
+
+/** What the step says, else the job, else the workflow. */
+const firstOf = async (
+  own: Template | undefined,
+  ofDefaults: (defaults: StepCall['frame']['defaults'][number]) => Template | undefined,
+  { frame, scope }: StepCall,
+): Promise<string | undefined> => {
+  const candidates: readonly (readonly [Template | undefined, Scope])[] = [
+    [own, scope()],
+    ...frame.defaults.map((one) => [ofDefaults(one), scopeOf(frame)] as const),
+  ]
+  for (const [template, seen] of candidates) {
+    const text = await textFrom(template, seen)
+    if (text) return text
+  }
+  return undefined
+}
