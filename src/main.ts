@@ -55,6 +55,10 @@ async function nouns(): Promise<((program: Command) => void)[]> {
       words: ['repositories'],
       load: async () => (await import('./cli/repositories.ts')).hostedCommands,
     },
+    changes: {
+      words: ['changes'],
+      load: async () => (await import('./cli/changes.ts')).changeCommands,
+    },
     services: {
       words: ['status', 'ps', 'releases', 'deployments', 'rollback', 'deploy', 'remove'],
       load: async () => (await import('./cli/services.ts')).serviceCommands,

@@ -14,6 +14,7 @@ import { parseIsolation, parseJobLimits } from './build/index.ts'
 import { resultsMigrations, resultsView } from './build/results/views.ts'
 import { buildView } from './build/views.ts'
 import { type Clock, type Ids, systemClock, systemIds } from './clock.ts'
+import { changesView } from './code/changes/view.ts'
 import { codeFacts } from './code/facts.ts'
 import { codeView } from './code/views.ts'
 import { deployFacts } from './deploy/facts.ts'
@@ -88,7 +89,7 @@ export const definitions = [
 ]
 /** Some read, below the home, what is too large for a fact. */
 export const allViews = (home: Home): readonly View[] => [
-  ...[accessView, codeView, buildView, resultsView, packageView, deployView, operateView],
+  ...[accessView, codeView, changesView, buildView, resultsView, packageView, deployView, operateView],
   testView(home),
 ]
 /** In the order of the releases that brought them; new ones go to the end. */

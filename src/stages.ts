@@ -7,6 +7,7 @@ import { requestRoutes } from './build/request-routes.ts'
 import { resultsRoutes } from './build/results/routes.ts'
 import { buildRoutes } from './build/routes.ts'
 import type { Clock, Ids } from './clock.ts'
+import { changeRoutes } from './code/changes/routes.ts'
 import { createCode } from './code/index.ts'
 import { codeRoutes } from './code/routes.ts'
 import { createDeploy, environments, platformProject } from './deploy/index.ts'
@@ -62,6 +63,9 @@ export const createStages = (grounds: Grounds) => {
     environments: [...environments],
     ownProject: platformProject,
     limits: gitLimits(),
+    serverUrl: () => grounds.serverUrl,
+    roleOf: access.users.roleOf,
+    cancelRun: (project, run) => build.cancel(project, run, 'system:code'),
     report,
   })
 
@@ -143,6 +147,7 @@ export const createStages = (grounds: Grounds) => {
     routes: [
       accessRoutes(access),
       codeRoutes(code),
+      changeRoutes(code.changes),
       buildRoutes(build),
       actionRoutes(build.actions),
       resultsRoutes(build.results),

@@ -17,6 +17,12 @@ export const identityOf = (token: TokenRow, grants: readonly GrantRow[]): Identi
   }
 }
 
+/** The role of a user in a project by these grants, whatever token speaks for the user. */
+export const roleOf = (grants: readonly GrantRow[], project: ProjectName): Role | null => {
+  const granted = new Map(grants.map((grant) => [grant.project, Role.parse(grant.role)]))
+  return higher(granted.get('') ?? null, granted.get(project) ?? null)
+}
+
 /** Whether this identity may do what `role` may there. */
 export const may = (identity: Identity, role: Role, project: ProjectName | null): boolean =>
   atLeast(identity.roleIn(project), role)

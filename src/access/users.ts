@@ -4,6 +4,7 @@ import type { Ledger, Views } from '../ledger/ledger.ts'
 import { ProjectName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { Role, roleGranted, roleRevoked, userCreated } from './facts.ts'
+import { roleOf } from './grants.ts'
 import type { AccessQueries } from './views.ts'
 
 export const UserName = z
@@ -21,6 +22,8 @@ export type Users = {
   /** One role in a place; a new one replaces it. */
   grant(user: string, grant: Grant, by: Actor): Promise<void>
   revoke(user: string, project: ProjectName | null, by: Actor): Promise<void>
+  /** The effective role in a project; null where there is none, or no such user. */
+  roleOf(user: string, project: ProjectName): Promise<Role | null>
 }
 
 export const userSubject = (user: string): string => `user:${user}`
@@ -86,6 +89,11 @@ export const createUsers = ({
         const payload = { user, ...grant }
         await ledger.append([fact(roleGranted, { subject: userSubject(user), actor: by, payload })])
       }),
+
+    roleOf: async (user, project) => {
+      await views.reach()
+      return roleOf(await queries.grantsOf(user), project)
+    },
 
     revoke: (user, project, by) =>
       inTurn(async () => {

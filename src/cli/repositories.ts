@@ -6,7 +6,7 @@ import { ago, bold, printable, printJson, printTable } from './output.ts'
 type Repository = {
   readonly repository: string
   readonly pushedAt: number | null
-  readonly protection: { readonly branches: readonly string[]; readonly allowForce: boolean }
+  readonly protection: { readonly branches: readonly string[]; readonly allowForce: boolean; readonly push: string }
 }
 type Ref = {
   readonly ref: string
@@ -77,19 +77,34 @@ export const hostedCommands = (program: Command): void => {
     .argument('<repository>')
     .option('--branch <name...>', 'the branches that cannot be deleted or forced', ['main', 'master'])
     .option('--allow-force', 'let them be forced all the same')
+    .option('--push <role>', 'who may push to them: developer, operator, administrator, or nobody')
+    .option('--changes-only', 'the same as --push nobody: they take changes only')
     .description('say which branches are kept safe')
-    .action(async (repository: string, own: { branch: string[]; allowForce?: boolean }, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>()
-      const protection = { branches: own.branch, allowForce: own.allowForce === true }
-      await connect(options).send(
-        'PUT',
-        at`/projects/${options.project}/repositories/${repository}/protection`,
-        protection,
-      )
-      if (options.json) return printJson({ repository, ...protection })
-      console.log(`${repository}: ${protectionText(protection)}`)
-    })
+    .action(
+      async (
+        repository: string,
+        own: { branch: string[]; allowForce?: boolean; push?: string; changesOnly?: boolean },
+        command: Command,
+      ) => {
+        const options = command.optsWithGlobals<GlobalOptions>()
+        const push = own.changesOnly ? 'nobody' : own.push
+        const wanted = { branches: own.branch, allowForce: own.allowForce === true, push }
+        const protection = await connect(options).send<Repository['protection']>(
+          'PUT',
+          at`/projects/${options.project}/repositories/${repository}/protection`,
+          wanted,
+        )
+        if (options.json) return printJson({ repository, ...protection })
+        console.log(`${repository}: ${protectionText(protection)}`)
+      },
+    )
 }
 
-const protectionText = ({ branches, allowForce }: Repository['protection']): string =>
-  branches.length === 0 ? 'nothing' : `${branches.map(printable).join(', ')}${allowForce ? ' (may be forced)' : ''}`
+const protectionText = ({ branches, allowForce, push }: Repository['protection']): string => {
+  const notes = [
+    ...(allowForce ? ['may be forced'] : []),
+    ...(push === 'nobody' ? ['changes only'] : push === 'developer' ? [] : [`pushed by ${push}s`]),
+  ]
+  const named = branches.map(printable).join(', ')
+  return branches.length === 0 ? 'nothing' : notes.length === 0 ? named : `${named} (${notes.join(', ')})`
+}

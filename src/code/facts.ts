@@ -1,6 +1,8 @@
 import { z } from '@hono/zod-openapi'
 import { defineFact } from '../ledger/fact.ts'
 import { CommitId, ProjectName, RepositoryName } from '../names.ts'
+import { changeFacts } from './changes/facts.ts'
+import { DirectPush } from './protection.ts'
 
 export const repositoryCreated = defineFact(
   'repository.created',
@@ -26,7 +28,7 @@ export const refUpdated = defineFact(
   }),
 )
 
-/** Which branches of a repository are kept from deletion, and whether they may be forced. Subject: the repository. */
+/** Which branches of a repository are kept from deletion, whether they may be forced, and who may push them. Subject: the repository. */
 export const protectionSet = defineFact(
   'repository.protection-set',
   1,
@@ -36,7 +38,9 @@ export const protectionSet = defineFact(
     /** Branch names without `refs/heads/`. */
     branches: z.array(z.string()),
     allowForce: z.boolean(),
+    /** Who may push to them; left out: developers. */
+    push: DirectPush.optional(),
   }),
 )
 
-export const codeFacts = [repositoryCreated, refUpdated, protectionSet] as const
+export const codeFacts = [repositoryCreated, refUpdated, protectionSet, ...changeFacts] as const

@@ -1,3 +1,4 @@
+import type { Role } from '../access/facts.ts'
 import type { Clock, Ids } from '../clock.ts'
 import type { Home } from '../home.ts'
 import { fact } from '../ledger/fact.ts'
@@ -8,11 +9,14 @@ import type { Stage } from '../stage.ts'
 import { createMutex, type Mutex } from '../store/mutex.ts'
 import type { Store } from '../store/store.ts'
 import type { RepositoryKey } from './address.ts'
+import { createChanges } from './changes/index.ts'
+import { changeUrl } from './changes/payload.ts'
+import { changesView } from './changes/view.ts'
 import { codeFacts, protectionSet } from './facts.ts'
 import type { GitLimits } from './git.ts'
 import { writeHooks } from './hooks.ts'
-import { defaultProtection, type Protection } from './inspection.ts'
 import { createNarrator } from './narrator.ts'
+import { type DirectPush, defaultProtection, type Protection } from './protection.ts'
 import { createCodeQueries, type Ref } from './queries.ts'
 import { createReading } from './reading.ts'
 import { createRecorder } from './recorder.ts'
@@ -22,7 +26,7 @@ import { createSmartHttp, type GitHandler } from './smart-http.ts'
 import { codeView } from './views.ts'
 
 export type { RepositoryKey } from './address.ts'
-export type { Protection } from './inspection.ts'
+export type { Protection } from './protection.ts'
 export type { Ref, Repository } from './queries.ts'
 export type { GitHandler } from './smart-http.ts'
 
@@ -38,6 +42,12 @@ export type CodeParts = {
   /** Headway's own project, whose repositories it writes itself. */
   readonly ownProject: ProjectName
   readonly limits?: Partial<GitLimits>
+  /** Where the API is reached. */
+  readonly serverUrl: () => string
+  /** What somebody may do in a project today. */
+  roleOf(user: string, project: ProjectName): Promise<Role | null>
+  /** Asks a run to end. */
+  cancelRun(project: ProjectName, run: string): Promise<unknown>
   /** Told of what went wrong while nobody was waiting for an answer. */
   report(message: string): void
 }
@@ -161,6 +171,15 @@ export const createCode = (parts: CodeParts) => {
   }
   const discoverLater = (key: RepositoryKey): void => inBackground(discover(key))
 
+  const changes = createChanges({
+    ...parts,
+    recorder,
+    pathOf: repositories.pathOf,
+    defaultBranch: reading.defaultBranch,
+    alone,
+    protectionOf,
+  })
+
   const narrate = createNarrator({
     ledger,
     clock,
@@ -168,24 +187,29 @@ export const createCode = (parts: CodeParts) => {
     obstacle: () => fullDisk(parts.home.repositories),
     committedAt: async ({ payload: { project, repository, after } }) =>
       after === null ? null : reading.committedAt(project, repository, after),
+    changeOf: ({ payload }) => changes.openOn(payload, payload.ref.replace('refs/heads/', '')),
+    changeUrl: (key) => changeUrl(parts.serverUrl(), key),
   })
 
   const stage: Stage = {
     name: 'code',
     facts: codeFacts,
-    views: [codeView],
+    views: [codeView, changesView],
     start: async () => {
       await repositories.prepare()
       const hooks = writeHooks(parts.home.repositories)
       const limits = { ...defaultLimits, ...parts.limits }
       const pushing = { hooks, limits, recorder, enter, protectionOf, narrate, discoverLater, report: parts.report }
       handle = createSmartHttp({ ...pushing, repositories, create }, stopping.signal)
+      await changes.recover()
       await scan()
+      await changes.start()
       loop(scan, scanAfterStartMs, scanEveryMs)
       loop(maintain, [], maintainEveryMs)
     },
     stop: async () => {
       stopping.abort()
+      await changes.stop()
       await Promise.allSettled([...serving, ...background])
     },
   }
@@ -206,17 +230,25 @@ export const createCode = (parts: CodeParts) => {
     }) satisfies GitHandler,
     scan,
     create,
+    changes,
     repositories: queries.repositories,
     refs: async (key: RepositoryKey): Promise<Ref[]> => {
       await mustExist(key)
       return queries.refs(key)
     },
-    protect: async (key: RepositoryKey, { branches, allowForce }: Protection, actor: string): Promise<void> => {
+    /** What is not said of it stays as it is. */
+    protect: async (
+      key: RepositoryKey,
+      { branches, allowForce, ...said }: Omit<Protection, 'push'> & { push?: DirectPush | undefined },
+      actor: string,
+    ): Promise<Protection> => {
       await mustExist(key)
+      const push = said.push ?? (await protectionOf(key)).push
       const subject = repositorySubject(key.project, key.repository)
       await ledger.append([
-        fact(protectionSet, { subject, actor, payload: { ...key, branches: [...branches], allowForce } }),
+        fact(protectionSet, { subject, actor, payload: { ...key, branches: [...branches], allowForce, push } }),
       ])
+      return { branches, allowForce, push }
     },
   }
 }

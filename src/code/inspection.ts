@@ -1,25 +1,28 @@
 import { realpathSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import type { Role } from '../access/facts.ts'
 import { describeSize } from '../duration.ts'
 import { shortCommit } from '../names.ts'
 import { run } from '../processes/run.ts'
 import type { HookCall, RefUpdate } from './dialogue.ts'
 import { git, gitEnvironment } from './git.ts'
+import { mayPushDirectly, type Protection, takesChanges } from './protection.ts'
 import { refuseRefNames } from './ref-names.ts'
 import { findHostilePath } from './tree-names.ts'
-
-/** What is kept safe in a repository. */
-export type Protection = { readonly branches: readonly string[]; readonly allowForce: boolean }
-export const defaultProtection: Protection = { branches: ['main', 'master'], allowForce: false }
 
 export type Verdict = { readonly kind: 'accepted' } | { readonly kind: 'refused'; readonly lines: readonly string[] }
 
 /** With less room on the disk than this no push is taken: what it leads to would fail half-way. */
 const leastRoomBytes = 16 * 1024 * 1024
 
-/** Judges a push before anything has changed. Its objects are still in quarantine, where only it sees them. */
-export const inspectPush = async (directory: string, call: HookCall, protection: Protection): Promise<Verdict> => {
+/** Judges a push by somebody of this role before anything has changed. Its objects are still in quarantine, where only it sees them. */
+export const inspectPush = async (
+  directory: string,
+  call: HookCall,
+  protection: Protection,
+  role: Role | null,
+): Promise<Verdict> => {
   const room = await statfs(directory)
   const roomBytes = room.bavail * room.bsize
   if (roomBytes < leastRoomBytes)
@@ -29,9 +32,12 @@ export const inspectPush = async (directory: string, call: HookCall, protection:
     ])
   const names = refuseRefNames(call.updates.map(({ ref }) => ref))
   if (names.length > 0) return refused(names)
-  if (call.options.length > 32) return refused(['more than 32 push options: the known ones are async and wait=...'])
+  if (call.options.length > 32)
+    return refused(['more than 32 push options: the known ones are async, wait=..., change, title=... and target=...'])
   const env = { ...gitEnvironment, ...quarantineOf(directory, call.quarantine) }
-  const guarded = call.updates.filter(({ ref }) => protection.branches.includes(ref.replace('refs/heads/', '')))
+  const guarded = call.updates.filter(({ ref }) => protection.branches.includes(nameOf(ref)))
+  const direct = guarded.filter(({ ref, before }) => before !== null && !mayPushDirectly(protection, nameOf(ref), role))
+  if (direct.length > 0) return refused(direct.map(({ ref }) => takesChanges(protection, nameOf(ref))))
   const losses = await Promise.all(guarded.map((update) => refuseLoss(directory, update, protection, env)))
   const lost = losses.flatMap((line) => line ?? [])
   if (lost.length > 0) return refused(lost)
@@ -43,13 +49,15 @@ export const inspectPush = async (directory: string, call: HookCall, protection:
     : refused([`the push holds a path that is not taken: ${path}; rename it in the commit that brings it`])
 }
 
+const nameOf = (ref: string): string => ref.replace('refs/heads/', '')
+
 const refuseLoss = async (
   directory: string,
   { ref, before, after }: RefUpdate,
   { allowForce }: Protection,
   env: Readonly<Record<string, string>>,
 ): Promise<string | null> => {
-  const branch = ref.replace('refs/heads/', '')
+  const branch = nameOf(ref)
   if (before === null) return null
   if (after === null) return `${branch} is protected and cannot be deleted`
   if (allowForce) return null

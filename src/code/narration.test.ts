@@ -308,7 +308,7 @@ test('push options are read, the unknown ones answered', () => {
         environment: 'production',
         notes: [
           'there is no environment mars; waiting for production (known: production, staging)',
-          'the push option x is not known and does nothing; known: async, wait=<environment>',
+          'the push option x is not known and does nothing; known: async, wait=<environment>, change, title=<text>, target=<branch>',
         ],
       },
     ],

@@ -34,6 +34,8 @@ test('a push that goes on without a word is told once what is in its way', async
     clock,
     environments: ['production'],
     committedAt: async () => null,
+    changeOf: async () => null,
+    changeUrl: () => '',
     obstacle: async () => answers.shift() ?? null,
   })
   const stopping = new AbortController()

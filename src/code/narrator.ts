@@ -1,7 +1,11 @@
 import type { Clock } from '../clock.ts'
+import type { RecordedFact } from '../ledger/fact.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { shortCommit } from '../names.ts'
-import { beginNarration, type Narration, narrate, narratedFacts } from './narration.ts'
+import type { ChangeKey } from './changes/facts.ts'
+import { isChangeOption, wantsChange } from './changes/options.ts'
+import { beginChangeStory, changeStoryFacts, narrateChange } from './changes/story.ts'
+import { beginNarration, narrate, narratedFacts } from './narration.ts'
 import { plainText } from './plain-text.ts'
 import type { RecordedUpdate } from './recorder.ts'
 
@@ -13,6 +17,10 @@ export type NarratorParts = {
   /** Why nothing can be recorded at the moment; null when nothing is in the way. */
   obstacle(): Promise<string | null>
   committedAt(update: RecordedUpdate): Promise<number | null>
+  /** The open change that follows the branch which was pushed; null where there is none. */
+  changeOf(update: RecordedUpdate): Promise<number | null>
+  /** Where a change is shown. */
+  changeUrl(key: ChangeKey): string
 }
 
 const obstacleEveryMs = 2000
@@ -35,26 +43,29 @@ export const readPushOptions = (
       notes.push(
         `there is no environment ${plainText(wanted)}; waiting for ${environment} (known: ${environments.join(', ')})`,
       )
-    else
-      notes.push(`the push option ${plainText(option)} is not known and does nothing; known: async, wait=<environment>`)
+    else if (!isChangeOption(option))
+      notes.push(
+        `the push option ${plainText(option)} is not known and does nothing; known: async, wait=<environment>, change, title=<text>, target=<branch>`,
+      )
   }
+  if (!wantsChange(options) && options.some(isChangeOption))
+    notes.push('title and target mean something together with -o change only')
   return { isAsync, environment, notes }
 }
 
 /** Tells who pushes how their change fares, from the ledger, until every ref's story has ended or `signal` aborts. */
 export const createNarrator =
-  ({ ledger, clock, environments, committedAt, obstacle }: NarratorParts) =>
+  (parts: NarratorParts) =>
   async (updates: readonly RecordedUpdate[], say: (line: string) => void, signal: AbortSignal): Promise<void> => {
+    const { ledger, clock, environments, obstacle } = parts
     const wishes = readPushOptions(updates[0]?.payload.options ?? [], environments)
     for (const line of wishes.notes) say(line)
     const moved = updates.filter(({ payload }) => payload.after !== null)
     if (moved.length === 0) return
     if (wishes.isAsync) return say('accepted; headway runs and headway status show how it fares')
-    let stories = await Promise.all(
-      moved.map(async (update) => begin(update, wishes.environment, await committedAt(update))),
-    )
+    let stories = (await Promise.all(moved.map((update) => begin(parts, update, wishes.environment)))).flat()
     const tell = (story: Story, lines: readonly string[]): void => {
-      for (const line of lines) say(stories.length === 1 ? line : `${story.label}: ${line.trimStart()}`)
+      for (const line of lines) say(moved.length === 1 ? line : `${story.label}: ${line.trimStart()}`)
     }
     const told = new AbortController()
     warnOf(obstacle, say, clock, AbortSignal.any([signal, told.signal])).catch(() => undefined)
@@ -62,31 +73,63 @@ export const createNarrator =
     let cursor = Math.min(...updates.map(({ seq }) => seq))
     for await (const _ of awakenings(ledger, signal)) {
       for (;;) {
-        const facts = await ledger.read({ after: cursor, types: narratedFacts, limit: 500 })
+        const facts = await ledger.read({ after: cursor, types: listened, limit: 500 })
         for (const fact of facts)
           stories = stories.map((story) => {
-            const { narration, lines } = narrate(story.narration, fact)
+            const { story: next, lines } = story.after(fact)
             tell(story, lines)
-            return { ...story, narration }
+            return next
           })
         const last = facts.at(-1)
         if (!last) break
         cursor = last.seq
       }
-      if (stories.every(({ narration }) => narration.ended)) return
+      if (stories.every(({ hasEnded }) => hasEnded)) return
     }
     say('Headway stops or is restarted: the push is kept and goes on; headway status shows how it fares')
   }
 
-type Story = { readonly label: string; readonly narration: Narration }
+const listened = [...narratedFacts, ...changeStoryFacts]
 
-const begin = (update: RecordedUpdate, environment: string, committedAt: number | null): Story => {
-  const { ref, push, after } = update.payload
+/** What is told of a ref, and how it goes on. */
+type Story = {
+  readonly label: string
+  readonly hasEnded: boolean
+  after(fact: RecordedFact): { readonly story: Story; readonly lines: readonly string[] }
+}
+
+const storyOf = <State extends { readonly ended: boolean }>(
+  label: string,
+  state: State,
+  tell: (state: State, fact: RecordedFact) => { readonly narration: State; readonly lines: readonly string[] },
+): Story => ({
+  label,
+  hasEnded: state.ended,
+  after: (fact) => {
+    const { narration, lines } = tell(state, fact)
+    return { story: storyOf(label, narration, tell), lines }
+  },
+})
+
+/** The story of the push itself, and that of the change which it has opened or goes into. */
+const begin = async (parts: NarratorParts, update: RecordedUpdate, environment: string): Promise<Story[]> => {
+  const { ref, push, after, project, repository, options } = update.payload
   const name = ref.replace(/^refs\/(heads|tags)\//, '')
-  return {
-    label: plainText(after === null ? name : `${name} ${shortCommit(after)}`),
-    narration: beginNarration({ push, environment, receivedAt: update.at, committedAt }),
-  }
+  const label = plainText(after === null ? name : `${name} ${shortCommit(after)}`)
+  const committedAt = await parts.committedAt(update)
+  const pushed = beginNarration({ push, environment, receivedAt: update.at, committedAt })
+  const isWanted = ref.startsWith('refs/heads/') && wantsChange(options)
+  const number = isWanted ? null : await parts.changeOf(update)
+  return [
+    storyOf(label, pushed, narrate),
+    ...(isWanted || number !== null
+      ? [
+          storyOf(label, beginChangeStory({ push, ref, project, repository, number }), (story, fact) =>
+            narrateChange(story, fact, parts.changeUrl),
+          ),
+        ]
+      : []),
+  ]
 }
 
 /** Says once what is in the way of a story that goes on without a word. Rejects when the signal aborts. */

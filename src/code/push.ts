@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { ServerResponse } from 'node:http'
 import { Duplex, type Readable, type Writable } from 'node:stream'
+import type { Role } from '../access/facts.ts'
 import { effect, effectSync } from '../effect.ts'
 import { describeError } from '../problem.ts'
 import type { RepositoryKey } from './address.ts'
 import { type Dialogue, type HookCall, openDialogue } from './dialogue.ts'
 import { type GitLimits, gitEnvironment, servingConfiguration } from './git.ts'
-import { inspectPush, type Protection } from './inspection.ts'
+import { inspectPush } from './inspection.ts'
 import { createOutlet } from './outlet.ts'
+import type { Protection } from './protection.ts'
 import type { RecordedUpdate, Recorder } from './recorder.ts'
 
 export type PushParts = {
@@ -28,6 +30,8 @@ export type PushRequest = {
   readonly key: RepositoryKey
   readonly directory: string
   readonly actor: string
+  /** The pusher's role in the project. */
+  readonly role: Role | null
   /** What the client sends, unpacked. */
   readonly body: Readable
 }
@@ -38,7 +42,7 @@ export type PushRequest = {
  */
 export const servePush = async (
   parts: PushParts,
-  { key, directory, actor, body }: PushRequest,
+  { key, directory, actor, role, body }: PushRequest,
   response: ServerResponse,
   stopping: AbortSignal,
 ): Promise<void> => {
@@ -80,7 +84,7 @@ export const servePush = async (
   })
 
   const judge = async (call: HookCall): Promise<void> => {
-    const verdict = await inspectPush(directory, call, await parts.protectionOf(key))
+    const verdict = await inspectPush(directory, call, await parts.protectionOf(key), role)
     if (verdict.kind === 'refused') {
       for (const line of verdict.lines) dialogue.say(line)
       return dialogue.answer('refuse')

@@ -2,7 +2,7 @@ import type { Views } from '../ledger/ledger.ts'
 import type { ProjectName } from '../names.ts'
 import type { Store } from '../store/store.ts'
 import type { RepositoryKey } from './address.ts'
-import type { Protection } from './inspection.ts'
+import { DirectPush, type Protection } from './protection.ts'
 import type { CodeTables } from './views.ts'
 
 /** A repository as the ledger knows it. Times in milliseconds since 1970. */
@@ -71,5 +71,6 @@ const repositoryOfRow = (row: CodeTables['code_repositories']): Repository => ({
   protection: {
     branches: JSON.parse(row.protected_branches).map(String),
     allowForce: Number(row.allow_force) === 1,
+    push: DirectPush.parse(row.push_role),
   },
 })

@@ -72,11 +72,12 @@ export const createRecorder = ({ ledger, views, store, ids, repositories, isOurs
       await append(await creation(key, actor))
     },
 
-    /** Records the updates of a push as it happens, and before them what went unseen on the same refs. */
+    /** Records the updates of a push as it happens, before them what went unseen on the same refs, and with them what else is to be true. */
     pushed: async (
       key: RepositoryKey,
       updates: readonly RefUpdate[],
       by: { actor: Actor; options: readonly string[] },
+      alongside: readonly NewFact[] = [],
     ): Promise<RecordedUpdate[]> => {
       if (!isOurs(key)) await repositories.settleHead(key)
       const refs = await known(key)
@@ -92,7 +93,7 @@ export const createRecorder = ({ ledger, views, store, ids, repositories, isOurs
           updateFact(key, update, { ...by, discovered: false }),
         ]
       })
-      const recorded = await append([...(await creation(key, by.actor)), ...facts])
+      const recorded = await append([...(await creation(key, by.actor)), ...facts, ...alongside])
       return recorded.filter((one) => isFact(refUpdated, one)).filter(({ payload }) => !payload.discovered)
     },
 

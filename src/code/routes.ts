@@ -2,10 +2,16 @@ import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { type ApiEnv, json, route } from '../api/route.ts'
 import { ProjectName, RepositoryName } from '../names.ts'
 import type { Code } from './index.ts'
+import { DirectPush } from './protection.ts'
 import { refuseRefName } from './ref-names.ts'
 
 const Branch = z.string().refine((name) => refuseRefName(`refs/heads/${name}`) === null, 'this cannot be a branch')
-const Protection = z.object({ branches: z.array(Branch).max(100), allowForce: z.boolean() })
+const Protection = z.object({
+  branches: z.array(Branch).max(100),
+  allowForce: z.boolean(),
+  /** The least role that pushes to them; `nobody`: they take changes only. Left out: as it is. */
+  push: DirectPush.optional(),
+})
 
 const Repository = z
   .object({
@@ -13,7 +19,7 @@ const Repository = z
     repository: z.string(),
     createdAt: z.number(),
     pushedAt: z.number().nullable(),
-    protection: z.object({ branches: z.array(z.string()), allowForce: z.boolean() }),
+    protection: z.object({ branches: z.array(z.string()), allowForce: z.boolean(), push: DirectPush }),
   })
   .openapi('Repository')
 
@@ -84,8 +90,8 @@ export const codeRoutes = (code: Code) =>
         },
       ),
       async (context) => {
-        const protection = context.req.valid('json')
-        await code.protect(context.req.valid('param'), protection, context.get('identity').actor)
-        return context.json(protection, 200)
+        const { actor } = context.get('identity')
+        const protection = await code.protect(context.req.valid('param'), context.req.valid('json'), actor)
+        return context.json({ ...protection, branches: [...protection.branches] }, 200)
       },
     )

@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Identity } from '../access/access.ts'
+import { Role } from '../access/facts.ts'
 import { buildFacts } from '../build/facts.ts'
 import { systemClock, systemIds } from '../clock.ts'
 import { deployFacts } from '../deploy/facts.ts'
@@ -12,11 +13,15 @@ import { createCursorTable, openViews } from '../ledger/views.ts'
 import { defaultProject, ProjectName } from '../names.ts'
 import { packageFacts } from '../package/facts.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
+import { changesView } from './changes/view.ts'
 import { codeFacts } from './facts.ts'
 import { createCode } from './index.ts'
 import { codeView } from './views.ts'
 
-/** The code stage behind a real HTTP server, on a real ledger, in this process. The user's name is the role: `developer:x`. */
+/**
+ * The code stage behind a real HTTP server, on a real ledger, in this process. A user's name begins with the role that the user has in
+ * the default project: `developer:x`, `developer-bob:x`.
+ */
 export const startCodeServer = async (root: string, options: { maxPackBytes?: number; port?: number } = {}) => {
   const home = homeAt(join(root, 'home'), {})
   prepareHome(home)
@@ -25,8 +30,10 @@ export const startCodeServer = async (root: string, options: { maxPackBytes?: nu
   await createCursorTable(store.tables())
   const definitions = [...ledgerFacts, ...codeFacts, ...buildFacts, ...packageFacts, ...deployFacts]
   const ledger = await openLedger({ store, definitions, clock: systemClock })
-  const views = await openViews({ store, ledger, views: [codeView] })
+  const views = await openViews({ store, ledger, views: [codeView, changesView] })
   const problems: string[] = []
+  const cancelled: string[] = []
+  let url = ''
   const code = createCode({
     ledger,
     store,
@@ -37,6 +44,9 @@ export const startCodeServer = async (root: string, options: { maxPackBytes?: nu
     environments: ['production', 'staging'],
     ownProject: ProjectName.parse('headway'),
     limits: options.maxPackBytes === undefined ? {} : { maxPackBytes: options.maxPackBytes },
+    serverUrl: () => url,
+    roleOf: async (user, project) => roleNamed(user, project),
+    cancelRun: async (_project, run) => void cancelled.push(run),
     report: (message) => problems.push(message),
   })
   await code.start()
@@ -47,12 +57,15 @@ export const startCodeServer = async (root: string, options: { maxPackBytes?: nu
   })
   await new Promise<void>((listening) => server.listen(options.port ?? 0, '127.0.0.1', listening))
   const { port } = server.address() as AddressInfo
+  url = `http://127.0.0.1:${port}`
   return {
     code,
     home,
     ledger,
     views,
     problems,
+    /** Runs that it wanted to end. */
+    cancelled,
     port,
     /** Where a user with this role finds a repository. */
     url: (path: string, role = 'developer'): string => `http://${role}:x@127.0.0.1:${port}/git/${path}`,
@@ -72,10 +85,18 @@ const identityOf = (header: string | undefined): Identity | null => {
   const [user] = Buffer.from(header?.replace(/^Basic /, '') ?? '', 'base64')
     .toString('utf8')
     .split(':')
-  if (user !== 'viewer' && user !== 'developer') return null
-  const roleIn = (project: ProjectName | null) => (project === defaultProject ? user : null)
-  return { user, actor: `user:${user}`, roleIn }
+  return user === undefined || roleNamed(user, defaultProject) === null ? null : identityNamed(user)
 }
+
+const roleNamed = (user: string, project: ProjectName | null): Role | null =>
+  project === defaultProject ? (Role.safeParse(user.split('-')[0]).data ?? null) : null
+
+/** Somebody whose name says the role. */
+export const identityNamed = (user: string): Identity => ({
+  user,
+  actor: `user:${user}`,
+  roleIn: (project) => roleNamed(user, project),
+})
 
 // Run as a program it serves until it is killed: `server-testing.ts <root>`.
 const [, program, root, port] = process.argv

@@ -46,7 +46,8 @@ export const createSmartHttp = (parts: SmartHttpParts, stopping: AbortSignal): G
     const body = bodyOf(request, service === 'git-upload-pack' ? longestFetchBytes : limits.maxPackBytes + 2 ** 24)
     if (service === 'git-upload-pack') return serveFetch(directory, protocol, body, response)
     if (!there) await parts.create(key, identity.actor)
-    const push = { key, directory: repositories.pathOf(key), actor: identity.actor, body }
+    const role = identity.roleIn(project)
+    const push = { key, directory: repositories.pathOf(key), actor: identity.actor, role, body }
     return servePush(parts, push, response, stopping)
   }
 

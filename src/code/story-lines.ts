@@ -11,12 +11,17 @@ export const nextLine = (next: string | null): string[] => (next === null ? [] :
 export const quoted = (lines: readonly string[]): string[] =>
   lines.slice(-12).map((line) => `      | ${plainText(line)}`)
 
-/** How the verification of a push ended, when it did not end well. */
-export const verdictLines = (conclusion: Conclusion, failure: Failure | null, runs: readonly string[]): string[] => {
+/** How the verification of a push or a change ended, when it did not end well; and what does not happen therefore. */
+export const verdictLines = (
+  conclusion: Conclusion,
+  failure: Failure | null,
+  runs: readonly string[],
+  verdict = 'not deployed',
+): string[] => {
   if (conclusion === 'skipped') return ['nothing to run and nothing to deploy']
-  if (conclusion === 'cancelled') return ['not deployed: the pipeline was cancelled']
+  if (conclusion === 'cancelled') return [`${verdict}: the pipeline was cancelled`]
   const more = runs.map((run) => detailLine(`more: headway runs ${run}`))
-  if (failure === null) return ['not deployed: the pipeline failed', ...more]
+  if (failure === null) return [`${verdict}: the pipeline failed`, ...more]
   const { job, step, command, exitCode, detail, lastLines, where } = failure
   if (job === gateName && step === null) return ['not deployed: the quality gate is not met', ...more]
   const what = step ? `the step "${plainText(step)}"` : job ? `the job "${plainText(job)}"` : 'the pipeline'
@@ -24,7 +29,7 @@ export const verdictLines = (conclusion: Conclusion, failure: Failure | null, ru
   const place = where ? [where.file, where.line, where.column].filter((part) => part !== undefined).join(':') : ''
   const isSaid = command !== null && ending !== '' && detail.endsWith(ending.trimStart())
   return [
-    `not deployed: ${what} failed`,
+    `${verdict}: ${what} failed`,
     ...(command ? [detailLine(`$ ${command.trim().split('\n').join(' && ')}${ending}`)] : []),
     ...(detail && !isSaid ? [detailLine(place ? `${place}: ${detail}` : detail)] : []),
     ...quoted(lastLines),

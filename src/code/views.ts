@@ -2,7 +2,7 @@ import type { Transaction } from 'kysely'
 import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { View } from '../ledger/ledger.ts'
 import { protectionSet, refUpdated, repositoryCreated } from './facts.ts'
-import { defaultProtection } from './inspection.ts'
+import { defaultProtection } from './protection.ts'
 
 export type CodeTables = {
   code_repositories: {
@@ -14,6 +14,8 @@ export type CodeTables = {
     /** JSON: branch names. */
     protected_branches: string
     allow_force: number
+    /** The least role that pushes to them, or nobody. */
+    push_role: string
   }
   code_refs: {
     project: string
@@ -29,7 +31,7 @@ export type CodeTables = {
 /** Repositories, and where their refs stand as far as the ledger knows. */
 export const codeView: View<CodeTables> = {
   name: 'code',
-  version: 1,
+  version: 2,
   create: async (db) => {
     await db.schema
       .createTable('code_repositories')
@@ -39,6 +41,7 @@ export const codeView: View<CodeTables> = {
       .addColumn('pushed_at', 'bigint')
       .addColumn('protected_branches', 'text', (column) => column.notNull())
       .addColumn('allow_force', 'integer', (column) => column.notNull())
+      .addColumn('push_role', 'text', (column) => column.notNull())
       .addPrimaryKeyConstraint('code_repositories_key', ['project', 'repository'])
       .execute()
     await db.schema
@@ -61,17 +64,22 @@ export const codeView: View<CodeTables> = {
     if (isFact(repositoryCreated, fact)) {
       const { project, repository } = fact.payload
       const protectedBranches = JSON.stringify(defaultProtection.branches)
-      const rest = { pushed_at: null, protected_branches: protectedBranches, allow_force: 0 }
+      const rest = {
+        pushed_at: null,
+        protected_branches: protectedBranches,
+        allow_force: 0,
+        push_role: defaultProtection.push,
+      }
       await tx
         .insertInto('code_repositories')
         .values({ project, repository, created_at: fact.at, ...rest })
         .onConflict((conflict) => conflict.doNothing())
         .execute()
     } else if (isFact(protectionSet, fact)) {
-      const { project, repository, branches, allowForce } = fact.payload
+      const { project, repository, branches, allowForce, push = defaultProtection.push } = fact.payload
       await tx
         .updateTable('code_repositories')
-        .set({ protected_branches: JSON.stringify(branches), allow_force: allowForce ? 1 : 0 })
+        .set({ protected_branches: JSON.stringify(branches), allow_force: allowForce ? 1 : 0, push_role: push })
         .where('project', '=', project)
         .where('repository', '=', repository)
         .execute()

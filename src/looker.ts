@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.ts'
-import { describeError } from '../problem.ts'
+import type { Clock } from './clock.ts'
+import { describeError } from './problem.ts'
 
 /** Looks whenever it is told to, never twice at once, and once more when it was told while looking. */
 export type Looker = {
