@@ -13,6 +13,8 @@ import { changeMerged, changeOpened, changeTestRequested } from './facts.ts'
 
 const program = fileURLToPath(new URL('./crash-testing.ts', import.meta.url))
 
+const patienceMs = 60_000
+
 /** One life of the server: what is asked of it happens again until it dies, or says that all is merged. */
 const live = async (root: string, env: Record<string, string>): Promise<boolean> => {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, root], {
@@ -23,6 +25,7 @@ const live = async (root: string, env: Record<string, string>): Promise<boolean>
   const merged = Promise.withResolvers<true>()
   const ready = Promise.withResolvers<string>()
   let said = ''
+  let patience: NodeJS.Timeout | undefined
   child.stdout.on('data', (chunk: Buffer) => {
     said += chunk.toString('utf8')
     const port = /ready (\d+)/.exec(said)?.[1]
@@ -37,8 +40,12 @@ const live = async (root: string, env: Record<string, string>): Promise<boolean>
     await push(url, 'origin-main:refs/heads/main')
     await push('-o', 'change', url, 'a')
     await push('-o', 'change', url, 'b')
-    return await Promise.race([merged.promise, ended.then(() => false)])
+    const tooLong = new Promise<never>((_, reject) => {
+      patience = setTimeout(() => reject(new Error(`nothing more comes of it; it said: ${said}`)), patienceMs)
+    })
+    return await Promise.race([merged.promise, ended.then(() => false), tooLong])
   } finally {
+    clearTimeout(patience)
     child.kill('SIGKILL')
     await ended
   }
@@ -80,7 +87,8 @@ describe('killed in the middle of merges, at', { concurrency: 4 }, async () => {
   for (const mark of [...own, 'ledger.append'].flatMap((name) => [`${name}:before`, `${name}:after`]))
     test(`${mark} twice, everything lands once, and nothing that was not tested`, async () => {
       const root = await workplace()
-      await liveUntilMerged(root, { HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `2:${join(root, 'kills')}` })
+      await using kept = { root, [Symbol.asyncDispose]: async () => rmSync(root, { recursive: true, force: true }) }
+      await liveUntilMerged(root, { HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `2:${join(kept.root, 'kills')}` })
       const server = await startCodeServer(root)
       try {
         const facts = await server.ledger.read({})
@@ -108,7 +116,6 @@ describe('killed in the middle of merges, at', { concurrency: 4 }, async () => {
         assert.deepEqual(server.problems, [])
       } finally {
         await server.stop()
-        rmSync(root, { recursive: true, force: true })
       }
     })
 })

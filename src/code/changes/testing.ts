@@ -62,15 +62,22 @@ export const standForBuild = (ledger: Ledger, judge: (raised: Raised) => Promise
     if (conclusion !== null) await conclude(one, conclusion)
   }
 
+  /** Goes on with what an earlier life has left. */
   const look = async (): Promise<void> => {
     const facts = await ledger.read({ after: seen, types: [workflowEventRaised.type] })
     seen = facts.at(-1)?.seq ?? seen
-    for (const one of facts) if (isFact(workflowEventRaised, one)) await begin(one.payload)
+    for (const one of facts) {
+      if (!isFact(workflowEventRaised, one)) continue
+      const known = await ledger.read({ subject: one.subject, types: [workflowEventConcluded.type] })
+      if (known.length === 0) await begin(one.payload)
+    }
   }
-  const stop = ledger.onAppend(() => {
+  const awaken = (): void => {
     working = working.then(look)
     working.catch(() => {}) // the server has ended
-  })
+  }
+  const stop = ledger.onAppend(awaken)
+  awaken()
   return { raised, conclude, stop }
 }
 
