@@ -15,7 +15,7 @@ export type Identity = {
 /** A job is somebody too, but may only what its permissions name. */
 export type IdentityLimits = {
   /** Whether it may make a call of the API at all, by its path as it came: `/api/v1/projects/shop/runs`. */
-  mayCall(method: string, path: string): boolean
+  mayCall(method: string, path: string): Promise<boolean>
   mayUseRepository(repository: { project: ProjectName; repository: RepositoryName }, isWrite: boolean): boolean
 }
 

@@ -4,6 +4,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { Role } from '../access/facts.ts'
 import { root } from '../access/testing.ts'
 import { actionRoutes } from '../build/actions/routes.ts'
+import { resultsRoutes } from '../build/results/routes.ts'
 import { buildRoutes } from '../build/routes.ts'
 import { codeRoutes } from '../code/routes.ts'
 import { deployRoutes } from '../deploy/routes.ts'
@@ -36,6 +37,7 @@ const everyRoute = () => [
   codeRoutes(behindTheDoor()),
   buildRoutes(behindTheDoor()),
   actionRoutes(behindTheDoor()),
+  resultsRoutes(behindTheDoor()),
   packageRoutes(behindTheDoor()),
   deployRoutes(behindTheDoor()),
   operateRoutes(behindTheDoor()),

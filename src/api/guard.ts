@@ -21,7 +21,8 @@ export const guardFor =
     if (needs !== 'anyone') {
       const identity = context.get('identity')
       if (!identity) throw unauthenticated()
-      if (identity.limits?.mayCall(context.req.method, context.req.path) === false) throw beyondPermissions(identity)
+      if (identity.limits && !(await identity.limits.mayCall(context.req.method, context.req.path)))
+        throw beyondPermissions(identity)
       if (needs !== 'somebody') refuseUnless(identity, needs, context.req.param('project'))
     }
     await next()

@@ -165,6 +165,11 @@ export const createBuild = (parts: BuildParts): Build => {
     ...parts,
     directory: home.results,
     limits: parts.resultsLimits ?? {},
+    repositoryOf: async (project, run) => {
+      await views.reach()
+      const runs = tables().selectFrom('build_runs').select('repository').where('project', '=', project)
+      return (await runs.where('run', '=', run).executeTakeFirst())?.repository ?? null
+    },
     isRunning: async (run, job) => {
       await views.reach()
       const newest = await tables()

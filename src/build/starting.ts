@@ -52,7 +52,7 @@ export const createStarter =
       return { fault: null, ...(await planStarts(readCommit(gitDirectory, commit), event)) }
     }
     const unplanned = (error: unknown) => ({ fault: describeError(error), runs: [], notes: [], schedules: null })
-    const plan = await planned().catch(unplanned)
+    const plan = withoutEcho(origin, await planned().catch(unplanned))
 
     const facts: NewFact[] = []
     const isDefault = origin.push !== null && origin.ref === `refs/heads/${defaultBranch}`
@@ -77,6 +77,20 @@ export const createStarter =
     }
     await ledger.append(facts)
   }
+
+/**
+ * What a job does with its own token starts no run, so that none can start itself for ever; only dispatches do
+ * (docs.github.com/actions/how-tos/write-workflows/choose-when-workflows-run/trigger-a-workflow).
+ */
+const withoutEcho = <Plan extends { readonly runs: readonly PlannedRun[]; readonly notes: readonly string[] }>(
+  { actor, eventName }: Origin,
+  plan: Plan,
+): Plan => {
+  const isEcho = actor.startsWith('job:') && !/^(workflow|repository)_dispatch$/.test(eventName)
+  if (!isEcho || plan.runs.length === 0) return plan
+  const note = `${actor} did this with the token of a job, which starts no runs; use a token of a person where it should`
+  return { ...plan, runs: [], notes: [...plan.notes, note] }
+}
 
 const plannedEvent = async (
   gitDirectory: string,

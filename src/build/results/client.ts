@@ -16,6 +16,10 @@ export type ResultsClient = {
   put(url: string, bytes: Readable): Promise<void>
   /** What is at a signed address, to be read in any order. */
   source(url: string): Promise<ByteSource>
+  /** What the API answers to whoever has this token. */
+  get<Answer>(url: string, token: string, answer: z.ZodType<Answer>): Promise<Answer>
+  /** The signed address that the API sends whoever has this token to. */
+  redirect(url: string, token: string): Promise<string>
   /** The identifiers that methods are told. */
   readonly ids: { readonly workflow_run_backend_id: string; readonly workflow_job_run_backend_id: string }
 }
@@ -55,6 +59,21 @@ export const connectResults = (env: Readonly<Record<string, string>>, signal: Ab
       if (said.status !== 200) throw new Refusal(said.status, messageIn(said.text, said.status))
       return answer.parse(JSON.parse(said.text))
     },
+    get: async (url, token, answer) => {
+      const response = await ask(url, { headers: { authorization: `Bearer ${token}` } })
+      const text = await textOf(response)
+      if (response.statusCode !== 200)
+        throw new Refusal(response.statusCode ?? 0, messageIn(text, response.statusCode ?? 0))
+      return answer.parse(JSON.parse(text))
+    },
+    redirect: async (url, token) => {
+      const response = await ask(url, { headers: { authorization: `Bearer ${token}` } })
+      const text = await textOf(response)
+      const { location } = response.headers
+      if (response.statusCode !== 302 || location === undefined)
+        throw new Refusal(response.statusCode ?? 0, messageIn(text, response.statusCode ?? 0))
+      return new URL(location, url).href
+    },
     put: async (url, bytes) => {
       const response = await effect('build.put-result', () =>
         ask(url, { method: 'PUT', headers: { 'x-ms-blob-type': 'BlockBlob' } }, bytes),
@@ -73,6 +92,7 @@ export const connectResults = (env: Readonly<Record<string, string>>, signal: Ab
       const head = await get({}, 'HEAD')
       head.resume()
       return {
+        mime: head.headers['content-type'] ?? '',
         sizeBytes: Number(head.headers['content-length'] ?? 0),
         read: async (start, end) => {
           if (end <= start) return Buffer.alloc(0)
@@ -121,7 +141,11 @@ const textOf = async (response: IncomingMessage): Promise<string> => {
   return text
 }
 
-const Said = z.object({ msg: z.string() })
+/** Twirp's errors, and the problem details of the API. */
+const Said = z.union([
+  z.object({ msg: z.string() }),
+  z.object({ detail: z.string() }).transform(({ detail: msg }) => ({ msg })),
+])
 
 /** What the service said, in JSON or in Azure's XML. */
 const messageIn = (text: string, status: number): string => {

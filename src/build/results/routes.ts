@@ -1,10 +1,7 @@
-import { Readable } from 'node:stream'
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { type ApiEnv, json, route } from '../../api/route.ts'
 import { ProjectName } from '../../names.ts'
 import { Problem } from '../../problem.ts'
-import { fileNameOf } from './artifacts.ts'
-import { disposition } from './http.ts'
 import type { LazyResults } from './index.ts'
 
 const ArtifactBody = z
@@ -54,8 +51,7 @@ const contentRoute = route(viewer, {
   path: '/projects/{project}/artifacts/{artifact}/content',
   summary: 'The bytes of an artifact, as they were uploaded: mostly a zip archive',
   request: { params: inProject.extend({ artifact: number }) },
-  // Said without a content type, as the library's types know no streams.
-  responses: { 200: { description: 'The bytes' } },
+  responses: { 302: { description: 'They are at this address, which counts for some time and needs no token' } },
 })
 
 const deleteRoute = route(developer, {
@@ -111,15 +107,10 @@ export const resultsRoutes = (results: LazyResults) =>
     })
     .openapi(contentRoute, async (context) => {
       const { project, artifact } = context.req.valid('param')
-      const { artifacts, blobs } = await results.open()
+      const { artifacts, pathOf } = await results.open()
       const found = await artifacts.find(project, artifact)
-      const bytes = found && (await blobs.read(found.digest))
-      if (!bytes) throw noArtifact(project, artifact)
-      return context.body(webStream(bytes), 200, {
-        'content-type': found.mime,
-        'content-length': String(found.sizeBytes),
-        'content-disposition': disposition(fileNameOf(found)),
-      })
+      if (!found) throw noArtifact(project, artifact)
+      return context.redirect(pathOf(found), 302)
     })
     .openapi(deleteRoute, async (context) => {
       const { project, artifact } = context.req.valid('param')
@@ -146,8 +137,6 @@ export const resultsRoutes = (results: LazyResults) =>
       const { id } = await keys.rotate({ forget: context.req.valid('query').forget === 'true' })
       return context.json({ key: id }, 200)
     })
-
-const webStream = (bytes: Readable): ReadableStream<Uint8Array> => Readable.toWeb(bytes)
 
 const noArtifact = (project: string, artifact: number): Problem =>
   new Problem({

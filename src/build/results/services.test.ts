@@ -339,11 +339,13 @@ test("a job's token reaches as far as its permissions, in its own repository", a
     false,
   ])
   assert.deepEqual(git(await identityOf({ permissions: {} })), [false, false, false])
-  const calls = ({ limits }: typeof reader) =>
-    [
+  const calls = ({ limits }: typeof reader) => {
+    const answers = [
       ['GET', '/api/v1/projects/default/runs/run-1'],
       ['GET', '/api/v1/projects/default/runs/run-2'],
       ['POST', '/api/v1/projects/default/runs/run-2/cancel'],
+      ['POST', '/api/v1/projects/default/runs/other-1/cancel'],
+      ['POST', '/api/v1/projects/default/runs/run-1/approvals'],
       ['GET', '/api/v1/projects/default/repositories/shop/refs'],
       ['GET', '/api/v1/projects/default/repositories/other/refs'],
       ['PUT', '/api/v1/projects/default/repositories/shop/protection'],
@@ -352,8 +354,36 @@ test("a job's token reaches as far as its permissions, in its own repository", a
       ['GET', '/api/v1/me'],
       ['GET', '/api/v1/events'],
     ].map(([method = '', path = '']) => limits.mayCall(method, path))
-  assert.deepEqual(calls(reader), [false, false, false, true, false, false, false, false, false, false])
-  assert.deepEqual(calls(writer), [true, true, true, true, false, false, false, false, false, false])
+    return Promise.all(answers)
+  }
+  assert.deepEqual(await calls(reader), [
+    false,
+    false,
+    false,
+    false,
+    false,
+    true,
+    false,
+    false,
+    false,
+    false,
+    false,
+    false,
+  ])
+  assert.deepEqual(await calls(writer), [
+    true,
+    true,
+    true,
+    false,
+    false,
+    true,
+    false,
+    false,
+    false,
+    false,
+    false,
+    false,
+  ])
   const stranger = await identityOf({ permissions: { actions: 'write' } }, { isTrusted: false })
-  assert.deepEqual(calls(stranger).slice(0, 3), [true, false, false])
+  assert.deepEqual((await calls(stranger)).slice(0, 3), [true, false, false])
 })

@@ -9,14 +9,14 @@ import { Problem } from '../../problem.ts'
 import { createMutex } from '../../store/mutex.ts'
 import type { Store } from '../../store/store.ts'
 import type { JobServices } from '../jobs/job.ts'
-import { type Artifacts, createArtifacts } from './artifacts.ts'
+import { type Artifact, type Artifacts, createArtifacts, fileNameOf } from './artifacts.ts'
 import { downloadPath, serveBlobs, uploadPath } from './blob-http.ts'
 import { type Blobs, createBlobs } from './blobs.ts'
 import { type Caches, createCaches } from './caches.ts'
 import { answerJson, drain, jsonOf, originOf } from './http.ts'
 import { openResultKeys, type ResultKeys } from './keys.ts'
 import { discoveryDocument, issueIdentity, issuerPath } from './oidc.ts'
-import { identityOfJob } from './rights.ts'
+import { identityOfJob, type Owners } from './rights.ts'
 import { issueJobToken, type JobSubject, subjectOfJob, type TokenUse, verifyJobToken } from './token.ts'
 import { answerTwirp, twirpError } from './twirp.ts'
 import { defaultLimits, type ResultsLimits } from './uploads.ts'
@@ -34,6 +34,8 @@ export type ResultsParts = {
   readonly serverUrl: () => string
   /** By what address others verify who a job is, where that is another. */
   readonly publicUrl?: string
+  /** The repository of a run; null: there is none in the project. */
+  repositoryOf(project: string, run: string): Promise<string | null>
   /** Whether a job is under way: its tokens count for no longer. */
   isRunning(run: string, job: string): Promise<boolean>
   readonly limits?: Partial<ResultsLimits>
@@ -49,6 +51,8 @@ export type Results = JobServices & {
   identify(token: string): Promise<Identity | null>
   /** Answers what is at the paths of `isResultsPath` (door.ts). */
   handle(request: IncomingMessage, response: ServerResponse): Promise<void>
+  /** Where the bytes of an artifact can be had without a token, for some time; a path of this server. */
+  pathOf(artifact: Artifact): string
   /** Forgets what has expired, removes what nobody needs, renews keys. */
   tidy(): Promise<void>
 }
@@ -71,6 +75,12 @@ export const openResults = async (parts: ResultsParts): Promise<Results> => {
   const blobHttp = { ...parts, secret, blobs, artifacts, limits }
   const issuer = (): string => `${(parts.publicUrl ?? parts.serverUrl()).replace(/\/+$/, '')}${issuerPath}`
 
+  const owners: Owners = {
+    ofRun: parts.repositoryOf,
+    ofArtifact: async (project, number) => (await artifacts.find(project, number))?.repository ?? null,
+    ofCache: async (project, number) =>
+      (await caches.list(project)).find(({ cache }) => cache === number)?.repository ?? null,
+  }
   const subjectBehind = async (token: string, use: TokenUse): Promise<JobSubject | null> => {
     const subject = verifyJobToken(secret, token, use, clock)
     return subject && (await parts.isRunning(subject.run, subject.job)) ? subject : null
@@ -144,7 +154,7 @@ export const openResults = async (parts: ResultsParts): Promise<Results> => {
     },
     identify: async (token) => {
       const subject = await subjectBehind(token, 'api')
-      return subject && identityOfJob(subject)
+      return subject && identityOfJob(subject, owners)
     },
     handle: async (request, response) => {
       try {
@@ -159,6 +169,7 @@ export const openResults = async (parts: ResultsParts): Promise<Results> => {
         answerJson(response, twirpError(error.status, 'malformed', error.detail))
       }
     },
+    pathOf: ({ digest, name, mime }) => downloadPath(blobHttp, { digest, fileName: fileNameOf({ name, mime }), mime }),
     tidy: async () => {
       await keys.keepFresh()
       const leave = await keeping.enter()

@@ -44,6 +44,7 @@ export const openTestResults = async (options: Partial<ResultsParts> = {}): Prom
     seal: { seal: (_name, plain) => plain, open: (_name, sealed) => sealed },
     directory: join(root, 'results'),
     serverUrl: () => url,
+    repositoryOf: async (_project, run) => (run.startsWith('other') ? 'other' : 'shop'),
     isRunning: async (run, job) => running.has(`${run}/${job}`),
     ...options,
   }

@@ -152,6 +152,8 @@ const dosTime = (at: Date): number => {
 
 /** Where an archive is read from. */
 export type ByteSource = {
+  /** What it was uploaded as: `application/zip`. */
+  readonly mime: string
   readonly sizeBytes: number
   /** The bytes from `start` up to `end`, without that one. */
   read(start: number, end: number): Promise<Buffer>
