@@ -88,9 +88,21 @@ export const passedElsewhere: readonly {
   { name: 'edge.log-rotate', why: 'a log, journal or event file grown past its limit', killedBy: 'src/marks.test.ts' },
   { name: 'ledger.scrub', why: "erasure of a person's data", killedBy: 'src/marks.test.ts' },
   { name: 'log.rotate', why: 'a log, journal or event file grown past its limit', killedBy: 'src/marks.test.ts' },
-  { name: 'operate.clear-backup', why: 'what an earlier interruption left behind', killedBy: null },
-  { name: 'operate.clear-init', why: 'what an earlier interruption left behind', killedBy: null },
-  { name: 'operate.recover-postgres', why: 'what an earlier interruption left behind', killedBy: null },
+  {
+    name: 'operate.clear-backup',
+    why: 'what an earlier interruption left behind',
+    killedBy: 'src/operate/crash.test.ts',
+  },
+  {
+    name: 'operate.clear-init',
+    why: 'what an earlier interruption left behind',
+    killedBy: 'src/operate/crash.test.ts',
+  },
+  {
+    name: 'operate.recover-postgres',
+    why: 'what an earlier interruption left behind',
+    killedBy: 'src/operate/crash.test.ts',
+  },
   { name: 'operate.unpack-postgres', why: 'depends on where Node.js and PostgreSQL are installed', killedBy: null },
   {
     name: 'package.remove-blob',

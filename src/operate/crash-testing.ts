@@ -1,3 +1,5 @@
+import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
 import { loadKeyring } from '../access/seal.ts'
 import { systemClock, systemIds } from '../clock.ts'
 import { homeAt, prepareHome } from '../home.ts'
@@ -7,7 +9,7 @@ import { openViews } from '../ledger/views.ts'
 import { defaultEnvironment, defaultProject, ServiceName } from '../names.ts'
 import { connectProcessRuntime } from '../runtimes/process/index.ts'
 import { openStore } from '../store/open.ts'
-import { withClient } from './engine.ts'
+import { engineInstance, previousDirectory, withClient } from './engine.ts'
 import { operateFacts } from './facts.ts'
 import { createOperate, operateMigrations } from './index.ts'
 import { operateView } from './views.ts'
@@ -22,17 +24,23 @@ const store = await openStore(home.database, { migrations, program: 'test', cloc
 const runtime = await connectProcessRuntime({ home, clock, edgeHost: '127.0.0.1', edgePort: 0 })
 const views = [operateView]
 const ledger = await openLedger({ store, definitions: operateFacts, clock })
-const operate = createOperate({
-  home,
-  ledger,
-  store,
-  clock,
-  seal,
-  runtime,
-  views: await openViews({ store, ledger, views }),
-  ids: systemIds(clock),
-  postgresUrl: null,
-})
+const followed = await openViews({ store, ledger, views })
+const open = () =>
+  createOperate({
+    home,
+    ledger,
+    store,
+    clock,
+    seal,
+    runtime,
+    views: followed,
+    ids: systemIds(clock),
+    postgresUrl: null,
+  })
+const operate = open()
+// What a start and a backup that were cut off have left.
+for (const left of [join(home.databases, '.init-left'), join(home.backups, 'databases', '.partial-left')])
+  mkdirSync(left, { recursive: true, mode: 0o711 })
 const owner = { project: defaultProject, service: ServiceName.parse('shop'), environment: defaultEnvironment }
 const { url } = await operate.databases.ensure(owner)
 if (operate.backups.list().length === 0) {
@@ -50,6 +58,17 @@ const { rows } = await withClient((await operate.databases.ensure(owner)).url, (
   client.query('SELECT n FROM visits'),
 )
 if (JSON.stringify(rows) !== '[{"n":7}]') throw new Error(`restored: ${JSON.stringify(rows)}`)
+
+// As after a crash between the two renames of a restore: the files stand aside, and are put back by who needs them next.
+const data = join(home.databases, 'postgres')
+if (existsSync(data)) {
+  await runtime.stop(engineInstance)
+  renameSync(data, previousDirectory(data))
+}
+const { rows: again } = await withClient((await open().databases.ensure(owner)).url, (client) =>
+  client.query('SELECT n FROM visits'),
+)
+if (JSON.stringify(again) !== '[{"n":7}]') throw new Error(`recovered: ${JSON.stringify(again)}`)
 const created = await ledger.read({ types: ['database.created'] })
 if (created.length !== 1) throw new Error(`created ${created.length} times`)
 process.exit(0)

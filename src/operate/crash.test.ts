@@ -22,6 +22,9 @@ const names = [
   'operate.restore-aside',
   'operate.restore-swap',
   'operate.restore-done',
+  'operate.clear-init',
+  'operate.clear-backup',
+  'operate.recover-postgres',
 ]
 
 const live = async (root: string, env: Record<string, string>): Promise<NodeJS.Signals | number | null> => {

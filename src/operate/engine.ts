@@ -98,17 +98,20 @@ export const createOwnEngine = (options: {
     return url
   }
 
-  /** After a crash between the two renames of a restore the directory is missing: then the one before it is put back. */
+  /**
+   * After a crash between the two renames of a restore the directory is missing: then the one before it is put back. What an
+   * initialisation left half made goes.
+   */
   const recover = async (): Promise<void> => {
     await mkdir(home.databases, { recursive: true, mode: 0o711 })
     const previous = previousDirectory(directory)
     if (!existsSync(directory) && existsSync(previous))
       await effect('operate.recover-postgres', () => rename(previous, directory))
+    for (const name of readdirSync(home.databases).filter((one) => one.startsWith('.init-')))
+      await effect('operate.clear-init', () => rm(join(home.databases, name), { recursive: true, force: true }))
   }
 
   const initialise = async (programs: string, user: RunAs | null): Promise<void> => {
-    for (const name of readdirSync(home.databases).filter((one) => one.startsWith('.init-')))
-      await effect('operate.clear-init', () => rm(join(home.databases, name), { recursive: true, force: true }))
     const password = credentials.take('postgres')
     await effect('operate.init-postgres', async () => {
       const fresh = await mkdtemp(join(home.databases, '.init-'))
