@@ -6,6 +6,8 @@ import { eachLine, eachUntil } from './lines.ts'
 const longestOutput = 8 * 1024
 const longestName = 1000
 const deepest = 30
+/** Ends of tests, subtests and packages; more are passed over. */
+const mostEnds = 100_000
 
 const cut = (name: string): string => name.slice(0, longestName)
 
@@ -40,7 +42,7 @@ export const readGoTest = async (text: string, sink: CaseSink): Promise<string |
     else if (Action === 'output') {
       const before = outputs.get(key) ?? ''
       if (before.length < longestOutput) outputs.set(key, before + (Output ?? ''))
-    } else if (Action === 'pass' || Action === 'fail' || Action === 'skip') {
+    } else if (ended.length < mostEnds && (Action === 'pass' || Action === 'fail' || Action === 'skip')) {
       begun.delete(key)
       ended.push({
         suite: Package,
@@ -57,7 +59,8 @@ export const readGoTest = async (text: string, sink: CaseSink): Promise<string |
     const [suite = '', test = ''] = key.split('\0')
     ended.push({ suite, test, action: 'fail', elapsedS: null, output: outputs.get(key) ?? '' })
   }
-  await eachUntil(lastAttempts(leavesOf(ended).map(foundFrom)), sink)
+  const leaves = await leavesOf(ended)
+  await eachUntil(lastAttempts(leaves.map(foundFrom)), sink)
   return faults > 0 ? `${faults} lines are no events` : null
 }
 
@@ -78,20 +81,27 @@ const eventFrom = (line: string): z.infer<typeof Event> | null => {
   }
 }
 
-const leavesOf = (ended: readonly Ended[]): Ended[] => {
+const leavesOf = async (ended: readonly Ended[]): Promise<Ended[]> => {
   const parents = new Set<string>()
   const withFailure = new Set<string>()
-  for (const { suite, test, action } of ended) {
+  await eachUntil(ended, ({ suite, test, action }) => {
     for (const above of aboveOf(test)) {
       parents.add(`${suite}\0${above}`)
       if (action === 'fail') withFailure.add(`${suite}\0${above}`)
     }
-  }
-  return ended.filter(({ suite, test, action }) => {
+    return true
+  })
+  const isLeaf = ({ suite, test, action }: Ended): boolean => {
     const key = `${suite}\0${test}`
     if (test === '') return action === 'fail' && !withFailure.has(key)
     return !parents.has(key) || (action === 'fail' && !withFailure.has(key))
+  }
+  const leaves: Ended[] = []
+  await eachUntil(ended, (one) => {
+    if (isLeaf(one)) leaves.push(one)
+    return true
   })
+  return leaves
 }
 
 /** The tests above `A/b/c`, and the package above all. */

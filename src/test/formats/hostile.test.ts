@@ -34,6 +34,15 @@ test('deep nesting ends the reading, what came before it counts', async () => {
   assert.match(innermost ?? '', /^b › s › .* › a: passed$/)
 })
 
+test('an element of very many attributes is refused before it is whole', async () => {
+  const many = Array.from({ length: 100_000 }, (_, place) => `a${place}="1"`).join(' ')
+  const results = await reading('junit', `<testsuite><testcase name="a"/><testcase ${many}/></testsuite>`)
+  assert.deepEqual(
+    [toldOf(results), results.notes],
+    [[' › a: passed'], ['report.junit: an element has more than 200 attributes']],
+  )
+})
+
 test('a truncated report of any kind is read up to where it ends, at every length', async () => {
   for (const [format, text] of Object.entries(samples) as [ReportFormat, string][]) {
     const whole = toldOf(await reading(format, text))

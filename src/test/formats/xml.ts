@@ -15,6 +15,7 @@ export type XmlFault = string
 const sliceCharacters = 64 * 1024
 const maximumDepth = 200
 const maximumFaults = 20
+const maximumAttributes = 200
 /** A failure's message stands in an attribute, and may hold a whole page. */
 const longestToken = 4 * 1024 * 1024
 
@@ -29,6 +30,7 @@ export const readXml = async (text: string, listener: XmlListener): Promise<XmlF
   const parser = sax.parser(true, { position: true })
   let depth = 0
   let faults = 0
+  let attributesOfTag = 0
   let fault: string | null = null
   let isOver = false
   const stop = (why: string | null): void => {
@@ -38,7 +40,12 @@ export const readXml = async (text: string, listener: XmlListener): Promise<XmlF
   parser.ondoctype = (doctype) => {
     if (doctype.includes('[')) stop('it declares entities or a document type of its own, which is refused')
   }
+  parser.onattribute = () => {
+    attributesOfTag += 1
+    if (attributesOfTag > maximumAttributes) stop(`an element has more than ${maximumAttributes} attributes`)
+  }
   parser.onopentag = ({ name, attributes }) => {
+    attributesOfTag = 0
     if (isOver) return
     depth += 1
     if (depth > maximumDepth) return stop(`it is nested more than ${maximumDepth} deep`)
