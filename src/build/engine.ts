@@ -1,6 +1,9 @@
+import { cacheAction, restoreCacheAction, saveCacheAction } from './actions/cache.ts'
 import { checkoutAction } from './actions/checkout.ts'
 import { dependenciesAction } from './actions/dependencies.ts'
+import { downloadArtifactAction } from './actions/download-artifact.ts'
 import { setupAction, setupKinds } from './actions/setup.ts'
+import { uploadArtifactAction } from './actions/upload-artifact.ts'
 import type { DependencyCache } from './dependencies.ts'
 import type { RepositoryPath } from './git.ts'
 import type { Actions } from './jobs/actions.ts'
@@ -23,7 +26,12 @@ export const builtInActions = (
   dependencies: DependencyCache,
 ): Actions =>
   new Map([
+    ['actions/cache', cacheAction],
+    ['actions/cache/restore', restoreCacheAction],
+    ['actions/cache/save', saveCacheAction],
     ['actions/checkout', checkoutAction(repositoryPath)],
+    ['actions/download-artifact', downloadArtifactAction],
+    ['actions/upload-artifact', uploadArtifactAction],
     ['headway/dependencies', dependenciesAction(dependencies)],
     ...Object.entries(setupKinds).map(([name, kind]) => [name, setupAction(kind, toolchain)] as const),
   ])

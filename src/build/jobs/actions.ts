@@ -20,10 +20,17 @@ export type ActionCall = {
   /** Aborts when the step is to end: on its time limit, when it is cancelled, when the job is killed. */
   readonly signal: AbortSignal
   /** Runs a program as the job's user, its output into the log. */
-  run(argv: readonly [string, ...string[]], options?: { cwd?: string; input?: Readable }): Promise<StepEnd>
+  run(argv: readonly [string, ...string[]], options?: RunOptions): Promise<StepEnd>
   /** Kills what the job's steps left running; for an action that keeps files of the job. */
   endProcesses(): Promise<void>
   say(line: string): void
+}
+
+export type RunOptions = {
+  readonly cwd?: string
+  readonly input?: Readable
+  /** Takes what it prints to standard output, which is then not in the log. */
+  readonly take?: (stdout: Readable) => void
 }
 
 /** What an action changes for the steps behind it. */

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
-import type { Readable } from 'node:stream'
+import { Socket } from 'node:net'
+import type { Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { Clock } from '../../clock.ts'
 import { effect, effectSync } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
@@ -54,7 +56,7 @@ export const startProcess = async (start: Spawn, clock: Clock): Promise<SpawnedP
     spawn(program, rest, {
       cwd,
       env: { ...env },
-      stdio: [start.input ?? 'ignore', 'pipe', 'pipe', ...(gate ? ['pipe' as const] : []), ...descriptors],
+      stdio: [inputFor(start.input), 'pipe', 'pipe', ...(gate ? ['pipe' as const] : []), ...descriptors],
       detached: true,
       ...(user ? { uid: user.uid, gid: user.gid } : {}),
     }),
@@ -62,9 +64,19 @@ export const startProcess = async (start: Spawn, clock: Clock): Promise<SpawnedP
   const { pid } = child
   const { stdout, stderr } = child
   if (pid === undefined || stdout === null || stderr === null) throw await startFault(child, program)
+  if (start.input && child.stdin) feed(start.input, child.stdin)
   const ended = endingOf(child, clock)
   if (gate) openGate(child, pid, gate)
   return { pid, stdout, stderr, ended }
+}
+
+/** A pipe of another program is handed over as it is; what comes from elsewhere passes through here. */
+const inputFor = (input: Readable | undefined): 'ignore' | 'pipe' | Socket =>
+  input === undefined ? 'ignore' : input instanceof Socket ? input : 'pipe'
+
+const feed = (input: Readable, stdin: Writable): void => {
+  // A program may end without having read everything; what is wrong with the input is told where it comes from.
+  pipeline(input, stdin).catch(() => undefined)
 }
 
 const openGate = (child: ChildProcess, pid: number, { text, placed }: NonNullable<Spawn['gate']>): void => {

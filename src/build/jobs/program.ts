@@ -67,6 +67,8 @@ export type Program = {
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
   readonly input?: Readable
+  /** Takes what it prints to standard output, which is then not in the log. */
+  readonly take?: (stdout: Readable) => void
   /** Where it runs in a container of its own: the image, of which `argv[0]` is the entry point (empty: its own). */
   readonly image?: string
   readonly signals: StepSignals
@@ -91,7 +93,8 @@ export const runProgram = async (program: Program, place: StepPlace): Promise<St
   let stopped: 'timeout' | 'cancelled' | null = null
   try {
     const process = await startIn(cell, { ...program, env: { ...program.env, ...files } }, marker)
-    output.read(process.stdout)
+    if (program.take) program.take(process.stdout)
+    else output.read(process.stdout)
     output.read(process.stderr)
     const watch = watchOver(program.signals, clock, {
       ask: (signal) => process.signal(signal),

@@ -25,7 +25,7 @@ export const runScript = async (step: RunStep, call: StepCall): Promise<StepEnd>
   const file = join(workspace.files, `${number}-script${extension}`)
   const command = shellCommand(shell, file, hasBash)
   const cwd = resolve(workspace.work, folder ?? '')
-  const env = variablesOf(call)
+  const env = { ...variablesOf(call), ...identityVariables(frame.run.services) }
 
   const said = Object.entries(call.env).map(([name, value]) => `  ${name}: ${value}\n`)
   const header = `${script.trimEnd()}\nshell: ${shellCommand(shell, '{0}', hasBash).argv.join(' ')}\n`
@@ -41,6 +41,10 @@ export const runScript = async (step: RunStep, call: StepCall): Promise<StepEnd>
   const end = await runProgram({ number, step: call.name, argv: command.argv, cwd, env, signals: call.signals }, at)
   return { ...end, command: script.trim() }
 }
+
+/** A script may ask who its job is, where the job may say so; the other services are for actions only (actions/runner, ScriptHandler.cs). */
+const identityVariables = (services: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(services).filter(([name]) => name.startsWith('ACTIONS_ID_TOKEN_REQUEST_')))
 
 /** What the step says, else the job, else the workflow. */
 const firstOf = async (
