@@ -254,12 +254,14 @@ export const marksPassed = async (options: Life): Promise<Set<Mark>> => {
   return marks
 }
 
-/** What a process does as it ends, or what nobody asks for again; a second kill finds no process that would do it. */
+/** What a process does as it ends, or what is done otherwise after a kill; the second finds no process that would do it. */
 const lastWords: ReadonlySet<Mark> = new Set([
   'agent.stopped-note:before',
   'agent.traffic-save:before',
   'cli.clear-backup:before',
   'edge.control-socket-leave:before',
+  'package.remove-workshop:before',
+  'server.forget-note:before',
 ])
 
 /** A whole life with the process that passes this mark killed there, twice in a row. */
