@@ -293,9 +293,6 @@ export const mainMended = defineFact(
   z.object({ ...inRepository, ref: z.string(), push: z.string(), commit: CommitId, brokenSince: z.number() }),
 )
 
-/** Whether merges into the default branch wait while it is red. Subject: the repository. */
-export const mergeHoldSet = defineFact('merge-hold.set', 1, z.object({ ...inRepository, holdsMerges: z.boolean() }))
-
 export const buildFacts = [
   ...actionFacts,
   workflowEventRaised,
@@ -315,5 +312,4 @@ export const buildFacts = [
   environmentProtected,
   mainBroken,
   mainMended,
-  mergeHoldSet,
 ] as const

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Seal } from '../access/access.ts'
 import type { Clock, Ids } from '../clock.ts'
 import type { Home } from '../home.ts'
+import { awakenings } from '../ledger/awakenings.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
 import { createLooker } from '../looker.ts'
 import type { ProjectName, RepositoryName } from '../names.ts'
@@ -125,8 +126,10 @@ export type Build = Stage & {
     job: string,
     options?: { follow?: boolean; attempt?: number; signal?: AbortSignal },
   ): AsyncIterable<LogLine>
+  /** A run whenever something of it has changed, until it has ended; nothing where there is none. */
+  follow(project: ProjectName, run: string, signal: AbortSignal): AsyncIterable<RunDetails>
   environments(project: ProjectName): Promise<EnvironmentSummary[]>
-  /** How the default branch of a repository stands; whoever merges into it asks. */
+  /** How the default branch of a repository stands. */
   main(project: ProjectName, repository: RepositoryName): Promise<Main>
   /** The default branches of a project that are red. */
   brokenMains(project: ProjectName): Promise<Broken[]>
@@ -369,6 +372,18 @@ export const createBuild = (parts: BuildParts): Build => {
       return findRun(store, project, run, attempt)
     },
     followLog: (run, job, { attempt = 1, ...options } = {}) => logs.read(run, logKey(job, attempt), options),
+    follow: async function* (project, run, signal) {
+      let seen = ''
+      for await (const _ of awakenings(ledger, AbortSignal.any([signal, stopping.signal]))) {
+        await views.reach()
+        const details = await findRun(store, project, run)
+        if (details === null) return
+        const text = JSON.stringify(details)
+        if (text !== seen) yield details
+        seen = text
+        if (details.status === 'finished') return
+      }
+    },
     environments: async (project) => {
       await views.reach()
       return listEnvironments(store, project)

@@ -13,8 +13,6 @@ export type Main = {
   readonly repository: string
   /** Null: it is not red. */
   readonly broken: Broken | null
-  /** The project wants that merges into it wait while it is red. */
-  readonly holdsMerges: boolean
 }
 
 export const brokenIn = (text: string | null): Broken | null =>
@@ -22,20 +20,14 @@ export const brokenIn = (text: string | null): Broken | null =>
 
 /** How a repository's default branch stands. */
 export const findMain = async (store: Store, project: ProjectName, repository: RepositoryName): Promise<Main> => {
-  const tables = store.tables<BuildTables>()
-  const row = await tables
+  const row = await store
+    .tables<BuildTables>()
     .selectFrom('build_mains')
     .select('broken')
     .where('project', '=', project)
     .where('repository', '=', repository)
     .executeTakeFirst()
-  const hold = await tables
-    .selectFrom('build_merge_holds')
-    .select('holds')
-    .where('project', '=', project)
-    .where('repository', '=', repository)
-    .executeTakeFirst()
-  return { project, repository, broken: brokenIn(row?.broken ?? null), holdsMerges: hold?.holds === 1 }
+  return { project, repository, broken: brokenIn(row?.broken ?? null) }
 }
 
 /** The default branches of a project that are red, in the order of their names. */

@@ -124,9 +124,7 @@ const protectRoute = route(operator, {
 })
 
 const Broken = mainBroken.payload.openapi('BrokenMain')
-const Main = z
-  .object({ project: z.string(), repository: z.string(), broken: Broken.nullable(), holdsMerges: z.boolean() })
-  .openapi('Main')
+const Main = z.object({ project: z.string(), repository: z.string(), broken: Broken.nullable() }).openapi('Main')
 
 const brokenRoute = route(viewer, {
   method: 'get',
@@ -141,15 +139,7 @@ const mainRoute = route(viewer, {
   path: '/projects/{project}/repositories/{repository}/main',
   summary: 'How the default branch stands',
   request: { params: ofRepository },
-  responses: { 200: json(Main, 'Red or not, and whether merges wait while it is') },
-})
-
-const holdRoute = route(operator, {
-  method: 'put',
-  path: '/projects/{project}/repositories/{repository}/merge-hold',
-  summary: 'Say whether merges into the default branch wait while it is red',
-  request: { params: ofRepository, body: body(z.object({ holdsMerges: z.boolean() })) },
-  responses: { 200: json(z.object({ holdsMerges: z.boolean() }), 'What holds from now on') },
+  responses: { 200: json(Main, 'What broke it, or null') },
 })
 
 /** What people ask of the pipeline besides pushing. */
@@ -194,9 +184,4 @@ export const requestRoutes = (build: Build) =>
     .openapi(mainRoute, async (context) => {
       const { project, repository } = context.req.valid('param')
       return context.json(await build.main(project, repository), 200)
-    })
-    .openapi(holdRoute, async (context) => {
-      const { holdsMerges } = context.req.valid('json')
-      await build.requests.holdMerges(context.req.valid('param'), holdsMerges, context.get('identity').actor)
-      return context.json({ holdsMerges }, 200)
     })

@@ -1,10 +1,10 @@
 import type { Clock, Ids } from '../clock.ts'
 import { fact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
-import { type CommitId, type ProjectName, type RepositoryName, repositorySubject } from '../names.ts'
+import type { CommitId, ProjectName, RepositoryName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import type { Store } from '../store/store.ts'
-import { environmentProtected, jobApprovalDecided, mergeHoldSet, workflowEventRaised } from './facts.ts'
+import { environmentProtected, jobApprovalDecided, workflowEventRaised } from './facts.ts'
 import { defaultBranchOf, type RepositoryPath, readCommit, resolveCommit } from './git.ts'
 import type { Raised } from './origins.ts'
 import type { BuildTables } from './tables.ts'
@@ -174,11 +174,6 @@ export const createRequests = (parts: {
       const name = environment.toLowerCase()
       const payload = { project, environment: name, needsApproval, allowsOwnApproval, refs: refs && [...refs] }
       await ledger.append([fact(environmentProtected, { subject: `environment:${project}/${name}`, actor, payload })])
-    },
-
-    holdMerges: async (key: RepositoryKey, holdsMerges: boolean, actor: string): Promise<void> => {
-      const subject = repositorySubject(key.project, key.repository)
-      await ledger.append([fact(mergeHoldSet, { subject, actor, payload: { ...key, holdsMerges } })])
     },
   }
 }

@@ -84,6 +84,14 @@ const logRoute = route(viewer, {
   },
 })
 
+const followRoute = route(viewer, {
+  method: 'get',
+  path: '/projects/{project}/runs/{run}/follow',
+  summary: 'A run whenever something of it has changed, until it has ended',
+  request: { params: ofRun },
+  responses: { 200: { description: 'NDJSON: the run with its jobs, as of GET on the run' } },
+})
+
 /** What can be seen of runs and told to them. */
 export const buildRoutes = (build: Build) =>
   new OpenAPIHono<ApiEnv>()
@@ -96,6 +104,12 @@ export const buildRoutes = (build: Build) =>
     .openapi(showRoute, async (context) => {
       const { project, run } = context.req.valid('param')
       return context.json(await known(build, project, run, context.req.valid('query').attempt), 200)
+    })
+    .openapi(followRoute, async (context) => {
+      const { project, run } = context.req.valid('param')
+      await known(build, project, run)
+      const changes = build.follow(project, run, context.req.raw.signal)
+      return context.body(asStream(changes), 200, { 'content-type': 'application/x-ndjson' })
     })
     .openapi(cancelRoute, async (context) => {
       const { project, run } = context.req.valid('param')
@@ -119,7 +133,7 @@ export const buildRoutes = (build: Build) =>
       return context.body(asStream(build.followLog(run, job, options)), 200, { 'content-type': 'application/x-ndjson' })
     })
 
-const asStream = (lines: AsyncIterable<LogLine>): ReadableStream<Uint8Array> => {
+const asStream = (lines: AsyncIterable<LogLine | RunDetails>): ReadableStream<Uint8Array> => {
   const encode = async function* () {
     for await (const line of lines) yield Buffer.from(`${JSON.stringify(line)}\n`)
   }

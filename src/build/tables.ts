@@ -117,7 +117,6 @@ export type BuildTables = {
     /** JSON of what broke it; null: it is not red. */
     broken: string | null
   }
-  build_merge_holds: { project: string; repository: string; holds: number }
 }
 
 export type Tx = Transaction<BuildTables> | Kysely<BuildTables>
@@ -134,7 +133,6 @@ const names = [
   'build_environments',
   'build_schedules',
   'build_mains',
-  'build_merge_holds',
 ] as const
 
 /** Dropped before version 2 of the view, which had pushes only. */
@@ -198,13 +196,6 @@ export const createTables = async (db: Kysely<BuildTables>): Promise<void> => {
     .addColumn('ref', 'text', (column) => column.notNull())
     .addColumn('broken', 'text')
     .addPrimaryKeyConstraint('build_mains_key', ['project', 'repository'])
-    .execute()
-  await db.schema
-    .createTable('build_merge_holds')
-    .addColumn('project', 'text', (column) => column.notNull())
-    .addColumn('repository', 'text', (column) => column.notNull())
-    .addColumn('holds', 'integer', (column) => column.notNull())
-    .addPrimaryKeyConstraint('build_merge_holds_key', ['project', 'repository'])
     .execute()
 }
 

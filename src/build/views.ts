@@ -10,7 +10,6 @@ import {
   jobWaiting,
   mainBroken,
   mainMended,
-  mergeHoldSet,
   pushVerified,
   runCancelRequested,
   runFinished,
@@ -275,13 +274,4 @@ const applyToMains = async (tx: Tx, fact: RecordedFact): Promise<void> => {
   }
   if (isFact(mainBroken, fact)) await put(fact.payload, JSON.stringify(fact.payload))
   else if (isFact(mainMended, fact)) await put(fact.payload, null)
-  else if (isFact(mergeHoldSet, fact)) {
-    const { project, repository, holdsMerges } = fact.payload
-    const holds = holdsMerges ? 1 : 0
-    await tx
-      .insertInto('build_merge_holds')
-      .values({ project, repository, holds })
-      .onConflict((conflict) => conflict.columns(['project', 'repository']).doUpdateSet({ holds }))
-      .execute()
-  }
 }

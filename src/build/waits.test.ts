@@ -301,8 +301,6 @@ test('a red main names who can mend it, until a push or another attempt has mend
   assert.equal(failure?.exitCode, 1)
   assert.deepEqual([still.push, still.brokenSince, still.wasBroken], ['push-3', brokenSince, true])
   assert.deepEqual(await build.build.brokenMains(defaultProject), [still])
-  await build.build.requests.holdMerges({ project: defaultProject, repository }, true, 'user:root')
-  assert.equal((await build.build.main(defaultProject, repository)).holdsMerges, true)
   open(build, 'mended')
   await build.build.rerun(defaultProject, 'run-3', 'failed', 'user:alice')
   await build.until((facts) => facts.find((one) => one.type === 'main.mended'))
@@ -310,6 +308,5 @@ test('a red main names who can mend it, until a push or another attempt has mend
     project: defaultProject,
     repository,
     broken: null,
-    holdsMerges: true,
   })
 })

@@ -23,6 +23,7 @@ import { createRecorder } from './recorder.ts'
 import { createRepositories } from './repositories.ts'
 import { fullDisk } from './room.ts'
 import { createSmartHttp, type GitHandler } from './smart-http.ts'
+import { createStories } from './stories.ts'
 import { codeView } from './views.ts'
 
 export type { RepositoryKey } from './address.ts'
@@ -191,6 +192,11 @@ export const createCode = (parts: CodeParts) => {
     changeUrl: (key) => changeUrl(parts.serverUrl(), key),
   })
 
+  const stories = createStories({
+    ledger,
+    narrate: (updates, say, signal) => narrate(updates, say, AbortSignal.any([signal, stopping.signal])),
+  })
+
   const stage: Stage = {
     name: 'code',
     facts: codeFacts,
@@ -217,6 +223,7 @@ export const createCode = (parts: CodeParts) => {
   return {
     ...stage,
     ...reading,
+    ...stories,
     /** Serves Git's smart HTTP below `/git/`; resolves when the answer has ended. */
     handleGit: (async (request, response, identity) => {
       if (!handle || stopping.signal.aborted) {

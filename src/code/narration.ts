@@ -2,6 +2,9 @@ import {
   type Conclusion,
   jobFinished,
   jobStarted,
+  jobWaiting,
+  mainBroken,
+  mainMended,
   pushVerified,
   runFinished,
   runQueued,
@@ -14,18 +17,21 @@ import { shortCommit, shortDigest } from '../names.ts'
 import { pushPackaged, releaseCreated, releaseFailed } from '../package/facts.ts'
 import { qualityEvaluated, testsReported } from '../test/facts.ts'
 import { plainText } from './plain-text.ts'
-import { detailLine, mark, nextLine, note, quoted, verdictLines } from './story-lines.ts'
+import { branchName, brokenLines, detailLine, mark, nextLine, note, quoted, verdictLines } from './story-lines.ts'
 import { gateLines, testLines } from './test-lines.ts'
 
 /** Everything that a narration listens to. */
 export const narratedFacts: readonly string[] = [
   runQueued,
   runStarted,
+  jobWaiting,
   jobStarted,
   jobFinished,
   testsReported,
   runFinished,
   qualityEvaluated,
+  mainBroken,
+  mainMended,
   pushVerified,
   releaseCreated,
   releaseFailed,
@@ -53,6 +59,8 @@ export type Narration = {
   readonly isPackaged: boolean
   readonly deployments: Readonly<Record<string, Deployment>>
   readonly ended: boolean
+  /** Something of it was refused, broke, or was not deployed. */
+  readonly hasFailed: boolean
 }
 type Deployment = {
   readonly service: string
@@ -75,6 +83,7 @@ export const beginNarration = (
   isPackaged: false,
   deployments: {},
   ended: false,
+  hasFailed: false,
 })
 
 /** What a fact adds to the story of a push: the lines to show, and the story as it then stands. Facts of others add nothing. */
@@ -105,12 +114,25 @@ const tellRun = (narration: Narration, fact: RecordedFact): Told | null => {
       ? silent({ ...narration, jobs: { ...narration.jobs, [`${run}/${job}`]: fact.at } })
       : null
   }
+  if (isFact(jobWaiting, fact)) {
+    const { run, name, wait } = fact.payload
+    if (!narration.runs[run] || wait.kind !== 'approval') return null
+    const line = mark('·', plainText(name), '', `waits for an approval of ${plainText(wait.environment)}`)
+    return told(narration, [line, ...nextLine(`headway approve ${run} ${wait.environment}`)])
+  }
+  if (isFact(mainBroken, fact) && fact.payload.push === narration.push)
+    return told(narration, brokenLines(fact.payload))
+  if (isFact(mainMended, fact) && fact.payload.push === narration.push)
+    return told(narration, [
+      mark('✓', `${branchName(fact.payload.ref)} is mended`, describeDuration(fact.at - fact.payload.brokenSince)),
+    ])
   if (isFact(jobFinished, fact))
     return narration.runs[fact.payload.run] ? told(narration, jobLines(narration, fact)) : null
   if (isFact(pushVerified, fact) && fact.payload.push === narration.push) {
     const { conclusion, failure, runs, notes = [] } = fact.payload
     if (conclusion === 'success') return silent({ ...narration, verifiedAt: fact.at })
-    return ended(narration, [...notes.map(note), ...verdictLines(conclusion, failure, runs)])
+    const lines = [...notes.map(note), ...verdictLines(conclusion, failure, runs)]
+    return ended({ ...narration, hasFailed: conclusion !== 'skipped' }, lines)
   }
   return null
 }
@@ -132,7 +154,7 @@ const tellPackage = (narration: Narration, fact: RecordedFact): Told | null => {
   }
   if (isFact(releaseFailed, fact) && fact.payload.push === narration.push) {
     const { service, detail, lastLines, next } = fact.payload
-    return told(narration, [
+    return told({ ...narration, hasFailed: true }, [
       mark('✗', `package ${service}`),
       detailLine(detail),
       ...quoted(lastLines),
@@ -178,7 +200,8 @@ const tellDeployment = (narration: Narration, fact: RecordedFact): Told | null =
     const known = narration.deployments[deployment]
     if (!known) return null
     const rest = narration.pending.filter((one) => one !== service)
-    return concluded({ ...narration, pending: rest }, deploymentLines(narration, known, fact))
+    const hasFailed = narration.hasFailed || fact.payload.outcome === 'failed'
+    return concluded({ ...narration, pending: rest, hasFailed }, deploymentLines(narration, known, fact))
   }
   return null
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { awakenings } from '../ledger/awakenings.ts'
 import type { RecordedFact } from '../ledger/fact.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { shortCommit } from '../names.ts'
@@ -53,16 +54,22 @@ export const readPushOptions = (
   return { isAsync, environment, notes }
 }
 
+/** How a told push ended: `unknown` where nobody waited for the end, or it could not be awaited. */
+export type StoryEnd = 'succeeded' | 'failed' | 'unknown'
+
 /** Tells who pushes how their change fares, from the ledger, until every ref's story has ended or `signal` aborts. */
 export const createNarrator =
   (parts: NarratorParts) =>
-  async (updates: readonly RecordedUpdate[], say: (line: string) => void, signal: AbortSignal): Promise<void> => {
+  async (updates: readonly RecordedUpdate[], say: (line: string) => void, signal: AbortSignal): Promise<StoryEnd> => {
     const { ledger, clock, environments, obstacle } = parts
     const wishes = readPushOptions(updates[0]?.payload.options ?? [], environments)
     for (const line of wishes.notes) say(line)
     const moved = updates.filter(({ payload }) => payload.after !== null)
-    if (moved.length === 0) return
-    if (wishes.isAsync) return say('accepted; headway runs and headway status show how it fares')
+    if (moved.length === 0) return 'succeeded'
+    if (wishes.isAsync) {
+      say('accepted; headway watch shows how it fares')
+      return 'unknown'
+    }
     let stories = (await Promise.all(moved.map((update) => begin(parts, update, wishes.environment)))).flat()
     const tell = (story: Story, lines: readonly string[]): void => {
       for (const line of lines) say(moved.length === 1 ? line : `${story.label}: ${line.trimStart()}`)
@@ -84,9 +91,11 @@ export const createNarrator =
         if (!last) break
         cursor = last.seq
       }
-      if (stories.every(({ hasEnded }) => hasEnded)) return
+      if (stories.every(({ hasEnded }) => hasEnded))
+        return stories.some(({ hasFailed }) => hasFailed) ? 'failed' : 'succeeded'
     }
-    say('Headway stops or is restarted: the push is kept and goes on; headway status shows how it fares')
+    say('Headway stops or is restarted: the push is kept and goes on; headway watch shows how it fares')
+    return 'unknown'
   }
 
 const listened = [...narratedFacts, ...changeStoryFacts]
@@ -95,16 +104,18 @@ const listened = [...narratedFacts, ...changeStoryFacts]
 type Story = {
   readonly label: string
   readonly hasEnded: boolean
+  readonly hasFailed: boolean
   after(fact: RecordedFact): { readonly story: Story; readonly lines: readonly string[] }
 }
 
-const storyOf = <State extends { readonly ended: boolean }>(
+const storyOf = <State extends { readonly ended: boolean; readonly hasFailed?: boolean }>(
   label: string,
   state: State,
   tell: (state: State, fact: RecordedFact) => { readonly narration: State; readonly lines: readonly string[] },
 ): Story => ({
   label,
   hasEnded: state.ended,
+  hasFailed: state.hasFailed === true,
   after: (fact) => {
     const { narration, lines } = tell(state, fact)
     return { story: storyOf(label, narration, tell), lines }
@@ -143,23 +154,5 @@ const warnOf = async (
     await clock.sleep(obstacleEveryMs, signal)
     known = await obstacle()
     if (known !== null && !signal.aborted) say(known)
-  }
-}
-
-/** Yields at once and after every append; one that comes meanwhile is not lost. Ends when the signal aborts. */
-async function* awakenings(ledger: Pick<Ledger, 'onAppend'>, signal: AbortSignal): AsyncGenerator<void> {
-  let next = Promise.withResolvers<void>()
-  const wake = (): void => next.resolve()
-  const unsubscribe = ledger.onAppend(wake)
-  signal.addEventListener('abort', wake)
-  try {
-    while (!signal.aborted) {
-      yield
-      await next.promise
-      next = Promise.withResolvers<void>()
-    }
-  } finally {
-    unsubscribe()
-    signal.removeEventListener('abort', wake)
   }
 }

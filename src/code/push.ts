@@ -20,7 +20,7 @@ export type PushParts = {
   enter(key: RepositoryKey): Promise<() => void>
   protectionOf(key: RepositoryKey): Promise<Protection>
   /** Tells how the pushed updates fare until there is nothing more to tell. */
-  narrate(updates: readonly RecordedUpdate[], say: (line: string) => void, signal: AbortSignal): Promise<void>
+  narrate(updates: readonly RecordedUpdate[], say: (line: string) => void, signal: AbortSignal): Promise<unknown>
   /** Records what a push has changed as soon as that is possible again. */
   discoverLater(key: RepositoryKey): void
   report(message: string): void

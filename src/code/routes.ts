@@ -1,9 +1,11 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { type ApiEnv, json, route } from '../api/route.ts'
 import { ProjectName, RepositoryName } from '../names.ts'
+import { Problem } from '../problem.ts'
 import type { Code } from './index.ts'
 import { DirectPush } from './protection.ts'
 import { refuseRefName } from './ref-names.ts'
+import type { StoryLine } from './stories.ts'
 
 const Branch = z.string().refine((name) => refuseRefName(`refs/heads/${name}`) === null, 'this cannot be a branch')
 const Protection = z.object({
@@ -30,9 +32,72 @@ const Ref = z
 const inProject = z.object({ project: ProjectName })
 const ofRepository = inProject.extend({ repository: RepositoryName })
 
+const Push = z
+  .object({
+    push: z.string(),
+    repository: z.string(),
+    ref: z.string(),
+    commit: z.string(),
+    actor: z.string(),
+    at: z.number(),
+  })
+  .openapi('Push')
+
+const pushesRoute = route(
+  { role: 'viewer', in: 'project' },
+  {
+    method: 'get',
+    path: '/projects/{project}/pushes',
+    summary: 'The newest pushes',
+    request: {
+      params: inProject,
+      query: z.object({
+        repository: RepositoryName.optional(),
+        commit: z
+          .string()
+          .regex(/^[0-9a-f]{4,64}$/, 'a commit, or at least its first four digits')
+          .optional(),
+        limit: z.coerce.number().int().min(1).max(100).default(20),
+      }),
+    },
+    responses: { 200: json(z.object({ pushes: z.array(Push) }), 'One for each ref that moved, newest first.') },
+  },
+)
+
+const storyRoute = route(
+  { role: 'viewer', in: 'project' },
+  {
+    method: 'get',
+    path: '/projects/{project}/pushes/{push}/story',
+    summary: 'How a push fares, told as to who pushed, until it has ended',
+    request: { params: inProject.extend({ push: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/) }) },
+    responses: {
+      // Said without a content type, as the library's types know no streams.
+      200: {
+        description: 'NDJSON: lines `{"text": "..."}`, at last `{"end": "succeeded"}`, `"failed"` or `"unknown"`',
+      },
+    },
+  },
+)
+
 /** Repositories, their refs, and what of them is protected. Code itself goes over Git. */
 export const codeRoutes = (code: Code) =>
   new OpenAPIHono<ApiEnv>()
+    .openapi(pushesRoute, async (context) =>
+      context.json({ pushes: await code.pushes(context.req.valid('param').project, context.req.valid('query')) }, 200),
+    )
+    .openapi(storyRoute, async (context) => {
+      const { project, push } = context.req.valid('param')
+      const story = await code.story(project, push, context.req.raw.signal)
+      if (!story)
+        throw new Problem({
+          kind: 'unknown-push',
+          status: 404,
+          detail: `there is no push ${push} in the project ${project}`,
+          next: 'headway watch without a name tells the newest one',
+        })
+      return context.body(asStream(story), 200, { 'content-type': 'application/x-ndjson' })
+    })
     .openapi(
       route(
         { role: 'viewer', in: 'project' },
@@ -95,3 +160,10 @@ export const codeRoutes = (code: Code) =>
         return context.json({ ...protection, branches: [...protection.branches] }, 200)
       },
     )
+
+const asStream = (lines: AsyncIterable<StoryLine>): ReadableStream<Uint8Array> => {
+  const encode = async function* () {
+    for await (const line of lines) yield Buffer.from(`${JSON.stringify(line)}\n`)
+  }
+  return ReadableStream.from(encode())
+}

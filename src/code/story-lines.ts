@@ -1,4 +1,6 @@
-import type { Conclusion, Failure } from '../build/facts.ts'
+import type { z } from '@hono/zod-openapi'
+import type { Conclusion, Failure, mainBroken } from '../build/facts.ts'
+import { shortCommit } from '../names.ts'
 import { gateName } from '../test/facts.ts'
 import { plainText } from './plain-text.ts'
 
@@ -10,6 +12,23 @@ export const detailLine = (text: string): string => `      ${plainText(text)}`
 export const nextLine = (next: string | null): string[] => (next === null ? [] : [detailLine(`next: ${next}`)])
 export const quoted = (lines: readonly string[]): string[] =>
   lines.slice(-12).map((line) => `      | ${plainText(line)}`)
+
+export const branchName = (ref: string): string => plainText(ref.replace(/^refs\/heads\//, ''))
+
+/** A default branch is red: since when, who is told, and what to do. */
+export const brokenLines = (broken: z.infer<typeof mainBroken.payload>): string[] => {
+  const { ref, commit, wasBroken, brokenSince, author, pusher, owners } = broken
+  const since = new Date(brokenSince).toISOString().replace('T', ' ').slice(0, 16)
+  const told = [
+    author ? `${author.name} <${author.email}> (author)` : `${pusher} (pushed it)`,
+    ...owners.map((owner) => `${owner} (owner)`),
+  ]
+  return [
+    mark('✗', `${branchName(ref)} is ${wasBroken ? 'still ' : ''}red`, '', wasBroken ? `since ${since} UTC` : ''),
+    detailLine(`told: ${told.join(', ')}`),
+    ...nextLine(`push what mends it, or headway revert ${shortCommit(commit)}`),
+  ]
+}
 
 /** How the verification of a push or a change ended, when it did not end well; and what does not happen therefore. */
 export const verdictLines = (
