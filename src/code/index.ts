@@ -205,8 +205,9 @@ export const createCode = (parts: CodeParts) => {
       await repositories.prepare()
       const hooks = writeHooks(parts.home.repositories)
       const limits = { ...defaultLimits, ...parts.limits }
-      const pushing = { hooks, limits, recorder, enter, protectionOf, narrate, discoverLater, report: parts.report }
-      handle = createSmartHttp({ ...pushing, repositories, create }, stopping.signal)
+      const { announce } = changes
+      const pushing = { hooks, limits, recorder, enter, protectionOf, announce, narrate, discoverLater }
+      handle = createSmartHttp({ ...pushing, repositories, create, report: parts.report }, stopping.signal)
       await changes.recover()
       await scan()
       await changes.start()

@@ -5,6 +5,7 @@ import type { Role } from '../access/facts.ts'
 import { effect, effectSync } from '../effect.ts'
 import { describeError } from '../problem.ts'
 import type { RepositoryKey } from './address.ts'
+import { withoutTitle } from './changes/options.ts'
 import { type Dialogue, type HookCall, openDialogue } from './dialogue.ts'
 import { type GitLimits, gitEnvironment, servingConfiguration } from './git.ts'
 import { inspectPush } from './inspection.ts'
@@ -19,6 +20,8 @@ export type PushParts = {
   /** Waits for the repository; nobody else changes it until the returned way out is taken. */
   enter(key: RepositoryKey): Promise<() => void>
   protectionOf(key: RepositoryKey): Promise<Protection>
+  /** Records what a push that is about to be accepted asks for beyond its refs. */
+  announce(key: RepositoryKey, call: HookCall, actor: string): Promise<void>
   /** Tells how the pushed updates fare until there is nothing more to tell. */
   narrate(updates: readonly RecordedUpdate[], say: (line: string) => void, signal: AbortSignal): Promise<unknown>
   /** Records what a push has changed as soon as that is possible again. */
@@ -89,6 +92,7 @@ export const servePush = async (
       for (const line of verdict.lines) dialogue.say(line)
       return dialogue.answer('refuse')
     }
+    await parts.announce(key, call, actor)
     leave = await parts.enter(key)
     isUnrecorded = true
     outlet.hold()
@@ -96,7 +100,7 @@ export const servePush = async (
   }
 
   const follow = async (call: HookCall): Promise<void> => {
-    const recorded = await parts.recorder.pushed(key, call.updates, { actor, options: call.options })
+    const recorded = await parts.recorder.pushed(key, call.updates, { actor, options: withoutTitle(call.options) })
     isUnrecorded = false
     leave()
     outlet.release()

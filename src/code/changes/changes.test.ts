@@ -37,6 +37,9 @@ describe('a change', { concurrency: 4, timeout: 120_000 }, () => {
   after(async () => {
     await nothingUntestedHasLanded()
     build.stop()
+    const digest = await server.views.digest()
+    await server.views.rebuild()
+    assert.equal(await server.views.digest(), digest, 'the views are what a rebuild makes of the ledger')
     await server[Symbol.asyncDispose]()
     assert.deepEqual(server.problems, [])
   })
@@ -477,7 +480,9 @@ describe('a change', { concurrency: 4, timeout: 120_000 }, () => {
 
   test('is talked about as a whole and line by line, and what was said can be erased for good', async () => {
     const shop = await openShop(server, 'comments')
-    await shop.propose('search', { 'search.txt': 'one\ntwo' })
+    await shop.copy.must('checkout', '--quiet', '-b', 'search')
+    await shop.copy.commit({ 'search.txt': 'one\ntwo' })
+    await shop.push('search', 'developer', '-o', 'change', '-o', 'title=my own name')
     await shop.until(1, ({ test }) => test?.conclusion === 'success')
     const say = (body: string, place: { file: string; line: number; side: 'old' | 'new' } | null) =>
       shop.changes.comment(shop.change(1), { body, version: null, place }, bob)
@@ -496,7 +501,7 @@ describe('a change', { concurrency: 4, timeout: 120_000 }, () => {
       [{ user: 'developer-bob', said: 'why two?', place: { file: 'search.txt', line: 2, side: 'new' } }],
     )
     assert.deepEqual([title, body, status], [null, null, 'open'])
-    assert.doesNotMatch(JSON.stringify(await server.ledger.read({})), /personal words|telephone/)
+    assert.doesNotMatch(JSON.stringify(await server.ledger.read({})), /personal words|telephone|my own name/)
   })
 
   test('is abandoned and gone on with', async () => {

@@ -74,7 +74,14 @@ describe('killed in the middle of merges, at', { concurrency: 4 }, async () => {
   await liveUntilMerged(traced, { HEADWAY_FAILPOINT_TRACE: trace })
   const marks = [...new Set(readFileSync(trace, 'utf8').split('\n').filter(Boolean))]
   rmSync(traced, { recursive: true })
-  const own = ['code.keep-candidate', 'code.keep-version', 'code.merge-trees', 'code.move-branch', 'code.write-commit']
+  const own = [
+    'code.keep-candidate',
+    'code.keep-version',
+    'code.make-branch',
+    'code.merge-trees',
+    'code.move-branch',
+    'code.write-commit',
+  ]
 
   test('every mark that changes pass: they are these', () => {
     const passed = new Set(marks.map((mark) => mark.replace(/:.*/, '')))

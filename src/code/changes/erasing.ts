@@ -2,10 +2,11 @@ import { atLeast, type Identity } from '../../access/access.ts'
 import { workflowEventConcluded, workflowEventRaised } from '../../build/facts.ts'
 import { isFact } from '../../ledger/fact.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
+import { repositorySubject } from '../../names.ts'
 import { Problem } from '../../problem.ts'
 import type { Book } from './book.ts'
 import { nameOf } from './decide.ts'
-import { type ChangeKey, changeDescribed, changeSubject } from './facts.ts'
+import { type ChangeKey, changeDescribed, changeSubject, proposalAnnounced } from './facts.ts'
 import type { ChangeQueries } from './queries.ts'
 
 /** Forgets for good what people have written: by themselves, or by an administrator of the project. */
@@ -42,8 +43,16 @@ export const createErasing = ({ ledger, book, queries }: { ledger: Ledger; book:
           next: 'erase them when the checks have ended',
         })
       const own = await ledger.read({ subject: changeSubject(key) })
+      const ref = `refs/heads/${change.branch}`
+      const asked = await ledger.read({
+        subject: repositorySubject(key.project, key.repository),
+        types: [proposalAnnounced.type],
+      })
       const told = [
         ...own.filter((one) => isFact(changeDescribed, one)),
+        ...asked.filter(
+          (one) => isFact(proposalAnnounced, one) && one.payload.updates.some((update) => update.ref === ref),
+        ),
         ...events.flat().filter((one) => isFact(workflowEventRaised, one)),
       ]
       for (const { seq } of told)

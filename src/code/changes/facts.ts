@@ -160,6 +160,21 @@ export const changeAbandoned = defineFact(
 )
 export const changeReopened = defineFact('change.reopened', 1, z.object({ ...about }))
 
+/**
+ * A push that asks for a change is about to be accepted: this is what it asks, by itself so that it can be erased, and so that it is not
+ * lost when Headway is killed before it can record the push. Subject: the repository.
+ */
+export const proposalAnnounced = defineFact(
+  'change.proposal-announced',
+  1,
+  z.object({
+    project: ProjectName,
+    repository: RepositoryName,
+    updates: z.array(z.object({ ref: z.string(), after: CommitId })),
+    options: z.array(z.string()),
+  }),
+)
+
 /** What became of a push that asked for a change. Subject: `push:<id>`. */
 export const proposalAnswered = defineFact(
   'change.proposal-answered',
@@ -198,6 +213,7 @@ export const changeFacts = [
   changeMerged,
   changeAbandoned,
   changeReopened,
+  proposalAnnounced,
   proposalAnswered,
   rulesSet,
 ] as const

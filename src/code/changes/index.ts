@@ -11,6 +11,7 @@ import { type CommitId, type ProjectName, type RepositoryName, repositorySubject
 import { Problem } from '../../problem.ts'
 import type { Store } from '../../store/store.ts'
 import type { RepositoryKey } from '../address.ts'
+import type { HookCall } from '../dialogue.ts'
 import { refUpdated } from '../facts.ts'
 import { mayPushDirectly, type Protection } from '../protection.ts'
 import type { Recorder } from '../recorder.ts'
@@ -21,11 +22,11 @@ import { createConduct } from './conduct.ts'
 import * as decide from './decide.ts'
 import { countLines, type Difference, readDifference } from './diff.ts'
 import { createErasing } from './erasing.ts'
-import { type ChangeKey, type CommentPlace, changeFacts, rulesSet } from './facts.ts'
+import { type ChangeKey, type CommentPlace, changeFacts, proposalAnnounced, rulesSet } from './facts.ts'
 import { type Blocker, blockersOf, countedApprovals } from './gates.ts'
 import { createLanding } from './landing.ts'
 import { createOpening } from './opening.ts'
-import { titleOf } from './options.ts'
+import { titleOf, wantsChange } from './options.ts'
 import { changeUrl } from './payload.ts'
 import { type ChangeFilter, type Comment, createChangeQueries } from './queries.ts'
 import { createReverting, rangeOf } from './reverting.ts'
@@ -150,6 +151,21 @@ export const createChanges = (parts: ChangesParts) => {
       stopFollowing()
       stopping.abort()
       await looker.idle()
+    },
+
+    /** Records that a push asks for changes, before it is accepted; nothing where it does not. */
+    announce: async (
+      { project, repository }: RepositoryKey,
+      { updates, options }: Pick<HookCall, 'updates' | 'options'>,
+      actor: string,
+    ): Promise<void> => {
+      if (!wantsChange(options)) return
+      const wanted = updates.flatMap(({ ref, after }) =>
+        after !== null && ref.startsWith('refs/heads/') ? [{ ref, after }] : [],
+      )
+      const payload = { project, repository, updates: wanted, options: [...options] }
+      const subject = repositorySubject(project, repository)
+      await ledger.append([fact(proposalAnnounced, { subject, actor, payload })])
     },
 
     /** The open change that follows a branch; null where there is none. */

@@ -8,6 +8,10 @@ export const wantsChange = (options: readonly string[]): boolean => options.incl
 /** Whether a push option is one of these, so that nobody calls it unknown. */
 export const isChangeOption = (option: string): boolean => /^(change$|title=|target=)/s.test(option)
 
+/** What of them is recorded with the push: a title is personal text, and stands where it can be erased. */
+export const withoutTitle = (options: readonly string[]): string[] =>
+  options.filter((option) => !option.startsWith('title='))
+
 export const readChangeOptions = (options: readonly string[]): ChangeOptions => {
   const last = (name: string): string | null => {
     const found = options.findLast((option) => option.startsWith(`${name}=`))

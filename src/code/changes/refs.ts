@@ -29,16 +29,19 @@ export const readRef = async (directory: string, ref: string): Promise<CommitId 
   return outcome.exitCode === 0 ? CommitId.parse(outcome.stdout.toString('utf8').trim()) : null
 }
 
-/** Moves a branch if it is still where it is thought to be (null: not there); false when it is not. */
+/** Moves a branch if it is still where it is thought to be; false when it is not. */
 export const moveBranch = async (
   directory: string,
   ref: string,
-  { before, after }: { before: CommitId | null; after: CommitId },
-): Promise<boolean> => {
-  const args = ['-c', 'core.fsync=committed', 'update-ref', ref, after, before ?? '0'.repeat(after.length)]
-  const { exitCode } = await effect('code.move-branch', () => run(git(directory, args)))
-  return exitCode === 0
-}
+  { before, after }: { before: CommitId; after: CommitId },
+): Promise<boolean> => (await effect('code.move-branch', () => swap(directory, ref, before, after))) === 0
+
+/** Makes a branch unless there is one of this name; false when there is. */
+export const makeBranch = async (directory: string, ref: string, at: CommitId): Promise<boolean> =>
+  (await effect('code.make-branch', () => swap(directory, ref, '0'.repeat(at.length), at))) === 0
+
+const swap = async (directory: string, ref: string, before: string, after: string): Promise<number | null> =>
+  (await run(git(directory, ['-c', 'core.fsync=committed', 'update-ref', ref, after, before]))).exitCode
 
 /** The numbers of the changes whose newest head is part of a commit's history. */
 export const containedChanges = async (directory: string, commit: CommitId): Promise<Set<number>> => {

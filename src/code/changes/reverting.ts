@@ -9,7 +9,7 @@ import type { Recorder } from '../recorder.ts'
 import type { Change } from './change.ts'
 import { contains, makeRevert } from './merging.ts'
 import type { createOpening } from './opening.ts'
-import { moveBranch, readRef } from './refs.ts'
+import { makeBranch, moveBranch, readRef } from './refs.ts'
 
 export type RevertingParts = {
   readonly recorder: Recorder
@@ -44,8 +44,7 @@ export const createReverting = ({ recorder, opening, pathOf, alone }: RevertingP
         const there = await readRef(pathOf(wanted), ref)
         if (there === made) return free // by this very request, before a crash
         if (there !== null) continue
-        if (!(await moveBranch(pathOf(wanted), ref, { before: null, after: made })))
-          throw new Error(`${ref} could not be made`)
+        if (!(await makeBranch(pathOf(wanted), ref, made))) throw new Error(`${ref} could not be made`)
         await recorder.pushed({ project, repository }, [{ ref, before: null, after: made }], { actor, options: [] })
         return free
       }
@@ -63,7 +62,7 @@ export const createReverting = ({ recorder, opening, pathOf, alone }: RevertingP
       const made = await revertCommit(wanted)
       const ref = `refs/heads/${target}`
       const before = await readRef(pathOf(wanted), ref)
-      if (!(await moveBranch(pathOf(wanted), ref, { before, after: made })))
+      if (before === null || !(await moveBranch(pathOf(wanted), ref, { before, after: made })))
         throw new Error(`${ref} could not be moved`)
       await recorder.pushed({ project, repository }, [{ ref, before, after: made }], { actor, options: [] })
       return made

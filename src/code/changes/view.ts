@@ -12,7 +12,7 @@ import { isFact, type RecordedFact } from '../../ledger/fact.ts'
 import type { View } from '../../ledger/ledger.ts'
 import { refUpdated } from '../facts.ts'
 import { type Change, evolve, evolveTest } from './change.ts'
-import { changeCommented, changeOpened, proposalAnswered, rulesSet } from './facts.ts'
+import { changeCommented, changeOpened, proposalAnnounced, proposalAnswered, rulesSet } from './facts.ts'
 import { wantsChange } from './options.ts'
 
 /** Times in milliseconds since 1970, objects as JSON text. */
@@ -44,6 +44,15 @@ export type ChangeTables = {
     body: string
     /** JSON of a `CommentPlace`; null where it is about the whole. */
     place: string | null
+  }
+  /** Pushes that ask for a change, until they are recorded. */
+  code_change_announcements: {
+    project: string
+    repository: string
+    ref: string
+    object: string
+    actor: string
+    options: string
   }
   /** Pushes that asked for a change and have no answer. */
   code_change_wishes: {
@@ -108,6 +117,16 @@ export const changesView: View<ChangeTables> = {
       .addColumn('place', 'text')
       .execute()
     await db.schema
+      .createTable('code_change_announcements')
+      .addColumn('project', 'text', (column) => column.notNull())
+      .addColumn('repository', 'text', (column) => column.notNull())
+      .addColumn('ref', 'text', (column) => column.notNull())
+      .addColumn('object', 'text', (column) => column.notNull())
+      .addColumn('actor', 'text', (column) => column.notNull())
+      .addColumn('options', 'text', (column) => column.notNull())
+      .addPrimaryKeyConstraint('code_change_announcements_key', ['project', 'repository', 'ref'])
+      .execute()
+    await db.schema
       .createTable('code_change_wishes')
       .addColumn('push', 'text', (column) => column.notNull())
       .addColumn('ref', 'text', (column) => column.notNull())
@@ -148,6 +167,7 @@ export const changesView: View<ChangeTables> = {
       'code_branch_health',
       'code_change_rules',
       'code_change_wishes',
+      'code_change_announcements',
       'code_change_comments',
       'code_change_runs',
       'code_changes',
@@ -158,6 +178,7 @@ export const changesView: View<ChangeTables> = {
     if (isOfChange(fact)) await applyToChange(tx, fact)
     else if (isFact(rulesSet, fact)) await setRules(tx, fact.payload)
     else if (isFact(refUpdated, fact)) await noteWish(tx, fact, fact.payload)
+    else if (isFact(proposalAnnounced, fact)) await noteAnnouncement(tx, fact.actor, fact.payload)
     else if (isFact(proposalAnswered, fact)) {
       const { push, ref } = fact.payload
       await tx.deleteFrom('code_change_wishes').where('push', '=', push).where('ref', '=', ref).execute()
@@ -280,15 +301,39 @@ const setRules = async (
     .execute()
 }
 
+const noteAnnouncement = async (
+  tx: Tx,
+  actor: string,
+  { project, repository, updates, options }: ReturnType<typeof proposalAnnounced.payload.parse>,
+): Promise<void> => {
+  for (const { ref, after } of updates) {
+    const values = { object: after, actor, options: JSON.stringify(options) }
+    await tx
+      .insertInto('code_change_announcements')
+      .values({ project, repository, ref, ...values })
+      .onConflict((conflict) => conflict.columns(['project', 'repository', 'ref']).doUpdateSet(values))
+      .execute()
+  }
+}
+
+/** What a push had announced counts; of one that was found afterwards nothing else is known. */
 const noteWish = async (
   tx: Tx,
-  { seq, actor }: RecordedFact,
-  { push, ref, project, repository, after, options }: ReturnType<typeof refUpdated.payload.parse>,
+  { seq }: RecordedFact,
+  { push, ref, project, repository, after, options, discovered }: ReturnType<typeof refUpdated.payload.parse>,
 ): Promise<void> => {
-  if (after === null || !ref.startsWith('refs/heads/') || !wantsChange(options)) return
+  if (!ref.startsWith('refs/heads/')) return
+  const announced = await tx
+    .deleteFrom('code_change_announcements')
+    .where('project', '=', project)
+    .where('repository', '=', repository)
+    .where('ref', '=', ref)
+    .returning(['object', 'actor', 'options'])
+    .executeTakeFirst()
+  if (announced?.object !== after || !(discovered || wantsChange(options))) return
   await tx
     .insertInto('code_change_wishes')
-    .values({ push, ref, seq, project, repository, actor, options: JSON.stringify(options) })
+    .values({ push, ref, seq, project, repository, actor: announced.actor, options: announced.options })
     .onConflict((conflict) => conflict.doNothing())
     .execute()
 }
