@@ -7,11 +7,12 @@ import { changed, exampleFiles } from '../e2e/support/example.ts'
 import { startLoad } from '../e2e/support/load.ts'
 import { execute, launcher, type Platform, repositoryRoot, startPlatform } from '../e2e/support/platform.ts'
 import { measureLedger } from './ledger.ts'
+import { measurePipeline } from './pipeline.ts'
 import { footprintsOf } from './processes.ts'
 
 /**
  * `npm run bench [-- NAME...]`: figures and ratios, each against a bare baseline measured in the same run. Asserts nothing.
- * Names: start, memory, ledger, push, deployments. Results that are kept stand in bench/RESULTS.md.
+ * Names: start, memory, ledger, push, deployments, pipeline. Results that are kept stand in bench/RESULTS.md.
  */
 const wanted = process.argv.slice(2)
 /** Measures on a Headway of one's own, which is stopped whatever happens. */
@@ -155,6 +156,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   ledger: () => measureLedger(say),
   push: () => onPlatform(pushToLive),
   deployments: () => onPlatform(deployments),
+  pipeline: () => onPlatform((platform) => measurePipeline(platform, say)),
 }
 
 if (process.argv[1] === import.meta.filename) {

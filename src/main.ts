@@ -67,6 +67,10 @@ async function nouns(): Promise<((program: Command) => void)[]> {
     tests: { words: ['tests'], load: async () => (await import('./cli/tests.ts')).testCommands },
     run: { words: ['run'], load: async () => (await import('./cli/run.ts')).localRunCommands },
     runs: { words: ['runs'], load: async () => (await import('./cli/runs.ts')).runCommands },
+    runners: {
+      words: ['runner', 'runners'],
+      load: async () => (await import('./cli/runners.ts')).runnerCommands,
+    },
     artifacts: {
       words: ['artifacts', 'caches'],
       load: async () => (await import('./cli/artifacts.ts')).artifactCommands,

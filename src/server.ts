@@ -12,6 +12,7 @@ import { certificateFor, refusePlainOutside, type TlsChoice } from './api/tls.ts
 import { buildFacts } from './build/facts.ts'
 import { parseIsolation, parseJobLimits } from './build/index.ts'
 import { resultsMigrations, resultsView } from './build/results/views.ts'
+import { runnersView } from './build/runners/views.ts'
 import { buildView } from './build/views.ts'
 import { type Clock, type Ids, systemClock, systemIds } from './clock.ts'
 import { changesView } from './code/changes/view.ts'
@@ -89,7 +90,7 @@ export const definitions = [
 ]
 /** Some read, below the home, what is too large for a fact. */
 export const allViews = (home: Home): readonly View[] => [
-  ...[accessView, codeView, changesView, buildView, resultsView, packageView, deployView, operateView],
+  ...[accessView, codeView, changesView, buildView, resultsView, runnersView, packageView, deployView, operateView],
   testView(home),
 ]
 /** In the order of the releases that brought them; new ones go to the end. */
@@ -170,6 +171,7 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
     effectSync('server.forget-note', () => rmSync(home.server, { force: true }))
     api.close()
     // Pushes that wait for their end are told by their stage; the others get the time to finish.
+    stages.build.runners.hangUp()
     await Promise.all([listener.close(patienceMs), stages.code.stop()])
     await held.disposeAsync()
     lock.release()

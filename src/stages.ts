@@ -6,6 +6,7 @@ import { createBuild, type Isolation, type JobLimits, networkVariables, type Res
 import { requestRoutes } from './build/request-routes.ts'
 import { resultsRoutes } from './build/results/routes.ts'
 import { buildRoutes } from './build/routes.ts'
+import { runnerRoutes } from './build/runners/routes.ts'
 import type { Clock, Ids } from './clock.ts'
 import { changeRoutes } from './code/changes/routes.ts'
 import { createCode } from './code/index.ts'
@@ -131,9 +132,12 @@ export const createStages = (grounds: Grounds) => {
 
   return {
     access,
-    /** People and programs by their tokens, jobs by theirs. */
+    /** People and programs by their tokens, jobs and runners on other machines by theirs. */
     authentication: {
-      identify: async (token: string) => (await access.identify(token)) ?? build.results.identify(token),
+      identify: async (token: string) =>
+        (await access.identify(token)) ??
+        (await build.results.identify(token)) ??
+        build.runners.registry.identify(token),
     },
     code,
     tests,
@@ -151,6 +155,7 @@ export const createStages = (grounds: Grounds) => {
       buildRoutes(build),
       actionRoutes(build.actions),
       resultsRoutes(build.results),
+      runnerRoutes(build.runners),
       requestRoutes(build),
       testRoutes(tests),
       packageRoutes(releases),

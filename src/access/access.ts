@@ -10,6 +10,8 @@ export type Identity = {
   roleIn(project: ProjectName | null): Role | null
   /** What narrows it further than its role does. */
   readonly limits?: IdentityLimits
+  /** Set where it is no person but a runner on another machine, which has a role nowhere: the runner's id. */
+  readonly runner?: string
 }
 
 /** A job is somebody too, but may only what its permissions name. */

@@ -6,6 +6,7 @@ import { root } from '../access/testing.ts'
 import { actionRoutes } from '../build/actions/routes.ts'
 import { resultsRoutes } from '../build/results/routes.ts'
 import { buildRoutes } from '../build/routes.ts'
+import { runnerRoutes } from '../build/runners/routes.ts'
 import { codeRoutes } from '../code/routes.ts'
 import { deployRoutes } from '../deploy/routes.ts'
 import { monitorRoutes } from '../monitor/routes.ts'
@@ -38,6 +39,7 @@ const everyRoute = () => [
   buildRoutes(behindTheDoor()),
   actionRoutes(behindTheDoor()),
   resultsRoutes(behindTheDoor()),
+  runnerRoutes(behindTheDoor()),
   packageRoutes(behindTheDoor()),
   deployRoutes(behindTheDoor()),
   operateRoutes(behindTheDoor()),
@@ -50,11 +52,13 @@ type Caller = { readonly name: string; readonly token: string | null; readonly m
 const callersOf = async (opened: TestApi): Promise<Caller[]> => {
   const { access, clock } = opened
   const anyone = (needs: Needs): boolean => needs === 'anyone'
-  const somebody = (needs: Needs): boolean => typeof needs === 'string'
+  const somebody = (needs: Needs): boolean => needs === 'somebody' || needs === 'anyone'
   const order = Role.options
   const upTo = (role: Role, place: 'project' | 'instance') => (needs: Needs) =>
-    typeof needs === 'string' ||
-    (order.indexOf(needs.role) <= order.indexOf(role) && (place === 'instance' || needs.in === 'project'))
+    somebody(needs) ||
+    (typeof needs !== 'string' &&
+      order.indexOf(needs.role) <= order.indexOf(role) &&
+      (place === 'instance' || needs.in === 'project'))
   const revoked = await opened.token('administrator', null)
   const issued = (await access.tokens.list(null)).findLast(({ name }) => name === 'test')
   await access.tokens.revoke(issued?.token ?? '', root)

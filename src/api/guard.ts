@@ -10,9 +10,9 @@ export type ApiEnv = { Variables: { identity: Identity } }
 /**
  * Who may call a route. With `in: 'project'` the role is needed in the project named by the path parameter `{project}`; with
  * `in: 'instance'` it is needed for the whole instance. `'somebody'` is anyone with a valid token: the handler shows each only what is
- * his. `'anyone'` is for health and the API's own description only.
+ * his. `'runner'` is a runner on another machine, by its own token, which opens nothing else. `'anyone'` is for health and the API's own description only.
  */
-export type Needs = { readonly role: Role; readonly in: 'project' | 'instance' } | 'somebody' | 'anyone'
+export type Needs = { readonly role: Role; readonly in: 'project' | 'instance' } | 'somebody' | 'runner' | 'anyone'
 
 /** Stands before the handler of a route and sees the same path parameters as it does. */
 export const guardFor =
@@ -23,7 +23,8 @@ export const guardFor =
       if (!identity) throw unauthenticated()
       if (identity.limits && !(await identity.limits.mayCall(context.req.method, context.req.path)))
         throw beyondPermissions(identity)
-      if (needs !== 'somebody') refuseUnless(identity, needs, context.req.param('project'))
+      if ((identity.runner !== undefined) !== (needs === 'runner')) throw notForRunners(identity)
+      if (typeof needs !== 'string') refuseUnless(identity, needs, context.req.param('project'))
     }
     await next()
   }
@@ -58,6 +59,17 @@ const beyondPermissions = (identity: Identity): Problem =>
     status: 403,
     detail: `the permissions of the job do not reach this call (${identity.actor})`,
     next: 'name what it needs under permissions: in the workflow; what no permission names needs a token of a person, as a secret',
+  })
+
+const notForRunners = ({ user, runner }: Identity): Problem =>
+  new Problem({
+    kind: 'forbidden',
+    status: 403,
+    detail:
+      runner === undefined
+        ? 'only a runner may do this, with its own token'
+        : `${user} may do nothing but run the jobs it is given`,
+    next: runner === undefined ? 'headway runners create makes one' : 'use a token of a user: headway token create',
   })
 
 const forbidden = (identity: Identity, role: Role, project: ProjectName | null): Problem =>

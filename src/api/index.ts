@@ -62,6 +62,8 @@ type ServerEnv = ApiEnv & { Bindings: Partial<HttpBindings>; Variables: { reques
 
 const base = '/api/v1'
 const largestBody = 1024 * 1024
+/** A job's end may bring a summary of 1 MiB, outputs of 1 MiB and reports; only a runner's token gets that far. */
+const largestRunnerBody = 48 * 1024 * 1024
 
 /** The HTTP face: everything beneath `/api/v1` is a route that was made by `route()`, everything else is refused or described here. */
 export const createApi = (options: ApiOptions): Api => {
@@ -238,11 +240,13 @@ async function limitBody(context: Context, next: Next): Promise<void> {
       detail: 'the request does not say how long its body is',
       next: 'send it with a Content-Length',
     })
-  if (Number(context.req.header('content-length') ?? 0) > largestBody)
+  const isRunner = context.get('identity')?.runner !== undefined
+  const largest = isRunner ? largestRunnerBody : largestBody
+  if (Number(context.req.header('content-length') ?? 0) > largest)
     throw new Problem({
       kind: 'too-large',
       status: 413,
-      detail: `the body of a request has at most ${largestBody} bytes`,
+      detail: `the body of a request has at most ${largest} bytes`,
       next: 'send less at once',
     })
   await next()

@@ -22,7 +22,14 @@ export const route = <const Config extends Parameters<typeof createRoute>[0]>(ne
 }
 
 const describeNeeds = (needs: Exclude<Needs, 'anyone'>, description: string | undefined): string =>
-  [description, needs === 'somebody' ? 'Needs any valid token.' : `Needs the role ${needs.role} in the ${needs.in}.`]
+  [
+    description,
+    needs === 'somebody'
+      ? 'Needs any valid token.'
+      : needs === 'runner'
+        ? "Needs a runner's token."
+        : `Needs the role ${needs.role} in the ${needs.in}.`,
+  ]
     .filter((sentence) => sentence !== undefined)
     .join(' ')
 

@@ -12,6 +12,7 @@ import { openSqliteStore } from '../store/sqlite.ts'
 import { buildFacts, pushVerified } from './facts.ts'
 import { createBuild } from './index.ts'
 import { resultsMigrations, resultsView } from './results/views.ts'
+import { runnersView } from './runners/views.ts'
 import { pushOf, testParts } from './testing.ts'
 import { buildView } from './views.ts'
 
@@ -21,7 +22,7 @@ const home = homeAt(join(root, 'home'), {})
 const store = await openSqliteStore(home.database)
 await migrate(store, { migrations: [...ledgerMigrations, ...resultsMigrations], program: 'test', clock: systemClock })
 const ledger = await openLedger({ store, definitions: [...codeFacts, ...buildFacts], clock: systemClock })
-const views = await openViews({ store, ledger, views: [buildView, resultsView] })
+const views = await openViews({ store, ledger, views: [buildView, resultsView, runnersView] })
 const bare = join(home.repositories, 'default', 'shop.git')
 const build = createBuild({ ...testParts({ ledger, store, views }, home, bare), ids: systemIds(systemClock) })
 const isVerified = async (): Promise<boolean> =>

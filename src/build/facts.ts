@@ -3,6 +3,9 @@ import { defineFact } from '../ledger/fact.ts'
 import { CommitId, Digest, ProjectName, RepositoryName } from '../names.ts'
 import { actionFacts } from './actions/facts.ts'
 import { resultsFacts } from './results/facts.ts'
+import { runnerFacts } from './runners/facts.ts'
+
+export { jobKeptWaiting } from './runners/facts.ts'
 
 export const Conclusion = z.enum(['success', 'failure', 'cancelled', 'skipped'])
 export type Conclusion = z.infer<typeof Conclusion>
@@ -308,6 +311,7 @@ export const buildFacts = [
   jobApprovalDecided,
   pushVerified,
   ...resultsFacts,
+  ...runnerFacts,
   schedulesSet,
   environmentProtected,
   mainBroken,

@@ -11,6 +11,7 @@ import type { ProjectName, RepositoryName } from '../names.ts'
 import { describeError } from '../problem.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
+import { version } from '../version.ts'
 import { createMirrors } from './actions/mirrors.ts'
 import { type ActionShelf, createActionShelf } from './actions/shelf.ts'
 import { createConclusions, type EndedRun } from './concluding.ts'
@@ -40,6 +41,10 @@ import { type LazyResults, lazyResults } from './results/index.ts'
 import type { ResultsLimits } from './results/uploads.ts'
 import { resultsView } from './results/views.ts'
 import { decide } from './run.ts'
+import type { JobExecutor } from './runners/executor.ts'
+import { createPool, type Pool } from './runners/pool.ts'
+import { createRegistry } from './runners/registry.ts'
+import { leaseRows, runnersView } from './runners/views.ts'
 import { type Cancelling, createRunning } from './running.ts'
 import type { SandboxParts } from './sandbox/choose.ts'
 import type { JobLimits } from './sandbox/limits.ts'
@@ -63,6 +68,7 @@ export type { Broken, Main } from './mains.ts'
 export { networkVariables } from './network.ts'
 export type { ResultsLimits } from './results/uploads.ts'
 export { resultsMigrations, resultsView } from './results/views.ts'
+export { runnersView } from './runners/views.ts'
 export { type JobLimits, parseJobLimits } from './sandbox/limits.ts'
 export { type Isolation, parseIsolation } from './sandbox/sandbox.ts'
 export {
@@ -96,6 +102,8 @@ export type BuildParts = {
   readonly resultsLimits?: Partial<ResultsLimits>
   /** Jobs at the same time; default: as many as the machine has cores. */
   readonly parallelJobs?: number
+  /** Labels of this machine's own runner, besides those that it always has and those that an administrator gave it. */
+  readonly localLabels?: readonly string[]
   /** Whether somebody, as recorded (`user:alice`, `token:alice/ci`), is an administrator of the instance. */
   readonly isAdministrator: (actor: string) => Promise<boolean>
   /** Whether who caused a run may read another project than its own; default: nobody may. */
@@ -140,6 +148,8 @@ export type Build = Stage & {
   readonly results: LazyResults
   /** The actions that do not come with Headway. */
   readonly actions: ActionShelf
+  /** What runs jobs, here and on other machines. */
+  readonly runners: Pool
 }
 
 export type Rerunning =
@@ -160,7 +170,7 @@ export const createBuild = (parts: BuildParts): Build => {
   const mirrors = createMirrors(join(home.repositories, '.actions'))
   const shelf = createActionShelf({ ledger, mirrors, repositoryPath: parts.repositoryPath })
   const logs = createLogBook(home.runs)
-  const slots = createSlots(parts.parallelJobs ?? availableParallelism())
+  const parallelJobs = parts.parallelJobs ?? availableParallelism()
   const userFor = parts.userFor ?? jobUsers(home)
   const stopping = new AbortController()
   const tables = () => store.tables<BuildTables>()
@@ -189,6 +199,15 @@ export const createBuild = (parts: BuildParts): Build => {
   const looker = createLooker(() => look(), report, clock, stopping.signal)
   let stopFollowing = (): void => undefined
 
+  const runners = createPool({
+    ...{ ledger, clock, logs, version, parallelJobs, report, labels: parts.localLabels ?? [] },
+    registry: createRegistry({ ...parts, now: () => clock.now() }),
+    rows: leaseRows(store, views),
+    local: () => localExecutor(),
+    serverUrl: parts.serverUrl,
+    services: results.services,
+    library: shelf.library,
+  })
   const waits = createWaits(parts)
   const listeners = createListeners(parts)
   const conclusionsFor = createConclusions(parts)
@@ -196,15 +215,9 @@ export const createBuild = (parts: BuildParts): Build => {
   const scheduler = createScheduler(parts)
 
   const tools = async (): Promise<ConductorTools> => {
-    const { builtInActions, createLocalExecutor } = await import('./engine.ts')
     const { settings, serverUrl, isAdministrator } = parts
-    const actions = builtInActions(repositoryPath, toolchain, dependencies)
-    const sandbox = await openedSandbox()
-    const { isolation } = sandbox
-    const { services } = results
-    const { library } = shelf
-    const local = { home, clock, slots, toolchain, actions, library, serverUrl, userFor, sandbox, services }
-    const executor = createLocalExecutor(local)
+    const { isolation } = await openedSandbox()
+    const { executor } = runners
     const optional = {
       ...(parts.readReports ? { readReports: parts.readReports } : {}),
       ...(parts.onlyJob ? { onlyJob: parts.onlyJob } : {}),
@@ -292,6 +305,24 @@ export const createBuild = (parts: BuildParts): Build => {
     readable: toolFolders(toolsDirectory),
   }
 
+  /** What runs jobs on this machine, one in each slot: loaded with the first. */
+  let opened: Promise<JobExecutor> | null = null
+  const localExecutor = (): Promise<JobExecutor> => {
+    const open = async (): Promise<JobExecutor> => {
+      const { builtInActions, createLocalExecutor } = await import('./engine.ts')
+      const actions = builtInActions(repositoryPath, toolchain, dependencies)
+      const [slots, sandbox, { services }] = [createSlots(parallelJobs), await openedSandbox(), results]
+      const [{ serverUrl }, { library }] = [parts, shelf]
+      const local = { home, clock, slots, toolchain, actions, library, serverUrl, userFor, sandbox, services }
+      return createLocalExecutor(local)
+    }
+    opened ??= open().catch((error: unknown) => {
+      opened = null
+      throw error
+    })
+    return opened
+  }
+
   /** Tried out once, with the first job. */
   const openedSandbox = (): Promise<Sandbox> => {
     sandbox ??= import('./engine.ts')
@@ -301,6 +332,11 @@ export const createBuild = (parts: BuildParts): Build => {
         throw error
       })
     return sandbox
+  }
+
+  const shown = async (project: ProjectName, run: string, attempt?: number): Promise<RunDetails | null> => {
+    const details = await findRun(store, project, run, attempt)
+    return details && { ...details, unassigned: details.status === 'finished' ? [] : await runners.waiting(run) }
   }
 
   const sweepLogs = async (): Promise<void> => {
@@ -318,11 +354,12 @@ export const createBuild = (parts: BuildParts): Build => {
   return {
     name: 'build',
     facts: buildFacts,
-    views: [buildView, resultsView],
+    views: [buildView, resultsView, runnersView],
     toolchain,
     dependencies,
     results,
     actions: shelf,
+    runners,
     requests: createRequests(parts),
     start: async () => {
       await mkdir(toolsDirectory, { recursive: true, mode: 0o755 })
@@ -333,6 +370,7 @@ export const createBuild = (parts: BuildParts): Build => {
       for (const run of interrupted) await running.endLeftovers(run)
       if (parts.isolation) await openedSandbox() // asked for by name: without it nothing starts
       if (interrupted.length > 0) await (await openedSandbox()).sweep()
+      await runners.start()
       stopFollowing = ledger.onAppend(() => looker.look())
       await looker.look()
       const tell = (error: unknown): void => report(`tidying artifacts and caches: ${describeError(error)}`)
@@ -346,6 +384,7 @@ export const createBuild = (parts: BuildParts): Build => {
       stopping.abort()
       await looker.idle()
       await running.stop()
+      runners.stop()
       await sandbox?.then(
         (opened) => opened.close(),
         () => undefined,
@@ -369,14 +408,14 @@ export const createBuild = (parts: BuildParts): Build => {
     },
     run: async (project, run, attempt) => {
       await views.reach()
-      return findRun(store, project, run, attempt)
+      return shown(project, run, attempt)
     },
     followLog: (run, job, { attempt = 1, ...options } = {}) => logs.read(run, logKey(job, attempt), options),
     follow: async function* (project, run, signal) {
       let seen = ''
       for await (const _ of awakenings(ledger, AbortSignal.any([signal, stopping.signal]))) {
         await views.reach()
-        const details = await findRun(store, project, run)
+        const details = await shown(project, run)
         if (details === null) return
         const text = JSON.stringify(details)
         if (text !== seen) yield details

@@ -11,6 +11,10 @@ export type LogBook = {
   begin(run: string, job: string): Promise<string>
   grew(file: string): void
   end(file: string): void
+  /** How long a job's log is, up to the end of its last whole line; 0 where there is none. */
+  wholeBytes(run: string, job: string): Promise<number>
+  /** Writes what a runner on another machine has logged to its place in the file, which `begin` has made. */
+  put(run: string, job: string, position: number, text: string): Promise<void>
   /** The lines of a job's log, oldest first; with `follow`, on until the job has ended. Nothing where there is no log. */
   read(run: string, job: string, options?: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<LogLine>
   /** Removes the logs of all runs but these; resolves to how many. */
@@ -18,6 +22,8 @@ export type LogBook = {
 }
 
 const chunkBytes = 64 * 1024
+/** Lines are cut at 64 KiB of the job's own; with their masks and marks they stay far below this. */
+const longestTailBytes = 1024 * 1024
 
 export const createLogBook = (directory: string): LogBook => {
   const open_ = new Set<string>()
@@ -38,6 +44,24 @@ export const createLogBook = (directory: string): LogBook => {
     },
     end: (file) => {
       open_.delete(file)
+      events.emit(file)
+    },
+    wholeBytes: async (run, job) => {
+      await using handle = await open(fileOf(run, job), 'r').catch(() => null)
+      if (handle === null) return 0
+      const { size } = await handle.stat()
+      const tail = Buffer.alloc(Math.min(size, longestTailBytes))
+      await handle.read(tail, 0, tail.length, size - tail.length)
+      return size - tail.length + tail.lastIndexOf(10) + 1
+    },
+    put: async (run, job, position, text) => {
+      const file = fileOf(run, job)
+      await effect('build.put-log', async () => {
+        await using handle = await open(file, 'r+')
+        const bytes = Buffer.from(text)
+        for (let done = 0; done < bytes.length; )
+          done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten
+      })
       events.emit(file)
     },
     read: (run, job, { follow = false, signal } = {}) => {

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { Store } from '../store/store.ts'
 import { Annotation, Conclusion, Failure, JobWait } from './facts.ts'
+import { WaitingJob } from './runners/protocol.ts'
 import type { BuildTables } from './tables.ts'
 import { protectionIn } from './waits.ts'
 
@@ -70,6 +71,8 @@ export const RunDetails = RunSummary.extend({
       finishedAt: z.number().nullable(),
     }),
   ),
+  /** Jobs that could run, but have no runner yet. */
+  unassigned: z.array(WaitingJob),
 }).openapi('RunDetails')
 export type RunDetails = z.infer<typeof RunDetails>
 
@@ -115,7 +118,7 @@ export const findRun = async (
   project: string,
   run: string,
   attempt?: number,
-): Promise<RunDetails | null> => {
+): Promise<Omit<RunDetails, 'unassigned'> | null> => {
   const row = await runsWithClaims(store)
     .where('build_runs.project', '=', project)
     .where('build_runs.run', '=', run)

@@ -7,7 +7,8 @@ import { type JobLog, openJobLog } from './jobs/log.ts'
 import type { JobResult } from './jobs/result.ts'
 import { logKey } from './logs.ts'
 import type { Finished } from './run.ts'
-import { flagFrom, textFrom } from './workflow/evaluate.ts'
+import { labelsIn } from './runners/labels.ts'
+import { evaluateTemplate, flagFrom, textFrom } from './workflow/evaluate.ts'
 import type { Json, Scope } from './workflow/expression.ts'
 import { namesInWorkflow } from './workflow/names.ts'
 import { atMost, defaultPermissions, onlyReading, type Permissions } from './workflow/permissions.ts'
@@ -58,10 +59,12 @@ const execute = async (row: RowOfJob, name: string, environment: string | null):
   const begin = async (_runner: string, isResumed = false): Promise<JobLog | null> => {
     // The log is there before the job is said to have begun, so that whoever hears of it can follow.
     const opened = await log.open()
-    if (!isResumed) await tell({ kind: 'job-begins', job: key, name })
+    const isKnown = isResumed && (state().jobs.get(key)?.starts ?? 0) > 0
+    if (!isKnown) await tell({ kind: 'job-begins', job: key, name })
     return finished() ? null : opened // it may have been started too often
   }
-  const execution = await tools.executor.execute(order, { labels: [] }, begin, { cancel, kill: signals.kill })
+  const labels = labelsIn(await evaluateTemplate(job.runsOn, scope))
+  const execution = await tools.executor.execute(order, { labels }, begin, { cancel, kill: signals.kill })
   if (execution.kind === 'ended') {
     const { result, cleaned } = execution
     cleaning.push(cleaned)

@@ -20,6 +20,7 @@ import {
 } from './facts.ts'
 import { type Build, type BuildParts, createBuild } from './index.ts'
 import { resultsMigrations, resultsView } from './results/views.ts'
+import { runnersView } from './runners/views.ts'
 import { buildView } from './views.ts'
 
 /** A build stage on a real ledger, a real repository and real processes, in temporary directories. */
@@ -105,7 +106,7 @@ export const openTestBuild = async (overrides: Partial<BuildParts> = {}): Promis
   const definitions = [...codeFacts, ...buildFacts]
   const opened = await openTestLedger({
     definitions,
-    views: [buildView, resultsView],
+    views: [buildView, resultsView, runnersView],
     migrations: resultsMigrations,
     clock: systemClock,
   })
@@ -224,6 +225,7 @@ export const testParts = (
   repositoryPath: () => bare,
   settings: { secrets: async () => ({}), variables: async () => ({}) },
   serverUrl: () => 'http://127.0.0.1:4600',
+  localLabels: ['x'],
   seal: { seal: (_name, plain) => plain, open: (_name, sealed) => sealed },
   isAdministrator: async () => true,
   isolation: isRoot() ? 'unprivileged user' : 'none',

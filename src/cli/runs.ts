@@ -31,6 +31,7 @@ type Job = {
   readonly conclusion: string | null
   readonly steps: readonly { readonly name: string; readonly conclusion: string; readonly durationMs: number }[]
 }
+type Waiting = { readonly name: string; readonly why: string }
 
 /** The pipeline's runs and their logs. */
 export const runCommands = (program: Command): void => {
@@ -66,7 +67,9 @@ export const runCommands = (program: Command): void => {
           )
           return options.json ? printJson({ run, outcome }) : console.log(`${run}: ${outcome}`)
         }
-        const details = await client.get<Run & { jobs: Job[] }>(at`/projects/${options.project}/runs/${run}`)
+        const details = await client.get<Run & { jobs: Job[]; unassigned: Waiting[] }>(
+          at`/projects/${options.project}/runs/${run}`,
+        )
         if (own.log || own.follow) {
           for (const { job } of details.jobs)
             for await (const line of client.lines<{ at: number; text: string }>(
@@ -102,7 +105,7 @@ const printRuns = (runs: readonly Run[]): void =>
     'nothing was built yet: git push headway main',
   )
 
-const printRun = (run: Run & { jobs: readonly Job[] }): void => {
+const printRun = (run: Run & { jobs: readonly Job[]; unassigned: readonly Waiting[] }): void => {
   console.log(
     `${bold(run.run)} ${printable(run.name)} of ${run.repository} ${shortCommit(run.commit)}: ${stateColour(run.conclusion ?? run.status)}`,
   )
@@ -114,6 +117,7 @@ const printRun = (run: Run & { jobs: readonly Job[] }): void => {
         `    ${step.conclusion === 'success' ? '✓' : step.conclusion === 'skipped' ? '–' : red('✗')} ${printable(step.name)} ${dim(span(step.durationMs))}`,
       )
   }
+  for (const { name, why } of run.unassigned) console.log(`\n  ${bold(printable(name))} waits: ${printable(why)}`)
   if (!run.failure) return
   const { step, command, exitCode, detail, lastLines } = run.failure
   console.log(

@@ -1,6 +1,7 @@
 import {
   type Conclusion,
   jobFinished,
+  jobKeptWaiting,
   jobStarted,
   jobWaiting,
   mainBroken,
@@ -26,6 +27,7 @@ export const narratedFacts: readonly string[] = [
   runStarted,
   jobWaiting,
   jobStarted,
+  jobKeptWaiting,
   jobFinished,
   testsReported,
   runFinished,
@@ -126,6 +128,10 @@ const tellRun = (narration: Narration, fact: RecordedFact): Told | null => {
     return told(narration, [
       mark('✓', `${branchName(fact.payload.ref)} is mended`, describeDuration(fact.at - fact.payload.brokenSince)),
     ])
+  if (isFact(jobKeptWaiting, fact)) {
+    const { run, name, why } = fact.payload
+    return narration.runs[run] ? told(narration, [mark('·', plainText(name), '', plainText(`waits: ${why}`))]) : null
+  }
   if (isFact(jobFinished, fact))
     return narration.runs[fact.payload.run] ? told(narration, jobLines(narration, fact)) : null
   if (isFact(pushVerified, fact) && fact.payload.push === narration.push) {

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { buildFacts, jobFinished, pushVerified } from '../build/facts.ts'
 import { createBuild } from '../build/index.ts'
 import { resultsView } from '../build/results/views.ts'
+import { runnersView } from '../build/runners/views.ts'
 import { makeTestPlace, pushOf, testParts } from '../build/testing.ts'
 import { buildView } from '../build/views.ts'
 import { systemClock } from '../clock.ts'
@@ -19,7 +20,7 @@ const openPipeline = async () => {
   const place = makeTestPlace()
   const opened = await openTestLedger({
     definitions: [...codeFacts, ...buildFacts, ...testFacts],
-    views: [buildView, resultsView, testView(place.home)],
+    views: [buildView, resultsView, runnersView, testView(place.home)],
     clock: systemClock,
   })
   const parts = testParts(opened, place.home, place.bare)

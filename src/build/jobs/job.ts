@@ -61,6 +61,8 @@ export type JobOrder = {
 /** Where and as whom it runs. */
 export type JobPlace = {
   readonly root: string
+  /** Put before the marker of the job's processes, so that two who run jobs on one machine end only their own. */
+  readonly markerPrefix?: string
   readonly user: JobUser | null
   /** What keeps the job apart from everything else. */
   readonly sandbox: Sandbox
@@ -98,7 +100,7 @@ const defaultTimeoutMinutes = 360
 export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSignals): Promise<JobResult> => {
   const isDebug = asksForDebug(order)
   const mask = createMask(secretsToHide(order))
-  const marker = `${order.source.run}/${order.key}/`
+  const marker = `${place.markerPrefix ?? ''}${order.source.run}/${order.key}/`
   const limits = limitsOf(signals)
   for (const note of order.notes) place.log.write(marked('notice', mask.hide(note)))
   try {

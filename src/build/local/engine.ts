@@ -15,7 +15,7 @@ import { openSqliteStore } from '../../store/sqlite.ts'
 import { version } from '../../version.ts'
 import { buildFacts, workflowEventRaised } from '../facts.ts'
 import { readCommit } from '../git.ts'
-import { createBuild, type Isolation, type JobSettings, resultsMigrations, resultsView } from '../index.ts'
+import { createBuild, type Isolation, type JobSettings, resultsMigrations, resultsView, runnersView } from '../index.ts'
 import type { Raised } from '../origins.ts'
 import { buildView } from '../views.ts'
 import { chooseWorkflow } from './choice.ts'
@@ -86,7 +86,7 @@ export const openLocalEngine = async (options: LocalOptions = {}): Promise<Local
   opening.defer(() => store.close())
   await migrate(store, { migrations: [...ledgerMigrations, ...resultsMigrations], program: version, clock })
   const ledger = await openLedger({ store, definitions: buildFacts, clock })
-  const views = await openViews({ store, ledger, views: [buildView, resultsView] })
+  const views = await openViews({ store, ledger, views: [buildView, resultsView, runnersView] })
   opening.defer(() => views.stop())
   const orders = new Map<string, LocalOrder>()
   const build = createBuild({
@@ -102,6 +102,7 @@ export const openLocalEngine = async (options: LocalOptions = {}): Promise<Local
     seal: createKeyring([randomBytes(32)]),
     isAdministrator: async () => true,
     onlyJob: ({ repository }) => orders.get(repository)?.job ?? null,
+    localLabels: ['*'], // there is no other machine to wait for
     isolation: options.isolation ?? null,
     report: (message) => console.error(`headway: ${message}`),
     ...(options.parallelJobs === undefined ? {} : { parallelJobs: options.parallelJobs }),

@@ -23,6 +23,8 @@ export type LocalRunner = {
   readonly userFor: (slot: number) => JobUser | null
   readonly sandbox: Sandbox
   readonly services?: JobServices
+  /** See `JobPlace`. */
+  readonly markerPrefix?: string
 }
 
 /** How the runner that every Headway has of its own is called. */
@@ -51,7 +53,7 @@ export const createLocalExecutor = (local: LocalRunner): JobExecutor => ({
 })
 
 const placeFor = async (
-  { home, clock, actions, library, toolchain, serverUrl, services, sandbox }: LocalRunner,
+  { home, clock, actions, library, toolchain, serverUrl, services, sandbox, markerPrefix }: LocalRunner,
   { source, key }: JobOrder,
   user: JobUser | null,
   log: JobLog,
@@ -69,4 +71,5 @@ const placeFor = async (
   serverUrl: serverUrl(),
   hasBash: await toolchain.hasBash(),
   ...(services ? { services } : {}),
+  ...(markerPrefix ? { markerPrefix } : {}),
 })
