@@ -17,11 +17,16 @@ jobs:
       - uses: actions/setup-node@v4
       - uses: headway/dependencies@v1
         with: { language: node, lockfile: lock, folders: kept, variant: development }
+      - uses: actions/cache@v4
+        with: { path: cached, key: k }
       - id: s
         run: |
+          mkdir -p cached && echo cached > cached/file && echo left > left
           mkdir -p kept && echo dependency > kept/file || true
           setsid sleep 3661 > /dev/null 2>&1 &
           echo value=1 >> "$GITHUB_OUTPUT"
+      - uses: actions/upload-artifact@v4
+        with: { path: left }
   two:
     needs: one
     runs-on: x
@@ -29,7 +34,8 @@ jobs:
       - uses: actions/checkout@v4
       - uses: headway/dependencies@v1
         with: { language: node, lockfile: lock, folders: kept, variant: development }
-      - run: test "\${{ needs.one.outputs.value }}" = 1
+      - uses: actions/download-artifact@v4
+      - run: test "\${{ needs.one.outputs.value }}$(cat artifact/left)" = 1left
 `
 
 type Place = ReturnType<typeof makeTestPlace> & { readonly head: string }
@@ -89,6 +95,15 @@ const faultsAfterCrashesAt = async (mark: string): Promise<string[]> => {
   check(readdirSync(place.home.workspaces).length === 0, `left ${readdirSync(place.home.workspaces)}`)
   const cached = readdirSync(join(place.home.caches, 'dependencies'))
   check(cached.length === 1 && !cached[0]?.includes('.'), `the cache holds ${cached}`)
+  const results = place.home.results
+  check(
+    readdirSync(join(results, 'uploads')).length === 0,
+    `uploads were left: ${readdirSync(join(results, 'uploads'))}`,
+  )
+  const contents = readdirSync(join(results, 'contents')).flatMap((folder) =>
+    readdirSync(join(results, 'contents', folder)),
+  )
+  check(contents.length === 2, `the contents are ${contents}, not one artifact and one cache`)
   check(!isAnybodyIn(place.home.work), 'a process was left')
   rmSync(place.root, { recursive: true, force: true })
   return faults
@@ -104,7 +119,7 @@ const isAnybodyIn = (directory: string): boolean =>
   })
 
 test('killed twice at any effect and started again, a push ends as if nothing had been', {
-  timeout: 300_000,
+  timeout: 580_000,
 }, async () => {
   assert.ok(existsSync('/proc/self/environ'), 'this test needs Linux')
   const marks = await marksPassed()

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { systemClock, systemIds } from '../clock.ts'
 import { codeFacts } from '../code/facts.ts'
@@ -24,7 +26,13 @@ await migrate(store, { migrations: [...ledgerMigrations, ...resultsMigrations], 
 const ledger = await openLedger({ store, definitions: [...codeFacts, ...buildFacts], clock: systemClock })
 const views = await openViews({ store, ledger, views: [buildView, resultsView, runnersView] })
 const bare = join(home.repositories, 'default', 'shop.git')
-const build = createBuild({ ...testParts({ ledger, store, views }, home, bare), ids: systemIds(systemClock) })
+const server = createServer((request, response) => void build.results.handle(request, response))
+await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+const build = createBuild({
+  ...testParts({ ledger, store, views }, home, bare),
+  ids: systemIds(systemClock),
+  serverUrl: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+})
 const isVerified = async (): Promise<boolean> =>
   (await ledger.read({ types: [pushVerified.type] })).some((one) => isFact(pushVerified, one))
 
@@ -37,7 +45,10 @@ await new Promise<void>((resolve) => {
   ledger.onAppend(() => void look())
   void look()
 })
+await (await build.results.open()).tidy()
 await build.stop()
+server.closeAllConnections()
+server.close()
 process.stdout.write(JSON.stringify(await ledger.read({})))
 await views.stop()
 await store.close()

@@ -125,7 +125,10 @@ const performBuiltIn = async (
   const { run } = call.frame
   const inputs = await inputsOf(invocation.step, call.scope())
   sayInputs(inputs, call)
-  const env = { ...variablesOf(call), ...run.services }
+  // It runs beside the job, not in its container: it reaches the server where this machine does.
+  const { serverUrl } = run.place
+  const reached = { ACTIONS_RESULTS_URL: `${serverUrl}/`, GITHUB_API_URL: `${serverUrl}/api/v1` }
+  const env = { ...variablesOf(call), ...run.services, ...(run.services.ACTIONS_RESULTS_URL ? reached : {}) }
   const { timeout, cancel, kill } = call.signals
   const own: ActionCall = {
     uses: invocation.step.action,

@@ -84,8 +84,11 @@ export type JobPlace = {
 
 /** Asked once for each job. */
 export type JobServices = {
-  /** ACTIONS_RUNTIME_TOKEN, ACTIONS_RESULTS_URL and the like: for actions only, never for `run`. */
-  variablesFor(order: JobOrder): Promise<Readonly<Record<string, string>>>
+  /**
+   * ACTIONS_RUNTIME_TOKEN, ACTIONS_RESULTS_URL and the like: for actions only, never for `run`. The address is the one by which the
+   * job's programs reach the server; default: the server's own.
+   */
+  variablesFor(order: JobOrder, serverUrl?: string): Promise<Readonly<Record<string, string>>>
   /** GITHUB_TOKEN. */
   tokenFor(order: JobOrder): Promise<string>
 }
@@ -150,7 +153,7 @@ const beginRun = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
   const { services } = place
   const serverUrl = cell.serverUrl ?? place.serverUrl
   const token = (await services?.tokenFor(order)) ?? ''
-  const variables = (await services?.variablesFor(order)) ?? {}
+  const variables = (await services?.variablesFor(order, serverUrl)) ?? {}
   for (const [name, value] of Object.entries({ ...variables, token }))
     if (/token/i.test(name) && value !== '') mask.add(value)
   const eventPath = join(workspace.files, 'event.json')

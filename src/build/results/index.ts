@@ -33,7 +33,7 @@ export const lazyResults = (parts: ResultsParts): LazyResults => {
     open,
     services: {
       tokenFor: async (order) => (await open()).tokenFor(order),
-      variablesFor: async (order) => (await open()).variablesFor(order),
+      variablesFor: async (order, serverUrl) => (await open()).variablesFor(order, serverUrl),
     },
     identify: async (token) => (isJobToken(token) ? (await open()).identify(token) : null),
     isAt: isResultsPath,

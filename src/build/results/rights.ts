@@ -2,20 +2,24 @@ import type { Identity, IdentityLimits } from '../../access/access.ts'
 import type { JobSubject } from './token.ts'
 
 /** What a call of the API needs of a job's permissions; the first that fits counts, and what fits none is refused. */
-type Rule = { readonly path: RegExp; readonly permission: string }
+type Rule = { readonly path: RegExp; readonly permissions: readonly string[] }
 
 /**
  * Paths of the API below `/api/v1/projects/<project>`, by the permission that GitHub asks for the like. No job approves anything, sets
  * anything up, or sees what is set.
  */
 const rules: readonly Rule[] = [
-  { path: /^\/runs(\/[^/]+(\/(cancel|rerun|artifacts|jobs\/[^/]+\/log))?)?$/, permission: 'actions' },
-  { path: /^\/(artifacts|caches)(\/|$)/, permission: 'actions' },
-  { path: /^\/repositories\/[^/]+\/workflows\/[^/]+\/dispatches$/, permission: 'actions' },
-  { path: /^\/repositories\/[^/]+\/(refs|dispatches|releases)$/, permission: 'contents' },
-  { path: /^\/repositories\/[^/]+\/changes(\/[^/]+(\/comments)?)?$/, permission: 'pull-requests' },
-  { path: /^\/deployments(\/|$)/, permission: 'deployments' },
-  { path: /^\/services\/[^/]+\/releases(\/|$)/, permission: 'packages' },
+  { path: /^\/runs(\/[^/]+(\/(cancel|rerun|artifacts|jobs\/[^/]+\/log))?)?$/, permissions: ['actions'] },
+  { path: /^\/(artifacts|caches)(\/|$)/, permissions: ['actions'] },
+  { path: /^\/repositories\/[^/]+\/workflows\/[^/]+\/dispatches$/, permissions: ['actions'] },
+  { path: /^\/repositories\/[^/]+\/(refs|dispatches|releases)$/, permissions: ['contents'] },
+  {
+    path: /^\/repositories\/[^/]+\/changes(\/[^/]+(\/(description|diff|comments(\/[^/]+)?|abandon|reopen|retest))?)?$/,
+    permissions: ['pull-requests'],
+  },
+  { path: /^\/repositories\/[^/]+\/changes\/[^/]+\/merge$/, permissions: ['pull-requests', 'contents'] },
+  { path: /^\/deployments(\/|$)/, permissions: ['deployments'] },
+  { path: /^\/services\/[^/]+\/releases(\/|$)/, permissions: ['packages'] },
 ]
 
 /** Whose the things are that paths of the API name by their own names; null: there is no such thing. */
@@ -53,7 +57,8 @@ const limitsOf = (subject: JobSubject, owners: Owners): IdentityLimits => {
       if (!path.startsWith(`${prefix}/`)) return false
       const rest = path.slice(prefix.length)
       const rule = rules.find((one) => one.path.test(rest))
-      if (!rule || !permits(rule.permission, method !== 'GET' && method !== 'HEAD')) return false
+      const isWrite = method !== 'GET' && method !== 'HEAD'
+      if (!rule?.permissions.every((permission) => permits(permission, isWrite))) return false
       return isOwn(subject, rest.split('/').slice(1), owners)
     },
   }

@@ -132,9 +132,8 @@ export const openResults = async (parts: ResultsParts): Promise<Results> => {
     blobs,
     keys,
     tokenFor: async (order) => issueJobToken(secret, subjectOfJob(order), 'api', clock),
-    variablesFor: async (order) => {
+    variablesFor: async (order, address = parts.serverUrl()) => {
       const subject = subjectOfJob(order)
-      const address = parts.serverUrl()
       const mayProve = subject.permissions['id-token'] === 'write'
       return {
         ACTIONS_RUNTIME_TOKEN: issueJobToken(secret, subject, 'results', clock),
