@@ -66,7 +66,14 @@ async function nouns(): Promise<((program: Command) => void)[]> {
     logs: { words: ['logs'], load: async () => (await import('./cli/logs.ts')).logCommands },
     tests: { words: ['tests'], load: async () => (await import('./cli/tests.ts')).testCommands },
     run: { words: ['run'], load: async () => (await import('./cli/run.ts')).localRunCommands },
-    runs: { words: ['runs'], load: async () => (await import('./cli/runs.ts')).runCommands },
+    runs: {
+      words: ['runs', 'watch', 'rerun', 'cancel'],
+      load: async () => (await import('./cli/runs.ts')).runCommands,
+    },
+    pipeline: {
+      words: ['dispatch', 'approve', 'environments', 'revert'],
+      load: async () => (await import('./cli/pipeline.ts')).pipelineCommands,
+    },
     runners: {
       words: ['runner', 'runners'],
       load: async () => (await import('./cli/runners.ts')).runnerCommands,

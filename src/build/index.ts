@@ -24,7 +24,7 @@ import type { JobUser } from './jobs/processes.ts'
 import { createListeners } from './listeners.ts'
 import { createLogBook, type LogLine, logKey } from './logs.ts'
 import { type Broken, findMain, listBroken, type Main } from './mains.ts'
-import { type Origin, originIn } from './origins.ts'
+import { followEvent, type Origin, originIn } from './origins.ts'
 import {
   type EnvironmentSummary,
   failureOf,
@@ -136,6 +136,8 @@ export type Build = Stage & {
   ): AsyncIterable<LogLine>
   /** A run whenever something of it has changed, until it has ended; nothing where there is none. */
   follow(project: ProjectName, run: string, signal: AbortSignal): AsyncIterable<RunDetails>
+  /** The runs of an event as they are queued, then why others were not, until it is concluded; nothing where there is none. */
+  followEvent(project: ProjectName, event: string, signal: AbortSignal): AsyncIterable<EventLine>
   environments(project: ProjectName): Promise<EnvironmentSummary[]>
   /** How the default branch of a repository stands. */
   main(project: ProjectName, repository: RepositoryName): Promise<Main>
@@ -151,6 +153,9 @@ export type Build = Stage & {
   /** What runs jobs, here and on other machines. */
   readonly runners: Pool
 }
+
+/** A run that an event started, or why something was left out. */
+export type EventLine = { readonly run: string } | { readonly note: string }
 
 export type Rerunning =
   | { readonly kind: 'queued'; readonly attempt: number }
@@ -423,6 +428,8 @@ export const createBuild = (parts: BuildParts): Build => {
         if (details.status === 'finished') return
       }
     },
+    followEvent: (project, event, signal) =>
+      followEvent(ledger, project, event, AbortSignal.any([signal, stopping.signal])),
     environments: async (project) => {
       await views.reach()
       return listEnvironments(store, project)

@@ -1,8 +1,9 @@
 import { z } from '@hono/zod-openapi'
+import { awakenings } from '../ledger/awakenings.ts'
 import { isFact } from '../ledger/fact.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { CommitId, ProjectName, RepositoryName } from '../names.ts'
-import { workflowEventRaised } from './facts.ts'
+import { runQueued, workflowEventConcluded, workflowEventRaised } from './facts.ts'
 import type { CommitSummary, RunSource, SourceEvent } from './jobs/contexts.ts'
 import type { Queued } from './run.ts'
 import type { BuildTables } from './tables.ts'
@@ -97,3 +98,30 @@ const eventFor = ({ event, eventName }: Origin, raised: Raised | null): SourceEv
   },
   inputs: raised?.inputs ?? {},
 })
+
+/** The runs of an event as they are queued, then what was left out, until it is concluded; nothing where there is none. */
+export async function* followEvent(
+  ledger: Pick<Ledger, 'read' | 'onAppend'>,
+  project: ProjectName,
+  event: string,
+  signal: AbortSignal,
+): AsyncGenerator<{ readonly run: string } | { readonly note: string }> {
+  const [first] = await ledger.read({ subject: `event:${event}`, limit: 1 })
+  if (!first || !isFact(workflowEventRaised, first) || first.payload.project !== project) return
+  let cursor = first.seq
+  for await (const _ of awakenings(ledger, signal))
+    for (;;) {
+      const types = [runQueued.type, workflowEventConcluded.type]
+      const facts = await ledger.read({ after: cursor, types, limit: 200 })
+      for (const fact of facts) {
+        if (isFact(runQueued, fact) && fact.payload.event === event) yield { run: fact.payload.run }
+        if (isFact(workflowEventConcluded, fact) && fact.payload.event === event) {
+          for (const note of fact.payload.notes ?? []) yield { note }
+          return
+        }
+      }
+      const last = facts.at(-1)
+      if (!last) break
+      cursor = last.seq
+    }
+}

@@ -1,4 +1,5 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
+import { asNdjson } from '../api/ndjson.ts'
 import { type ApiEnv, json, route } from '../api/route.ts'
 import { ProjectName, RepositoryName } from '../names.ts'
 import { mainBroken } from './facts.ts'
@@ -96,6 +97,14 @@ const approvalRoute = route(operator, {
   responses: { 200: json(z.object({ jobs: z.array(z.string()) }), 'The jobs that were answered') },
 })
 
+const followRoute = route(viewer, {
+  method: 'get',
+  path: '/projects/{project}/events/{event}/follow',
+  summary: 'The runs of an event as they are queued, until it is concluded',
+  request: { params: inProject.extend({ event: z.string().regex(/^[A-Za-z0-9_-]{1,200}$/) }) },
+  responses: { 200: { description: 'NDJSON: `{"run": "..."}`, at last `{"note": "..."}` for what was left out' } },
+})
+
 const environmentsRoute = route(viewer, {
   method: 'get',
   path: '/projects/{project}/pipeline-environments',
@@ -168,6 +177,11 @@ export const requestRoutes = (build: Build) =>
         { jobs: await build.requests.decideApproval(project, run, context.req.valid('json'), actor) },
         200,
       )
+    })
+    .openapi(followRoute, (context) => {
+      const { project, event } = context.req.valid('param')
+      const lines = build.followEvent(project, event, context.req.raw.signal)
+      return context.body(asNdjson(lines), 200, { 'content-type': 'application/x-ndjson' })
     })
     .openapi(environmentsRoute, async (context) =>
       context.json({ environments: await build.environments(context.req.valid('param').project) }, 200),

@@ -1,8 +1,9 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
+import { asNdjson } from '../api/ndjson.ts'
 import { type ApiEnv, json, route } from '../api/route.ts'
 import { ProjectName, RepositoryName } from '../names.ts'
 import { Problem } from '../problem.ts'
-import type { Build, LogLine } from './index.ts'
+import type { Build } from './index.ts'
 import { RunDetails, RunSummary } from './queries.ts'
 
 const project = z.object({ project: ProjectName })
@@ -109,7 +110,7 @@ export const buildRoutes = (build: Build) =>
       const { project, run } = context.req.valid('param')
       await known(build, project, run)
       const changes = build.follow(project, run, context.req.raw.signal)
-      return context.body(asStream(changes), 200, { 'content-type': 'application/x-ndjson' })
+      return context.body(asNdjson(changes), 200, { 'content-type': 'application/x-ndjson' })
     })
     .openapi(cancelRoute, async (context) => {
       const { project, run } = context.req.valid('param')
@@ -130,15 +131,8 @@ export const buildRoutes = (build: Build) =>
       const { jobs } = await known(build, project, run, attempt)
       const ranIn = jobs.find((one) => one.job === job)?.attempt ?? attempt ?? 1
       const options = { follow: follow === 'true', attempt: ranIn, signal: context.req.raw.signal }
-      return context.body(asStream(build.followLog(run, job, options)), 200, { 'content-type': 'application/x-ndjson' })
+      return context.body(asNdjson(build.followLog(run, job, options)), 200, { 'content-type': 'application/x-ndjson' })
     })
-
-const asStream = (lines: AsyncIterable<LogLine | RunDetails>): ReadableStream<Uint8Array> => {
-  const encode = async function* () {
-    for await (const line of lines) yield Buffer.from(`${JSON.stringify(line)}\n`)
-  }
-  return ReadableStream.from(encode())
-}
 
 const known = async (build: Build, project: ProjectName, run: string, attempt?: number): Promise<RunDetails> => {
   const details = await build.run(project, run, attempt)

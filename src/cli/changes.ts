@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process'
 import type { Command } from 'commander'
 import { shortCommit } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { at, type Client, connect, type GlobalOptions } from './client.ts'
+import { repositoryHere } from './here.ts'
 import { ago, bold, dim, green, printable, printJson, printTable, red, stateColour, yellow } from './output.ts'
 
 type Check = {
@@ -360,30 +360,6 @@ const parse = (named: string): { repository: string; number: number } => {
       next: 'give its number, or <repository>/<number>: headway changes show shop/7',
     })
   return { repository: match.groups.repository ?? repositoryHere(), number: Number(match.groups.number) }
-}
-
-/** The repository that the remote `headway` of the current directory leads to. */
-const repositoryHere = (): string => {
-  const url = remoteHere()
-  const repository = /\/git\/(?:[a-z0-9-]+\/)?([a-z0-9-]+)\.git\/?$/.exec(url)?.[1]
-  if (repository) return repository
-  throw new Problem({
-    kind: 'no-repository',
-    status: 422,
-    detail: 'nothing says which repository is meant: there is no Git remote headway here',
-    next: 'name it: --repository <name>, or <repository>/<number>',
-  })
-}
-
-const remoteHere = (): string => {
-  try {
-    return execFileSync('git', ['remote', 'get-url', 'headway'], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    }).trim()
-  } catch {
-    return ''
-  }
 }
 
 const placeOf = (text: string | undefined, side: 'old' | 'new') => {

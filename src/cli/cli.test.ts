@@ -84,6 +84,8 @@ describe('the command line', () => {
     stub = await startStub({
       'GET /api/v1/projects/default/services': { status: 200, body: [shop] },
       'GET /api/v1/projects/empty/services': { status: 200, body: [] },
+      'GET /api/v1/projects/default/broken-mains': { status: 200, body: { broken: [] } },
+      'GET /api/v1/projects/empty/broken-mains': { status: 200, body: { broken: [] } },
       'GET /api/v1/projects/closed/services': { status: 403, body: problem },
       'GET /api/v1/projects/default/repositories': {
         status: 200,

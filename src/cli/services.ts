@@ -51,6 +51,16 @@ type Release = {
   readonly createdAt: number
 }
 
+type BrokenMain = {
+  readonly repository: string
+  readonly ref: string
+  readonly commit: string
+  readonly brokenSince: number
+  readonly author: { readonly name: string } | null
+  readonly owners: readonly string[]
+  readonly failure: { readonly detail: string } | null
+}
+
 /** What runs where, and how it is changed. */
 export const serviceCommands = (program: Command): void => {
   program
@@ -63,7 +73,9 @@ export const serviceCommands = (program: Command): void => {
       if (service === undefined) {
         const services = await client.get<Service[]>(at`/projects/${options.project}/services`)
         if (options.json) return printJson(services)
-        return printServices(services)
+        printServices(services)
+        const { broken } = await client.get<{ broken: BrokenMain[] }>(at`/projects/${options.project}/broken-mains`)
+        return printBroken(broken)
       }
       const details = await client.get<Service[]>(at`/projects/${options.project}/services/${service}`)
       if (options.json) return printJson(details)
@@ -222,6 +234,19 @@ const printServices = (services: readonly Service[]): void =>
     ]),
     'no service yet: in a repository of yours, headway init and then git push headway main',
   )
+
+/** A red main stops the line: whoever looks sees it. */
+const printBroken = (broken: readonly BrokenMain[]): void => {
+  for (const { repository, ref, commit, brokenSince, author, owners, failure } of broken) {
+    const who = [...(author ? [author.name] : []), ...owners].map(printable).join(', ')
+    const branch = printable(ref.replace('refs/heads/', ''))
+    console.log(
+      `\n${red('✗')} ${bold(`${repository} ${branch}`)} is red since ${ago(brokenSince)} (${shortCommit(commit)}${who ? `, ${who}` : ''})`,
+    )
+    if (failure) console.log(`  ${printable(failure.detail)}`)
+    console.log(dim(`  headway revert ${shortCommit(commit)} --repository ${repository}   takes it back`))
+  }
+}
 
 const printInstances = (instances: readonly Instance[]): void =>
   printTable(

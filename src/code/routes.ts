@@ -1,11 +1,11 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
+import { asNdjson } from '../api/ndjson.ts'
 import { type ApiEnv, json, route } from '../api/route.ts'
 import { ProjectName, RepositoryName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import type { Code } from './index.ts'
 import { DirectPush } from './protection.ts'
 import { refuseRefName } from './ref-names.ts'
-import type { StoryLine } from './stories.ts'
 
 const Branch = z.string().refine((name) => refuseRefName(`refs/heads/${name}`) === null, 'this cannot be a branch')
 const Protection = z.object({
@@ -96,7 +96,7 @@ export const codeRoutes = (code: Code) =>
           detail: `there is no push ${push} in the project ${project}`,
           next: 'headway watch without a name tells the newest one',
         })
-      return context.body(asStream(story), 200, { 'content-type': 'application/x-ndjson' })
+      return context.body(asNdjson(story), 200, { 'content-type': 'application/x-ndjson' })
     })
     .openapi(
       route(
@@ -160,10 +160,3 @@ export const codeRoutes = (code: Code) =>
         return context.json({ ...protection, branches: [...protection.branches] }, 200)
       },
     )
-
-const asStream = (lines: AsyncIterable<StoryLine>): ReadableStream<Uint8Array> => {
-  const encode = async function* () {
-    for await (const line of lines) yield Buffer.from(`${JSON.stringify(line)}\n`)
-  }
-  return ReadableStream.from(encode())
-}
