@@ -134,6 +134,8 @@ export type Build = Stage & {
     job: string,
     options?: { follow?: boolean; attempt?: number; signal?: AbortSignal },
   ): AsyncIterable<LogLine>
+  /** What a job wrote into GITHUB_STEP_SUMMARY; empty where it wrote nothing. */
+  summary(run: string, job: string, attempt?: number): Promise<string>
   /** A run whenever something of it has changed, until it has ended; nothing where there is none. */
   follow(project: ProjectName, run: string, signal: AbortSignal): AsyncIterable<RunDetails>
   /** The runs of an event as they are queued, then why others were not, until it is concluded; nothing where there is none. */
@@ -415,6 +417,7 @@ export const createBuild = (parts: BuildParts): Build => {
       await views.reach()
       return shown(project, run, attempt)
     },
+    summary: (run, job, attempt = 1) => logs.summary(run, logKey(job, attempt)),
     followLog: (run, job, { attempt = 1, ...options } = {}) => logs.read(run, logKey(job, attempt), options),
     follow: async function* (project, run, signal) {
       let seen = ''

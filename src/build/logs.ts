@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
-import { mkdir, open, readdir, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { effect } from '../effect.ts'
+import { Digest } from '../names.ts'
+import { writeDurably } from '../processes/files.ts'
 
 export type LogLine = { readonly at: number; readonly text: string }
 
@@ -17,6 +20,10 @@ export type LogBook = {
   put(run: string, job: string, position: number, text: string): Promise<void>
   /** The lines of a job's log, oldest first; with `follow`, on until the job has ended. Nothing where there is no log. */
   read(run: string, job: string, options?: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<LogLine>
+  /** Keeps a job's summary beside its log, in Markdown, and resolves to its digest; null where there is none. */
+  keepSummary(run: string, job: string, text: string): Promise<Digest | null>
+  /** Empty where there is none. */
+  summary(run: string, job: string): Promise<string>
   /** Removes the logs of all runs but these; resolves to how many. */
   keepOnly(runs: ReadonlySet<string>): Promise<number>
 }
@@ -29,6 +36,7 @@ export const createLogBook = (directory: string): LogBook => {
   const open_ = new Set<string>()
   const events = new EventEmitter().setMaxListeners(0)
   const fileOf = (run: string, job: string): string => join(directory, safe(run), `${safe(job)}.log`)
+  const summaryOf = (run: string, job: string): string => join(directory, safe(run), `${safe(job)}.summary.md`)
   return {
     begin: async (run, job) => {
       const file = fileOf(run, job)
@@ -72,6 +80,15 @@ export const createLogBook = (directory: string): LogBook => {
       }
       return linesOf(file, isGrowing, more)
     },
+    keepSummary: async (run, job, text) => {
+      if (text === '') return null
+      await effect('build.keep-summary', async () => {
+        await mkdir(join(directory, safe(run)), { recursive: true, mode: 0o700 })
+        writeDurably(summaryOf(run, job), text)
+      })
+      return Digest.parse(`sha256:${createHash('sha256').update(text).digest('hex')}`)
+    },
+    summary: (run, job) => readFile(summaryOf(run, job), 'utf8').catch(() => ''),
     keepOnly: async (runs) => {
       const others = (await readdir(directory).catch(() => [])).filter((run) => !runs.has(run))
       for (const run of others)

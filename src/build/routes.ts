@@ -85,6 +85,14 @@ const logRoute = route(viewer, {
   },
 })
 
+const summaryRoute = route(viewer, {
+  method: 'get',
+  path: '/projects/{project}/runs/{run}/jobs/{job}/summary',
+  summary: 'What a job wrote into GITHUB_STEP_SUMMARY, in Markdown, secrets hidden',
+  request: { params: ofJob, query: z.object({ attempt }) },
+  responses: { 200: json(z.object({ summary: z.string() }), 'Empty where it wrote nothing') },
+})
+
 const followRoute = route(viewer, {
   method: 'get',
   path: '/projects/{project}/runs/{run}/follow',
@@ -124,6 +132,13 @@ export const buildRoutes = (build: Build) =>
       if (outcome.kind === 'unknown') throw unknownRun(project, run)
       if (outcome.kind === 'unfinished') throw unfinishedRun(run)
       return context.json({ attempt: outcome.attempt }, 202)
+    })
+    .openapi(summaryRoute, async (context) => {
+      const { project, run, job } = context.req.valid('param')
+      const { attempt } = context.req.valid('query')
+      const { jobs } = await known(build, project, run, attempt)
+      const ranIn = jobs.find((one) => one.job === job)?.attempt ?? attempt ?? 1
+      return context.json({ summary: await build.summary(run, job, ranIn) }, 200)
     })
     .openapi(logRoute, async (context) => {
       const { project, run, job } = context.req.valid('param')

@@ -154,8 +154,9 @@ test('a mirrored JavaScript action runs before, in and after the steps, and hand
   )
   assert.deepEqual(
     annotations?.map(({ level, step }) => `${level} ${step}`),
-    ['warning Run acme/greeter@v1', 'warning Run Acme/Greeter@main'],
+    ['warning Run acme/greeter@v1'],
   )
+  assert.equal(await build.build.summary('run-1', 'job'), '# Greeted\n'.repeat(3))
 })
 
 test('a composite action of the workspace has its own scope, outputs even when it fails, and no defaults of the job', async () => {

@@ -65,7 +65,7 @@ export const runComposite = async (
   if (result === 'success' && !isOver()) return succeeded({ outputs })
   const detail = worst ? `${worst.name}: ${worst.end?.detail ?? result}` : 'it was ended early'
   const outcome = signals.timeout.aborted ? 'failure' : result === 'success' ? 'cancelled' : result
-  return { ...succeeded({ outputs }), outcome, detail, exitCode: worst?.end?.exitCode ?? null }
+  return { ...succeeded({ outputs }), outcome, detail, exitCode: worst?.end?.exitCode ?? null, isTold: worst !== null }
 }
 
 const stepsOf = (

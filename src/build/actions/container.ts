@@ -58,7 +58,7 @@ type Started = {
   readonly inputs: Readonly<Record<string, string>>
 }
 
-const start = (
+const start = async (
   invocation: Invocation,
   call: StepCall,
   { image, entrypoint, args, env, inputs }: Started,
@@ -68,7 +68,8 @@ const start = (
   const program = { number: nextNumber(run), step: call.name, cwd: run.at.workspace.work, signals: call.signals }
   const own = { ...inputVariables(inputs), ...stateVariables(invocation.state) }
   const all = { ...env, ...variables, ...run.services, ...own }
-  return runProgram({ ...program, argv: [entrypoint ?? '', ...args], env: all, image }, run.at)
+  const end = await runProgram({ ...program, argv: [entrypoint ?? '', ...args], env: all, image }, run.at)
+  return { ...end, isTold: end.exitCode !== null && end.exitCode !== 0 }
 }
 
 /** `with.args` of a step is one line, split at spaces except in quotes. */

@@ -29,5 +29,7 @@ export const runJavaScript = async (
     ...stateVariables(invocation.state),
   }
   const program = { number: nextNumber(run), step: call.name, cwd: run.at.workspace.work, signals: call.signals }
-  return runProgram({ ...program, argv: [node, file], env }, run.at)
+  // Its own words say why it failed: as actions/runner, NodeScriptActionHandler.cs, an exit code alone is no annotation.
+  const end = await runProgram({ ...program, argv: [node, file], env }, run.at)
+  return { ...end, isTold: end.exitCode !== null && end.exitCode !== 0 }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { RunAs } from '../../processes/command.ts'
 import type { Cell } from '../sandbox/sandbox.ts'
 import { matchesPattern } from './report-pattern.ts'
@@ -33,7 +33,7 @@ export const hashFiles = async (given: readonly string[], place: HashPlace): Pro
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => ({ isExclusion: line.startsWith('!'), glob: relativeTo(work, line.replace(/^!/, '').trim()) }))
   const matches = (file: string): boolean =>
-    rules.reduce((is, { isExclusion, glob }) => (glob !== null && isNamedBy(glob, file) ? !isExclusion : is), false)
+    rules.reduce((is, { isExclusion, glob }) => (isNamedBy(glob, file) ? !isExclusion : is), false)
   const signal = AbortSignal.timeout(deadlineMs)
   try {
     const listing = await outputOf(followsLinks ? listLinked : list, place, signal)
@@ -57,12 +57,9 @@ const list = `find . -type f -print0
 find . -type l -print0 | xargs -0 sh -c 'for link; do if [ -f "$link" ]; then printf "%s\\0" "$link"; fi; done' list`
 const listLinked = 'find -L . -type f -print0 || true'
 
-/** A full path must be below the workspace; from there on it is relative. Null: it names nothing there. */
-const relativeTo = (work: string, glob: string): string | null => {
-  if (!glob.startsWith('/')) return glob.replace(/^(\.\/)+/, '').replace(/\/+$/, '') || '**'
-  const path = resolve(glob)
-  return path === work ? '**' : path.startsWith(`${work}/`) ? path.slice(work.length + 1) : null
-}
+/** A slash at the start means the workspace, as does its full path. */
+const relativeTo = (work: string, glob: string): string =>
+  (glob === work || glob.startsWith(`${work}/`) ? glob.slice(work.length) : glob).replace(/^(\.?\/)+|\/+$/g, '') || '**'
 
 const isNamedBy = (glob: string, file: string): boolean =>
   matchesPattern(glob, file) || matchesPattern(`${glob}/**`, file)

@@ -10,7 +10,7 @@ import type { Mask } from './mask.ts'
 import type { Matchers } from './matchers.ts'
 import { createOutputReader, marked, type ToldByCommands } from './output.ts'
 import type { Ending, JobUser, RunningProcess } from './processes.ts'
-import { makeCommandFiles, readCommandFile, readOfJob, type Workspace } from './workspace.ts'
+import { makeCommandFiles, readIfThere, readOfJob, type Workspace } from './workspace.ts'
 
 /** What a step's program may change for the steps behind it, and how it ended. */
 export type StepEnd = {
@@ -28,6 +28,8 @@ export type StepEnd = {
   readonly summary: string
   /** What was run, for whoever reads of the failure. */
   readonly command?: string
+  /** Why it did not succeed is in an annotation already, or in none at all. */
+  readonly isTold?: boolean
 }
 
 /** What all the steps of a job have in common. */
@@ -202,7 +204,7 @@ type ToldInFiles = ToldByCommands & { readonly summary: string; readonly fault: 
 const readFiles = (
   files: Readonly<Record<CommandFile, string>>,
   step: string,
-  { log, mask, annotations }: StepPlace,
+  { log, mask, annotations, user }: StepPlace,
 ): ToldInFiles => {
   const faults: string[] = []
   const complain = (message: string): void => {
@@ -211,7 +213,7 @@ const readFiles = (
   }
   const textOf = (variable: CommandFile): string => {
     try {
-      return readCommandFile(files[variable])
+      return readIfThere(files[variable], user)
     } catch (error) {
       faults.push(`${variable}: ${describeError(error)}`)
       return ''

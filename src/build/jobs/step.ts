@@ -81,18 +81,31 @@ export const runStep = async (frame: Frame, work: StepWork): Promise<StepOutcome
     over.abort()
   }
   applyEnd(frame.run, end)
-  const isTolerated = end.outcome === 'failure' && (await continuesOnError(step, scope(), tell))
+  const isTolerated = end.outcome === 'failure' && (await continuesOnError(step, scope(), complain))
   const conclusion = isTolerated ? 'success' : end.outcome
   if (stage === 'main') remember(frame, step, end.outcome, conclusion, end.outputs)
-  if (end.detail !== null) tell(isTolerated ? 'warning' : 'failure', mask.hide(end.detail))
+  if (end.detail !== null) say(isTolerated ? 'warning' : 'error', mask.hide(end.detail))
+  if (end.detail !== null && !end.isTold) annotate(mask.hide(saidOf(end, end.detail)))
   const durationMs = Math.round(clock.monotonicMs() - startedMs)
   return { name, outcome: end.outcome, conclusion, end, durationMs }
 
-  function tell(level: 'warning' | 'failure', message: string): void {
-    annotations.add({ ...remark(level, message), step: name })
-    log.write(marked(level === 'failure' ? 'error' : level, `${name}: ${message}`))
+  function say(mark: 'warning' | 'error', message: string): void {
+    log.write(marked(mark, `${name}: ${message}`))
+  }
+  function annotate(message: string): void {
+    annotations.add({ ...remark('failure', message), step: name })
+  }
+  function complain(message: string): void {
+    say('error', message)
+    annotate(message)
   }
 }
+
+/** As actions/runner, ScriptHandler.cs. */
+const saidOf = ({ outcome, exitCode }: StepEnd, detail: string): string =>
+  outcome === 'failure' && exitCode !== null && detail.endsWith(`exit code ${exitCode}`)
+    ? `Process completed with exit code ${exitCode}.`
+    : detail
 
 const remember = (
   frame: Frame,
@@ -104,15 +117,11 @@ const remember = (
   if (id !== null) frame.steps[id] = { outputs, outcome, conclusion }
 }
 
-const continuesOnError = async (
-  step: Step,
-  scope: Scope,
-  tell: (level: 'failure', message: string) => void,
-): Promise<boolean> => {
+const continuesOnError = async (step: Step, scope: Scope, complain: (message: string) => void): Promise<boolean> => {
   try {
     return (await flagFrom(step.continueOnError, scope)) ?? false
   } catch (error) {
-    tell('failure', `continue-on-error: ${describeError(error)}`)
+    complain(`continue-on-error: ${describeError(error)}`)
     return false
   }
 }

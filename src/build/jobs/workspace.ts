@@ -65,13 +65,14 @@ export const writeForJob = (file: string, text: string, user: RunAs | null): voi
     if (user) chownSync(file, 0, user.gid)
   })
 
-/** Makes a step's empty command files and returns their paths by variable. */
+/** Makes a program's empty command files, which it may also remove, and returns their paths by variable. */
 export const makeCommandFiles = (
   workspace: Workspace,
-  step: number,
+  program: number,
   user: RunAs | null,
 ): Readonly<Record<CommandFile, string>> => {
-  const fileFor = (name: string): string => join(workspace.files, `${step}-${name}`)
+  const directory = join(workspace.files, String(program))
+  const fileFor = (name: string): string => join(directory, name)
   const files = {
     GITHUB_ENV: fileFor(commandFiles.GITHUB_ENV),
     GITHUB_OUTPUT: fileFor(commandFiles.GITHUB_OUTPUT),
@@ -80,16 +81,28 @@ export const makeCommandFiles = (
     GITHUB_STEP_SUMMARY: fileFor(commandFiles.GITHUB_STEP_SUMMARY),
   }
   effectSync('build.make-command-files', () => {
+    mkdirSync(directory, { mode: 0o700 })
     for (const file of Object.values(files)) {
       writeFileSync(file, '', { mode: 0o600 })
       if (user) chownSync(file, user.uid, user.gid)
     }
+    if (user) chownSync(directory, user.uid, user.gid)
   })
   return files
 }
 
+/** What a step wrote into a command file; nothing where it removed it. Throws as `readCommandFile` does. */
+export const readIfThere = (file: string, owner: RunAs | null): string => {
+  try {
+    return readCommandFile(file, owner)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return ''
+    throw error
+  }
+}
+
 /** What a step wrote into a command file. Throws when it is no plain file any more or larger than 10 MiB. */
-export const readCommandFile = (file: string, owner: RunAs | null = null): string => {
+export const readCommandFile = (file: string, owner: RunAs | null): string => {
   const descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   try {
     const status = fstatSync(descriptor)

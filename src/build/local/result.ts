@@ -55,7 +55,7 @@ export type LocalJob = {
 export const resultOf = async (
   facts: readonly RecordedFact[],
   event: string,
-  build: Pick<Build, 'followLog'>,
+  build: Pick<Build, 'followLog' | 'summary'>,
 ): Promise<LocalResult> => {
   const concluded = facts.findLast((one) => isFact(workflowEventConcluded, one) && one.payload.event === event)
   const runs: LocalRun[] = []
@@ -72,7 +72,7 @@ export const resultOf = async (
 const runOf = async (
   facts: readonly RecordedFact[],
   { run, workflow, name, title }: ReturnType<typeof runQueued.payload.parse>,
-  build: Pick<Build, 'followLog'>,
+  build: Pick<Build, 'followLog' | 'summary'>,
 ): Promise<LocalRun> => {
   const own = facts.filter(({ subject }) => subject === `run:${run}`)
   const names = new Map<string, string>()
@@ -97,7 +97,7 @@ const runOf = async (
       steps,
       failure: one.payload.failure ?? null,
       annotations: one.payload.annotations ?? [],
-      summary: '',
+      summary: hasRun ? await build.summary(run, job) : '',
       log: lines,
     }
   }

@@ -47,7 +47,7 @@ const checkJobs = (jobs: readonly Job[]): WorkflowFault[] => {
         ? []
         : [{ detail: `job ${job.id} needs ${need}, which is not a job here`, at: job.at }],
     ),
-    ...conditionFaults(job.if, jobContexts),
+    ...conditionFaults(job.if, jobContexts, 'job'),
     ...checkSteps(job),
   ])
   return faults.length > 0 ? faults : circularNeeds(jobs)
@@ -73,7 +73,7 @@ const checkSteps = (job: Job): WorkflowFault[] => {
     return [
       ...(step.id === null ? [] : badId('step', step.id, step.at)),
       ...(isDouble ? [{ detail: `step id ${step.id} is used twice in job ${job.id}`, at: step.at }] : []),
-      ...conditionFaults(step.if, stepContexts),
+      ...conditionFaults(step.if, stepContexts, 'step'),
       ...actionFault(step),
     ]
   })
@@ -82,11 +82,15 @@ const checkSteps = (job: Job): WorkflowFault[] => {
 const actionFault = (step: Step): WorkflowFault[] => {
   if (step.kind !== 'uses') return []
   const reading = readReference(step.action)
-  return reading.kind === 'refused' ? [{ detail: reading.detail, at: step.at }] : []
+  return reading.kind === 'refused' ? [{ detail: reading.detail, at: step.actionAt }] : []
 }
 
-const conditionFaults = (condition: Condition | undefined, contexts: readonly string[]): WorkflowFault[] => {
-  const detail = condition && conditionFault(condition.expression, contexts)
+const conditionFaults = (
+  condition: Condition | undefined,
+  contexts: readonly string[],
+  of: 'job' | 'step',
+): WorkflowFault[] => {
+  const detail = condition && conditionFault(condition.expression, contexts, of)
   return condition && detail ? [{ detail: `if: ${detail}`, at: condition.at }] : []
 }
 

@@ -2,6 +2,7 @@ import { data, Evaluator, type Expr, Lexer, Parser } from '@actions/expressions'
 import type { FunctionDefinition } from '@actions/expressions/funcs/info'
 import { MappedDictionary } from './faults/dictionary-keys.ts'
 import { withQuotesUnescaped } from './faults/doubled-quotes.ts'
+import './faults/number-text.ts'
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
 
@@ -46,14 +47,14 @@ export const holds = async (expression: string | undefined, scope: Scope): Promi
   return isTruthy(await evaluateData(expression, scope))
 }
 
-/** What is wrong with a condition that may see these contexts and the status functions; undefined when nothing is. */
-export const conditionFault = (expression: string, contexts: readonly string[]): string | undefined => {
+/** What is wrong with a condition of a job or a step that may see these contexts; undefined when nothing is. */
+export const conditionFault = (
+  expression: string,
+  contexts: readonly string[],
+  of: 'job' | 'step',
+): string | undefined => {
   try {
-    parse(
-      expression,
-      contexts,
-      functionsFor(noScope, () => ''),
-    )
+    parse(expression, contexts, functionsOf[of])
     return undefined
   } catch (error) {
     return messageOf(error)
@@ -131,25 +132,30 @@ const rootOf = ({ contexts }: Scope): MappedDictionary =>
     { isCaseSensitive: false },
   )
 
-const functionsFor = ({ status }: Scope, hash: (patterns: readonly string[]) => string): FunctionDefinition[] => {
-  const flag = (name: string, value: boolean): FunctionDefinition => ({
-    name,
-    minArgs: 0,
+const functionsFor = ({ status }: Scope, hash: (patterns: readonly string[]) => string): FunctionDefinition[] => [
+  flag('success', status.success),
+  flag('failure', status.failure),
+  flag('cancelled', status.cancelled),
+  flag('always', true),
+  {
+    name: 'hashFiles',
+    minArgs: 1,
     maxArgs: 255,
-    call: () => new data.BooleanData(value),
-  })
-  return [
-    flag('success', status.success),
-    flag('failure', status.failure),
-    flag('cancelled', status.cancelled),
-    flag('always', true),
-    {
-      name: 'hashFiles',
-      minArgs: 1,
-      maxArgs: 255,
-      call: (...patterns) => new data.StringData(hash(patterns.map((pattern) => pattern.coerceString()))),
-    },
-  ]
+    call: (...patterns) => new data.StringData(hash(patterns.map((pattern) => pattern.coerceString()))),
+  },
+]
+
+const flag = (name: string, value: boolean, maxArgs = 255): FunctionDefinition => ({
+  name,
+  minArgs: 0,
+  maxArgs,
+  call: () => new data.BooleanData(value),
+})
+
+/** As GitHub's workflow schema says of `job-if` and `step-if`: a job may ask about other jobs, and hashes no files. */
+const functionsOf: Readonly<Record<'job' | 'step', readonly FunctionDefinition[]>> = {
+  job: [flag('success', true), flag('failure', true), flag('cancelled', true, 0), flag('always', true, 0)],
+  step: functionsFor(noScope, () => '').map((one) => (one.name === 'hashFiles' ? one : { ...one, maxArgs: 0 })),
 }
 
 const toData = (value: Json, isCaseSensitive = false): data.ExpressionData => {

@@ -54,7 +54,7 @@ jobs:
   const { name, on, defaults, jobs } = parsing.workflow
   const literals = JSON.parse(
     JSON.stringify({ name, on, defaults, jobs }, (key, value) =>
-      key === 'at' ? undefined : value?.kind === 'literal' ? value.value : value,
+      key === 'at' || key === 'actionAt' ? undefined : value?.kind === 'literal' ? value.value : value,
     ),
   )
   assert.deepEqual(literals, {
@@ -126,7 +126,7 @@ test('what is not supported is said by name and line', () => {
     ),
     [
       '7:5 job a asks for a snapshot of the runner (snapshot:), which is not supported',
-      '8:13 uses: checkout@v4 is neither owner/repository[/path]@ref nor ./path nor docker://image',
+      '8:21 uses: checkout@v4 is neither owner/repository[/path]@ref nor ./path nor docker://image',
     ],
   )
 })

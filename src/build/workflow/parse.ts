@@ -175,8 +175,10 @@ const stepOf = (step: Template): Step | undefined => {
     const shell = valueAt(step, 'shell')
     return { ...common, kind: 'run', script, shell, workingDirectory: valueAt(step, 'working-directory') }
   }
-  const action = textOf(valueAt(step, 'uses'))
-  return action === undefined ? undefined : { ...common, kind: 'uses', action, with: valueAt(step, 'with') }
+  const uses = valueAt(step, 'uses')
+  const action = textOf(uses)
+  if (!uses || action === undefined) return undefined
+  return { ...common, kind: 'uses', action, actionAt: uses.at, with: valueAt(step, 'with') }
 }
 
 /** `if: x` and `if: ${{ x }}` mean the same. */

@@ -128,6 +128,7 @@ export type UsesStep = StepCommon & {
   readonly kind: 'uses'
   /** `actions/checkout@v4` */
   readonly action: string
+  readonly actionAt: At
   readonly with: Template | undefined
 }
 
