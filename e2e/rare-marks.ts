@@ -7,6 +7,12 @@ export const passedElsewhere: readonly {
   readonly why: string
   readonly killedBy: string | null
 }[] = [
+  { name: 'code.keep-candidate', why: 'nobody proposes a change', killedBy: 'src/code/changes/crash.test.ts' },
+  { name: 'code.keep-version', why: 'nobody proposes a change', killedBy: 'src/code/changes/crash.test.ts' },
+  { name: 'code.make-branch', why: 'nobody proposes a change', killedBy: 'src/code/changes/crash.test.ts' },
+  { name: 'code.merge-trees', why: 'nobody proposes a change', killedBy: 'src/code/changes/crash.test.ts' },
+  { name: 'code.move-branch', why: 'nobody proposes a change', killedBy: 'src/code/changes/crash.test.ts' },
+  { name: 'code.write-commit', why: 'nobody proposes a change', killedBy: 'src/code/changes/crash.test.ts' },
   { name: 'access.rewrap-setting', why: 'needs a rotated master key', killedBy: 'src/marks.test.ts' },
   { name: 'processes.cgroup-kill', why: 'a process or group that outlives its SIGTERM', killedBy: 'src/marks.test.ts' },
   { name: 'processes.cgroup-tree', why: "depends on the machine's cgroups", killedBy: 'src/marks.test.ts' },

@@ -111,6 +111,16 @@ export const createCode = (parts: CodeParts) => {
     })
   }
 
+  const changes = createChanges({
+    ...parts,
+    recorder,
+    pathOf: repositories.pathOf,
+    defaultBranch: reading.defaultBranch,
+    alone,
+    protectionOf,
+    mustExist,
+  })
+
   /** Looks through all repositories for what the ledger does not know: what happened while Headway was dead, or behind it. */
   const scan = async (): Promise<number> => {
     const waiting = await repositories.list()
@@ -171,15 +181,6 @@ export const createCode = (parts: CodeParts) => {
     }
   }
   const discoverLater = (key: RepositoryKey): void => inBackground(discover(key))
-
-  const changes = createChanges({
-    ...parts,
-    recorder,
-    pathOf: repositories.pathOf,
-    defaultBranch: reading.defaultBranch,
-    alone,
-    protectionOf,
-  })
 
   const narrate = createNarrator({
     ledger,

@@ -1,6 +1,7 @@
+import { pushVerified } from '../build/facts.ts'
 import type { Clock } from '../clock.ts'
 import { awakenings } from '../ledger/awakenings.ts'
-import type { RecordedFact } from '../ledger/fact.ts'
+import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { shortCommit } from '../names.ts'
 import type { ChangeKey } from './changes/facts.ts'
@@ -122,6 +123,13 @@ const storyOf = <State extends { readonly ended: boolean; readonly hasFailed?: b
   },
 })
 
+/** Where a change tells what is tested, it is no news that nothing is for the branch alone. */
+const narrateBeside: typeof narrate = (narration, fact) => {
+  const { narration: next, lines } = narrate(narration, fact)
+  const isSkipped = isFact(pushVerified, fact) && fact.payload.conclusion === 'skipped'
+  return { narration: next, lines: isSkipped ? [] : lines }
+}
+
 /** The story of the push itself, and that of the change which it has opened or goes into. */
 const begin = async (parts: NarratorParts, update: RecordedUpdate, environment: string): Promise<Story[]> => {
   const { ref, push, after, project, repository, options } = update.payload
@@ -131,9 +139,10 @@ const begin = async (parts: NarratorParts, update: RecordedUpdate, environment: 
   const pushed = beginNarration({ push, environment, receivedAt: update.at, committedAt })
   const isWanted = ref.startsWith('refs/heads/') && wantsChange(options)
   const number = isWanted ? null : await parts.changeOf(update)
+  const isProposed = isWanted || number !== null
   return [
-    storyOf(label, pushed, narrate),
-    ...(isWanted || number !== null
+    storyOf(label, pushed, isProposed ? narrateBeside : narrate),
+    ...(isProposed
       ? [
           storyOf(label, beginChangeStory({ push, ref, project, repository, number }), (story, fact) =>
             narrateChange(story, fact, parts.changeUrl),

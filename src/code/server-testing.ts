@@ -33,6 +33,7 @@ export const startCodeServer = async (root: string, options: { maxPackBytes?: nu
   const views = await openViews({ store, ledger, views: [codeView, changesView] })
   const problems: string[] = []
   const cancelled: string[] = []
+  const roles = new Map<string, Role>()
   let url = ''
   const code = createCode({
     ledger,
@@ -45,7 +46,7 @@ export const startCodeServer = async (root: string, options: { maxPackBytes?: nu
     ownProject: ProjectName.parse('headway'),
     limits: options.maxPackBytes === undefined ? {} : { maxPackBytes: options.maxPackBytes },
     serverUrl: () => url,
-    roleOf: async (user, project) => roleNamed(user, project),
+    roleOf: async (user, project) => roles.get(user) ?? roleNamed(user, project),
     cancelRun: async (_project, run) => void cancelled.push(run),
     report: (message) => problems.push(message),
   })
@@ -66,6 +67,8 @@ export const startCodeServer = async (root: string, options: { maxPackBytes?: nu
     problems,
     /** Runs that it wanted to end. */
     cancelled,
+    /** Roles of today, where they are others than the names say. */
+    roles,
     port,
     /** Where a user with this role finds a repository. */
     url: (path: string, role = 'developer'): string => `http://${role}:x@127.0.0.1:${port}/git/${path}`,

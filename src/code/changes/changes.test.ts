@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type Conclusion, pushVerified } from '../../build/facts.ts'
 import { fact, isFact } from '../../ledger/fact.ts'
-import { CommitId } from '../../names.ts'
+import { CommitId, RepositoryName } from '../../names.ts'
 import { refUpdated } from '../facts.ts'
 import { identityNamed } from '../server-testing.ts'
 import { gitIn, openTestCode, type TestCode } from '../testing.ts'
@@ -264,21 +264,84 @@ describe('a change', { concurrency: 4, timeout: 120_000 }, () => {
     assert.deepEqual([left?.place, left?.wish], [null, null])
   })
 
-  test('that is pushed again or loses its branch while it waits leaves the queue', async () => {
-    const shop = await openShop(server, 'moving')
-    await shop.propose('a', { 'wait.txt': 'a\n' })
-    await shop.until(1, ({ test }) => test !== null)
-    await setRules(shop, { requiredChecks: ['unit tests'] })
+  /** A change that has passed, in the queue behind a push to its target that makes its new test go on for ever. */
+  const waitingInQueue = async (shop: Shop) => {
+    await shop.propose('a', { 'a.txt': 'a\n' })
+    await shop.until(1, ({ test }) => test?.conclusion === 'success')
+    await shop.copy.must('checkout', '--quiet', 'main')
+    await shop.copy.commit({ 'wait.txt': 'the tests hang\n' })
+    await shop.push('main')
     await shop.merge(1)
+    return shop.until(1, ({ place, test }) => place === 1 && test?.purpose === 'queue')
+  }
+
+  test('in the queue is tested again when somebody pushes to its target, and lands on that', async () => {
+    const shop = await openShop(server, 'overtaken')
+    const waiting = await waitingInQueue(shop)
+    assert.equal(waiting.test?.base, await shop.tip())
+    await shop.copy.must('revert', '--no-edit', 'HEAD')
+    await shop.push('main')
+    const overtaking = await shop.copy.must('rev-parse', 'HEAD')
+    const landed = await shop.until(1, ({ status }) => status === 'merged')
+    assert.equal(landed.merged?.before, overtaking)
+    assert.equal(await shop.tip(), landed.merged?.after)
+    assert.ok(server.cancelled.includes(`run-${waiting.test?.event}`), 'the test that nobody waits for is ended')
+  })
+
+  test('that is pushed again or loses its branch while it is in the queue leaves it', async () => {
+    const shop = await openShop(server, 'moving')
+    await waitingInQueue(shop)
+    const tip = await shop.tip()
+    await shop.copy.must('checkout', '--quiet', 'a')
     await shop.copy.must('commit', '--quiet', '--amend', '--message', 'again')
     await shop.push('+a')
     const pushed = await shop.until(1, ({ version }) => version === 2)
     assert.deepEqual([pushed.wish, pushed.place], [null, null])
+    await shop.merge(1)
     await shop.push(':a')
     const gone = await shop.until(1, ({ status }) => status === 'abandoned')
-    assert.equal(gone.note, 'its branch was deleted')
-    assert.equal(await shop.tip(), shop.base)
-    assert.ok(server.cancelled.length > 0, 'the runs that nobody waits for are ended')
+    assert.deepEqual([gone.note, gone.place], ['its branch was deleted', null])
+    assert.equal(await shop.tip(), tip)
+  })
+
+  test('loses its place with the approval that it needs, and can be taken out', async () => {
+    const shop = await openShop(server, 'disapproved')
+    await setRules(shop, { approvals: 1 })
+    await shop.propose('a', { 'a.txt': 'a\n' })
+    await shop.until(1, ({ test }) => test?.conclusion === 'success')
+    await shop.changes.approve(shop.change(1), bob)
+    await shop.copy.must('checkout', '--quiet', 'main')
+    await shop.copy.commit({ 'wait.txt': 'the tests hang\n' })
+    await shop.push('main')
+    await shop.merge(1)
+    const { test: waiting } = await shop.until(1, ({ place, test }) => place === 1 && test?.purpose === 'queue')
+    await shop.changes.withdrawApproval(shop.change(1), bob)
+    const raised = build.raised.find(({ event }) => event === waiting?.event)
+    assert.ok(raised)
+    await build.conclude(raised, 'success')
+    const left = await shop.until(1, ({ note }) => note !== null)
+    assert.deepEqual(
+      [left.status, left.place, left.note],
+      ['open', null, '1 approval of developers who have not written it is needed, and there are 0'],
+    )
+    await shop.changes.approve(shop.change(1), bob)
+    assert.equal((await shop.changes.withdrawMerge(shop.change(1), ada)).wish, null)
+  })
+
+  test('is trusted only where the rules say so and a developer of today has pushed it', async () => {
+    const shop = await openShop(server, 'trusted')
+    const trustOf = async (number: number) => {
+      const { test } = await shop.until(number, (details) => details.test?.conclusion === 'success')
+      return build.raised.find(({ event }) => event === test?.event)?.isTrusted
+    }
+    await setRules(shop, { trustDevelopers: true })
+    await shop.propose('a', { 'a.txt': 'a\n' })
+    await shop.propose('b', { 'b.txt': 'b\n' }, 'developer-mallory')
+    assert.equal(await trustOf(1), true)
+    await trustOf(2)
+    server.roles.set('developer-mallory', 'viewer')
+    await shop.changes.retest(shop.change(2))
+    assert.equal(await trustOf(2), false)
   })
 
   test('lands squashed or rebased where the rules say so, still as it was tested', async () => {
@@ -412,6 +475,39 @@ describe('a change', { concurrency: 4, timeout: 120_000 }, () => {
     await assert.rejects(shop.changes.merge(shop.change(1), { head: null, mends: true }, ada), { status: 403 })
     await server.ledger.append([verified(shop, 'push-red', shop.base, 'success')])
     await shop.until(1, ({ status }) => status === 'merged')
+  })
+
+  test('without a common history is refused, unless its commits are put one by one', async () => {
+    const shop = await openShop(server, 'orphan')
+    await shop.copy.must('checkout', '--quiet', '--orphan', 'island')
+    await shop.copy.must('rm', '-rfq', '.')
+    await shop.copy.commit({ 'island.txt': 'far\n' })
+    await shop.push('island', 'developer', '-o', 'change')
+    const refused = await shop.until(1, ({ conflict }) => conflict !== null)
+    assert.equal(refused.blockers[0]?.detail, 'it has no history in common with its target')
+    await setRules(shop, { method: 'rebase' })
+    await shop.changes.retest(shop.change(1))
+    await shop.until(1, ({ test }) => test?.conclusion === 'success')
+    await shop.merge(1)
+    await shop.until(1, ({ status }) => status === 'merged')
+    const tip = await shop.tip()
+    assert.deepEqual([await shop.file(tip, 'island.txt'), await shop.file(tip, 'README.md')], ['far\n', 'hello\n'])
+  })
+
+  test('needs a repository, two branches, and something that the target does not have', async () => {
+    const shop = await openShop(server, 'nothing')
+    const open = (repository: string, branch: string, target: string | null = null) =>
+      shop.changes.open(
+        { ...shop.key, repository: RepositoryName.parse(repository) },
+        { branch, target, title: null, body: '' },
+        ada,
+      )
+    await assert.rejects(open('nowhere', 'a'), { kind: 'repository-not-found', status: 404 })
+    await assert.rejects(open('nothing', 'a'), { kind: 'branch-not-found', status: 404 })
+    await assert.rejects(open('nothing', 'main'), { kind: 'change-needs-branch', status: 422 })
+    await shop.push('main:same')
+    await assert.rejects(open('nothing', 'same'), { kind: 'nothing-to-merge', status: 422 })
+    await assert.rejects(shop.show(1), { kind: 'change-not-found', status: 404 })
   })
 
   test('is not merged at another commit than the one that was seen', async () => {

@@ -112,7 +112,7 @@ const statuses: Readonly<Record<string, FileDifference['status']>> = {
 const countOf = (text: string | undefined): number | null => (text === undefined || text === '-' ? null : Number(text))
 
 /** The name of the empty tree, which Git knows without having it. */
-const emptyTree = async (directory: string): Promise<string> => {
+export const emptyTree = async (directory: string): Promise<string> => {
   const outcome = await runOk(git(directory, ['hash-object', '-t', 'tree', '--stdin'], { input: '' }), 'naming nothing')
   return outcome.toString('utf8').trim()
 }

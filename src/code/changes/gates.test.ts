@@ -33,15 +33,28 @@ describe('checks', () => {
     assert.deepEqual(outcome(test, []), { kind: 'passed' })
   })
 
-  test('count as passed before the rest has ended, and as failed at once', () => {
-    const test = testOf([check('r', 'a', 'unit', 'success'), check('r', 'b', 'slow', null)], null)
-    assert.deepEqual(outcome(test, ['unit']), { kind: 'passed' })
-    assert.deepEqual(outcome(test, ['unit', 'slow']), { kind: 'running', detail: 'the check slow has not ended' })
-    const failing = testOf([check('r', 'a', 'unit', 'failure'), check('r', 'b', 'slow', null)], null)
-    assert.deepEqual(outcome(failing, ['slow', 'unit']), {
+  test('count as failed at once, and as passed when all have ended, whatever became of the others', () => {
+    const slow = check('r', 'b', 'slow', null)
+    assert.deepEqual(outcome(testOf([check('r', 'a', 'unit', 'success'), slow], null), ['unit']), {
+      kind: 'running',
+      detail: 'its checks are running',
+    })
+    assert.deepEqual(outcome(testOf([check('r', 'a', 'unit', 'failure'), slow], null), ['slow', 'unit']), {
       kind: 'failed',
       detail: 'the check unit has ended with failure',
     })
+    const ended = [check('r', 'a', 'unit', 'success'), check('r', 'b', 'slow', 'failure')]
+    assert.deepEqual(outcome(testOf(ended, 'failure'), ['unit']), { kind: 'passed' })
+  })
+
+  test('with a quality gate that is not met have failed, whatever is named', () => {
+    const failure = { job: 'quality gate', step: null, command: null, exitCode: null, lastLines: [], where: null }
+    const gated: Test = {
+      ...testOf([check('r', 'a', 'unit', 'success')], 'failure'),
+      failure: { ...failure, detail: 'coverage fell' },
+    }
+    const lost = { kind: 'failed', detail: 'its quality gate is not met' }
+    assert.deepEqual([outcome(gated, ['unit']), outcome(gated, null)], [lost, lost])
   })
 
   test('that did not run have not passed, and it is said why', () =>

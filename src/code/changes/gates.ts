@@ -1,7 +1,8 @@
+import { gateName } from '../../test/facts.ts'
 import type { Change, Test } from './change.ts'
 import type { Rules } from './rules.ts'
 
-/** What stands between a change and its merge. `isFinal`: waiting alone does not take it away. */
+/** What stands between a change and its merge. */
 export type Blocker = {
   readonly kind: 'closed' | 'conflict' | 'checks-running' | 'checks-failed' | 'approvals' | 'red-target'
   readonly detail: string
@@ -43,34 +44,31 @@ export type ChecksOutcome =
   | { readonly kind: 'passed' }
   | { readonly kind: 'running' | 'failed'; readonly detail: string }
 
-/** How the checks that the rules want have gone. A skipped one has passed, as on GitHub. */
-export const outcomeOf = ({ checks, conclusion, notes }: Test, { requiredChecks }: Rules): ChecksOutcome => {
-  if (requiredChecks === null) {
-    if (conclusion === null) return { kind: 'running', detail: 'its checks are running' }
-    if (conclusion === 'success' || conclusion === 'skipped') return { kind: 'passed' }
-    return {
-      kind: 'failed',
-      detail: conclusion === 'cancelled' ? 'its checks were cancelled' : 'its checks have failed',
-    }
-  }
+/**
+ * How the checks that the rules want have gone, once all have ended: a quality gate is judged last, and counts whatever is named. A
+ * skipped check has passed, as on GitHub.
+ */
+export const outcomeOf = (test: Test, { requiredChecks }: Rules): ChecksOutcome => {
+  const { conclusion, failure } = test
+  if (requiredChecks?.length === 0) return { kind: 'passed' }
+  const lost = (requiredChecks ?? []).map((name) => lossOf(test, name)).find((loss) => loss !== null)
+  if (lost) return { kind: 'failed', detail: lost }
+  if (conclusion === null) return { kind: 'running', detail: 'its checks are running' }
+  if (failure?.job === gateName) return { kind: 'failed', detail: 'its quality gate is not met' }
+  if (requiredChecks !== null || conclusion === 'success' || conclusion === 'skipped') return { kind: 'passed' }
+  return { kind: 'failed', detail: conclusion === 'cancelled' ? 'its checks were cancelled' : 'its checks have failed' }
+}
+
+/** Why a named check will not pass any more; null while it may, or has. */
+const lossOf = ({ checks, conclusion, notes }: Test, wanted: string): string | null => {
   const runs = new Map(checks.flatMap(({ run, job, name }) => (job === null ? [[run, name] as const] : [])))
-  const named = (wanted: string) =>
-    checks.filter(
-      ({ run, job, name }) => name === wanted || (job !== null && `${runs.get(run) ?? ''} / ${name}` === wanted),
-    )
-  const standing = requiredChecks.map((wanted) => {
-    const found = named(wanted)
-    const bad = found.find((check) => check.conclusion === 'failure' || check.conclusion === 'cancelled')
-    if (bad) return { kind: 'failed', detail: `the check ${wanted} has ended with ${bad.conclusion}` } as const
-    if (found.length > 0 && found.every((check) => check.conclusion !== null)) return { kind: 'passed' } as const
-    if (conclusion === null) return { kind: 'running', detail: `the check ${wanted} has not ended` } as const
-    const why = notes[0] ? ` (${notes[0]})` : ''
-    return { kind: 'failed', detail: `the check ${wanted} is required and did not run${why}` } as const
-  })
-  return (
-    standing.find(({ kind }) => kind === 'failed') ??
-    standing.find(({ kind }) => kind === 'running') ?? { kind: 'passed' }
+  const found = checks.filter(
+    ({ run, job, name }) => name === wanted || (job !== null && `${runs.get(run) ?? ''} / ${name}` === wanted),
   )
+  const bad = found.find((check) => check.conclusion === 'failure' || check.conclusion === 'cancelled')
+  if (bad) return `the check ${wanted} has ended with ${bad.conclusion}`
+  if (found.length > 0 || conclusion === null) return null
+  return `the check ${wanted} is required and did not run${notes[0] ? ` (${notes[0]})` : ''}`
 }
 
 const approvals = (change: Change, { rules, developers }: Surroundings): Blocker[] => {

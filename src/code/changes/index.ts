@@ -45,6 +45,8 @@ export type ChangesParts = {
   defaultBranch(project: ProjectName, repository: RepositoryName): Promise<string>
   alone<Result>(key: RepositoryKey, act: () => Promise<Result>): Promise<Result>
   protectionOf(key: RepositoryKey): Promise<Protection>
+  /** Rejects with a Problem where there is no such repository. */
+  mustExist(key: RepositoryKey): Promise<void>
   roleOf(user: string, project: ProjectName): Promise<Role | null>
   cancelRun(project: ProjectName, run: string): Promise<unknown>
   report(message: string): void
@@ -189,6 +191,7 @@ export const createChanges = (parts: ChangesParts) => {
       { branch, target, title, body }: { branch: string; target: string | null; title: string | null; body: string },
       identity: Identity,
     ): Promise<{ change: ChangeDetails; isNew: boolean }> => {
+      await parts.mustExist(key)
       const to = target ?? (await defaultBranch(key))
       const by = { author: identity.user, actor: identity.actor, reverts: null }
       const { change, isNew } = await opening.open({ ...key, branch, target: to, title, body, ...by })
@@ -282,6 +285,7 @@ export const createChanges = (parts: ChangesParts) => {
       isDirect: boolean,
       identity: Identity,
     ): Promise<{ change: ChangeDetails | null; commit: CommitId | null }> => {
+      await parts.mustExist(key)
       const wanted =
         'number' in what ? await mergedRange({ ...key, number: what.number }) : await commitRange(key, what)
       const reversal = { ...key, ...wanted, ...who(identity) }
@@ -306,6 +310,7 @@ export const createChanges = (parts: ChangesParts) => {
       rules: Rules,
       { actor }: Identity,
     ): Promise<void> => {
+      if (repository !== null) await parts.mustExist({ project, repository })
       const subject = repository === null ? `project:${project}` : repositorySubject(project, repository)
       await ledger.append([fact(rulesSet, { subject, actor, payload: { project, repository, rules } })])
     },

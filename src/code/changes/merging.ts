@@ -4,6 +4,7 @@ import { CommitId as Commit } from '../../names.ts'
 import type { CommandOutcome } from '../../processes/command.ts'
 import { run, runOk } from '../../processes/run.ts'
 import { git } from '../git.ts'
+import { emptyTree } from './diff.ts'
 import type { MergeMethod } from './rules.ts'
 
 /** The merge result of a proposal on a base, not yet anybody's branch. */
@@ -173,10 +174,7 @@ const parentTree = async (directory: string, commit: string): Promise<string> =>
     git(directory, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${commit}^1^{tree}`]),
   )
   if (outcome.exitCode === 0) return outcome.stdout.toString('utf8').trim()
-  const empty = await effect('code.write-empty-tree', () =>
-    runOk(git(directory, ['hash-object', '-t', 'tree', '-w', '--stdin'], { input: '' }), 'writing the empty tree'),
-  )
-  return empty.toString('utf8').trim()
+  return emptyTree(directory)
 }
 
 /** Whether `commit` is part of the history of `of`. */
