@@ -6,6 +6,7 @@ import { githubContext } from './jobs/contexts.ts'
 import { conductRows, nothing, rowsFor } from './rows.ts'
 import { holds, type Json, type Scope } from './workflow/expression.ts'
 import { MatrixFault } from './workflow/matrix.ts'
+import { describeTemplate } from './workflow/template.ts'
 import type { Job } from './workflow/workflow.ts'
 
 /**
@@ -50,7 +51,8 @@ const conductJob = async (
   const { signals, tell, state, prefix, label } = conduct
   const scope = scopeOf(conduct, job, needs, before)
   const key = `${prefix}${job.id}`
-  const name = `${label}${job.id}`
+  // As it is written, for it may ask for what only a row of a matrix has.
+  const name = `${label}${job.name ? describeTemplate(job.name) : job.id}`
   try {
     const isWanted = await holds(job.if?.expression, scope)
     if (!isWanted) {

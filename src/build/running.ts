@@ -69,7 +69,7 @@ export const createRunning = (parts: RunningParts) => {
       head: await summaryOf(gitDirectory, commit),
       defaultBranch: await defaultBranchOf(gitDirectory),
     }
-    const source = sourceFor(origin, await raisedEvent(ledger, origin), numbers, known)
+    const source = sourceFor({ ...origin, commit }, await raisedEvent(ledger, origin), numbers, known)
     const surroundings: Surroundings = {
       waits: parts.waits,
       openRepository: openerFor(parts, origin),

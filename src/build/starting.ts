@@ -38,10 +38,13 @@ export type StarterParts = {
 /** Queues the runs that a new push or event starts; where it starts none, says so. All of it in one append. */
 export const createStarter =
   (parts: StarterParts) =>
-  async (origin: Origin): Promise<void> => {
+  async (pushed: Origin): Promise<void> => {
     const { ledger, store, repositoryPath } = parts
-    const { project, repository, commit } = origin
+    const { project, repository } = pushed
     const gitDirectory = repositoryPath(project, repository)
+    // What is pushed as an annotated tag is the tag; `github.sha` is the commit that it is on.
+    const commit = (await resolveCommit(gitDirectory, pushed.commit)) ?? pushed.commit
+    const origin = { ...pushed, commit }
     const defaultBranch = await defaultBranchOf(gitDirectory)
     const raised = await raisedEvent(ledger, origin)
     const head = await summaryOf(gitDirectory, commit)
