@@ -92,7 +92,7 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
         ...(user ? { uid: user.uid, gid: user.gid } : {}),
       }),
     )
-    child.stdin?.on('error', () => undefined)
+    for (const pipe of child.stdio) pipe?.on('error', () => undefined) // reset where it ends without having read all
     const pid = await readyPid(child, (first) => user && mapUsers(first, user))
     for (const member of groupMembers(child.pid ?? pid)) parts.placed(member)
     return {
@@ -173,7 +173,7 @@ const readyPid = (child: ChildProcess, begin: (first: number) => void): Promise<
       try {
         begin(first)
         const gate = child.stdio[4]
-        if (gate && 'write' in gate) gate.end('1')
+        if (gate && 'write' in gate) gate.end('1') // nobody reads it where the users are not ours to map
       } catch (error) {
         reject(error)
         effectSync('build.give-up-namespaces', () => child.kill('SIGKILL'))
