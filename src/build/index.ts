@@ -42,6 +42,7 @@ import type { ResultsLimits } from './results/uploads.ts'
 import { resultsView } from './results/views.ts'
 import { decide } from './run.ts'
 import type { JobExecutor } from './runners/executor.ts'
+import type { LeaseRules } from './runners/lease.ts'
 import { createPool, type Pool } from './runners/pool.ts'
 import { createRegistry } from './runners/registry.ts'
 import { leaseRows, runnersView } from './runners/views.ts'
@@ -102,6 +103,8 @@ export type BuildParts = {
   readonly resultsLimits?: Partial<ResultsLimits>
   /** Jobs at the same time; default: as many as the machine has cores. */
   readonly parallelJobs?: number
+  /** How long runners on other machines keep a job unheard; see `LeaseRules`. */
+  readonly leaseRules?: LeaseRules
   /** Labels of this machine's own runner, besides those that it always has and those that an administrator gave it. */
   readonly localLabels?: readonly string[]
   /** Whether somebody, as recorded (`user:alice`, `token:alice/ci`), is an administrator of the instance. */
@@ -214,6 +217,7 @@ export const createBuild = (parts: BuildParts): Build => {
     serverUrl: parts.serverUrl,
     services: results.services,
     library: shelf.library,
+    ...(parts.leaseRules ? { rules: parts.leaseRules } : {}),
   })
   const waits = createWaits(parts)
   const listeners = createListeners(parts)

@@ -57,7 +57,7 @@ export const createExchanges = (parts: {
   const lineOf = ({ runner, name, project }: KnownRunner): Line => {
     const existing = known.get(runner)
     if (existing) return existing
-    const line = createLine(runner, name, project)
+    const line = createLine(runner, name, project, rules.leaseMs)
     known.set(runner, line)
     parts.join(line.worker)
     return line
@@ -82,7 +82,12 @@ export const createExchanges = (parts: {
     const answers: Awaited<ReturnType<typeof answerTo>>[] = []
     for (const job of request.jobs) answers.push(await answerTo(runner, job))
     const needsAnswer = answers.some(({ verdict }) => verdict === 'stop' || verdict === 'forget')
-    const holdMs = request.isHurried || needsAnswer || isHungUp ? 0 : request.jobs.length > 0 ? busyHoldMs : idleHoldMs
+    const holdMs =
+      request.isHurried || needsAnswer || isHungUp
+        ? 0
+        : request.jobs.length > 0
+          ? busyHoldMs
+          : Math.min(idleHoldMs, rules.leaseMs / 3)
     line.offer(isSame ? request.free : 0)
     parts.changed()
     const told = answers.filter(({ lease, verdict }) => lease && verdict !== 'cancel').map(({ lease }) => lease)
@@ -156,7 +161,7 @@ type Line = {
   status(clock: Clock): Omit<RunnerStatus, 'jobs'>
 }
 
-const createLine = (id: string, name: string, project: string | null): Line => {
+const createLine = (id: string, name: string, project: string | null, leaseMs: number): Line => {
   let session = ''
   let turn = 0
   let labels: readonly string[] = []
@@ -197,9 +202,8 @@ const createLine = (id: string, name: string, project: string | null): Line => {
       },
     },
     open: (request, claimed, clock) => {
-      // A new life of the runner begins at turn 1; any is taken while none is known, as after a start of Headway.
-      if (session !== '' && request.session !== session && request.turn !== 1) throw superseded()
-      if (request.session === session && request.turn <= turn) throw superseded()
+      const isSilent = seen === null || clock.monotonicMs() - seen.atMs > leaseMs
+      if (!isNext(request, { session, turn, isSilent })) throw superseded()
       wake() // what is still held of it is heard by nobody any more
       outbox = [] // nor was it read: these leases end as never arrived
       session = request.session
@@ -253,6 +257,18 @@ const createLine = (id: string, name: string, project: string | null): Line => {
       seenAt: seen?.at ?? null,
     }),
   }
+}
+
+/**
+ * Whether a request comes after what was heard before: the next turn, or a newer life of the runner, as sessions sort by the time of their
+ * beginning. A repeated old one is neither. Where the runner's time of day was set back, its new life has to wait until the old is silent.
+ */
+const isNext = (
+  request: Pick<ExchangeRequest, 'session' | 'turn'>,
+  heard: { readonly session: string; readonly turn: number; readonly isSilent: boolean },
+): boolean => {
+  if (request.session === heard.session) return request.turn > heard.turn
+  return request.session > heard.session || (request.turn === 1 && heard.isSilent)
 }
 
 /** What every machine of its kind has, and what it claims as far as it may. */

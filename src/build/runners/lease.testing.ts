@@ -142,6 +142,8 @@ export const createWorld = async (options: {
   runners: number
   /** How unequally fast the clocks run: 0.01 is one in a hundred. */
   drift?: number
+  /** By how much longer than the server's leases are the runners are told that they are. */
+  lieMs?: number
 }): Promise<World> => {
   const random = randomFrom(options.seed)
   const clock = new TestClock()
@@ -257,7 +259,7 @@ export const createWorld = async (options: {
     await travel()
     if (random(100) < network.lostAnswers) return silence(signal)
     if (!isUp()) return silence(signal)
-    return JSON.parse(JSON.stringify(answer))
+    return JSON.parse(JSON.stringify({ ...answer, leaseMs: answer.leaseMs + (options.lieMs ?? 0) }))
   }
 
   const runners = Array.from({ length: options.runners }, (_, place): TestRunner => {
@@ -443,7 +445,7 @@ const createTestRunner = (parts: {
         await thawed()
         if (!isUp()) await dead
       }),
-      session: `${name}-${born}`,
+      session: `${name}-${String(born).padStart(4, '0')}`,
       version: '1',
       labels: ['linux'],
       parallel: 2,
