@@ -11,6 +11,7 @@ export const differences = (expect: Expectation, result: LocalResult): string[] 
       wrong.push(`${what} is ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}`)
   }
   compare('the conclusion', conclusion, expect.conclusion)
+  if (wrong.length > 0) wrong.push(...result.notes)
   wrong.push(...failureDifferences(expect, result))
   if (run) wrong.push(...runDifferences(expect, run, compare))
   for (const fragment of expect.nowhere ?? [])

@@ -7,6 +7,7 @@ import type { Failure } from './facts.ts'
 import { failureFor } from './failure.ts'
 import type { CommitReader } from './git.ts'
 import { conductJobs } from './graph.ts'
+import { headerOf } from './header.ts'
 import type { RunSource } from './jobs/contexts.ts'
 import { debugSettings } from './jobs/debug.ts'
 import { removeWorkspace } from './jobs/workspace.ts'
@@ -33,6 +34,8 @@ export const conductRun = async (
   const tell = (...inputs: RunInput[]): Promise<void> => {
     const next = appending.then(async () => {
       signals.kill.throwIfAborted()
+      // Recorded by whoever asked for it, not here.
+      if (signals.cancel.aborted) state = { ...state, isCancelRequested: true }
       const facts: NewFact[] = []
       for (const input of inputs) facts.push(...decide(state, input))
       if (facts.length === 0) return
@@ -56,6 +59,8 @@ export const conductRun = async (
   const tree = only === null ? plan.tree : { ...plan.tree, workflow: withOnlyJob(plan.tree.workflow, only) }
   const given = await settingsFor(tree, source, tools.settings).catch(refusedFor)
   if (given.kind === 'refused') return tell({ kind: 'settled', refusal: given.failure })
+  const header = await headerOf(tree.workflow, source, given.vars, tools.serverUrl()).catch(refusedFor)
+  if ('kind' in header) return tell({ kind: 'settled', refusal: header.failure })
   const context: Conduct = {
     state: () => state,
     tell,

@@ -1,5 +1,6 @@
 import type { Conclusion, Failure } from './facts.ts'
 import { failureFor } from './failure.ts'
+import { groupNamed } from './header.ts'
 import type { RowOfJob } from './row.ts'
 import { flagFrom, textFrom } from './workflow/evaluate.ts'
 import { matchesAny } from './workflow/trigger.ts'
@@ -35,8 +36,8 @@ const takeTurn = async (row: RowOfJob, name: string): Promise<Gate> => {
   const { conduct, job, key, scope, cancel } = row
   const { tools, tell, source, signals } = conduct
   const passed: Gate = { kind: 'passed', environment: null, cancel }
-  const group = await textFrom(job.concurrency?.group, scope)
-  if (!job.concurrency || !group || !tools.surroundings) return passed
+  if (!job.concurrency || !tools.surroundings) return passed
+  const group = await groupNamed(job.concurrency, scope)
   const cancelInProgress = (await flagFrom(job.concurrency.cancelInProgress, scope)) ?? false
   const wait = { kind: 'concurrency' as const, group, cancelInProgress, queue: job.concurrency.queue }
   await tell({ kind: 'job-waits', job: key, name, wait })

@@ -50,6 +50,7 @@ const conductJob = async (
 ): Promise<JobEnd> => {
   const { signals, tell, state, prefix, label } = conduct
   const scope = scopeOf(conduct, job, needs, before)
+  using cancelling = cancelUnlessItHolds(conduct, job, () => scopeOf(conduct, job, needs, before))
   const key = `${prefix}${job.id}`
   // As it is written, for it may ask for what only a row of a matrix has.
   const name = `${label}${job.name ? describeTemplate(job.name) : job.id}`
@@ -61,13 +62,30 @@ const conductJob = async (
       return { conclusion, outputs: {}, isAnew }
     }
     const rows = await rowsFor(conduct, job, scope)
-    return await conductRows({ conduct, job, needs, scope, isAnew }, rows)
+    return await conductRows({ conduct, job, needs, scope, isAnew, cancel: cancelling.signal }, rows)
   } catch (error) {
     if (signals.kill.aborted) throw error
     const failure = failureFor(describeError(error), { job: name, where: placeOf(conduct, error) })
     await tell({ kind: 'job-ended', result: { ...nothing, job: key, name, conclusion: 'failure', failure } })
     return { conclusion: state().jobs.get(key)?.finished?.conclusion ?? 'failure', outputs: {}, isAnew: true }
   }
+}
+
+/**
+ * Aborts with the run, unless the condition of the job still holds then: what always runs goes on to its end.
+ * https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-cancellation
+ */
+const cancelUnlessItHolds = ({ signals }: Conduct, job: Job, scope: () => Scope) => {
+  const cancel = new AbortController()
+  const over = new AbortController()
+  const decide = async (): Promise<void> => {
+    const stillHolds = await holds(job.if?.expression, scope()).catch(() => false)
+    if (!stillHolds) cancel.abort()
+  }
+  // One that starts in spite of the cancellation was asked before.
+  if (!signals.cancel.aborted)
+    signals.cancel.addEventListener('abort', () => void decide(), { once: true, signal: over.signal })
+  return { signal: cancel.signal, [Symbol.dispose]: () => over.abort() }
 }
 
 const placeOf = ({ workflow }: Conduct, error: unknown): Failure['where'] =>

@@ -2,7 +2,7 @@ import type { Concurrency } from './facts.ts'
 import { githubContext, type RunSource } from './jobs/contexts.ts'
 import { flagFrom, textFrom } from './workflow/evaluate.ts'
 import type { Scope } from './workflow/expression.ts'
-import type { Workflow } from './workflow/workflow.ts'
+import type { GroupTemplate, Workflow } from './workflow/workflow.ts'
 
 /** What is settled of a run when it is queued: what people call it, and its concurrency group. */
 export type RunHeader = { readonly title: string; readonly concurrency: Concurrency | null }
@@ -20,10 +20,18 @@ export const headerOf = async (
     status: { success: true, failure: false, cancelled: false },
   }
   const title = (await textFrom(workflow.runName, scope))?.trim() || titleOf(source)
-  const group = await textFrom(workflow.concurrency?.group, scope)
-  if (!workflow.concurrency || !group) return { title, concurrency: null }
+  if (!workflow.concurrency) return { title, concurrency: null }
+  const group = await groupNamed(workflow.concurrency, scope)
   const cancelInProgress = (await flagFrom(workflow.concurrency.cancelInProgress, scope)) ?? false
   return { title, concurrency: { group, cancelInProgress, queue: workflow.concurrency.queue } }
+}
+
+/** The name of a concurrency group. Throws an Error where there is none, or it is too long. */
+export const groupNamed = async ({ group }: GroupTemplate, scope: Scope): Promise<string> => {
+  const name = (await textFrom(group, scope)) ?? ''
+  if (name === '') throw new Error('Concurrency group name cannot be empty')
+  if (name.length > 400) throw new Error('Concurrency group name must be less than 400 characters')
+  return name
 }
 
 /** Without a `run-name`: the commit's first line. */

@@ -17,24 +17,26 @@ export type JobRow = { readonly key: string; readonly matrix: Json; readonly lab
 export const rowsFor = async ({ prefix }: Conduct, job: Job, scope: Scope): Promise<readonly JobRow[]> => {
   const matrix = job.strategy?.matrix
   if (!matrix) return [{ key: `${prefix}${job.id}`, matrix: null, label: '' }]
-  const rows = await evaluateTemplate(matrix, scope)
-    .then(rowsOf)
+  const { evaluated, rows } = await evaluateTemplate(matrix, scope)
+    .then((value) => ({ evaluated: value, rows: rowsOf(value) }))
     .catch((error: unknown) => {
       throw new MatrixFault(error, matrix.at)
     })
-  return rows.map((row, index) => ({ key: `${prefix}${job.id}.${index + 1}`, matrix: row, label: rowLabel(row) }))
+  return rows.map((row, index) => {
+    return { key: `${prefix}${job.id}.${index + 1}`, matrix: row, label: rowLabel(row, evaluated) }
+  })
 }
 
 /** Runs the rows, as many at a time as `max-parallel` allows. */
 export const conductRows = async (
-  about: Pick<RowOfJob, 'conduct' | 'job' | 'needs' | 'scope' | 'isAnew'>,
+  about: Pick<RowOfJob, 'conduct' | 'job' | 'needs' | 'scope' | 'isAnew' | 'cancel'>,
   rows: readonly JobRow[],
 ): Promise<JobEnd> => {
-  const { conduct, job, scope } = about
+  const { job, scope } = about
   const failFast = (await flagFrom(job.strategy?.failFast, scope)) ?? true
   const maxParallel = Math.max(1, (await numberFrom(job.strategy?.maxParallel, scope)) ?? rows.length)
   const siblings = new AbortController()
-  const cancel = AbortSignal.any([conduct.signals.cancel, siblings.signal])
+  const cancel = AbortSignal.any([about.cancel, siblings.signal])
   const ends: Finished[] = []
   const queue = [...rows.entries()]
   const worker = async (): Promise<void> => {

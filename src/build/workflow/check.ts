@@ -2,18 +2,37 @@ import { readReference } from '../actions/reference.ts'
 import { isTimezone, parseCron } from './cron.ts'
 import { conditionFault } from './expression.ts'
 import { rowsOf } from './matrix.ts'
-import { unknownReferences } from './names.ts'
 import type { WorkflowFault } from './read.ts'
 import { type At, plainValueOf } from './template.ts'
-import type { Condition, Job, Step, Workflow } from './workflow.ts'
+import type { Condition, Job, Step, Trigger, Workflow } from './workflow.ts'
 
-/** What GitHub refuses and its published parser lets pass, and references to what is not there. */
+/** What GitHub refuses and its published parser lets pass. */
 export const checkWorkflow = (workflow: Workflow): WorkflowFault[] => [
+  ...workflow.on.flatMap(checkTrigger),
   ...checkJobs(workflow.jobs),
   ...checkSchedules(workflow),
   ...workflow.jobs.flatMap(checkMatrix),
-  ...unknownReferences(workflow),
 ]
+
+/** https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#onpushbranchestagsbranches-ignoretags-ignore */
+const checkTrigger = (trigger: Trigger): WorkflowFault[] => {
+  const { event, at, inputs } = trigger
+  const both = [
+    trigger.branches && trigger.branchesIgnore ? 'branches' : null,
+    trigger.tags && trigger.tagsIgnore ? 'tags' : null,
+    trigger.paths && trigger.pathsIgnore ? 'paths' : null,
+  ]
+  return [
+    ...both.flatMap((name) =>
+      name ? [{ detail: `${event} cannot have both ${name} and ${name}-ignore; exclude by ! in ${name}`, at }] : [],
+    ),
+    ...inputs.flatMap((input) =>
+      input.type === 'choice' && input.options.length === 0
+        ? [{ detail: `input ${input.name} is a choice without options`, at: input.at }]
+        : [],
+    ),
+  ]
+}
 
 const checkSchedules = ({ on }: Workflow): WorkflowFault[] =>
   on.flatMap(({ schedules }) =>
@@ -45,9 +64,12 @@ const checkJobs = (jobs: readonly Job[]): WorkflowFault[] => {
     ...job.needs.flatMap((need) =>
       known.has(need.toLowerCase())
         ? []
-        : [{ detail: `job ${job.id} needs ${need}, which is not a job here`, at: job.at }],
+        : [{ detail: `job ${job.id} needs ${need}, which is not a job here`, at: job.needsAt }],
     ),
     ...conditionFaults(job.if, jobContexts, 'job'),
+    ...(job.steps.length > 0 || job.call
+      ? []
+      : [{ detail: `job ${job.id} has neither steps nor a workflow that it calls (uses)`, at: job.at }]),
     ...checkSteps(job),
   ])
   return faults.length > 0 ? faults : circularNeeds(jobs)

@@ -39,5 +39,8 @@ test('an empty vector and more than 256 rows are errors', () => {
 })
 
 test('a row is named by its values', () => {
-  assert.equal(rowLabel({ os: 'linux', node: { version: 20 } }), ' (linux, 20)')
+  assert.equal(
+    rowLabel({ os: 'linux', node: { version: 20 }, extra: 1 }, { os: ['linux'], node: [{ version: 20 }] }),
+    ' (linux, 20)',
+  )
 })

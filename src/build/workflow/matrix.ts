@@ -33,16 +33,25 @@ export const rowsOf = (matrix: Json): readonly Row[] => {
     },
     keys.length === 0 ? [] : [{}],
   )
+  const included = rowsAt(include, 'include')
+  if (keys.length === 0 && included.length === 0) throw new Error('Matrix must define at least one vector')
   const excluded = rowsAt(exclude, 'exclude')
   const kept = product.filter(
     (row) => !excluded.some((filter) => Object.entries(filter).every(([key, value]) => matches(row[key], value))),
   )
-  return bounded(withIncluded(kept, rowsAt(include, 'include'), new Set(keys)))
+  return bounded(withIncluded(kept, included, new Set(keys)))
 }
 
-/** ` (18, ubuntu)`, as GitHub puts it behind a job's name. */
-export const rowLabel = (row: Row): string => {
-  const values = Object.values(row).flatMap(leaves)
+/**
+ * ` (18, ubuntu)`, as GitHub puts it behind a job's name: the values of the matrix's own vectors, without what `include` added to them; all
+ * of a row that `include` made. As actions/runner, MatrixBuilder.cs, `CreateConfiguration`.
+ */
+export const rowLabel = (row: Row, matrix: Json): string => {
+  const vectors = isRow(matrix) ? Object.keys(matrix).filter((key) => key !== 'include' && key !== 'exclude') : []
+  const isOfProduct = vectors.length > 0 && vectors.every((key) => key in row)
+  const values = Object.entries(row).flatMap(([key, value]) =>
+    isOfProduct && !vectors.includes(key) ? [] : leaves(value),
+  )
   return values.length === 0 ? '' : ` (${values.join(', ')})`
 }
 

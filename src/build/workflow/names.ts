@@ -1,5 +1,4 @@
 import { namesBelow } from './expression.ts'
-import type { WorkflowFault } from './read.ts'
 import type { At, Template } from './template.ts'
 import type { GroupTemplate, Job, Workflow } from './workflow.ts'
 
@@ -17,19 +16,19 @@ export const namesInWorkflow = (workflow: Workflow): { secrets: string[]; vars: 
   return { secrets: below('secrets'), vars: below('vars') }
 }
 
-/** References to jobs and steps that are not there: they would be nothing, without a word. */
-export const unknownReferences = (workflow: Workflow): WorkflowFault[] =>
+/** References to jobs and steps that are not there, for people: as with GitHub they are nothing, but not without a word. */
+export const unknownReferences = (workflow: Workflow): string[] =>
   workflow.jobs.flatMap((job) => {
     const steps = new Set(job.steps.flatMap(({ id }) => id?.toLowerCase() ?? []))
     const needs = new Set(job.needs.map((need) => need.toLowerCase()))
     const expressions = expressionsOfJob(job)
-    const unknown = (context: string, known: ReadonlySet<string>, say: (name: string) => string): WorkflowFault[] => {
+    const unknown = (context: string, known: ReadonlySet<string>, say: (name: string) => string): string[] => {
       const said = new Set<string>()
       return expressions.flatMap(({ text, at }) =>
         namesBelow(text, context).flatMap((name) => {
           if (known.has(name.toLowerCase()) || said.has(name)) return []
           said.add(name)
-          return [{ detail: say(name), at }]
+          return [`${workflow.file}:${at.line}:${at.column}: ${say(name)}`]
         }),
       )
     }

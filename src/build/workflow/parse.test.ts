@@ -54,7 +54,7 @@ jobs:
   const { name, on, defaults, jobs } = parsing.workflow
   const literals = JSON.parse(
     JSON.stringify({ name, on, defaults, jobs }, (key, value) =>
-      key === 'at' || key === 'actionAt' ? undefined : value?.kind === 'literal' ? value.value : value,
+      /^at$|At$/.test(key) ? undefined : value?.kind === 'literal' ? value.value : value,
     ),
   )
   assert.deepEqual(literals, {
@@ -107,7 +107,7 @@ test('anchors are taken, merge keys are refused', () => {
   assert.deepEqual([one?.script.kind === 'literal' && one.script.value, two?.script.kind], ['echo', 'literal'])
   assert.deepEqual(
     faultsOf('on: push\njobs:\n  a: &a\n    runs-on: x\n    steps: [{ run: x }]\n  b:\n    <<: *a\n').slice(0, 1),
-    ["7:5 Unexpected value '<<'"],
+    ['7:5 merge keys (<<) are not supported; use anchors and aliases for whole values'],
   )
 })
 
@@ -134,7 +134,7 @@ test('what is not supported is said by name and line', () => {
 test('needs that are unknown or go round in a circle are refused', () => {
   const steps = 'runs-on: x, steps: [{ run: x }]'
   assert.deepEqual(faultsOf(`on: push\njobs:\n  a: { needs: b, ${steps} }\n`), [
-    '3:3 job a needs b, which is not a job here',
+    '3:15 job a needs b, which is not a job here',
   ])
   assert.deepEqual(faultsOf(`on: push\njobs:\n  a: { needs: b, ${steps} }\n  b: { needs: [a], ${steps} }\n`), [
     '3:3 the needs of job a go round in a circle: no job of it could start first',
@@ -151,10 +151,14 @@ test('a broken condition, a double step id and a bad job id are refused', () => 
   ])
 })
 
-test('references to steps and jobs that are not there are refused with their place', () => {
-  assert.deepEqual(faultsOf(job('    steps: [{ run: "${{ steps.x.outputs.y }} ${{ needs.b.result }}" }]\n')), [
-    '5:20 job a refers to steps.x, but has no step with that id',
-    '5:20 job a refers to needs.b, but does not need that job',
+test('references to steps and jobs that are not there are told with their place, and are nothing', () => {
+  const parsing = parseWorkflow(
+    'ci.yml',
+    job('    steps: [{ run: "${{ steps.x.outputs.y }} ${{ needs.b.result }}" }]\n'),
+  )
+  assert.deepEqual(parsing.kind === 'parsed' ? parsing.notes : parsing.faults, [
+    'ci.yml:5:20: job a refers to steps.x, but has no step with that id',
+    'ci.yml:5:20: job a refers to needs.b, but does not need that job',
   ])
 })
 

@@ -1,8 +1,9 @@
 import { checkWorkflow } from './check.ts'
 import { inputDefinitionsOf, secretDefinitionsOf } from './inputs.ts'
+import { unknownReferences } from './names.ts'
 import { permissionsOf } from './permissions.ts'
 import { readTemplate, type WorkflowFault } from './read.ts'
-import { literalEntries, type Template, textOf, textsOf, valueAt } from './template.ts'
+import { type At, literalEntries, type Template, textOf, textsOf, valueAt } from './template.ts'
 import type {
   Call,
   Callable,
@@ -46,17 +47,18 @@ export const parseWorkflow = (file: string, text: string): WorkflowParsing => {
   }
   const [first, ...others] = [...unsupported(jobs), ...checkWorkflow(workflow)]
   if (first) return { kind: 'invalid', faults: [first, ...others] }
-  return { kind: 'parsed', workflow, notes: [] }
+  return { kind: 'parsed', workflow, notes: unknownReferences(workflow) }
 }
 
 const triggersOf = (on: Template | undefined): Trigger[] => {
   const names = textsOf(on)
-  if (names) return names.map((event) => triggerOf(event, undefined))
-  return literalEntries(on).map(({ name, value }) => triggerOf(name, value))
+  if (names) return names.map((event) => triggerOf(event, undefined, on?.at ?? { line: 1, column: 1 }))
+  return literalEntries(on).map(({ name, key, value }) => triggerOf(name, value, key.at))
 }
 
-const triggerOf = (event: string, filters: Template | undefined): Trigger => ({
+const triggerOf = (event: string, filters: Template | undefined, at: At): Trigger => ({
   event,
+  at,
   types: textsOf(valueAt(filters, 'types')),
   branches: textsOf(valueAt(filters, 'branches')),
   branchesIgnore: textsOf(valueAt(filters, 'branches-ignore')),
@@ -126,6 +128,7 @@ const jobOf = (id: string, key: Template, job: Template): Job => ({
   at: key.at,
   name: valueAt(job, 'name'),
   needs: textsOf(valueAt(job, 'needs')) ?? [],
+  needsAt: valueAt(job, 'needs')?.at ?? key.at,
   if: conditionOf(valueAt(job, 'if')),
   runsOn: valueAt(job, 'runs-on'),
   env: valueAt(job, 'env'),

@@ -12,6 +12,7 @@ import {
 import { NoOperationTraceWriter } from '@actions/workflow-parser/templates/trace-writer'
 import { WorkflowReader } from './faults/block-scalars-with-expressions.ts'
 import { actionSchema, workflowSchema } from './faults/json-import-without-attribute.ts'
+import { aliasFaults } from './faults/merge-keys-and-lost-aliases.ts'
 import { type At, literal, type Template } from './template.ts'
 
 /** Something wrong in a workflow file, and where. */
@@ -33,6 +34,8 @@ export const readTemplate = (file: string, text: string, kind: 'workflow' | 'act
   const { schema, root } = schemas[kind]
   if (Buffer.byteLength(text) > maximumBytes) return refused([{ detail: 'The file is larger than 1 MiB', at: start }])
   if (text.trim() === '') return refused([])
+  const aliases = aliasFaults(text)
+  if (aliases.length > 0) return refused(aliases)
   const context = new TemplateContext(
     new TemplateValidationErrors(maximumFaults),
     schema(),

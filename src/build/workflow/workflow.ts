@@ -23,6 +23,7 @@ export type Workflow = {
 /** One event that starts the workflow. Filters are as written; absent ones are undefined. */
 export type Trigger = {
   readonly event: string
+  readonly at: At
   readonly types: readonly string[] | undefined
   readonly branches: readonly string[] | undefined
   readonly branchesIgnore: readonly string[] | undefined
@@ -66,6 +67,8 @@ export type Job = {
   readonly at: At
   readonly name: Template | undefined
   readonly needs: readonly string[]
+  /** Where they stand. */
+  readonly needsAt: At
   readonly if: Condition | undefined
   /** Labels, or `{ group, labels }`. */
   readonly runsOn: Template | undefined

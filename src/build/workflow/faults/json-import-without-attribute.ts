@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { JSONObjectReader } from '@actions/workflow-parser/templates/json-object-reader'
 import { TemplateSchema } from '@actions/workflow-parser/templates/schema/template-schema'
+import { withDispatchNamed } from './repository-dispatch-as-text.ts'
 
 /**
  * Upstream fault (actions/languageservices#387): `workflows/workflow-schema.js` and `actions/action-schema.js` import their schemas as
@@ -12,7 +13,8 @@ export const workflowSchema = (): TemplateSchema => schemaIn('workflow-v1.0.min.
 export const actionSchema = (): TemplateSchema => schemaIn('action-v1.0.min.json')
 
 const schemaIn = (file: string): TemplateSchema => {
-  const schema = loaded.get(file) ?? TemplateSchema.load(new JSONObjectReader(undefined, textOf(file)))
+  const schema =
+    loaded.get(file) ?? TemplateSchema.load(new JSONObjectReader(undefined, withDispatchNamed(textOf(file))))
   loaded.set(file, schema)
   return schema
 }
