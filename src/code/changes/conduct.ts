@@ -14,7 +14,7 @@ import { blockersOf, type Surroundings } from './gates.ts'
 import type { createLanding } from './landing.ts'
 import { contains, makeMerge, mergeBase } from './merging.ts'
 import type { createOpening } from './opening.ts'
-import type { ChangeQueries } from './queries.ts'
+import type { Branch, ChangeQueries } from './queries.ts'
 import { nextStep, type QueueStep } from './queue.ts'
 import { containedChanges, keepCandidate, keepVersion } from './refs.ts'
 
@@ -52,8 +52,8 @@ export const createConduct = (parts: ConductParts) => {
     for (const wish of await queries.wishes()) await attempt(`the push ${wish.push}`, () => opening.answer(wish))
     await views.reach()
     const open = await queries.open()
-    const contained = containedOnce()
-    for (const change of open) await attempt(changeSubject(change), () => follow(change, contained))
+    const known = { contained: containedOnce(), branches: branchesOnce() }
+    for (const change of open) await attempt(changeSubject(change), () => follow(change, known))
     await views.reach()
     for (const [key, target] of queuesOf(await queries.open()))
       await attempt(`the queue of ${target} in ${key.project}/${key.repository}`, () => advance(key, target))
@@ -63,23 +63,22 @@ export const createConduct = (parts: ConductParts) => {
     if (failures.length > 0) throw failures[0]
   }
 
-  const follow = async (change: Change, contained: Contained): Promise<void> => {
-    const branch = await queries.branch(change, change.branch)
+  const follow = async (change: Change, known: Known): Promise<void> => {
+    if (change.status !== 'open') return
+    const branches = await known.branches(change)
+    const branch = branches.get(change.branch)
     if (!branch) return end(change, 'its branch was deleted')
-    if (branch.object !== change.head) return follow(await renew(change, branch), contained)
-    const target = await queries.branch(change, change.target)
+    if (branch.object !== change.head) return follow(await renew(change, branch), known)
+    const target = branches.get(change.target)
     if (!target) return
-    if (await isPartOf(change, target.object, contained)) return mergedByPush(change, target)
+    if (await isPartOf(change, target.object, known.contained)) return mergedByPush(change, target)
     if (change.queuedSeq !== null) return
     if (isUntested(change, target.object)) await test(change, target.object, 'change')
-    await queueWhenReady(change)
+    if (change.wish) await queueWhenReady(change)
   }
 
   /** A new version of what is proposed. */
-  const renew = async (
-    change: Change,
-    branch: NonNullable<Awaited<ReturnType<typeof queries.branch>>>,
-  ): Promise<Change> => {
+  const renew = async (change: Change, branch: Branch): Promise<Change> => {
     const directory = pathOf(change)
     const head = branch.object
     const target = await queries.branch(change, change.target)
@@ -238,6 +237,16 @@ export const createConduct = (parts: ConductParts) => {
     return { rules, developers, isTargetRed }
   }
 
+  const branchesOnce = (): Known['branches'] => {
+    const found = new Map<string, Promise<Map<string, Branch>>>()
+    return (key) => {
+      const place = `${key.project}/${key.repository}`
+      const branches = found.get(place) ?? queries.branches(key)
+      found.set(place, branches)
+      return branches
+    }
+  }
+
   const containedOnce = (): Contained => {
     const found = new Map<string, Promise<Set<number>>>()
     return (key, tip) => {
@@ -251,6 +260,10 @@ export const createConduct = (parts: ConductParts) => {
   return { look, test, surroundings }
 }
 
+type Known = {
+  readonly contained: Contained
+  branches(key: RepositoryKey): Promise<Map<string, Branch>>
+}
 type Contained = (key: RepositoryKey, tip: CommitId) => Promise<Set<number>>
 
 const queuesOf = (changes: readonly Change[]): (readonly [RepositoryKey, string])[] => {

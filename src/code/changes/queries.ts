@@ -132,6 +132,22 @@ export const createChangeQueries = (store: Store) => {
         .executeTakeFirst()
       return row?.conclusion === 'failure'
     },
+    /** Where all branches of a repository stand, by their names. */
+    branches: async ({ project, repository }: RepositoryKey): Promise<Map<string, Branch>> => {
+      const rows = await tables()
+        .selectFrom('code_refs')
+        .select(['ref', 'object', 'actor', 'push'])
+        .where('project', '=', project)
+        .where('repository', '=', repository)
+        .where('ref', 'like', 'refs/heads/%')
+        .execute()
+      return new Map(
+        rows.map(({ ref, object, actor, push }) => [
+          ref.replace('refs/heads/', ''),
+          { object: CommitId.parse(object), actor, push },
+        ]),
+      )
+    },
     /** Where a branch stands as far as the ledger knows; null where there is none. */
     branch: async ({ project, repository }: RepositoryKey, name: string): Promise<Branch | null> => {
       const row = await tables()

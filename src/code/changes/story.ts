@@ -30,14 +30,17 @@ export type ChangeStory = RepositoryKey & {
   /** The checks of its merge result; null until they are asked for. */
   readonly checks: Narration | null
   readonly ended: boolean
+  /** Whether it ended with something that has to be mended. */
+  readonly hasFailed: boolean
 }
 
 export type ToldOfChange = { readonly narration: ChangeStory; readonly lines: readonly string[] }
 
-export const beginChangeStory = (about: Omit<ChangeStory, 'checks' | 'ended'>): ChangeStory => ({
+export const beginChangeStory = (about: Omit<ChangeStory, 'checks' | 'ended' | 'hasFailed'>): ChangeStory => ({
   ...about,
   checks: null,
   ended: false,
+  hasFailed: false,
 })
 
 /** What a fact adds to the story; `urlOf` says where a change is shown. */
@@ -53,7 +56,7 @@ export const narrateChange = (
 const tellNumber = (story: ChangeStory, fact: RecordedFact, urlOf: (key: ChangeKey) => string): ToldOfChange | null => {
   if (isFact(proposalAnswered, fact) && fact.payload.push === story.push && fact.payload.ref === story.ref) {
     const { number, why, project, repository } = fact.payload
-    if (number === null) return ended(story, [mark('✗', 'no change'), detailLine(why ?? '')])
+    if (number === null) return failed(story, [mark('✗', 'no change'), detailLine(why ?? '')])
     if (number === story.number) return told(story)
     return told({ ...story, number }, [mark('·', `change ${number}`, '', urlOf({ project, repository, number }))])
   }
@@ -81,7 +84,7 @@ const tellTest = (story: ChangeStory, fact: RecordedFact): ToldOfChange | null =
     const { files, detail } = fact.payload
     const shown = files.slice(0, 12).map((file) => detailLine(file))
     const what = detail || `${files.length} file${files.length === 1 ? '' : 's'} to merge by hand`
-    return ended(story, [mark('✗', 'conflict', '', plainText(what)), ...shown, ...nextLine(mendConflict)])
+    return failed(story, [mark('✗', 'conflict', '', plainText(what)), ...shown, ...nextLine(mendConflict)])
   }
   if (isFact(changeTestRequested, fact) && isOwn(story, fact)) {
     const about = { push: fact.payload.event, environment: '', receivedAt: fact.at, committedAt: null }
@@ -95,7 +98,7 @@ const tellTest = (story: ChangeStory, fact: RecordedFact): ToldOfChange | null =
       const how = conclusion === 'success' ? 'its checks have passed' : 'nothing checks it'
       return ended(story, [`change ${story.number}: ${how}; headway changes merge ${name}`])
     }
-    return ended(
+    return failed(
       story,
       verdictLines(
         conclusion,
@@ -127,3 +130,5 @@ const tellEnd = (story: ChangeStory, fact: RecordedFact): ToldOfChange | null =>
 const told = (narration: ChangeStory, lines: readonly string[] = []): ToldOfChange => ({ narration, lines })
 const ended = (narration: ChangeStory, lines: readonly string[]): ToldOfChange =>
   told({ ...narration, ended: true }, lines)
+const failed = (narration: ChangeStory, lines: readonly string[]): ToldOfChange =>
+  told({ ...narration, ended: true, hasFailed: true }, lines)
