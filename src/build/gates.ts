@@ -23,7 +23,7 @@ export type Gate =
 export const passGates = async (row: RowOfJob, name: string): Promise<Gate> => {
   const turn = await takeTurn(row, name)
   if (turn.kind === 'ended') return turn
-  const environment = (await textFrom(row.job.environment?.name, row.scope))?.trim().toLowerCase() || null
+  const environment = (await textFrom(row.job.environment?.name, row.scope))?.trim() || null
   return environment === null ? { ...turn, environment } : approve({ ...row, cancel: turn.cancel }, name, environment)
 }
 
@@ -60,13 +60,14 @@ const approve = async (row: RowOfJob, name: string, environment: string): Promis
   const { conduct, key, cancel } = row
   const { tools, tell, source, signals } = conduct
   const passed: Gate = { kind: 'passed', environment, cancel }
-  const protection = (await tools.surroundings?.waits.protectionOf(source.project, environment)) ?? null
+  const wanted = environment.toLowerCase() // names of environments ignore case
+  const protection = (await tools.surroundings?.waits.protectionOf(source.project, wanted)) ?? null
   if (!tools.surroundings || !protection) return passed
   const ref = source.ref.replace(/^refs\/(heads|tags)\//, '')
   if (protection.refs && !matchesAny(protection.refs, ref))
     return ended('failure', `${ref} is not allowed to use the environment ${environment}`, name)
   if (!protection.needsApproval) return passed
-  await tell({ kind: 'job-waits', job: key, name, wait: { kind: 'approval', environment } })
+  await tell({ kind: 'job-waits', job: key, name, wait: { kind: 'approval', environment: wanted } })
   const about = { run: source.run, attempt: source.attempt, job: key }
   const approval = await tools.surroundings.waits
     .approval(about, AbortSignal.any([cancel, signals.kill]))

@@ -1,4 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { effect, effectSync } from '../effect.ts'
 import { CommitId, type ProjectName, type RepositoryName } from '../names.ts'
 import type { CommitSummary } from './jobs/contexts.ts'
@@ -98,8 +100,10 @@ export const resolveCommit = async (gitDirectory: string, name: string): Promise
 }
 
 /** The branch that the repository's HEAD names, without `refs/heads/`. */
-export const defaultBranchOf = async (gitDirectory: string): Promise<string> =>
-  (await git(gitDirectory, 'symbolic-ref', '--short', 'HEAD').catch(() => 'main')).trim()
+export const defaultBranchOf = async (gitDirectory: string): Promise<string> => {
+  const head = await readFile(join(gitDirectory, 'HEAD'), 'utf8').catch(() => '')
+  return /^ref: refs\/heads\/(.+)$/m.exec(head)?.[1] ?? 'main'
+}
 
 /** What a commit says of itself; null when it is not there. */
 export const summaryOf = async (gitDirectory: string, commit: CommitId): Promise<CommitSummary | null> => {

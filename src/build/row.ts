@@ -52,7 +52,7 @@ const execute = async (row: RowOfJob, name: string, environment: string | null):
   const { conduct, job, needs, key, matrix, strategy, scope, cancel } = row
   const { state, tell, tools, signals, source, workflow, inputs, notes, reports, isByAdministrator, cleaning } = conduct
   const finished = (): Finished | null => state().jobs.get(key)?.finished ?? null
-  const { secrets, vars } = await settingsIn(conduct, environment)
+  const { secrets, vars } = await settingsIn(conduct, environment?.toLowerCase() ?? null)
   const given = { needs, secrets, vars, inputs, permissions: permissionsOf(row), environment, notes, isByAdministrator }
   const order = { source, workflow, job, key, name, matrix, strategy, reports, ...given }
   await using log = openOnDemand(conduct, key)

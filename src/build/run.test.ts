@@ -76,6 +76,36 @@ test('a run that was interrupted too often has failed', () => {
   assert.equal(last?.type, 'run.finished')
 })
 
+test('what a job waits for is recorded once in an attempt', () => {
+  const wait = { kind: 'approval', environment: 'production' } as const
+  const input: RunInput = { kind: 'job-waits', job: 'a', name: 'A', wait }
+  const [first] = decide(given(begin), input)
+  assert.deepEqual(first?.payload, { run: 'r', job: 'a', name: 'A', wait })
+  assert.deepEqual(decide(given(begin, input), input), [])
+  assert.equal(
+    decide(given(begin, input, settled, { kind: 'rerun', actor: 'user:bob', jobs: 'all' }, begin), input).length,
+    1,
+  )
+})
+
+test('another attempt starts anew, or takes over what the one before left', () => {
+  const over = given(begin, ended('a', 'success'), ended('b', 'failure', reason), settled)
+  const rerun = (jobs: 'all' | 'failed'): RunInput => ({ kind: 'rerun', actor: 'user:bob', jobs })
+  assert.deepEqual(payloads(decide(over, rerun('failed'))), [
+    ['run.rerun-requested', { run: 'r', attempt: 2, jobs: 'failed' }],
+  ])
+  const failed = after(over, decide(over, rerun('failed')))
+  assert.ok(failed)
+  assert.deepEqual([failed.status, failed.attempt, failed.rerunBy, failed.jobs.size], ['queued', 2, 'user:bob', 0])
+  const kept = decide(failed, { kind: 'job-kept', job: 'a' })
+  assert.equal(jobFinished.payload.parse(kept[0]?.payload).keptFrom, 1)
+  const third = after(after(failed, kept), decide(given(begin), settled))
+  const again = third && after(third, decide(third, rerun('failed')))
+  assert.equal(again?.earlier?.get('a')?.attempt, 1)
+  assert.equal(after(over, decide(over, rerun('all')))?.earlier, null)
+  assert.deepEqual(decide(given(begin), rerun('all')), [])
+})
+
 test('nothing happens to a run that is over, and a cancellation is asked for once', () => {
   const over = given(begin, settled)
   const inputs: RunInput[] = [begin, ended('a', 'success'), settled, { kind: 'cancel', actor: 'user:alice' }]

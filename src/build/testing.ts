@@ -6,7 +6,7 @@ import type { z } from '@hono/zod-openapi'
 import { systemClock } from '../clock.ts'
 import { codeFacts, refUpdated } from '../code/facts.ts'
 import { type Home, homeAt, isRoot, prepareHome } from '../home.ts'
-import { fact, isFact, type RecordedFact } from '../ledger/fact.ts'
+import { fact, isFact, type NewFact, type RecordedFact } from '../ledger/fact.ts'
 import { openTestLedger } from '../ledger/testing.ts'
 import { CommitId, defaultProject, RepositoryName } from '../names.ts'
 import { testIds } from '../testing.ts'
@@ -30,6 +30,7 @@ export type TestBuild = AsyncDisposable & {
   /** Commits these files (path to text; null removes) to a branch and records the push. */
   push(files: Readonly<Record<string, string | null>>, options?: { ref?: string; message?: string }): Promise<Pushed>
   facts(): Promise<RecordedFact[]>
+  record(...facts: NewFact[]): Promise<void>
   /** Waits until something is found among the facts. */
   until<Found>(find: (facts: readonly RecordedFact[]) => Found | undefined): Promise<Found>
   /** Records an event about a commit, from Alice, and waits for its end. */
@@ -158,6 +159,9 @@ export const openTestBuild = async (overrides: Partial<BuildParts> = {}): Promis
       return { push, commit, seq: outcome.facts[0]?.seq ?? 0 }
     },
     facts: () => ledger.read({}),
+    record: async (...facts) => {
+      await ledger.append(facts)
+    },
     until,
     concluded,
     raise: async (name, commit, about = {}) => {

@@ -54,6 +54,16 @@ const applyToOrigins = async (tx: Tx, fact: RecordedFact): Promise<void> => {
     const update = tx.updateTable('build_origins').set(values).where('origin', '=', origin)
     return (ref === null ? update : update.where('ref', '=', ref)).execute()
   }
+  /** A run may have been asked to run again while the verdict was being made. */
+  const statusAfter = async (origin: string, ref: string | null): Promise<'running' | 'concluded'> => {
+    const runs = tx
+      .selectFrom('build_runs')
+      .select('run')
+      .where('origin', '=', origin)
+      .where('status', '!=', 'finished')
+    const unfinished = await (ref === null ? runs : runs.where('ref', '=', ref)).executeTakeFirst()
+    return unfinished ? 'running' : 'concluded'
+  }
   if (isFact(refUpdated, fact)) {
     const { push, ref, project, repository, before, after } = fact.payload
     const isBuilt = ref.startsWith('refs/heads/') || ref.startsWith('refs/tags/')
@@ -74,10 +84,10 @@ const applyToOrigins = async (tx: Tx, fact: RecordedFact): Promise<void> => {
     if (run) await change(run.origin, run.ref, { status: 'running' })
   } else if (isFact(pushVerified, fact)) {
     const { push, ref, conclusion } = fact.payload
-    await change(`push:${push}`, ref, { status: 'concluded', conclusion })
+    await change(`push:${push}`, ref, { status: await statusAfter(`push:${push}`, ref), conclusion })
   } else if (isFact(workflowEventConcluded, fact)) {
     const { event, conclusion } = fact.payload
-    await change(`event:${event}`, null, { status: 'concluded', conclusion })
+    await change(`event:${event}`, null, { status: await statusAfter(`event:${event}`, null), conclusion })
   }
 }
 

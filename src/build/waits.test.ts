@@ -2,9 +2,18 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { isFact, type RecordedFact } from '../ledger/fact.ts'
+import { fact, isFact, type RecordedFact } from '../ledger/fact.ts'
 import { defaultProject } from '../names.ts'
-import { jobFinished, jobStarted, jobWaiting, mainBroken, pushVerified, runFinished, runStarted } from './facts.ts'
+import {
+  jobFinished,
+  jobStarted,
+  jobWaiting,
+  mainBroken,
+  pushVerified,
+  runFinished,
+  runRerunRequested,
+  runStarted,
+} from './facts.ts'
 import { openTestBuild, type TestBuild } from './testing.ts'
 
 /** A workflow file; `#{` stands for `${{`. */
@@ -173,10 +182,10 @@ test('a rejected job fails, and branches that may not use an environment do not 
   await build.build.requests.decideApproval(defaultProject, 'run-1', answer, 'user:alice')
   assert.equal(
     (await build.verified(pushed)).failure?.detail,
-    'user:alice rejected the use of the environment production: not on Friday',
+    'user:alice rejected the use of the environment Production: not on Friday',
   )
   const other = await build.push({}, { ref: 'refs/heads/topic' })
-  assert.equal((await build.verified(other)).failure?.detail, 'topic is not allowed to use the environment production')
+  assert.equal((await build.verified(other)).failure?.detail, 'topic is not allowed to use the environment Production')
 })
 
 test('a run that waits can be cancelled, and none of its jobs starts', async () => {
@@ -256,6 +265,22 @@ jobs:
   await build.until((facts) => facts.filter((one) => one.type === 'push.verified')[2])
   assert.equal(jobEnd('after')(await build.facts())?.outputs.seen, '3 3 carol')
   assert.deepEqual(await build.build.rerun(defaultProject, 'run-9', 'all', 'user:carol'), { kind: 'unknown' })
+})
+
+test('a run that is asked to run again while the verdict on it is made does run again', async () => {
+  await using build = await openTestBuild()
+  const workflow = 'on: push\njobs: { a: { runs-on: x, steps: [{ run: "true" }] } }\n'
+  const verdict = await build.verified(await build.push({ '.github/workflows/ci.yml': workflow }))
+  await build.record(
+    fact(runRerunRequested, {
+      subject: 'run:run-1',
+      actor: 'user:bob',
+      payload: { run: 'run-1', attempt: 2, jobs: 'all' },
+    }),
+    fact(pushVerified, { subject: 'push:push-1', actor: 'system:build', payload: verdict }),
+  )
+  await build.until((facts) => facts.filter((one) => isFact(runFinished, one))[1])
+  await build.until((facts) => facts.filter((one) => isFact(pushVerified, one))[2])
 })
 
 test('nothing of a push is released that a newer one has overtaken when it was run again', async () => {

@@ -241,7 +241,7 @@ const printBroken = (broken: readonly BrokenMain[]): void => {
     const who = [...(author ? [author.name] : []), ...owners].map(printable).join(', ')
     const branch = printable(ref.replace('refs/heads/', ''))
     console.log(
-      `\n${red('✗')} ${bold(`${repository} ${branch}`)} is red since ${ago(brokenSince)} (${shortCommit(commit)}${who ? `, ${who}` : ''})`,
+      `\n${red('✗')} ${bold(`${repository} ${branch}`)} has been red for ${span(Date.now() - brokenSince)} (${shortCommit(commit)}${who ? `, ${who}` : ''})`,
     )
     if (failure) console.log(`  ${printable(failure.detail)}`)
     console.log(dim(`  headway revert ${shortCommit(commit)} --repository ${repository}   takes it back`))
