@@ -1,30 +1,24 @@
 import { join, normalize } from 'node:path'
+import { Readable } from 'node:stream'
 import { git, packCommits, type RepositoryPath } from '../git.ts'
 import type { Action } from '../jobs/actions.ts'
 import { refName } from '../jobs/contexts.ts'
 
-/** Inputs that change nothing here: there is no token to keep, and a job's directory is always fresh. */
-const ignored = new Set([
-  'token',
-  'ssh-key',
-  'ssh-known-hosts',
-  'ssh-strict',
-  'ssh-user',
-  'persist-credentials',
-  'clean',
-])
+/** Inputs that change nothing here: a job's directory is always fresh, and Git is not reached by SSH. */
+const ignored = new Set(['ssh-key', 'ssh-known-hosts', 'ssh-strict', 'ssh-user', 'clean'])
 const ignoredToo = new Set(['show-progress', 'set-safe-directory', 'fetch-tags', 'github-server-url', 'filter'])
-const obeyed = new Set(['repository', 'ref', 'path', 'fetch-depth'])
+const obeyed = new Set(['repository', 'ref', 'path', 'fetch-depth', 'token', 'persist-credentials'])
 const refusedUnlessFalse = new Set(['submodules', 'lfs'])
 
 /**
  * `actions/checkout` from our own bare repository. The job's user has no access to that: Headway packs the commits and hands
  * the pack over a pipe to a git of the job's user, which makes a repository of its own of them. One commit deep by
- * default, so `git log -1` and `git rev-parse HEAD` work; `fetch-depth: 0` brings all of the branch's history.
+ * default, so `git log -1` and `git rev-parse HEAD` work; `fetch-depth: 0` brings all of the branch's history. As github.com's own
+ * action does, it leaves a remote `origin` with the token (unless `persist-credentials: false`), so that `git push` works.
  */
 export const checkoutAction =
   (repositoryPath: RepositoryPath): Action =>
-  async ({ inputs, source, workspace, run, say }) => {
+  async ({ inputs, source, origin, workspace, run, say }) => {
     for (const [name, value] of Object.entries(inputs)) {
       if (
         refusedUnlessFalse.has(name) ? value === 'false' : obeyed.has(name) || ignored.has(name) || ignoredToo.has(name)
@@ -56,6 +50,11 @@ export const checkoutAction =
     pack.stdout.destroy()
     if (end.outcome !== 'success') throw new Error(`git could not check out ${wanted.commit}: ${end.detail}`)
     await done
+    const token = inputs['persist-credentials'] === 'false' ? '' : inputs.token || origin.token
+    // By its input: what stands in a command line, others can read.
+    const configuration = Readable.from([configurationOf(origin.url, wanted.branch, token)])
+    const kept = await run(['sh', '-c', 'cat >> .git/config'], { cwd: target, input: configuration })
+    if (kept.outcome !== 'success') throw new Error(`the remote origin could not be set up: ${kept.detail}`)
     say(`HEAD is now at ${wanted.commit}`)
     return { outputs: { ref: inputs.ref ?? source.ref, commit: wanted.commit } }
   }
@@ -75,6 +74,17 @@ else
 fi
 git reset -q --hard "$2"
 `
+
+/** See `configureAuth` of github.com/actions/checkout, src/git-auth-helper.ts. */
+const configurationOf = (url: string, branch: string, token: string): string => {
+  const credentials = Buffer.from(`x-access-token:${token}`).toString('base64')
+  const quoted = (text: string): string => text.replaceAll(/["\\]/g, '\\$&')
+  return [
+    `[remote "origin"]\n\turl = ${url}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n`,
+    branch === '' ? '' : `[branch "${quoted(branch)}"]\n\tremote = origin\n\tmerge = "refs/heads/${quoted(branch)}"\n`,
+    token === '' ? '' : `[http "${new URL('/', url).href}"]\n\textraheader = AUTHORIZATION: basic ${credentials}\n`,
+  ].join('')
+}
 
 const branchOf = (ref: string): string => (ref.startsWith('refs/heads/') ? refName(ref) : '')
 

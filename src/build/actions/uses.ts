@@ -134,6 +134,7 @@ const performBuiltIn = async (
     uses: invocation.step.action,
     inputs,
     source: run.order.source,
+    origin: { url: textOf(run.github.repositoryUrl), token: textOf(run.github.token) },
     workspace: run.at.workspace,
     user: run.at.user,
     env,
@@ -157,6 +158,8 @@ const performBuiltIn = async (
   }
   return succeeded(changes)
 }
+
+const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : '')
 
 /** The head of the step's log: what the action is given. */
 const sayInputs = (inputs: Readonly<Record<string, string>>, { stage, env, frame }: StepCall): void => {

@@ -11,6 +11,8 @@ export type ActionCall = {
   /** By lower-case name; what was not given is not there. */
   readonly inputs: Readonly<Record<string, string>>
   readonly source: RunSource
+  /** Where the job's steps reach its repository, and the token by which (`github.token`); empty where there is none. */
+  readonly origin: { readonly url: string; readonly token: string }
   readonly workspace: Workspace
   readonly user: RunAs | null
   /** The environment that the step has, with what leads actions to Headway's own services. */
