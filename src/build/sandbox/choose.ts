@@ -9,7 +9,7 @@ import type { JobUser } from '../jobs/processes.ts'
 import { prepareWorkspace, removeWorkspace } from '../jobs/workspace.ts'
 import { bubblewrapConfinement, findBubblewrap } from './bubblewrap.ts'
 import { plainConfinement } from './confinement.ts'
-import { openDockerCell, sweepDocker } from './docker/cell.ts'
+import { openDockerCell, sweepDocker, withContainers } from './docker/cell.ts'
 import { findEngine } from './docker/engine.ts'
 import { type CellTools, cellId, openHostCell } from './host.ts'
 import { defaultLimits, type JobLimits } from './limits.ts'
@@ -58,7 +58,10 @@ export const openSandbox = async (parts: SandboxParts): Promise<Sandbox> => {
       note: failures.length === 0 ? null : failures.join('; '),
       open: async (order) => {
         if (isolation === 'none' && !order.isByAdministrator && !order.container) throw new Error(notIsolated)
-        if (!order.container && order.services.length === 0) return opener(order)
+        if (!order.container && order.services.length === 0) {
+          const cell = await opener(order)
+          return engine ? withContainers(cell, order, { home, tools, engine }) : cell
+        }
         if (!engine) throw new Error(noEngine(order))
         return openDockerCell(order, { home, tools, engine, serverUrl: parts.serverUrl, opener })
       },

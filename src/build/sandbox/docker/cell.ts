@@ -8,6 +8,7 @@ import type { JobUser } from '../../jobs/processes.ts'
 import { type CellTools, cellId } from '../host.ts'
 import { describeSize, jobCpuWeight } from '../limits.ts'
 import type { Cell, CellOrder, ContainerWish } from '../sandbox.ts'
+import { actionContainers } from './actions.ts'
 import { homeLabel, inspect, labelsOf, makeNetwork, makeVolumes, removeLabelled, startContainer } from './containers.ts'
 import { at, type Engine, jsonLines } from './engine.ts'
 import { type ExecEnds, killAll, outputOf, runQuietly, startExec } from './exec.ts'
@@ -45,6 +46,35 @@ export const openDockerCell = async (order: CellOrder, parts: DockerParts): Prom
   return { ...cell, contexts, [Symbol.asyncDispose]: () => held.disposeAsync() }
 }
 
+/** A cell of this machine's own processes, with containers beside them for the actions that run in one. */
+export const withContainers = (
+  cell: Cell,
+  order: CellOrder,
+  { home, engine, tools: { limits } }: Pick<DockerParts, 'home' | 'engine' | 'tools'>,
+): Cell => {
+  const labels = labelsOf(home, order)
+  const { user, start, over } = cell
+  // Its steps have the machine's network, and reach Headway as the machine does.
+  const network = { network: 'host', extraHosts: [] }
+  const containers = actionContainers({ engine, order, limits, labels, user, ...network, over, start })
+  const removeAll = async (): Promise<void> => {
+    if (containers.isUsed()) await removeLabelled(engine, labels)
+  }
+  return {
+    ...cell,
+    containers,
+    endAll: async () => {
+      await cell.endAll()
+      await removeAll()
+    },
+    [Symbol.asyncDispose]: async () => {
+      await removeAll()
+      await containers[Symbol.asyncDispose]()
+      await cell[Symbol.asyncDispose]()
+    },
+  }
+}
+
 /** Removes whatever jobs of this home have left on an engine. */
 export const sweepDocker = (engine: Engine, home: Home): Promise<void> =>
   removeLabelled(engine, { [homeLabel]: home.root })
@@ -73,16 +103,17 @@ const openContainer = async (
   // The container's root can make set-user-id files of the machine's root: nobody else may come near them.
   effectSync('build.close-workspace', () => chmodSync(workspace.root, 0o700))
   const relay = network.gateway === null ? null : stack.use(await openRelay(network.gateway, serverUrl()))
+  const extraHosts =
+    network.gateway === null ? [] : [`${hostName}:${network.gateway}`, `host.docker.internal:${network.gateway}`]
   const id = await startContainer(
     engine,
     { ...wish, env: { ...wish.env, CI: 'true', GITHUB_ACTIONS: 'true', HOME: workspace.home } },
     {
       ...{ labels, network: network.name, alias: null, command: idle, workingDir: workspace.work },
-      binds: ['work', 'home', 'temp', 'files']
+      binds: ['work', 'home', 'temp', 'actions', 'files']
         .map((name) => join(workspace.root, name))
         .map((path) => `${path}:${path}`),
-      extraHosts:
-        network.gateway === null ? [] : [`${hostName}:${network.gateway}`, `host.docker.internal:${network.gateway}`],
+      extraHosts,
       ...{ memoryBytes: limits.memoryBytes, cpus: limits.cpus, processes: limits.processes },
       shares: Math.round(jobCpuWeight * 10.24),
     },
@@ -111,7 +142,13 @@ const openContainer = async (
     processes: () => processesIn(engine, id),
   })
   stack.defer(() => watching.stop())
+  const start: Cell['start'] = async (one) => {
+    over.signal.throwIfAborted()
+    return startExec(engine, id, one, events, clock)
+  }
+  const place = { engine, order, limits, labels, user, network: network.name, extraHosts, over: over.signal, start }
   return {
+    containers: stack.use(actionContainers(place)),
     isolation: 'docker',
     user,
     path: (path ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin').split(':'),
@@ -119,16 +156,13 @@ const openContainer = async (
     hasHostTools: false,
     contexts: { container: { id }, services: {} },
     over: over.signal,
-    start: async (start) => {
-      over.signal.throwIfAborted()
-      return startExec(engine, id, start, events, clock)
-    },
+    start,
     endAll: () => killAll(engine, id),
     [Symbol.asyncDispose]: async () => undefined, // the stack has it all
   }
 }
 
-const giveBack = 'chown -R "$0" "$1"/work "$1"/home "$1"/temp "$1"/files; true'
+const giveBack = 'chown -R "$0" "$1"/work "$1"/home "$1"/temp "$1"/actions "$1"/files; true'
 
 /**
  * The user that the image runs as, whose the job's directories become: GitHub's own runner leaves them to another, and asks for images
@@ -145,7 +179,8 @@ const takeUser = async (engine: Engine, id: string, { workspace, user }: CellOrd
     return user
   }
   effectSync('build.give-workspace', () => {
-    for (const directory of [workspace.work, workspace.home, workspace.temp]) chownSync(directory, uid, gid)
+    for (const directory of [workspace.work, workspace.home, workspace.temp, workspace.actions])
+      chownSync(directory, uid, gid)
   })
   return { uid, gid, isExclusive: false }
 }

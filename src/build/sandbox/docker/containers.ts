@@ -41,7 +41,8 @@ export type Frame = {
   readonly alias: string | null
   readonly extraHosts?: readonly string[]
   readonly binds?: readonly string[]
-  readonly command?: { readonly entrypoint: readonly string[]; readonly args: readonly string[] }
+  /** An entry point of null is the image's own. */
+  readonly command?: { readonly entrypoint: readonly string[] | null; readonly args: readonly string[] }
   readonly workingDir?: string
   readonly memoryBytes: number | null
   readonly cpus: number | null
@@ -54,11 +55,17 @@ const dropped = ['MKNOD', 'NET_RAW', 'AUDIT_WRITE', 'SETFCAP']
 
 /** Makes and starts a container. Rejects with an Error that says what of the workflow cannot be. */
 export const startContainer = async (engine: Engine, wish: ContainerWish, frame: Frame): Promise<string> => {
+  const id = await createContainer(engine, wish, frame)
+  await effect('build.start-container', () => engine.tell({ method: 'POST', path: at`/containers/${id}/start` }))
+  return id
+}
+
+/** Makes a container, which does nothing yet. */
+export const createContainer = async (engine: Engine, wish: ContainerWish, frame: Frame): Promise<string> => {
   const options = parseOptions(wish.options)
   const { Id } = await effect('build.make-container', () =>
     engine.ask({ method: 'POST', path: '/containers/create', body: bodyOf(wish, options, frame) }, Created),
   )
-  await effect('build.start-container', () => engine.tell({ method: 'POST', path: at`/containers/${Id}/start` }))
   return Id
 }
 
@@ -101,7 +108,9 @@ const bodyOf = (wish: ContainerWish, options: CreateOptions, frame: Frame) => {
       Tmpfs: options.tmpfs,
       Init: options.isInit,
     },
-    NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: alias === null ? [] : [alias] } } },
+    ...(network === 'host'
+      ? {}
+      : { NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: alias === null ? [] : [alias] } } } }),
   }
 }
 
@@ -177,6 +186,10 @@ export const removeContainer = (engine: Engine, id: string): Promise<void> =>
   effect('build.remove-container', () =>
     unlessGone(engine.tell({ method: 'DELETE', path: at`/containers/${id}?force=true&v=true` })),
   )
+
+/** An image that was built here; its layers stay in the engine's cache. */
+export const removeImage = (engine: Engine, name: string): Promise<void> =>
+  effect('build.remove-image', () => unlessGone(engine.tell({ method: 'DELETE', path: `/images/${name}?force=true` })))
 
 const removeNetwork = (engine: Engine, id: string): Promise<void> =>
   effect('build.remove-network', () => unlessGone(engine.tell({ method: 'DELETE', path: at`/networks/${id}` })))

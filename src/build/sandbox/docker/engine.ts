@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import { z } from '@hono/zod-openapi'
 
 /** A Docker Engine on this machine, spoken to by its HTTP API (docs.docker.com/reference/api/engine) on its Unix socket. */
@@ -21,6 +22,8 @@ export type Question = {
   /** Without the version: `/containers/json?all=true`. */
   readonly path: string
   readonly body?: unknown
+  /** A body that comes as it is, in place of JSON. */
+  readonly content?: Readable
   readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
 }
@@ -70,7 +73,7 @@ const apiVersion = (socketPath: string): Promise<string | null> =>
   })
 
 const engineAt = (socketPath: string, version: string): Engine => {
-  const send = ({ method, path, body, headers = {}, signal }: Question) => {
+  const send = ({ method, path, body, content: stream, headers = {}, signal }: Question) => {
     const content = body === undefined ? null : Buffer.from(JSON.stringify(body))
     const type = content ? { 'content-type': 'application/json', 'content-length': content.length } : {}
     const asked = request({
@@ -81,7 +84,8 @@ const engineAt = (socketPath: string, version: string): Engine => {
       headers: { ...type, ...headers },
       ...(signal ? { signal } : {}),
     })
-    asked.end(content)
+    if (stream) stream.pipe(asked)
+    else asked.end(content)
     return asked
   }
   const open = (question: Question): Promise<IncomingMessage> =>

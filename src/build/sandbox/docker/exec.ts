@@ -82,7 +82,12 @@ const endingOf = async (
 const headerBytes = 8
 
 /** Frames of the engine's attach protocol: the stream's number, three zeros, the length, the bytes. Resolves when the last has come. */
-const demultiplex = async (socket: Socket, head: Buffer, stdout: PassThrough, stderr: PassThrough): Promise<void> => {
+export const demultiplex = async (
+  socket: Socket,
+  head: Buffer,
+  stdout: PassThrough,
+  stderr: PassThrough,
+): Promise<void> => {
   let open = head
   const take = async (): Promise<void> => {
     for (;;) {
