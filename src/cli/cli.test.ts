@@ -75,6 +75,23 @@ const shop = {
   ...{ commit: 'b'.repeat(40), healthy: 3, replicas: 3, lastDeployment },
 }
 
+const story = (end: string): string =>
+  `${JSON.stringify({ text: '  · pipeline CI\u001b[2J' })}\n${JSON.stringify({ end })}\n`
+const failure = {
+  ...{ job: 'a', step: 'Run make', command: 'make', exitCode: 2, detail: 'Run make: it ended with exit code 2' },
+  ...{ lastLines: ['no rule to make target'], where: null },
+}
+const failedRun = {
+  ...{ run: 'run-1', name: 'CI', status: 'finished', conclusion: 'failure', durationMs: 1200, failure },
+  jobs: [
+    { job: 'a', name: 'a', status: 'finished', conclusion: 'failure', wait: null, startedAt: 0, finishedAt: 1000 },
+  ],
+}
+const broken = {
+  ...{ repository: 'shop', ref: 'refs/heads/main', commit: 'b'.repeat(40), brokenSince: 0 },
+  ...{ author: { name: 'Ada' }, owners: ['team-shop'], failure },
+}
+
 describe('the command line', () => {
   let stub: Awaited<ReturnType<typeof startStub>>
   let directory: string
@@ -89,7 +106,13 @@ describe('the command line', () => {
       'GET /api/v1/projects/closed/services': { status: 403, body: problem },
       'GET /api/v1/projects/default/repositories': {
         status: 200,
-        body: [{ repository: 'shop', pushedAt: null, protection: { branches: ['main'], allowForce: true } }],
+        body: [
+          {
+            repository: 'shop',
+            pushedAt: null,
+            protection: { branches: ['main'], allowForce: true, push: 'developer' },
+          },
+        ],
       },
       'PUT /api/v1/projects/default/settings/KEY': { status: 200, body: {} },
       'PUT /api/v1/projects/default/repositories/shop/protection': { status: 200, body: {} },
@@ -98,6 +121,21 @@ describe('the command line', () => {
         body: `${JSON.stringify({ at: 0, instance: 'shop.1', stream: 'stdout', text: 'a\u001b[2Jb\u202e' })}\n`,
       },
       'GET /api/v1/backup': { status: 200, body: 'the backup' },
+      'GET /api/v1/projects/default/pushes/push-1/story': { status: 200, body: story('succeeded') },
+      'GET /api/v1/projects/default/pushes/push-2/story': { status: 200, body: story('failed') },
+      'GET /api/v1/projects/default/pushes?limit=1': {
+        status: 200,
+        body: { pushes: [{ push: 'push-2', repository: 'shop', ref: 'refs/heads/main', commit: 'b'.repeat(40) }] },
+      },
+      'GET /api/v1/projects/default/runs/run-1/follow': { status: 200, body: `${JSON.stringify(failedRun)}\n` },
+      'POST /api/v1/projects/default/runs/run-1/rerun?jobs=failed': { status: 202, body: { attempt: 2 } },
+      'POST /api/v1/projects/default/runs/run-1/approvals': { status: 200, body: { jobs: ['deploy'] } },
+      'POST /api/v1/projects/default/repositories/shop/workflows/ci.yml/dispatches': {
+        status: 202,
+        body: { event: 'event-1' },
+      },
+      'GET /api/v1/projects/red/services': { status: 200, body: [] },
+      'GET /api/v1/projects/red/broken-mains': { status: 200, body: { broken: [broken] } },
     })
   })
   after(async () => {
@@ -135,6 +173,43 @@ describe('the command line', () => {
       stdout: '',
       stderr: 'headway: vera may not\n  next: ask ada\n',
     })
+  })
+
+  test('watches the newest push to its end, and fails with it', async () => {
+    const good = await headway(['watch', 'push-1'], { env: here(), cwd: directory })
+    assert.deepEqual([good.code, good.stdout], [0, '  · pipeline CI\n'])
+    assert.equal((await headway(['watch'], { env: here(), cwd: directory })).code, 1)
+  })
+
+  test('watches a run to its end, and says what failed', async () => {
+    const { code, stdout } = await headway(['watch', 'run-1'], { env: here() })
+    assert.equal(code, 1)
+    assert.deepEqual(stdout.split('\n').slice(0, 6), [
+      '✗ a 1.0 s',
+      'run-1 CI: failure 1.2 s',
+      '',
+      '  ✗ Run make: it ended with exit code 2',
+      '    $ make',
+      '    │ no rule to make target',
+    ])
+  })
+
+  test('asks for another attempt, an approval and a workflow as they are named', async () => {
+    const said = async (...words: string[]) => (await headway(words, { env: here() })).stdout
+    assert.equal(await said('rerun', 'run-1', '--failed'), 'run-1: attempt 2\n')
+    assert.equal(await said('approve', 'run-1', 'production', '--reject', '--comment', 'no'), 'rejected: deploy\n')
+    assert.deepEqual(stub.asked.at(-1)?.body, { environment: 'production', isApproved: false, comment: 'no' })
+    assert.equal(
+      await said('dispatch', 'ci', '--repository', 'shop', '--ref', 'main', '--input', 'a=b=c', 'd='),
+      'raised event-1\n',
+    )
+    assert.deepEqual(stub.asked.at(-1)?.body, { ref: 'main', inputs: { a: 'b=c', d: '' } })
+  })
+
+  test('shows a red main to whoever looks', async () => {
+    const { stdout } = await headway(['status', '--project', 'red'], { env: here() })
+    assert.match(stdout, /✗ shop main has been red for \d+ d \(bbbbbbb, Ada, team-shop\)\n {2}Run make: it ended/)
+    assert.match(stdout, /headway revert bbbbbbb --repository shop/)
   })
 
   for (const [what, words, env, expected] of [
