@@ -118,7 +118,8 @@ const caseOf = ({ attributes, suite, verdict, reruns }: Draft): FoundCase => {
   const file = attributes.file ?? suite.file
   // Node.js says `test` or repeats the suites, jest-junit repeats the name.
   const isTelling = !['', 'test', name, suite.path.replaceAll(' › ', '.')].includes(classname)
-  const inFile = !isTelling && file !== null && suite.path !== file ? [file] : []
+  // A file that fails as a whole is a case of its own name.
+  const inFile = !isTelling && file !== null && suite.path !== file && !file.endsWith(name) ? [file] : []
   const outcome = verdict?.kind ?? 'passed'
   const detail = outcome === 'failed' ? (verdict?.text.join('') ?? null) : null
   return {
