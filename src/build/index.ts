@@ -31,7 +31,9 @@ import {
   findRun,
   listEnvironments,
   listRuns,
+  listRunsInHand,
   type RunDetails,
+  type RunInHand,
   type RunQuery,
   type RunSummary,
   runsWithKeptLogs,
@@ -254,29 +256,21 @@ export const createBuild = (parts: BuildParts): Build => {
       .where('status', '!=', 'concluded')
       .orderBy('seq')
       .execute()
+    const runs = Map.groupBy(await listRunsInHand(store), ({ origin, ref }) => JSON.stringify([origin, ref]))
     for (const row of origins) {
       if (stopping.signal.aborted) return
       const origin = originIn(row)
-      if (origin.status === 'new') await startRuns(origin)
-      else await goOn(origin)
+      const ofIt = runs.get(JSON.stringify([origin.subject, origin.ref])) ?? []
+      const gone = origin.status === 'new' ? startRuns(origin) : goOn(origin, ofIt)
+      // What is wrong with one must not hold the others up.
+      await gone.catch((error: unknown) => looker.again(`${origin.subject} ${origin.ref}: ${describeError(error)}`))
     }
     await waits.look()
     await endRivals()
   }
 
   /** Starts the runs of a push or an event that nobody conducts yet; once all have ended, it is concluded. */
-  const goOn = async (origin: Origin): Promise<void> => {
-    const runs = await tables()
-      .selectFrom('build_runs')
-      .leftJoin('build_claims', (join) =>
-        join.onRef('build_claims.run', '=', 'build_runs.run').on('build_claims.job', '=', ''),
-      )
-      .selectAll('build_runs')
-      .select('build_claims.state as claim')
-      .where('origin', '=', origin.subject)
-      .where('ref', '=', origin.ref)
-      .orderBy('build_runs.seq')
-      .execute()
+  const goOn = async (origin: Origin, runs: readonly RunInHand[]): Promise<void> => {
     for (const { run, status, claim, cancel_requested } of runs) {
       const waits = claim !== null && claim !== 'holding' && cancel_requested === 0
       if (status !== 'finished' && !waits && !running.has(run)) running.start(origin, run)

@@ -112,6 +112,36 @@ const runsWithClaims = (store: Store) =>
     .selectAll('build_runs')
     .select('build_claims.rival as waits_for')
 
+/** The runs of all pushes and events that are not concluded, and how each stands in its concurrency group. */
+export const listRunsInHand = (store: Store) =>
+  store
+    .tables<BuildTables>()
+    .selectFrom('build_runs')
+    .innerJoin('build_origins', (join) =>
+      join
+        .onRef('build_origins.origin', '=', 'build_runs.origin')
+        .onRef('build_origins.ref', '=', 'build_runs.ref')
+        .on('build_origins.status', '=', 'running'),
+    )
+    .leftJoin('build_claims', (join) =>
+      join.onRef('build_claims.run', '=', 'build_runs.run').on('build_claims.job', '=', ''),
+    )
+    .select([
+      'build_runs.run',
+      'build_runs.origin',
+      'build_runs.ref',
+      'build_runs.workflow',
+      'build_runs.name',
+      'build_runs.status',
+      'build_runs.conclusion',
+      'build_runs.failure',
+      'build_runs.cancel_requested',
+      'build_claims.state as claim',
+    ])
+    .orderBy('build_runs.seq')
+    .execute()
+export type RunInHand = Awaited<ReturnType<typeof listRunsInHand>>[number]
+
 /** A run with the jobs of an attempt, the newest one when none is named. */
 export const findRun = async (
   store: Store,
