@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -137,7 +138,9 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
   const runtime = await connecting
   const { edge } = await runtime.health()
 
-  const grounds = { home, store, ledger, views, runtime, clock, ids, log, serverUrl: url, edgePort: edge.port, ...jobs }
+  const own = certificate && tls.kind === 'self-signed' ? new X509Certificate(certificate.cert).toString() : null
+  const places = { serverUrl: url, certificate: own, edgePort: edge.port }
+  const grounds = { home, store, ledger, views, runtime, clock, ids, log, ...places, ...jobs }
   const stages = createStages(grounds)
   let ready = false
   const api = createApi({

@@ -43,6 +43,8 @@ export type Grounds = {
   readonly log: Log
   /** Where the API and Git are reached. */
   readonly serverUrl: string
+  /** The certificate that it has made for itself, in PEM; null: it has another one, or none. */
+  readonly certificate: string | null
   readonly edgePort: number
   /** How the pipeline's jobs are kept apart; the best that works here where nothing is said. */
   readonly isolation?: Isolation | null

@@ -99,6 +99,8 @@ export type BuildParts = {
   readonly report: (message: string) => void
   /** Seals the keys of jobs' tokens and identities. */
   readonly seal: Seal
+  /** The certificate that this server has made for itself, in PEM; jobs trust it. */
+  readonly certificate?: string | null
   /** By what address others verify who a job is; default: the server's. */
   readonly publicUrl?: string
   /** How much jobs may leave, and for how long. */

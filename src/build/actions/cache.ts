@@ -72,7 +72,7 @@ const fetchCache = async (
   restoreKeys: readonly string[],
   paths: readonly string[],
 ): Promise<string | null> => {
-  const client = connectResults(call.env, call.signal)
+  const client = connectResults(call)
   const compression = await compressionOf(call)
   const asked = { key, restore_keys: restoreKeys, version: versionOf(paths, compression) }
   const found = await client.call('CacheService/GetCacheEntryDownloadURL', asked, Found)
@@ -109,7 +109,7 @@ const save = async (call: ActionCall, key: string, paths: readonly string[]): Pr
     throw new Error(
       'Path Validation Error: Path(s) specified in the action for caching do(es) not exist, hence no cache is being saved.',
     )
-  const client = connectResults(call.env, call.signal)
+  const client = connectResults(call)
   const compression = await compressionOf(call)
   const named = { key, version: versionOf(paths, compression) }
   const reserved = await client.call('CacheService/CreateCacheEntry', named, Reserved)

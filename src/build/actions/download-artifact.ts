@@ -33,11 +33,11 @@ const OfRun = z.object({
  * another one of the project, as the job's own user.
  */
 export const downloadArtifactAction: Action = async (call) => {
-  const { inputs, workspace, env } = call
+  const { inputs, workspace } = call
   const { name = '', pattern = '', path = '' } = inputs
   const isMerging = flag('merge-multiple', inputs['merge-multiple'])
   const ids = (inputs['artifact-ids'] ?? '').split(/[\s,]+/).filter((id) => id !== '')
-  const client = connectResults(env, call.signal)
+  const client = connectResults(call)
   const offers = await offersOf(call, client)
   const isWanted = (offer: Offer): boolean =>
     name !== ''
@@ -73,14 +73,14 @@ const offersOf = async (call: ActionCall, client: ResultsClient): Promise<Offer[
 
 /** Of another run it is the API that tells, to whoever has a token for it. */
 const offersOfOther = async (
-  { inputs, env, source }: ActionCall,
+  { inputs, services, source }: ActionCall,
   client: ResultsClient,
   run: string,
 ): Promise<Offer[]> => {
   const token = inputs['github-token']
   if (!token) throw new Error(`run-id: ${run} is another run, which needs a github-token with actions: read`)
   const project = (inputs.repository ?? '').split('/')[0] || source.project
-  const base = `${env.GITHUB_API_URL ?? ''}/projects/${encodeURIComponent(project)}`
+  const base = `${services.ACTIONS_RESULTS_URL ?? ''}api/v1/projects/${encodeURIComponent(project)}`
   const { artifacts } = await client.get(`${base}/runs/${encodeURIComponent(run)}/artifacts`, token, OfRun)
   return artifacts.map(({ artifact, name, digest }) => ({
     id: String(artifact),

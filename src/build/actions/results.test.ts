@@ -1,21 +1,30 @@
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
+import { X509Certificate } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { type Certificate, certificateFor } from '../../api/tls.ts'
+import { systemClock } from '../../clock.ts'
+import { homeAt } from '../../home.ts'
 import type { Build } from '../index.ts'
 import { openTestBuild, type TestBuild } from '../testing.ts'
 
 /** A build stage whose jobs reach its services on a free port. */
-const openServedBuild = async (): Promise<TestBuild> => {
+const openServedBuild = async (certificate: Certificate | null = null): Promise<TestBuild> => {
   const held: { build?: Build } = {}
-  const server = createServer((request, response) => {
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
     held.build?.results.handle(request, response).catch((error: unknown) => {
       response.destroy(error instanceof Error ? error : new Error(String(error)))
     })
-  })
+  }
+  const server = certificate ? createTlsServer(certificate, answer) : createServer(answer)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const opened = await openTestBuild({ serverUrl: () => url })
+  const url = `${certificate ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const opened = await openTestBuild({ serverUrl: () => url, certificate: certificate?.cert ?? null })
   held.build = opened.build
   return {
     ...opened,
@@ -174,4 +183,35 @@ jobs:
     'a',
   )
   assert.match(looked, /Unable to reserve cache with key x-1: a cache of this key exists on refs\/heads\/main/)
+})
+
+test('jobs trust the certificate that the server has made for itself', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'headway-tls-'))
+  try {
+    const made = await certificateFor({ kind: 'self-signed' }, homeAt(root, {}), ['127.0.0.1'], systemClock)
+    assert.ok(made)
+    await using opened = await openServedBuild({ ...made, cert: new X509Certificate(made.cert).toString() })
+    await passes(
+      opened,
+      `
+on: push
+jobs:
+  a:
+    runs-on: x
+    steps:
+      - run: |
+          echo x > x
+          curl -fsS "$GITHUB_SERVER_URL/oidc/.well-known/jwks" | grep -q RS256
+      - uses: actions/setup-node@v4
+      - run: |
+          node -e 'fetch(process.env.GITHUB_SERVER_URL + "/oidc/.well-known/jwks").then((r) => process.exit(r.ok ? 0 : 1))'
+      - uses: actions/upload-artifact@v4
+        with: { path: x }
+      - uses: actions/download-artifact@v4
+`,
+      'a',
+    )
+  } finally {
+    rmSync(root, { recursive: true, force: true })
+  }
 })

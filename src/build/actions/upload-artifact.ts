@@ -36,7 +36,7 @@ export const uploadArtifactAction: Action = async (call) => {
   const names = files.map(({ path }) => path.slice(root === '/' ? 1 : root.length + 1))
   for (const name of names) refuseOddName(name)
   call.say(`With the provided path, there will be ${names.length} file${names.length === 1 ? '' : 's'} uploaded`)
-  const client = connectResults(call.env, call.signal)
+  const client = connectResults(call)
   const id = await upload(call, client, inputs, root, names)
   const { artifacts } = await client.call(
     'ArtifactService/ListArtifacts',

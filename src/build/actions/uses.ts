@@ -125,10 +125,10 @@ const performBuiltIn = async (
   const { run } = call.frame
   const inputs = await inputsOf(invocation.step, call.scope())
   sayInputs(inputs, call)
+  const env = { ...variablesOf(call), ...run.services }
   // It runs beside the job, not in its container: it reaches the server where this machine does.
-  const { serverUrl } = run.place
-  const reached = { ACTIONS_RESULTS_URL: `${serverUrl}/`, GITHUB_API_URL: `${serverUrl}/api/v1` }
-  const env = { ...variablesOf(call), ...run.services, ...(run.services.ACTIONS_RESULTS_URL ? reached : {}) }
+  const { serverUrl, services } = run.place
+  const reached = run.services.ACTIONS_RESULTS_URL ? { ACTIONS_RESULTS_URL: `${serverUrl}/` } : {}
   const { timeout, cancel, kill } = call.signals
   const own: ActionCall = {
     uses: invocation.step.action,
@@ -138,6 +138,8 @@ const performBuiltIn = async (
     workspace: run.at.workspace,
     user: run.at.user,
     env,
+    services: { ...run.services, ...reached },
+    certificate: services?.certificate ?? null,
     tools: run.tools,
     signal: AbortSignal.any([timeout, cancel, kill]),
     run: (argv, options = {}) => {

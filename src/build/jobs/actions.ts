@@ -17,6 +17,10 @@ export type ActionCall = {
   readonly user: RunAs | null
   /** The environment that the step has, with what leads actions to Headway's own services. */
   readonly env: Readonly<Record<string, string>>
+  /** What leads to Headway's own services, untouched by the job; empty where there are none. */
+  readonly services: Readonly<Record<string, string>>
+  /** See `JobServices`. */
+  readonly certificate: string | null
   /** The versions that this job has set up, by program; `actions/setup-*` adds to it. */
   readonly tools: Map<string, string>
   /** Aborts when the step is to end: on its time limit, when it is cancelled, when the job is killed. */

@@ -29,6 +29,7 @@ import { collectReports, wellKnownReports } from './reports.ts'
 import { type JobResult, noResult } from './result.ts'
 import { type MissingAction, notPrepared, record, settle } from './settle.ts'
 import type { StepCall } from './step.ts'
+import { trustVariables } from './trust.ts'
 import { prepareWorkspace, type Workspace, writeForJob } from './workspace.ts'
 
 /** One job that is to run now: its conditions are met. */
@@ -89,6 +90,8 @@ export type JobServices = {
    * job's programs reach the server; default: the server's own.
    */
   variablesFor(order: JobOrder, serverUrl?: string): Promise<Readonly<Record<string, string>>>
+  /** What the server has signed itself, in PEM; null: its certificate is one that others vouch for, or it has none. */
+  readonly certificate: string | null
   /** GITHUB_TOKEN. */
   tokenFor(order: JobOrder): Promise<string>
 }
@@ -167,6 +170,7 @@ const beginRun = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
     github: { ...githubContext(source, about), token },
     runner: { ...runnerContext(workspace, place.toolCache), ...(isDebug ? { debug: '1' } : {}) },
     services: variables,
+    trust: trustVariables(services?.certificate ?? null, workspace, at.user),
     tools: new Map(),
     progress: freshProgress(),
   }

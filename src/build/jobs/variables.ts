@@ -13,6 +13,7 @@ export const variablesOf = ({ frame, env, github }: StepCall): Record<string, st
   const own = { ...run.progress.env, ...env }
   return {
     ...networkFor(run.at.cell),
+    ...run.trust,
     CI: 'true',
     HOME: workspace.home,
     LANG: 'C.UTF-8',

@@ -2,6 +2,7 @@ import { type IncomingMessage, type RequestOptions, request as requestPlain } fr
 import { request as requestTls } from 'node:https'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { getCACertificates } from 'node:tls'
 import { z } from '@hono/zod-openapi'
 import { systemClock } from '../../clock.ts'
 import { effect } from '../../effect.ts'
@@ -36,13 +37,22 @@ export class Refusal extends Error {
 const attempts = 4
 const firstPauseMs = 500
 
-/** Throws an Error where the environment leads to no services. */
-export const connectResults = (env: Readonly<Record<string, string>>, signal: AbortSignal): ResultsClient => {
-  const { ACTIONS_RESULTS_URL: address, ACTIONS_RUNTIME_TOKEN: token } = env
+export type ClientParts = {
+  /** ACTIONS_RESULTS_URL and ACTIONS_RUNTIME_TOKEN. */
+  readonly services: Readonly<Record<string, string>>
+  /** What the server has signed itself, in PEM. */
+  readonly certificate: string | null
+  readonly signal: AbortSignal
+}
+
+/** Throws an Error where there are no services. */
+export const connectResults = ({ services, certificate, signal }: ClientParts): ResultsClient => {
+  const { ACTIONS_RESULTS_URL: address, ACTIONS_RUNTIME_TOKEN: token } = services
   if (!address || !token) throw new Error('there are no artifacts and caches here: no Headway serves this job')
   const [, run = '', job = ''] = /Actions\.Results:([^:]+):([^ ]+)/.exec(scopeIn(token)) ?? []
+  const ca = certificate === null ? {} : { ca: [certificate, ...getCACertificates('default')] }
   const ask = (url: string, options: RequestOptions, body?: string | Readable): Promise<IncomingMessage> =>
-    send(url, { ...options, signal }, body)
+    send(url, { ...options, ...ca, signal }, body)
 
   return {
     ids: { workflow_run_backend_id: run, workflow_job_run_backend_id: job },
@@ -109,7 +119,8 @@ export const connectResults = (env: Readonly<Record<string, string>>, signal: Ab
 /** Sends a request and resolves to the answer, also when that comes before the whole body was taken. */
 const send = (url: string, options: RequestOptions, body?: string | Readable): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
-    const request = (url.startsWith('https:') ? requestTls : requestPlain)(url, { ...options, agent: false })
+    const isTls = url.startsWith('https:')
+    const request = (isTls ? requestTls : requestPlain)(url, { ...options, agent: false })
     request.once('response', resolve)
     request.once('error', reject)
     if (body === undefined || typeof body === 'string') request.end(body)

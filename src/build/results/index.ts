@@ -32,6 +32,7 @@ export const lazyResults = (parts: ResultsParts): LazyResults => {
   return {
     open,
     services: {
+      certificate: parts.certificate ?? null,
       tokenFor: async (order) => (await open()).tokenFor(order),
       variablesFor: async (order, serverUrl) => (await open()).variablesFor(order, serverUrl),
     },

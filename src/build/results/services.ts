@@ -2,13 +2,13 @@ import { mkdir } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import type { Identity, Seal } from '../../access/access.ts'
-import { isLoopback } from '../../api/host.ts'
 import type { Clock, Ids } from '../../clock.ts'
 import type { Ledger, Views } from '../../ledger/ledger.ts'
 import { Problem } from '../../problem.ts'
 import { createMutex } from '../../store/mutex.ts'
 import type { Store } from '../../store/store.ts'
 import type { JobServices } from '../jobs/job.ts'
+import { toolkitAddress } from './address.ts'
 import { type Artifact, type Artifacts, createArtifacts, fileNameOf } from './artifacts.ts'
 import { downloadPath, serveBlobs, uploadPath } from './blob-http.ts'
 import { type Blobs, createBlobs } from './blobs.ts'
@@ -32,6 +32,8 @@ export type ResultsParts = {
   readonly directory: string
   /** By what address jobs reach this server. */
   readonly serverUrl: () => string
+  /** The certificate that this server has made for itself, in PEM. */
+  readonly certificate?: string | null
   /** By what address others verify who a job is, where that is another. */
   readonly publicUrl?: string
   /** The repository of a run; null: there is none in the project. */
@@ -131,6 +133,7 @@ export const openResults = async (parts: ResultsParts): Promise<Results> => {
     caches,
     blobs,
     keys,
+    certificate: parts.certificate ?? null,
     tokenFor: async (order) => issueJobToken(secret, subjectOfJob(order), 'api', clock),
     variablesFor: async (order, address = parts.serverUrl()) => {
       const subject = subjectOfJob(order)
@@ -185,15 +188,3 @@ export const openResults = async (parts: ResultsParts): Promise<Results> => {
 }
 
 const noToken = twirpError(401, 'unauthenticated', 'this needs the token of a job that is under way')
-
-/**
- * The address of this server by a name that the toolkit takes for GitHub's own: its clients refuse artifacts, and fall back to a cache
- * service that is no more, unless the host is github.com or ends in .ghe.com or .localhost (isGhes in their internal config.ts). Names
- * below `localhost` are this machine's (RFC 6761, 6.3).
- */
-export const toolkitAddress = (serverUrl: string): string => {
-  const url = new URL(serverUrl)
-  if (/\.(ghe\.com|localhost)$/.test(url.hostname)) return url.origin
-  url.hostname = isLoopback(url.hostname.replace(/^\[|\]$/g, '')) ? 'headway.localhost' : `${url.hostname}.localhost`
-  return url.origin
-}

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../../clock.ts'
 import { effect } from '../../../effect.ts'
@@ -10,6 +11,7 @@ import type { Action } from '../../jobs/actions.ts'
 import type { JobServices } from '../../jobs/job.ts'
 import { openJobLog } from '../../jobs/log.ts'
 import { endFamily, type JobUser } from '../../jobs/processes.ts'
+import { readdressed } from '../../results/address.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { createSlots } from '../../slots.ts'
 import type { Toolchain } from '../../toolchain.ts'
@@ -84,14 +86,15 @@ const afterFetching =
     return checkout(call)
   }
 
+/** What this runner itself was told to trust. */
+const ownCertificate = (): string | null => {
+  const { NODE_EXTRA_CA_CERTS: file } = process.env
+  return file ? readFileSync(file, 'utf8') : null
+}
+
 /** What the server would have given the job's actions, with the address by which it is reached from here. */
 const servicesOf = ({ variables, token, serverUrl: theirs }: AssignedJob, ours: string): JobServices => ({
-  variablesFor: async () =>
-    Object.fromEntries(
-      Object.entries(variables).map(([name, value]) => [
-        name,
-        value.startsWith(theirs) ? `${ours}${value.slice(theirs.length)}` : value,
-      ]),
-    ),
+  certificate: ownCertificate(),
+  variablesFor: async (_order, address = ours) => readdressed(variables, theirs, address),
   tokenFor: async () => token,
 })
