@@ -1,5 +1,6 @@
 import { type Conduct, type JobEnd, worstOf } from './conductor.ts'
 import { failureFor } from './failure.ts'
+import { takeTurn } from './gates.ts'
 import type { RowOfJob } from './row.ts'
 import type { RunInput } from './run.ts'
 import type { WorkflowTree } from './workflow/call.ts'
@@ -20,7 +21,7 @@ export const conductCall = async (
   name: string,
   permissions: Permissions,
 ): Promise<RunInput> => {
-  const { conduct, job, key, scope, cancel } = row
+  const { conduct, job, key, scope } = row
   const ends = (
     result: Omit<Extract<RunInput, { kind: 'job-ended' }>['result'], 'job' | 'name' | 'steps'>,
   ): RunInput => ({
@@ -38,6 +39,9 @@ export const conductCall = async (
   const defaults = { ...scope, contexts: { github: scope.contexts.github ?? null, vars: conduct.vars, inputs: {} } }
   const reading = await readInputs(callable.inputs, isRow(given) ? given : {}, defaults)
   if (reading.kind === 'refused') return refused(reading.faults.join('; '))
+  const own = { ...scope, contexts: { ...defaults.contexts, inputs: reading.inputs } }
+  const turn = await takeTurn(row, name, tree.workflow.concurrency, own)
+  if (turn.kind === 'ended') return ends({ ...turn.end, outputs: {} })
   const called: Conduct = {
     ...conduct,
     tree,
@@ -47,7 +51,7 @@ export const conductCall = async (
     ceiling: permissions,
     prefix: `${key}.`,
     label: `${name} / `,
-    signals: { ...conduct.signals, cancel },
+    signals: { ...conduct.signals, cancel: turn.cancel },
   }
   const jobs = await conduct.conductCalled(called, row.isAnew)
   const states = [...jobs.values()]

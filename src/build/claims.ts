@@ -70,6 +70,7 @@ const claim = async (tx: Tx, claimant: Claimant, { group, cancelInProgress, queu
       .set({ state: 'superseded', rival: run })
       .where('run', '=', other.run)
       .where('job', '=', other.job)
+      .where('group_key', '=', group_key)
       .execute()
   if (holder && cancelInProgress)
     await tx
@@ -77,37 +78,42 @@ const claim = async (tx: Tx, claimant: Claimant, { group, cancelInProgress, queu
       .set({ cancel_wanted: 1, rival: run })
       .where('run', '=', holder.run)
       .where('job', '=', holder.job)
+      .where('group_key', '=', group_key)
       .execute()
   const state = holder ? ('waiting' as const) : ('holding' as const)
   await tx
     .insertInto('build_claims')
     .values({ ...claimant, group_key, state, cancel_wanted: 0, rival: holder?.run ?? null })
-    .onConflict((conflict) => conflict.columns(['run', 'job']).doNothing())
+    .onConflict((conflict) => conflict.columns(['run', 'job', 'group_key']).doNothing())
     .execute()
 }
 
+/** Lets go of all groups that a run or a job was in. */
 const leave = async (tx: Tx, run: string, job: string): Promise<void> => {
-  const [left] = await tx
+  const left = await tx
     .deleteFrom('build_claims')
     .where('run', '=', run)
     .where('job', '=', job)
     .returningAll()
     .execute()
-  if (left?.state !== 'holding') return
-  const next = await tx
-    .selectFrom('build_claims')
-    .select(['run', 'job'])
-    .where('project', '=', left.project)
-    .where('repository', '=', left.repository)
-    .where('group_key', '=', left.group_key)
-    .where('state', '=', 'waiting')
-    .orderBy('seq')
-    .executeTakeFirst()
-  if (!next) return
-  await tx
-    .updateTable('build_claims')
-    .set({ state: 'holding', rival: null })
-    .where('run', '=', next.run)
-    .where('job', '=', next.job)
-    .execute()
+  for (const { project, repository, group_key, state } of left) {
+    if (state !== 'holding') continue
+    const next = await tx
+      .selectFrom('build_claims')
+      .select(['run', 'job'])
+      .where('project', '=', project)
+      .where('repository', '=', repository)
+      .where('group_key', '=', group_key)
+      .where('state', '=', 'waiting')
+      .orderBy('seq')
+      .executeTakeFirst()
+    if (!next) continue
+    await tx
+      .updateTable('build_claims')
+      .set({ state: 'holding', rival: null })
+      .where('run', '=', next.run)
+      .where('job', '=', next.job)
+      .where('group_key', '=', group_key)
+      .execute()
+  }
 }

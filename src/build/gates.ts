@@ -3,7 +3,9 @@ import { failureFor } from './failure.ts'
 import { groupNamed } from './header.ts'
 import type { RowOfJob } from './row.ts'
 import { flagFrom, textFrom } from './workflow/evaluate.ts'
+import type { Scope } from './workflow/expression.ts'
 import { matchesAny } from './workflow/trigger.ts'
+import type { GroupTemplate } from './workflow/workflow.ts'
 
 /** Whether a job may start. */
 export type Gate =
@@ -21,7 +23,7 @@ export type Gate =
  * that it waits on after a restart of the server. A job that waits for an approval is in its group already: nothing overtakes it.
  */
 export const passGates = async (row: RowOfJob, name: string): Promise<Gate> => {
-  const turn = await takeTurn(row, name)
+  const turn = await takeTurn(row, name, row.job.concurrency, row.scope)
   if (turn.kind === 'ended') return turn
   const environment = (await textFrom(row.job.environment?.name, row.scope))?.trim() || null
   return environment === null ? { ...turn, environment } : approve({ ...row, cancel: turn.cancel }, name, environment)
@@ -32,17 +34,23 @@ const ended = (conclusion: Conclusion, detail: string | null, job: string): Gate
   end: { conclusion, failure: detail === null ? null : failureFor(detail, { job }) },
 })
 
-const takeTurn = async (row: RowOfJob, name: string): Promise<Gate> => {
-  const { conduct, job, key, scope, cancel } = row
+/** Holds a job until it has its turn in a concurrency group: its own, or that of the workflow which it calls. */
+export const takeTurn = async (
+  row: RowOfJob,
+  name: string,
+  concurrency: GroupTemplate | undefined,
+  scope: Scope,
+): Promise<Gate> => {
+  const { conduct, key, cancel } = row
   const { tools, tell, source, signals } = conduct
   const passed: Gate = { kind: 'passed', environment: null, cancel }
-  if (!job.concurrency || !tools.surroundings) return passed
-  const group = await groupNamed(job.concurrency, scope)
-  const cancelInProgress = (await flagFrom(job.concurrency.cancelInProgress, scope)) ?? false
-  const wait = { kind: 'concurrency' as const, group, cancelInProgress, queue: job.concurrency.queue }
+  if (!concurrency || !tools.surroundings) return passed
+  const group = await groupNamed(concurrency, scope)
+  const cancelInProgress = (await flagFrom(concurrency.cancelInProgress, scope)) ?? false
+  const wait = { kind: 'concurrency' as const, group, cancelInProgress, queue: concurrency.queue }
   await tell({ kind: 'job-waits', job: key, name, wait })
   const turn = await tools.surroundings.waits
-    .turn({ run: source.run, job: key }, AbortSignal.any([cancel, signals.kill]))
+    .turn({ run: source.run, job: key, group }, AbortSignal.any([cancel, signals.kill]))
     .catch(() => null)
   signals.kill.throwIfAborted()
   if (turn === null) return ended('cancelled', null, name)

@@ -155,7 +155,7 @@ export const createTables = async (db: Kysely<BuildTables>): Promise<void> => {
     .addColumn('state', 'text', (column) => column.notNull())
     .addColumn('cancel_wanted', 'integer', (column) => column.notNull())
     .addColumn('rival', 'text')
-    .addPrimaryKeyConstraint('build_claims_key', ['run', 'job'])
+    .addPrimaryKeyConstraint('build_claims_key', ['run', 'job', 'group_key'])
     .execute()
   await db.schema
     .createTable('build_approvals')

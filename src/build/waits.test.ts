@@ -124,6 +124,41 @@ jobs:
   )
 })
 
+test('the group of a called workflow counts as well, and is left when the call has ended', async () => {
+  await using build = await openTestBuild()
+  const called = `
+on: workflow_call
+concurrency: shared
+jobs: { inside: { runs-on: x, steps: [{ run: '${waitFor(build, 'gate')}' }] } }
+`
+  const pushed = await build.push({
+    '.github/workflows/ci.yml': `
+on: push
+jobs:
+  one: { uses: ./.github/workflows/called.yml }
+  two: { concurrency: other, uses: ./.github/workflows/called.yml }
+`,
+    '.github/workflows/called.yml': called,
+  })
+  await build.until((facts) => facts.filter((one) => isFact(jobWaiting, one))[2])
+  await build.until((facts) => facts.find((one) => isFact(jobStarted, one)))
+  open(build, 'gate')
+  assert.equal((await build.verified(pushed)).conclusion, 'success')
+  const order = (await build.facts()).flatMap((one) =>
+    isFact(jobStarted, one) || isFact(jobFinished, one) ? [`${one.payload.job} ${one.type}`] : [],
+  )
+  const [first = ''] = order
+  const [caller, other] = first.startsWith('one') ? ['one', 'two'] : ['two', 'one']
+  assert.deepEqual(order, [
+    `${caller}.inside job.started`,
+    `${caller}.inside job.finished`,
+    `${caller} job.finished`,
+    `${other}.inside job.started`,
+    `${other}.inside job.finished`,
+    `${other} job.finished`,
+  ])
+})
+
 const deployment = `
 on: push
 jobs:

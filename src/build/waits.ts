@@ -8,7 +8,10 @@ import type { BuildTables } from './tables.ts'
 /** Lets jobs wait for their turn in a concurrency group and for approvals. What they wait for is in the ledger, not here. */
 export type Waits = {
   /** Resolves once the job holds its group or never will. The claim must be recorded. Rejects when the signal aborts. */
-  turn(claim: { readonly run: string; readonly job: string }, signal: AbortSignal): Promise<Turn>
+  turn(
+    claim: { readonly run: string; readonly job: string; readonly group: string },
+    signal: AbortSignal,
+  ): Promise<Turn>
   /** Resolves once somebody has said yes or no, or the time for it is over. Rejects when the signal aborts. */
   approval(
     about: { readonly run: string; readonly attempt: number; readonly job: string },
@@ -55,7 +58,7 @@ export const createWaits = ({
   const tables = () => store.tables<BuildTables>()
   const waiters = new Set<Waiter>()
   const holders = new Map<string, AbortController>()
-  const nameOf = (run: string, job: string): string => `${run}/${job}`
+  const nameOf = (run: string, job: string, group: string): string => JSON.stringify([run, job, group])
 
   /** Asks at once and whenever something was recorded, until there is an answer. */
   const until = <Answer>(ask: () => Promise<Answer | null>, signal: AbortSignal): Promise<Answer> =>
@@ -89,12 +92,13 @@ export const createWaits = ({
         })
     })
 
-  const turnOf = async (run: string, job: string): Promise<Turn | null> => {
+  const turnOf = async (run: string, job: string, group: string): Promise<Turn | null> => {
     const claim = await tables()
       .selectFrom('build_claims')
       .selectAll()
       .where('run', '=', run)
       .where('job', '=', job)
+      .where('group_key', '=', group)
       .executeTakeFirst()
     if (!claim) return null
     if (claim.state === 'superseded') return { kind: 'superseded', by: claim.rival ?? 'a newer run' }
@@ -111,7 +115,7 @@ export const createWaits = ({
       return contains ? { kind: 'deadlock' } : null
     }
     const held = new AbortController()
-    holders.set(nameOf(run, job), held)
+    holders.set(nameOf(run, job, group), held)
     if (claim.cancel_wanted === 1) held.abort()
     return { kind: 'held', cancelled: held.signal }
   }
@@ -131,7 +135,7 @@ export const createWaits = ({
   }
 
   return {
-    turn: ({ run, job }, signal) => until(() => turnOf(run, job), signal),
+    turn: ({ run, job, group }, signal) => until(() => turnOf(run, job, group.toLowerCase()), signal),
     approval: ({ run, attempt, job }, signal) => until(() => approvalOf(run, attempt, job), signal),
     protectionOf: async (project, environment) => {
       await views.reach()
@@ -146,8 +150,13 @@ export const createWaits = ({
     look: async () => {
       for (const waiter of waiters) await waiter.check()
       if (holders.size === 0) return
-      const claims = await tables().selectFrom('build_claims').select(['run', 'job', 'cancel_wanted']).execute()
-      const wanted = new Map(claims.map((claim) => [nameOf(claim.run, claim.job), claim.cancel_wanted === 1]))
+      const claims = await tables()
+        .selectFrom('build_claims')
+        .select(['run', 'job', 'group_key', 'cancel_wanted'])
+        .execute()
+      const wanted = new Map(
+        claims.map(({ run, job, group_key, cancel_wanted }) => [nameOf(run, job, group_key), cancel_wanted === 1]),
+      )
       for (const [name, held] of holders) {
         if (wanted.get(name)) held.abort()
         if (wanted.get(name) !== false) holders.delete(name)
