@@ -35,14 +35,22 @@ jobs:
       - uses: headway/dependencies@v1
         with: { language: node, lockfile: lock, folders: kept, variant: development }
       - uses: actions/download-artifact@v4
+      - uses: acme/tool@main
       - run: test "\${{ needs.one.outputs.value }}$(cat artifact/left)" = 1left
+`
+
+/** The repository is mirrored as an action's, too. */
+const action = `
+name: tool
+runs: { using: composite, steps: [{ run: echo done >> $GITHUB_STEP_SUMMARY, shell: sh }] }
 `
 
 type Place = ReturnType<typeof makeTestPlace> & { readonly head: string }
 
 const newPlace = (): Place => {
   const place = makeTestPlace()
-  return { ...place, head: place.commit({ '.github/workflows/ci.yml': workflow, lock: 'locked' }, 'refs/heads/main') }
+  const files = { '.github/workflows/ci.yml': workflow, lock: 'locked', 'action.yml': action }
+  return { ...place, head: place.commit(files, 'refs/heads/main') }
 }
 
 /** Runs the server-like child to its end; resolves to how it ended and what it printed. */
@@ -95,6 +103,8 @@ const faultsAfterCrashesAt = async (mark: string): Promise<string[]> => {
   check(readdirSync(place.home.workspaces).length === 0, `left ${readdirSync(place.home.workspaces)}`)
   const cached = readdirSync(join(place.home.caches, 'dependencies'))
   check(cached.length === 1 && !cached[0]?.includes('.'), `the cache holds ${cached}`)
+  const mirrors = readdirSync(join(place.home.repositories, '.actions'))
+  check(mirrors.join() === 'acme+tool.git,gitconfig', `the mirrors are ${mirrors}`)
   const results = place.home.results
   check(
     readdirSync(join(results, 'uploads')).length === 0,

@@ -37,6 +37,8 @@ const isVerified = async (): Promise<boolean> =>
   (await ledger.read({ types: [pushVerified.type] })).some((one) => isFact(pushVerified, one))
 
 if ((await ledger.head()).seq === 0) await ledger.append([pushOf('push-1', 'refs/heads/main', CommitId.parse(commit))])
+if ((await build.actions.list()).length === 0)
+  await build.actions.mirror({ name: 'acme/tool', ref: null, from: bare }, 'user:root')
 await build.start()
 await new Promise<void>((resolve) => {
   const look = async (): Promise<void> => {
