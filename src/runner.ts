@@ -49,7 +49,11 @@ export const runRunner = async (options: RunnerOptions, say: (line: string) => v
     readable: toolFolders(tools),
   })
   await sandbox.sweep()
-  const library = createRemoteLibrary(join(home.root, 'actions'), createActionLine(serverUrl, options.token))
+  const library = createRemoteLibrary(
+    join(home.root, 'actions'),
+    createActionLine(serverUrl, options.token),
+    systemClock,
+  )
   await library.sweep()
   const session = systemIds(systemClock)('session')
   const parallel = options.parallel ?? availableParallelism()
@@ -60,7 +64,7 @@ export const runRunner = async (options: RunnerOptions, say: (line: string) => v
       ...{ home, session, parallel, sandbox, userFor, serverUrl, clock: systemClock },
       toolchain: createToolchain(tools),
       dependencies: createDependencyCache(dependencies),
-      sources: createSources(join(home.root, 'sources'), serverUrl),
+      sources: createSources(join(home.root, 'sources'), serverUrl, systemClock),
       library,
     }),
     records: createRecords(join(home.root, 'jobs')),

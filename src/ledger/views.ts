@@ -34,6 +34,8 @@ type Kept = {
 export const openViews = async ({ store, ledger, views }: ViewsOptions): Promise<Views> => {
   const kept: Kept[] = []
   const turns = createMutex()
+  /** Those who wait until the views have come far enough. */
+  const awaiting = new Set<() => void>()
   let pumping: Promise<void> | null = null
   let again = false
   let stopped = false
@@ -59,6 +61,7 @@ export const openViews = async ({ store, ledger, views }: ViewsOptions): Promise
     try {
       await store.transaction((tx: Transaction<CursorTables>) => applyAll(tx, group, facts))
       for (const one of group) one.seq = last.seq
+      for (const look of awaiting) look()
     } catch (error) {
       if (!(error instanceof ViewFailure)) throw error
       const place = facts.findIndex(({ seq }) => seq === error.seq)
@@ -116,7 +119,13 @@ export const openViews = async ({ store, ledger, views }: ViewsOptions): Promise
     const target = seq ?? (await ledger.head()).seq
     const behind = () => kept.find((one) => one.seq < target)
     if (!behind()) return
-    await wake()
+    // Not until the views are up to date with everything: where facts come faster than they are read, that would be never.
+    const moved = Promise.withResolvers<void>()
+    const look = (): void => {
+      if (!behind()) moved.resolve()
+    }
+    awaiting.add(look)
+    await Promise.race([wake(), moved.promise]).finally(() => awaiting.delete(look))
     const late = behind()
     if (!late) return
     if (late.stuck) throw late.stuck

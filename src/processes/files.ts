@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmodSync, closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { chmodSync, closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
@@ -42,5 +42,6 @@ export const syncDirectory = (directory: string): void => {
  */
 export const removeTree = async (directory: string): Promise<void> => {
   if (!isRoot()) return rm(directory, { recursive: true, force: true, maxRetries: 3 })
+  if (!lstatSync(directory, { throwIfNoEntry: false })) return // starting a program takes milliseconds
   await promisify(execFile)('rm', ['-rf', '--', directory], { env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' } })
 }

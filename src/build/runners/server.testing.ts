@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { createApi } from '../../api/index.ts'
@@ -81,8 +81,9 @@ await code.start()
 const isVerified = async (): Promise<boolean> =>
   (await ledger.read({ types: [pushVerified.type] })).some((one) => isFact(pushVerified, one))
 while (!(await isVerified())) await systemClock.sleep(50)
-// What runners still keep of the job they are told to forget.
-await systemClock.sleep(1000)
+// What runners still keep of the jobs they are told to forget.
+const kept = (): number => readdirSync(join(root, 'runner/jobs')).length
+for (let round = 0; round < 300 && kept() > 0; round += 1) await systemClock.sleep(50)
 runners.hangUp()
 api.close()
 server.closeAllConnections()

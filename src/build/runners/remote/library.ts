@@ -3,11 +3,13 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Clock } from '../../../clock.ts'
 import { effect, effectSync } from '../../../effect.ts'
 import { describeError } from '../../../problem.ts'
 import { run } from '../../../processes/run.ts'
 import type { ActionFiles, ActionLibrary } from '../../actions/library.ts'
 import { gitEnvironment } from '../../git.ts'
+import { patiently } from './patience.ts'
 
 const largestFileBytes = 1024 * 1024
 
@@ -21,12 +23,12 @@ export type FetchAction = (
 >
 
 /** The server's actions, brought here as they are asked for by a job and kept for the next. The server says each time which they are. */
-export const createRemoteLibrary = (directory: string, fetchAction: FetchAction) => ({
+export const createRemoteLibrary = (directory: string, fetchAction: FetchAction, clock: Clock) => ({
   /** As the job under this fencing token may see it. */
   forJob: (fence: number): ActionLibrary => ({
     find: async (reference) => {
       try {
-        const answer = await fetchAction(fence, reference)
+        const answer = await patiently(() => fetchAction(fence, reference), clock)
         if (answer.kind === 'missing') return answer
         const file = join(directory, `${createHash('sha256').update(answer.key).digest('hex')}.tar`)
         if (!existsSync(file)) await keep(directory, file, answer.tar)

@@ -31,6 +31,7 @@ export const createActionLine =
       body: JSON.stringify({ owner, repository, ref }),
       redirect: 'error',
     })
+    if (response.status === 429 || response.status >= 500) throw new Error(`${serverUrl} answers ${response.status}`)
     const key = response.headers.get('x-action-key')
     if (response.ok && key !== null) return { kind: 'found', key, tar: new Uint8Array(await response.arrayBuffer()) }
     return { kind: 'missing', detail: refusalIn(await response.text(), response.status).detail }

@@ -1,10 +1,12 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Clock } from '../../../clock.ts'
 import { effect } from '../../../effect.ts'
 import type { ProjectName, RepositoryName } from '../../../names.ts'
 import { runOk } from '../../../processes/run.ts'
 import { createMutex, type Mutex } from '../../../store/mutex.ts'
 import { gitEnvironment, type RepositoryPath } from '../../git.ts'
+import { patiently } from './patience.ts'
 
 /** The repositories that jobs of this runner are of, as bare copies that the next job brings up to date; closed to the jobs themselves. */
 export type Sources = {
@@ -13,7 +15,7 @@ export type Sources = {
   fetch(project: ProjectName, repository: RepositoryName, token: string): Promise<void>
 }
 
-export const createSources = (directory: string, serverUrl: string): Sources => {
+export const createSources = (directory: string, serverUrl: string, clock: Clock): Sources => {
   const doors = new Map<string, Mutex>()
   const pathOf: RepositoryPath = (project, repository) => join(directory, project, `${repository}.git`)
   return {
@@ -52,9 +54,11 @@ export const createSources = (directory: string, serverUrl: string): Sources => 
           url,
           '+refs/*:refs/*',
         ] as const
-        await effect('runner.fetch-source', () =>
-          runOk({ argv: [...argv], env }, `fetching ${project}/${repository} from ${serverUrl}`),
-        )
+        const fetchOnce = (): Promise<unknown> =>
+          effect('runner.fetch-source', () =>
+            runOk({ argv: [...argv], env }, `fetching ${project}/${repository} from ${serverUrl}`),
+          )
+        await patiently(fetchOnce, clock)
       } finally {
         leave()
       }
