@@ -8,8 +8,16 @@ import type { JobUser } from '../../jobs/processes.ts'
 import { type CellTools, cellId } from '../host.ts'
 import { describeSize, jobCpuWeight } from '../limits.ts'
 import type { Cell, CellOrder, ContainerWish } from '../sandbox.ts'
-import { actionContainers } from './actions.ts'
-import { homeLabel, inspect, labelsOf, makeNetwork, makeVolumes, removeLabelled, startContainer } from './containers.ts'
+import {
+  homeLabel,
+  inspect,
+  killContainer,
+  labelsOf,
+  makeNetwork,
+  makeVolumes,
+  removeLabelled,
+  startContainer,
+} from './containers.ts'
 import { at, type Engine, jsonLines } from './engine.ts'
 import { type ExecEnds, killAll, outputOf, runQuietly, startExec } from './exec.ts'
 import { ensureImage } from './images.ts'
@@ -128,7 +136,8 @@ const openContainer = async (
   const overLimit = (reason: Error): void => {
     if (over.signal.aborted) return
     over.abort(reason)
-    killAll(engine, id).catch(() => undefined) // the end of the job removes the container
+    // Not by a program in it: where processes are used up, none could be started. The end of the job removes the container.
+    killContainer(engine, id).catch(() => undefined)
   }
   const events = stack.use(
     await followEvents(engine, id, () =>
@@ -156,8 +165,13 @@ const openContainer = async (
     hasHostTools: false,
     contexts: { container: { id }, services: {} },
     over: over.signal,
-    start,
-    endAll: () => killAll(engine, id),
+    start: async (start) => {
+      over.signal.throwIfAborted()
+      return startExec(engine, id, start, events, clock)
+    },
+    endAll: async () => {
+      if (!over.signal.aborted) await killAll(engine, id)
+    },
     [Symbol.asyncDispose]: async () => undefined, // the stack has it all
   }
 }

@@ -23,7 +23,7 @@ const Inspected = z.object({
     ExitCode: z.number(),
     Health: z.object({ Status: z.string() }).nullish(),
   }),
-  Config: z.object({ Env: z.array(z.string()).nullish(), Healthcheck: z.unknown() }),
+  Config: z.object({ Env: z.array(z.string()).nullish(), Healthcheck: z.unknown().optional() }),
   NetworkSettings: z.object({
     Ports: z.record(z.string(), z.array(z.object({ HostPort: z.string() })).nullable()).nullish(),
   }),
@@ -180,6 +180,10 @@ export const removeLabelled = async (engine: Engine, labels: Labels): Promise<vo
       unlessGone(engine.tell({ method: 'DELETE', path: at`/volumes/${Name}?force=true` })),
     )
 }
+
+/** Ends its first process, and with that all others. */
+export const killContainer = (engine: Engine, id: string): Promise<void> =>
+  effect('build.kill-container', () => engine.tell({ method: 'POST', path: at`/containers/${id}/kill` }))
 
 /** With its anonymous volumes. */
 export const removeContainer = (engine: Engine, id: string): Promise<void> =>
