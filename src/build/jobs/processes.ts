@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { Socket } from 'node:net'
-import type { Readable, Writable } from 'node:stream'
+import { PassThrough, type Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Clock } from '../../clock.ts'
 import { effect, effectSync } from '../../effect.ts'
@@ -77,6 +77,16 @@ const inputFor = (input: Readable | undefined): 'ignore' | 'pipe' | Socket =>
 const feed = (input: Readable, stdin: Writable): void => {
   // A program may end without having read everything; what is wrong with the input is told where it comes from.
   pipeline(input, stdin).catch(() => undefined)
+}
+
+/**
+ * What a program is to read once it has been started. Node.js throws away what another program has printed when that ends and nobody
+ * reads yet, so it is held from now on.
+ */
+export const heldInput = (input: Readable): Readable => {
+  const held = new PassThrough()
+  input.on('error', () => held.end())
+  return input.pipe(held)
 }
 
 const openGate = (child: ChildProcess, pid: number, { text, placed }: NonNullable<Spawn['gate']>): void => {

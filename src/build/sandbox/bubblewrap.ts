@@ -1,25 +1,22 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import {
   chownSync,
-  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
-  openSync,
   readFileSync,
   readlinkSync,
   realpathSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { effectSync } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
-import { groupMembers, identityOf, isAlive, type ProcessIdentity, sendSignal } from '../../processes/tree.ts'
+import { groupMembers, sendSignal } from '../../processes/tree.ts'
 import type { JobUser, ProcessStart } from '../jobs/processes.ts'
 import type { Workspace } from '../jobs/workspace.ts'
 import { type Confinement, processLimit, ulimits } from './confinement.ts'
 import type { JobLimits } from './limits.ts'
+import { keepNamespaces, type Namespaces } from './namespaces.ts'
 
 export type BubblewrapParts = {
   /** The program. */
@@ -42,15 +39,6 @@ export const findBubblewrap = (path = process.env.PATH ?? ''): string | null =>
     .map((folder) => join(folder, 'bwrap'))
     .find((program) => existsSync(program)) ?? null
 
-/** The namespaces that all programs of a job share, kept by a process that does nothing. */
-type Keeper = {
-  readonly child: ChildProcess
-  /** The first process in the namespaces. */
-  readonly first: ProcessIdentity | null
-  readonly userNamespace: number
-  readonly pidNamespace: number
-}
-
 /**
  * A job in namespaces of its own: it sees the system read-only, its own directories, and nothing else of the disk; its own processes
  * and no others. The network is the machine's. Everything is done as the job's user, nothing as root: bubblewrap makes a user namespace.
@@ -72,47 +60,21 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
     ...['--bind', privateFolder, '/tmp', '--bind', privateFolder, '/var/tmp'],
     ...['--bind', workspace.root, workspace.root, '--remount-ro', '/'],
   ]
-  let keeping: Promise<Keeper> | null = null
+  let keeping: Promise<Namespaces> | null = null
 
-  const keep = async (): Promise<Keeper> => {
+  const keep = (): Promise<Namespaces> => {
     effectSync('build.make-private-directory', () => {
       mkdirSync(privateFolder, { recursive: true, mode: 0o700 })
       if (user) chownSync(privateFolder, user.uid, user.gid)
     })
     if (user && accounts) writeAccounts(accounts, user, workspace.home)
-    const namespaces = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--die-with-parent', '--info-fd', '3']
-    if (user) namespaces.push('--userns-block-fd', '4')
-    const idle = ['/bin/sh', '-c', 'echo ready; read -r end']
-    const child = effectSync('build.keep-namespaces', () =>
-      spawn(program, [...namespaces, ...mounts, ...own, '--chdir', '/', '--', ...idle], {
-        cwd: '/',
-        env: { PATH: '/usr/bin:/bin' },
-        stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
-        detached: true,
-        ...(user ? { uid: user.uid, gid: user.gid } : {}),
-      }),
-    )
-    for (const pipe of child.stdio) pipe?.on('error', () => undefined) // reset where it ends without having read all
-    const pid = await readyPid(child, (first) => user && mapUsers(first, user))
-    for (const member of groupMembers(child.pid ?? pid)) parts.placed(member)
-    return {
-      child,
-      first: identityOf(pid),
-      userNamespace: openSync(`/proc/${pid}/ns/user`, 'r'),
-      pidNamespace: openSync(`/proc/${pid}/ns/pid`, 'r'),
-    }
+    return keepNamespaces({ program, user, mounts: [...mounts, ...own], placed: parts.placed })
   }
 
   const end = async (): Promise<void> => {
-    const keeper = await keeping?.catch(() => null)
+    const kept = await keeping?.catch(() => null)
     keeping = null
-    if (!keeper) return
-    const { child, first, userNamespace, pidNamespace } = keeper
-    closeSync(userNamespace)
-    closeSync(pidNamespace)
-    // With the first process of a process namespace all others in it die; bubblewrap, outside, takes note and ends by itself.
-    if (first && isAlive(first)) effectSync('build.end-namespaces', () => sendSignal(first.pid, 'SIGKILL'))
-    await ended(child)
+    await kept?.end()
   }
 
   const argumentsFor = ({ cwd, env }: ProcessStart): string[] => [
@@ -127,7 +89,7 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
   return {
     prepare: async (start, placed) => {
       const kept = await keeping?.catch(() => null)
-      if (kept && !(kept.first && isAlive(kept.first))) await end() // a program has killed all that it could reach
+      if (kept && !(await kept.areKept())) await end() // a program has killed all that it could reach
       keeping ??= keep()
       const { userNamespace, pidNamespace } = await keeping.catch((error: unknown) => {
         keeping = null
@@ -156,63 +118,12 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
 const nulTerminated = (values: readonly string[]): string =>
   values.map((value) => `${value.replaceAll('\0', '')}\0`).join('')
 
-/** The process that is the first in its namespaces, once all is mounted. Rejects with what bubblewrap said when it did not come to that. */
-const readyPid = (child: ChildProcess, begin: (first: number) => void): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const { stdout, stderr } = child
-    const info = child.stdio[3]
-    if (!stdout || !stderr || !info || !('setEncoding' in info)) throw new Error('bubblewrap has no pipes')
-    let told = ''
-    let said = ''
-    let first: number | null = null
-    info.on('data', (chunk: Buffer) => {
-      told += chunk.toString()
-      const [, pid] = /"child-pid": (\d+)/.exec(told) ?? []
-      if (pid === undefined || first !== null) return
-      first = Number(pid)
-      try {
-        begin(first)
-        const gate = child.stdio[4]
-        if (gate && 'write' in gate) gate.end('1') // nobody reads it where the users are not ours to map
-      } catch (error) {
-        reject(error)
-        effectSync('build.give-up-namespaces', () => child.kill('SIGKILL'))
-      }
-    })
-    stderr.on('data', (chunk: Buffer) => {
-      said += chunk.toString().slice(0, 2000)
-    })
-    child.once('error', reject)
-    child.once('exit', () => reject(new Error(said.trim() || 'bubblewrap ended at once')))
-    createInterface({ input: stdout }).once('line', () => {
-      if (first === null) reject(new Error(`bubblewrap did not tell its process: ${told}`))
-      else resolve(first)
-    })
-  })
-
-/** What is user 0 in the namespaces: nobody's. Only a namespace that has one can have terminals of its own. */
-const nobodysUser = 2 ** 31 - 2
-
-/** As root, Headway says itself who is who in a job's user namespace: the job's user is itself. */
-const mapUsers = (pid: number, { uid, gid }: RunAs): void =>
-  effectSync('build.map-users', () => {
-    writeFileSync(`/proc/${pid}/setgroups`, 'deny')
-    writeFileSync(`/proc/${pid}/uid_map`, `${uid} ${uid} 1\n0 ${nobodysUser} 1\n`)
-    writeFileSync(`/proc/${pid}/gid_map`, `${gid} ${gid} 1\n0 ${nobodysUser} 1\n`)
-  })
-
 /** A name for the job's user, who has none on this machine: programs look it up. */
 const writeAccounts = (files: { passwd: string; group: string }, { uid, gid }: RunAs, home: string): void =>
   effectSync('build.write-accounts', () => {
     const [passwd, group] = ['/etc/passwd', '/etc/group'].map((file) => readFileSync(file, 'utf8'))
     writeFileSync(files.passwd, `${passwd}job:x:${uid}:${gid}:A job of Headway:${home}:/bin/sh\n`, { mode: 0o644 })
     writeFileSync(files.group, `${group}job:x:${gid}:\n`, { mode: 0o644 })
-  })
-
-const ended = (child: ChildProcess): Promise<void> =>
-  new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resolve()
-    child.once('exit', () => resolve())
   })
 
 /**

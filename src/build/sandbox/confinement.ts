@@ -20,11 +20,13 @@ export type Confinement = {
 export const plainConfinement = (limits: JobLimits, countsProcesses: boolean): Confinement => ({
   prepare: async (start, placed) => {
     const { argv, cwd, user } = start
+    const { env, restore } = withoutLoader(start.env)
     const harden = user && isRoot() ? [...withoutNewPrivileges, ...(countsProcesses ? [] : processLimit(limits))] : []
-    const script = `read -r go <&3 || exit 125; exec 3<&-; ${ulimits(limits)}${user ? 'umask 027; ' : ''}cd -P -- "$0" && unset OLDPWD && exec "$@"`
+    const script = `read -r go <&3 || exit 125; exec 3<&-; ${restore}${ulimits(limits)}${user ? 'umask 027; ' : ''}cd -P -- "$0" && unset OLDPWD && exec "$@"`
     return {
       ...start,
-      argv: [...shellFor(start.env), '-c', script, cwd, ...harden, ...argv],
+      argv: [...shellFor(env), '-c', script, cwd, ...harden, ...argv],
+      env,
       cwd: '/',
       gate: { text: 'go\n', placed },
     }
@@ -40,7 +42,24 @@ const bash = ['/bin/bash', '/usr/bin/bash'].find((path) => existsSync(path))
  * action. Bash keeps them, in its privileged mode without running what BASH_ENV names before the process is where it belongs.
  */
 const shellFor = (env: ProcessStart['env']): [string, ...string[]] =>
-  bash && Object.keys(env).some((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) ? [bash, '-p'] : ['/bin/sh']
+  bash && Object.keys(env).some((name) => !isName.test(name)) ? [bash, '-p'] : ['/bin/sh']
+
+const isName = /^[A-Za-z_][A-Za-z0-9_]*$/
+
+/**
+ * What the dynamic loader obeys is the job's own, and must not take effect before its process is in its control group: it is put under
+ * other names until then.
+ */
+const withoutLoader = (given: Readonly<Record<string, string>>): { env: Record<string, string>; restore: string } => {
+  const env = { ...given }
+  let restore = ''
+  for (const name of Object.keys(given).filter((one) => one.startsWith('LD_') && isName.test(one))) {
+    env[`HEADWAY_HELD_${name}`] = given[name] ?? ''
+    delete env[name]
+    restore += `export ${name}="$HEADWAY_HELD_${name}"; unset HEADWAY_HELD_${name}; `
+  }
+  return { env, restore }
+}
 
 /** No core dumps in the workspace; and no single file, made at one stroke, larger than all that the job may have on the disk. */
 export const ulimits = ({ diskBytes }: JobLimits): string =>

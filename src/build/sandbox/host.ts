@@ -1,5 +1,12 @@
 import type { Cgroups } from '../../processes/cgroups.ts'
-import { type Ending, endFamily, markerVariable, type ProcessFamily, startProcess } from '../jobs/processes.ts'
+import {
+  type Ending,
+  endFamily,
+  heldInput,
+  markerVariable,
+  type ProcessFamily,
+  startProcess,
+} from '../jobs/processes.ts'
 import type { Confinement } from './confinement.ts'
 import { describeSize, type JobLimits, jobCpuWeight } from './limits.ts'
 import type { Meter } from './meter.ts'
@@ -50,8 +57,11 @@ export const openHostCell = async (
     over: over.signal,
     start: async (start) => {
       over.signal.throwIfAborted()
+      const input = start.input && heldInput(start.input)
       const env = { ...start.env, [markerVariable]: start.marker }
-      const spawn = await confinement.prepare({ ...start, env, user }, (pid) => cgroups.place(id, pid))
+      const spawn = await confinement.prepare({ ...start, env, user, ...(input ? { input } : {}) }, (pid) =>
+        cgroups.place(id, pid),
+      )
       const { pid, ended, ...process } = await startProcess(spawn, clock)
       sessions.add(pid)
       const stepUser = user && { ...user, isExclusive: false }

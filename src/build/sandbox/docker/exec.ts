@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream'
 import { z } from '@hono/zod-openapi'
 import type { Clock } from '../../../clock.ts'
 import { effect } from '../../../effect.ts'
-import { type Ending, markerVariable, type RunningProcess } from '../../jobs/processes.ts'
+import { type Ending, heldInput, markerVariable, type RunningProcess } from '../../jobs/processes.ts'
 import type { CellStart } from '../sandbox.ts'
 import { at, type Engine } from './engine.ts'
 
@@ -21,10 +21,11 @@ const outputGraceMs = 200
 export const startExec = async (
   engine: Engine,
   container: string,
-  { argv, cwd, env, input, marker }: CellStart,
+  { argv, cwd, env, marker, ...start }: CellStart,
   ends: ExecEnds,
   clock: Clock,
 ): Promise<RunningProcess> => {
+  const input = start.input && heldInput(start.input)
   const body = {
     Cmd: argv,
     Env: Object.entries({ ...env, [markerVariable]: marker }).map(([name, value]) => `${name}=${value}`),
@@ -43,10 +44,7 @@ export const startExec = async (
   const stdout = new PassThrough()
   const stderr = new PassThrough()
   const closed = demultiplex(socket, head, stdout, stderr)
-  if (input) {
-    input.on('error', () => socket.end())
-    input.pipe(socket)
-  }
+  input?.pipe(socket)
   return {
     stdout,
     stderr,

@@ -1,0 +1,134 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
+import { effectSync } from '../../effect.ts'
+import type { RunAs } from '../../processes/command.ts'
+import { groupMembers, identityOf, isAlive, sendSignal } from '../../processes/tree.ts'
+
+/** The user and process namespaces that all programs of a job share, kept by a process that does nothing but answer. */
+export type Namespaces = {
+  /** Open files, to be handed to bubblewrap. */
+  readonly userNamespace: number
+  readonly pidNamespace: number
+  /** Whether they are still kept: a job can kill all that runs in its namespaces but the first process. */
+  areKept(): Promise<boolean>
+  /** Kills whatever runs in them. */
+  end(): Promise<void>
+}
+
+export type NamespacesParts = {
+  /** bubblewrap. */
+  readonly program: string
+  readonly user: RunAs | null
+  /** bubblewrap's options for what is mounted: what keeps the namespaces can be looked through by what runs in them. */
+  readonly mounts: readonly string[]
+  /** Puts a process where it belongs. */
+  placed(pid: number): void
+}
+
+const answering = 'while read -r word; do echo "$word"; done'
+
+/** Makes namespaces that die with this process. Rejects with what bubblewrap said when they cannot be made. */
+export const keepNamespaces = async ({ program, user, mounts, placed }: NamespacesParts): Promise<Namespaces> => {
+  const options = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--die-with-parent', '--info-fd', '3']
+  if (user) options.push('--userns-block-fd', '4')
+  const child = effectSync('build.keep-namespaces', () =>
+    spawn(program, [...options, ...mounts, '--chdir', '/', '--', '/bin/sh', '-c', answering], {
+      cwd: '/',
+      env: { PATH: '/usr/bin:/bin' },
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
+      detached: true,
+      ...(user ? { uid: user.uid, gid: user.gid } : {}),
+    }),
+  )
+  const pid = await begun(child, user).catch((error: unknown) => {
+    effectSync('build.give-up-namespaces', () => child.kill('SIGKILL'))
+    throw error
+  })
+  for (const member of groupMembers(child.pid ?? pid)) placed(member)
+  const first = identityOf(pid)
+  const userNamespace = openSync(`/proc/${pid}/ns/user`, 'r')
+  const pidNamespace = openSync(`/proc/${pid}/ns/pid`, 'r')
+  return {
+    userNamespace,
+    pidNamespace,
+    areKept: () => answerOf(child),
+    end: async () => {
+      closeSync(userNamespace)
+      closeSync(pidNamespace)
+      // With the first process all others in its namespace die; bubblewrap, outside of it, takes note and ends by itself.
+      if (first && isAlive(first)) effectSync('build.end-namespaces', () => sendSignal(first.pid, 'SIGKILL'))
+      await ended(child)
+    },
+  }
+}
+
+/** The first process, once all is mounted. */
+const begun = async (child: ChildProcess, user: RunAs | null): Promise<number> => {
+  const fault = faultOf(child)
+  const pid = await Promise.race([firstPid(child), fault])
+  if (user) mapUsers(pid, user)
+  const gate = child.stdio[4]
+  if (gate && 'write' in gate) gate.end('1')
+  await Promise.race([answerOf(child), fault])
+  return pid
+}
+
+/** Rejects with what bubblewrap said before it ended. */
+const faultOf = (child: ChildProcess): Promise<never> => {
+  let said = ''
+  child.stderr?.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(0, 2000)
+  })
+  const fault = new Promise<never>((_, reject) => {
+    child.once('error', reject)
+    child.once('close', () => reject(new Error(said.trim() || 'bubblewrap ended at once')))
+  })
+  fault.catch(() => undefined) // also when nobody waits any more
+  return fault
+}
+
+/** What bubblewrap tells of the first process in the namespaces, before that does anything. */
+const firstPid = (child: ChildProcess): Promise<number> =>
+  new Promise((resolve) => {
+    let told = ''
+    child.stdio[3]?.on('data', (chunk: Buffer) => {
+      told += chunk.toString()
+      const [, pid] = /"child-pid": (\d+)/.exec(told) ?? []
+      if (pid !== undefined) resolve(Number(pid))
+    })
+  })
+
+const answerOf = (child: ChildProcess): Promise<boolean> =>
+  new Promise((resolve) => {
+    const { stdin, stdout } = child
+    if (!stdin || !stdout || child.exitCode !== null || child.signalCode !== null) return resolve(false)
+    const settle = (isThere: boolean): void => {
+      stdout.off('data', onAnswer)
+      stdout.off('close', onEnd)
+      stdin.off('error', onEnd)
+      resolve(isThere)
+    }
+    const onAnswer = (): void => settle(true)
+    const onEnd = (): void => settle(false)
+    stdout.on('data', onAnswer)
+    stdout.on('close', onEnd)
+    stdin.on('error', onEnd)
+    stdin.write('there?\n')
+  })
+
+const ended = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve()
+    child.once('exit', () => resolve())
+  })
+
+/** What is user 0 in the namespaces: nobody's. Only a namespace that has one can have terminals of its own. */
+const nobodysUser = 2 ** 31 - 2
+
+/** As root, Headway says itself who is who in a job's user namespace: the job's user is itself. */
+const mapUsers = (pid: number, { uid, gid }: RunAs): void =>
+  effectSync('build.map-users', () => {
+    writeFileSync(`/proc/${pid}/setgroups`, 'deny')
+    writeFileSync(`/proc/${pid}/uid_map`, `${uid} ${uid} 1\n0 ${nobodysUser} 1\n`)
+    writeFileSync(`/proc/${pid}/gid_map`, `${gid} ${gid} 1\n0 ${nobodysUser} 1\n`)
+  })

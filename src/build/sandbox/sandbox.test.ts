@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite, test } from 'node:test'
+import { isRoot } from '../../home.ts'
+import { Problem } from '../../problem.ts'
+import { findBubblewrap } from './bubblewrap.ts'
+import type { Isolation } from './sandbox.ts'
+import { openTestSandbox } from './testing.ts'
+
+const kinds: readonly Isolation[] = [
+  ...(findBubblewrap() ? (['bubblewrap'] as const) : []),
+  ...(isRoot() ? (['unprivileged user'] as const) : []),
+]
+const hasCgroups = isRoot() && existsSync('/sys/fs/cgroup/memory')
+
+for (const wanted of kinds)
+  suite(`jobs in isolation by ${wanted}`, () => {
+    test('a program has its environment, its directories and its input, and says how it ended', async () => {
+      await using sandbox = await openTestSandbox({ wanted })
+      await using job = await sandbox.open('job')
+      const typed = spawn('echo', ['typed'], { stdio: ['ignore', 'pipe', 'ignore'] })
+      const env = { 'INPUT_A-B': 'one\ntwo', SECRET: 's' }
+      const script = 'env | grep -A1 -e ^INPUT; env | grep ^SECRET; pwd; cat; echo "$HEADWAY_JOB_PROCESS" >&2; exit 3'
+      const ended = await job.run(script, { env, input: typed.stdout })
+      const lines = ended.stdout.trimEnd().split('\n')
+      assert.deepEqual(
+        [ended.exitCode, ended.signal, lines.filter((line) => line !== '--' && !/^[A-Z_]+=\/|^_=/.test(line)).sort()],
+        [3, null, ['INPUT_A-B=one', 'SECRET=s', job.workspace.work, 'two', 'typed'].sort()],
+      )
+      assert.match(ended.stderr, /\/job\/1\n$/)
+      assert.equal((await job.run('no-such-program')).exitCode, 127)
+      assert.deepEqual(sandbox.reports, [])
+    })
+
+    test("neither Headway's files, nor another job's, nor root's, nor other processes can be read or hurt", async () => {
+      await using sandbox = await openTestSandbox({ wanted })
+      await using victim = await sandbox.open('victim')
+      await using job = await sandbox.open('job')
+      await victim.run(
+        'echo secret > mine; echo secret > "$HOME/mine"; echo secret > "${TMPDIR:-/tmp}/of-the-victim"; sleep 300 > /dev/null 2>&1 & until grep -q ^sleep /proc/$!/cmdline; do :; done',
+      )
+      const [sleeper = ''] = processesNamed('sleep 300')
+      const { home } = sandbox
+      const attempts: Record<string, string> = {
+        'the database': `cat ${home.database}`,
+        'the token': `cat ${home.token}`,
+        'a list of repositories': `ls ${home.repositories}`,
+        'the work of another job': `cat ${victim.workspace.work}/mine`,
+        'the home of another job': `cat ${victim.workspace.home}/mine`,
+        'what another job has in /tmp': 'cat /tmp/of-the-victim',
+        shadow: 'cat /etc/shadow',
+        "the first process's environment": 'grep -z HOME /proc/1/environ',
+        "Headway's environment": `cat /proc/${process.pid}/environ`,
+        "another job's memory": `head -c 1 /proc/${sleeper}/mem`,
+        'a signal to another job': `kill -9 ${sleeper}`,
+        'a signal to Headway': `kill -9 ${process.pid}`,
+        'the system': 'echo x > /usr/bin/x || echo x > /etc/x',
+        'the sealed key by a link': `ln -s ${home.root}/master-key key && cat key`,
+        'a raw disk': 'head -c 1 /dev/vda || head -c 1 /dev/sda || mknod disk b 8 0',
+        'a mount': 'mount -t tmpfs none /mnt',
+        root: 'su -c id || sudo -n id || setpriv --reuid 0 id',
+      }
+      const succeeded: string[] = []
+      for (const [what, script] of Object.entries(attempts)) {
+        const ended = await job.run(`( ${script} ) 2>&1`)
+        if (ended.exitCode === 0) succeeded.push(`${what}: ${ended.stdout}`)
+      }
+      assert.deepEqual(succeeded, [])
+      assert.deepEqual(processesNamed('sleep 300'), [sleeper])
+    })
+
+    test('what a step leaves running is there for the next, and nothing of it after the job', async () => {
+      await using sandbox = await openTestSandbox({ wanted })
+      await using job = await sandbox.open('job')
+      const left = 'sleep 3001 & setsid sleep 3002 & (cd / && exec env -i setsid -f sleep 3003); echo $! > pid'
+      await job.run(
+        `${left.replaceAll('&', '> /dev/null 2>&1 &').replace('> /dev/null 2>&1 &> /dev/null 2>&1 &', '&&')}`,
+      )
+      const seen = await job.run('kill -0 $(cat pid) && echo there', { step: 2 })
+      assert.equal(seen.stdout, 'there\n')
+      await job.cell[Symbol.asyncDispose]()
+      assert.deepEqual(
+        [3001, 3002, 3003].flatMap((seconds) => processesNamed(`sleep ${seconds}`)),
+        [],
+      )
+    })
+
+    test('a step is asked to end by signals and is killed with what it started', async () => {
+      await using sandbox = await openTestSandbox({ wanted })
+      await using job = await sandbox.open('job')
+      const start = (script: string) =>
+        job.cell.start({
+          argv: ['/bin/bash', '-c', script],
+          cwd: job.workspace.work,
+          env: { PATH: '/usr/bin:/bin' },
+          marker: 'polite/1',
+        })
+      const polite = await start('trap "exit 7" INT; echo ready; while :; do sleep 0.05; done')
+      polite.stdout.once('data', () => polite.signal('SIGINT'))
+      assert.equal((await polite.ended).exitCode, 7)
+      const stubborn = await start('trap "" INT TERM; setsid sleep 3004 & echo ready; while :; do sleep 0.05; done')
+      await new Promise((resolve) => stubborn.stdout.once('data', resolve))
+      stubborn.signal('SIGTERM')
+      await stubborn.end()
+      const { exitCode, signal } = await stubborn.ended
+      assert.ok(signal === 'SIGKILL' || exitCode === 137)
+      assert.deepEqual(processesNamed('sleep 3004'), [])
+    })
+
+    test('a program that kills all that it can reach harms its own job at most, which goes on', async () => {
+      await using sandbox = await openTestSandbox({ wanted })
+      await using job = await sandbox.open('job')
+      await job.run('kill -9 -1')
+      assert.equal((await job.run('echo next', { step: 2 })).stdout, 'next\n')
+    })
+
+    const overs: readonly (readonly [string, string, RegExp, boolean])[] = [
+      ['a fork bomb', ':(){ :|:& };:; sleep 60', /the job was ended: more than 100 processes/, true],
+      [
+        'too much memory',
+        `head -c 400M /dev/zero | tail > /dev/null; sleep 60`,
+        /the job was ended: more than 128 MiB of memory/,
+        true,
+      ],
+      [
+        'many files',
+        'for i in $(seq 50); do head -c 4M /dev/zero > f$i; done; sleep 60',
+        /more than 64 MiB on the disk/,
+        false,
+      ],
+      ['one large file', 'fallocate -l 10G big', /a file grew larger than 64 MiB/, false],
+    ]
+    for (const [what, script, reason, needsCgroups] of overs)
+      test(`${what} ends the job with its reason, and another job goes on`, async (context) => {
+        if (needsCgroups && !hasCgroups) return context.skip('there are no control groups here')
+        await using sandbox = await openTestSandbox({ wanted })
+        await using other = await sandbox.open('other')
+        await using job = await sandbox.open('job')
+        const ended = await job.run(script)
+        assert.notEqual(ended.exitCode, 0)
+        assert.match(String(job.cell.over.reason?.message), reason)
+        await assert.rejects(job.run('echo again'), reason)
+        assert.equal((await other.run('echo $((6 * 7))')).stdout, '42\n')
+      })
+
+    test('control groups of a job are gone with it', async () => {
+      await using sandbox = await openTestSandbox({ wanted })
+      const groups = (): string[] =>
+        hasCgroups
+          ? readdirSync('/sys/fs/cgroup/pids').filter((name) =>
+              name.includes(sandbox.home.root.replace(/[^a-zA-Z0-9]+/g, '-')),
+            )
+          : []
+      {
+        await using job = await sandbox.open('job')
+        await job.run('true')
+        assert.equal(groups().length, hasCgroups ? 1 : 0)
+      }
+      sandbox.sandbox.close()
+      assert.deepEqual(groups(), [])
+    })
+  })
+
+if (findBubblewrap())
+  suite('what only bubblewrap keeps away', () => {
+    test('a job sees its own processes, the system and its own directories, and nothing else of the machine', async () => {
+      await using sandbox = await openTestSandbox({ wanted: 'bubblewrap' })
+      await using job = await sandbox.open('job')
+      writeFileSync(join(sandbox.home.root, 'readable-by-all'), 'x', { mode: 0o644 })
+      const seen = await job.run(
+        `ls /home /root /run /srv /mnt /var/lib 2>/dev/null | grep -v -e ^gems -e : -e '^$' -e systemd -e resolv; ls ${sandbox.home.root}; ls /tmp | wc -l; id -un; python3 -c 'import os; os.openpty()' 2>&1`,
+      )
+      assert.equal(seen.stdout, isRoot() ? 'work\n1\njob\n' : seen.stdout)
+      const pids = await job.run('ls /proc | grep -c "^[0-9]"')
+      assert.ok(Number(pids.stdout) < 10, pids.stdout)
+    })
+
+    test('the environment of a step takes no effect outside of the sandbox', async () => {
+      await using sandbox = await openTestSandbox({ wanted: 'bubblewrap' })
+      await using job = await sandbox.open('job')
+      const env = { LD_PRELOAD: `${job.workspace.work}/evil.so`, BASH_ENV: '/x', ENV: '/x', LD_LIBRARY_PATH: '/x' }
+      await job.run('sleep 0.2; true', { env })
+      const ran = await job.run(`tr '\\0' '\\n' < /proc/1/environ`, { env })
+      assert.doesNotMatch(ran.stdout, /evil/)
+    })
+  })
+
+test('where nothing isolates, only jobs of administrators run, and others are told what to install', async () => {
+  await using sandbox = await openTestSandbox({ wanted: 'none', user: null })
+  assert.equal(sandbox.sandbox.isolation, 'none')
+  await assert.rejects(
+    sandbox.open('job', { isByAdministrator: false }),
+    /only jobs that an administrator caused.*apt-get install bubblewrap/s,
+  )
+  await using job = await sandbox.open('job', { user: null })
+  assert.equal((await job.run('echo runs')).stdout, 'runs\n')
+})
+
+test('a job that asks for containers where there is no engine is refused at once, by name', async () => {
+  await using sandbox = await openTestSandbox({ environment: { DOCKER_HOST: 'unix:///nonexistent' } })
+  const wish = { env: {}, ports: [], volumes: [], options: '', credentials: null }
+  await assert.rejects(
+    sandbox.open('job', { container: { ...wish, image: 'node:20' } }),
+    /runs in a container \(node:20\), for which there is no Docker Engine on this machine; install one/,
+  )
+  await assert.rejects(
+    sandbox.open('job', { services: [{ ...wish, id: 'search', image: 'opensearch:2' }] }),
+    /services \(search\).*no Docker Engine/,
+  )
+})
+
+test('an isolation that was asked for and does not hold is a problem, not another isolation', async () => {
+  await assert.rejects(
+    openTestSandbox({ wanted: 'unprivileged user', user: null }),
+    (error) => error instanceof Problem && error.kind === 'isolation-impossible' && /not root/.test(error.detail),
+  )
+})
+
+const processesNamed = (command: string): string[] =>
+  readdirSync('/proc').filter((pid) => {
+    try {
+      return (
+        /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim() === command
+      )
+    } catch {
+      return false
+    }
+  })
