@@ -120,7 +120,6 @@ export const createPreparation = (run: JobRun): Preparation => {
       input: tar.stdout,
       marker: `${run.at.marker}${nextNumber(run)}/`,
     })
-    tar.stdout.destroy() // the other program's own now
     const said = textOf(unpacking.stderr)
     unpacking.stdout.resume()
     const { exitCode } = await unpacking.ended

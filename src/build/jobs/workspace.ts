@@ -3,11 +3,16 @@ import {
   chownSync,
   closeSync,
   constants,
+  existsSync,
+  fchownSync,
   fstatSync,
+  lchownSync,
   mkdirSync,
   openSync,
+  readlinkSync,
   readSync,
   realpathSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs'
 import { mkdir, readdir, realpath, rm, symlink } from 'node:fs/promises'
@@ -60,10 +65,7 @@ export const removeWorkspace = (root: string): Promise<void> => effect('build.re
 
 /** Writes a file for the job's user to read: a script, an event. */
 export const writeForJob = (file: string, text: string, user: RunAs | null): void =>
-  effectSync('build.write-job-file', () => {
-    writeFileSync(file, text, { mode: 0o640 })
-    if (user) chownSync(file, 0, user.gid)
-  })
+  effectSync('build.write-job-file', () => writeFresh(file, text, 0o640, user && { uid: 0, gid: user.gid }))
 
 /** Makes a program's empty command files, which it may also remove, and returns their paths by variable. */
 export const makeCommandFiles = (
@@ -82,11 +84,8 @@ export const makeCommandFiles = (
   }
   effectSync('build.make-command-files', () => {
     mkdirSync(directory, { mode: 0o700 })
-    for (const file of Object.values(files)) {
-      writeFileSync(file, '', { mode: 0o600 })
-      if (user) chownSync(file, user.uid, user.gid)
-    }
-    if (user) chownSync(directory, user.uid, user.gid)
+    for (const file of Object.values(files)) writeFresh(file, '', 0o600, user)
+    if (user) lchownSync(directory, user.uid, user.gid)
   })
   return files
 }
@@ -101,12 +100,27 @@ export const readIfThere = (file: string, owner: RunAs | null): string => {
   }
 }
 
+/** Never through a link that stands in the file's place: the root of a job's container can put one there, and Headway may be root, too. */
+const writeFresh = (file: string, text: string, mode: number, owner: RunAs | null): void => {
+  rmSync(file, { force: true })
+  const descriptor = openSync(file, 'wx', mode)
+  try {
+    writeFileSync(descriptor, text)
+    if (owner && isRoot()) fchownSync(descriptor, owner.uid, owner.gid)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
 /** What a step wrote into a command file. Throws when it is no plain file any more or larger than 10 MiB. */
-export const readCommandFile = (file: string, owner: RunAs | null): string => {
+export const readCommandFile = (file: string, owner: RunAs | null, isReal = false): string => {
   const descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   try {
     const status = fstatSync(descriptor)
     if (!status.isFile()) throw new Error(`${file} is no plain file any more`)
+    // The job may have put a link in place of a folder after the look.
+    if (isReal && existsSync('/proc/self/fd') && readlinkSync(`/proc/self/fd/${descriptor}`) !== file)
+      throw new Error(`${file} is not where it was any more`)
     if (owner && status.uid !== owner.uid) throw new Error(`${file} does not belong to the job's user`)
     if (status.size > largestCommandFileBytes) throw new Error(`${file} is larger than 10 MiB`)
     const bytes = Buffer.alloc(status.size)
@@ -126,7 +140,7 @@ export const readInWorkspace = async ({ work }: Workspace, path: string, user: R
     throw new Error(`there is no file ${path}`)
   })
   if (!`${real}`.startsWith(`${await realpath(work)}/`)) throw new Error(`${path} is outside of the workspace`)
-  return readCommandFile(real, user)
+  return readCommandFile(real, user, true)
 }
 
 /**
@@ -141,7 +155,7 @@ export const readOfJob = ({ root, work }: Workspace, path: string, user: RunAs |
     throw new Error(`there is no file ${path}`, { cause: error })
   }
   if (!real.startsWith(`${realpathSync(root)}/`)) throw new Error(`${path} is outside of the job's directories`)
-  return readCommandFile(real, user)
+  return readCommandFile(real, user, true)
 }
 
 /** A folder for the PATH with only these programs in it, so that what else is beside them hides nothing. */

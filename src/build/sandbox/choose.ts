@@ -9,7 +9,7 @@ import type { JobUser } from '../jobs/processes.ts'
 import { prepareWorkspace, removeWorkspace } from '../jobs/workspace.ts'
 import { bubblewrapConfinement, findBubblewrap } from './bubblewrap.ts'
 import { plainConfinement } from './confinement.ts'
-import { openDockerCell, sweepDocker, withContainers } from './docker/cell.ts'
+import { openDockerCell, sweepDocker, withActionContainers } from './docker/cell.ts'
 import { findEngine } from './docker/engine.ts'
 import { type CellTools, cellId, openHostCell } from './host.ts'
 import { defaultLimits, type JobLimits } from './limits.ts'
@@ -58,12 +58,15 @@ export const openSandbox = async (parts: SandboxParts): Promise<Sandbox> => {
       note: failures.length === 0 ? null : failures.join('; '),
       open: async (order) => {
         if (isolation === 'none' && !order.isByAdministrator && !order.container) throw new Error(notIsolated)
-        if (!order.container && order.services.length === 0) {
-          const cell = await opener(order)
-          return engine ? withContainers(cell, order, { home, tools, engine }) : cell
+        const wantsContainers = order.container !== null || order.services.length > 0
+        if (!engine) {
+          if (wantsContainers) throw new Error(noEngine(order))
+          return opener(order)
         }
-        if (!engine) throw new Error(noEngine(order))
-        return openDockerCell(order, { home, tools, engine, serverUrl: parts.serverUrl, opener })
+        const docker = { home, tools, engine, serverUrl: parts.serverUrl, opener }
+        return wantsContainers
+          ? openDockerCell(order, docker)
+          : withActionContainers(order, await opener(order), docker)
       },
       sweep: async () => {
         for (const id of cgroups.ids()) await cgroups.remove(id)

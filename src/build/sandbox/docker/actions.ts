@@ -1,153 +1,165 @@
-import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
+import { chmodSync, chownSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { PassThrough } from 'node:stream'
-import { promisify } from 'node:util'
 import { z } from '@hono/zod-openapi'
-import { effect } from '../../../effect.ts'
+import { effect, effectSync } from '../../../effect.ts'
 import { isRoot } from '../../../home.ts'
-import { type Ending, markerVariable, type RunningProcess } from '../../jobs/processes.ts'
-import { type JobLimits, jobCpuWeight } from '../limits.ts'
+import { runOk } from '../../../processes/run.ts'
+import { markerVariable, type RunningProcess } from '../../jobs/processes.ts'
+import { jobCpuWeight } from '../limits.ts'
 import type { ActionContainers, Cell, CellOrder, CellStart } from '../sandbox.ts'
-import { createContainer, type Labels, removeContainer, removeImage } from './containers.ts'
-import { at, type Engine, EngineFault, jsonLines } from './engine.ts'
+import type { DockerParts } from './cell.ts'
+import {
+  type Frame,
+  labelsOf,
+  type Network,
+  prepareContainer,
+  removeContainer,
+  removeImage,
+  startPrepared,
+} from './containers.ts'
+import { at, jsonLines } from './engine.ts'
 import { demultiplex } from './exec.ts'
 import { ensureImage } from './images.ts'
+import { hostsOf, openRelay } from './relay.ts'
 
-export type ActionPlace = {
-  readonly engine: Engine
-  readonly order: CellOrder
-  readonly limits: JobLimits
-  readonly labels: Labels
-  /** Whose files the job's are. */
-  readonly user: Cell['user']
-  /** The job's own network; `host` where its steps have the machine's. */
-  readonly network: string
-  readonly extraHosts: readonly string[]
-  /** The job has gone over a limit. */
-  readonly over: AbortSignal
-  /** Starts a program of the job, which packs the folder of a Dockerfile as the job's own user. */
-  readonly start: Cell['start']
-}
-
-const Build = z.object({ stream: z.string().optional(), error: z.string().optional() })
+const BuildProgress = z.object({ stream: z.string().optional(), error: z.string().optional() })
 const Waited = z.object({ StatusCode: z.number() })
 
-/** Runs container actions on an engine: each stage in a fresh container, which sees the job's directories and nothing else of this machine. */
-export const actionContainers = (place: ActionPlace): ActionContainers & AsyncDisposable & { isUsed(): boolean } => {
-  const { engine, order, labels } = place
+/** Where GitHub's own runner mounts them (actions/runner, ContainerActionHandler.cs); some images count on it. */
+const wellKnown = { work: '/github/workspace', home: '/github/home', files: '/github/file_commands' }
+
+/** Runs the containers of a job's actions, one for each use, all gone when it is disposed of. */
+export const actionContainers = (
+  order: CellOrder,
+  cell: Cell,
+  { engine, home, tools: { limits }, serverUrl }: DockerParts,
+  network: () => Promise<Network>,
+): ActionContainers & AsyncDisposable => {
   const { workspace, say, cancel } = order
-  const images = new Map<string, Promise<string>>()
-  let isUsed = false
+  const labels = labelsOf(home, order)
+  const images = new Set<string>()
+  const running = new Set<string>()
+  let relay: Promise<Awaited<ReturnType<typeof openRelay>> | null> | null = null
 
-  const build = async (dockerfile: string): Promise<string> => {
-    const tag = `headway-action:${createHash('sha256').update(`${order.run}/${order.key}/${dockerfile}`).digest('hex').slice(0, 24)}`
-    const packing = await place.start({
-      argv: ['tar', '-cf', '-', '-C', dirname(dockerfile), '.'],
-      cwd: workspace.root,
-      env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
-      marker: `${order.marker}build/`,
-    })
-    packing.stderr.resume()
-    const query = new URLSearchParams({ dockerfile: basename(dockerfile), t: tag, rm: 'true', forcerm: 'true' })
-    query.set('labels', JSON.stringify(labels))
-    say(`Building the image of ${dockerfile.replace(`${workspace.root}/`, '')}`)
-    await effect('build.build-image', async () => {
-      const answer = await engine.open({
-        method: 'POST',
-        path: `/build?${query}`,
-        headers: { 'content-type': 'application/x-tar' },
-        content: packing.stdout,
-        signal: cancel,
-      })
-      for await (const { stream, error } of jsonLines(answer, Build)) {
-        if (stream?.trim()) say(stream.trimEnd())
-        if (error !== undefined) throw new Error(`the image of ${basename(dockerfile)} could not be built: ${error}`)
-      }
-    })
-    return tag
+  const relayed = async ({ gateway }: Network) => {
+    relay ??= gateway === null ? Promise.resolve(null) : openRelay(gateway, serverUrl())
+    return relay
   }
 
-  return {
-    build: (dockerfile) => {
-      isUsed = true
-      const known = images.get(dockerfile) ?? build(dockerfile)
-      images.set(dockerfile, known)
-      return known
-    },
-    isUsed: () => isUsed,
-    run: async (start) => {
-      isUsed = true
-      await ensureImage(engine, { image: start.image, credentials: null }, say, cancel)
-      return runContainer(start, place)
-    },
-    [Symbol.asyncDispose]: async () => {
-      for (const image of images.values()) {
-        const tag = await image.catch(() => null)
-        if (tag) await removeImage(engine, tag).catch(() => undefined) // the next sweep finds it by its label
-      }
-    },
-  }
-}
-
-const runContainer = async (
-  { argv, cwd, env, image, marker }: CellStart & { readonly image: string },
-  { engine, order, limits, labels, network, extraHosts, user, over }: ActionPlace,
-): Promise<RunningProcess> => {
-  const [entrypoint, ...args] = argv
-  const { workspace } = order
-  const folders = [workspace.work, workspace.home, workspace.temp, workspace.actions, workspace.files]
-  const id = await createContainer(
-    engine,
-    { image, env: { ...env, [markerVariable]: marker }, ports: [], volumes: [], options: '', credentials: null },
-    {
-      ...{ labels, network, alias: null, extraHosts, workingDir: cwd },
-      // The same paths as in the job, so that the command files are found; and the one that GitHub's documentation names.
-      binds: [...folders.map((folder) => `${folder}:${folder}`), `${workspace.work}:/github/workspace`],
+  const frameFor = async ({ argv, marker }: CellStart): Promise<Frame> => {
+    const joined = await network()
+    const [entrypoint, ...args] = argv
+    const { root, work, home: own, temp, actions, files } = workspace
+    const same = [`${root}/work`, own, temp, actions, files].map((path) => `${path}:${path}`)
+    return {
+      ...{ labels: { ...labels, 'headway.marker': marker }, network: joined.name, alias: null },
+      binds: [...same, `${work}:${wellKnown.work}`, `${own}:${wellKnown.home}`, `${files}:${wellKnown.files}`],
+      extraHosts: hostsOf(joined),
       command: { entrypoint: entrypoint === '' ? null : [entrypoint], args },
+      workingDir: wellKnown.work,
+      // What an ordinary user's engine makes as root, that user could not remove.
+      ...(isRoot() ? {} : { user: `${process.getuid?.()}:${process.getgid?.()}` }),
       ...{ memoryBytes: limits.memoryBytes, cpus: limits.cpus, processes: limits.processes },
       shares: Math.round(jobCpuWeight * 10.24),
-    },
-  )
-  const { socket, head } = await effect('build.attach-container', () =>
-    engine.upgrade({ method: 'POST', path: at`/containers/${id}/attach?stream=1&stdout=1&stderr=1` }),
-  )
-  const stdout = new PassThrough()
-  const stderr = new PassThrough()
-  const closed = demultiplex(socket, head, stdout, stderr)
-  const remove = (): void => void removeContainer(engine, id).catch(() => undefined) // the end of the job removes it
-  over.addEventListener('abort', remove, { once: true })
-  const waited = engine.ask({ method: 'POST', path: at`/containers/${id}/wait?condition=next-exit` }, Waited)
-  waited.catch(() => undefined) // heard below
-  await effect('build.start-action', () => engine.tell({ method: 'POST', path: at`/containers/${id}/start` }))
-  const ended = async (): Promise<Ending> => {
-    const { StatusCode } = await waited.catch(() => ({ StatusCode: 137 })) // removed while it ran
-    await closed
-    over.removeEventListener('abort', remove)
-    await removeContainer(engine, id)
-    await giveBack(folders.slice(0, 3), user)
-    return { exitCode: StatusCode, signal: null }
+    }
   }
-  return {
-    stdout,
-    stderr,
-    ended: ended(),
-    signal: (name) =>
-      void engine
-        .tell({ method: 'POST', path: `${at`/containers/${id}/kill`}?signal=${name}` })
-        .catch((error: unknown) => {
-          if (!(error instanceof EngineFault)) throw error // it has ended already
-        }),
-    end: () => removeContainer(engine, id),
-  }
-}
 
-/** What the container's root has made becomes the job's; that also takes the set-user-id bit from it. */
-const giveBack = async (folders: readonly string[], user: Cell['user']): Promise<void> => {
-  if (!isRoot() || !user || user.uid === 0) return
-  await effect('build.give-files-back', () =>
-    promisify(execFile)('chown', ['-hR', '--', `${user.uid}:${user.gid}`, ...folders], {
-      env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
-    }),
-  )
+  /** As its root can make set-user-id files there, nobody but the job's user, who gains no privilege by them, may come near. */
+  const closeWorkspace = (): void => {
+    if (!isRoot() || cell.isolation === 'docker') return
+    effectSync('build.close-directories', () => {
+      chownSync(workspace.root, 0, cell.user?.gid ?? 0)
+      chmodSync(workspace.root, 0o710)
+    })
+  }
+
+  /** What it made belongs to the job's user from then on, as GitHub's hosted runners have it by their passwordless sudo. */
+  const giveBack = async (): Promise<void> => {
+    const { user } = cell
+    if (!isRoot() || !user || user.uid === 0) return
+    const { work, home: own, temp } = workspace
+    const argv = ['chown', '-hR', '--', `${user.uid}:${user.gid}`, work, own, temp] as const
+    await effect('build.give-back', () =>
+      runOk({ argv, env: { PATH: '/usr/bin:/bin' } }, 'giving back what a container made'),
+    )
+  }
+
+  return {
+    build: async (dockerfile) => {
+      const tag = `headway-action:${randomUUID()}`
+      images.add(tag)
+      const marker = `${order.marker}build/`
+      const env = { PATH: (cell.path ?? ['/usr/bin', '/bin']).join(':') }
+      // Packed by the job's own user: a link to others' files leads it nowhere.
+      const packing = await cell.start({ argv: ['tar', '-cf', '-', '.'], cwd: dirname(dockerfile), env, marker })
+      packing.stderr.resume()
+      const query = new URLSearchParams({
+        ...{ t: tag, dockerfile: basename(dockerfile), rm: 'true', forcerm: 'true', labels: JSON.stringify(labels) },
+        ...(limits.memoryBytes === null
+          ? {}
+          : { memory: String(limits.memoryBytes), memswap: String(limits.memoryBytes) }),
+      })
+      await effect('build.build-image', async () => {
+        const headers = { 'content-type': 'application/x-tar' }
+        const answer = await engine.open({
+          method: 'POST',
+          path: `/build?${query}`,
+          headers,
+          stream: packing.stdout,
+          signal: cancel,
+        })
+        for await (const { stream, error } of jsonLines(answer, BuildProgress)) {
+          if (error !== undefined) throw new Error(`the image of ${dockerfile} cannot be built: ${error.trim()}`)
+          for (const line of (stream ?? '').split('\n')) if (line.trim() !== '') say(line.trimEnd())
+        }
+      })
+      return tag
+    },
+    run: async ({ image, ...start }) => {
+      if (!images.has(image)) await ensureImage(engine, { image, credentials: null }, say, cancel)
+      closeWorkspace()
+      const frame = await frameFor(start)
+      const relay = await relayed(await network())
+      const local = serverUrl()
+      const env = Object.entries({ ...start.env, GITHUB_WORKSPACE: wellKnown.work, [markerVariable]: start.marker })
+      const wish = {
+        ...{ image, ports: [], volumes: [], options: '', credentials: null },
+        env: Object.fromEntries(env.map(([name, value]) => [name, relay ? value.replaceAll(local, relay.url) : value])),
+      }
+      const id = await prepareContainer(engine, wish, frame)
+      running.add(id)
+      return runPrepared(id)
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const id of running) await removeContainer(engine, id)
+      for (const tag of images) await removeImage(engine, tag)
+      await (await relay)?.[Symbol.asyncDispose]()
+    },
+  }
+
+  async function runPrepared(id: string): Promise<RunningProcess> {
+    const query = 'stream=true&stdout=true&stderr=true'
+    const { socket, head } = await effect('build.attach-container', () =>
+      engine.upgrade({ method: 'POST', path: `${at`/containers/${id}/attach`}?${query}` }),
+    )
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+    const closed = demultiplex(socket, head, stdout, stderr)
+    const send = (name: NodeJS.Signals): Promise<void> =>
+      effect('build.signal-container', () =>
+        engine.tell({ method: 'POST', path: `${at`/containers/${id}/kill`}?signal=${name}` }).catch(() => undefined),
+      )
+    await startPrepared(engine, id)
+    const ended = (async () => {
+      const { StatusCode } = await engine.ask({ method: 'POST', path: at`/containers/${id}/wait` }, Waited)
+      await closed
+      await removeContainer(engine, id)
+      running.delete(id)
+      await giveBack()
+      return { exitCode: StatusCode, signal: null }
+    })()
+    ended.catch(() => undefined) // heard by whoever waits for it
+    return { stdout, stderr, ended, signal: (name) => void send(name), end: () => send('SIGKILL') }
+  }
 }

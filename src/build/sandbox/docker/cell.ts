@@ -1,5 +1,4 @@
 import { chmodSync, chownSync } from 'node:fs'
-import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { z } from '@hono/zod-openapi'
 import { effectSync } from '../../../effect.ts'
@@ -8,19 +7,23 @@ import type { JobUser } from '../../jobs/processes.ts'
 import { type CellTools, cellId } from '../host.ts'
 import { describeSize, jobCpuWeight } from '../limits.ts'
 import type { Cell, CellOrder, ContainerWish } from '../sandbox.ts'
+import { actionContainers } from './actions.ts'
 import {
+  checkWish,
   homeLabel,
   inspect,
   killContainer,
   labelsOf,
   makeNetwork,
   makeVolumes,
+  type Network,
   removeLabelled,
   startContainer,
 } from './containers.ts'
 import { at, type Engine, jsonLines } from './engine.ts'
 import { type ExecEnds, killAll, outputOf, runQuietly, startExec } from './exec.ts'
 import { ensureImage } from './images.ts'
+import { hostsOf, openRelay } from './relay.ts'
 import { startServices } from './services.ts'
 
 export type DockerParts = {
@@ -39,19 +42,40 @@ export const openDockerCell = async (order: CellOrder, parts: DockerParts): Prom
   if (order.workspace.root.includes(':'))
     throw new Error(`${order.workspace.root} has a colon, which Docker cannot mount`)
   const labels = labelsOf(home, order)
+  const wishes = [...(order.container ? [order.container] : []), ...order.services]
+  for (const wish of wishes) checkWish(wish, labels)
   await using taken = new AsyncDisposableStack()
   await removeLabelled(engine, labels) // what an interrupted attempt has left
   taken.defer(() => removeLabelled(engine, labels))
   const network = await makeNetwork(engine, labels)
-  const wishes = [...(order.container ? [order.container] : []), ...order.services]
   await makeVolumes(engine, wishes, labels)
   const services = await startServices(order, parts, { labels, network: network.name, stack: taken })
   const cell = order.container
     ? await openContainer(order, order.container, parts, { labels, network, stack: taken })
     : taken.adopt(await parts.opener(order), (one) => one[Symbol.asyncDispose]())
   const contexts = { container: { ...cell.contexts.container, network: network.name }, services }
+  const containers = taken.use(actionContainers(order, cell, parts, async () => network))
   const held = taken.move()
-  return { ...cell, contexts, [Symbol.asyncDispose]: () => held.disposeAsync() }
+  return { ...cell, contexts, containers, [Symbol.asyncDispose]: () => held.disposeAsync() }
+}
+
+/** A cell of this machine, in which container actions can be used, too; nothing is done for them before the first. */
+export const withActionContainers = (order: CellOrder, cell: Cell, parts: DockerParts): Cell => {
+  const labels = labelsOf(parts.home, order)
+  let network: Promise<Network> | null = null
+  const containers = actionContainers(order, cell, parts, () => {
+    network ??= makeNetwork(parts.engine, labels)
+    return network
+  })
+  return {
+    ...cell,
+    containers,
+    [Symbol.asyncDispose]: async () => {
+      await containers[Symbol.asyncDispose]()
+      await cell[Symbol.asyncDispose]()
+      if (network) await removeLabelled(parts.engine, labels)
+    },
+  }
 }
 
 /** A cell of this machine's own processes, with containers beside them for the actions that run in one. */
@@ -89,12 +113,9 @@ export const sweepDocker = (engine: Engine, home: Home): Promise<void> =>
 
 type Held = {
   readonly labels: Readonly<Record<string, string>>
-  readonly network: { readonly name: string; readonly gateway: string | null }
+  readonly network: Network
   readonly stack: AsyncDisposableStack
 }
-
-/** By this name Headway is reached from a container. Clients of GitHub's services insist on a name that ends in `.localhost`. */
-const hostName = 'headway.localhost'
 
 /** The first process: it waits, and takes the children that others have left. */
 const idle = { entrypoint: ['/bin/sh'], args: ['-c', 'while :; do sleep 86400 & wait; done'] }
@@ -121,7 +142,7 @@ const openContainer = async (
       binds: ['work', 'home', 'temp', 'actions', 'files']
         .map((name) => join(workspace.root, name))
         .map((path) => `${path}:${path}`),
-      extraHosts,
+      extraHosts: hostsOf(network),
       ...{ memoryBytes: limits.memoryBytes, cpus: limits.cpus, processes: limits.processes },
       shares: Math.round(jobCpuWeight * 10.24),
     },
@@ -176,7 +197,7 @@ const openContainer = async (
   }
 }
 
-const giveBack = 'chown -R "$0" "$1"/work "$1"/home "$1"/temp "$1"/actions "$1"/files; true'
+const giveBack = 'cd "$1" && chown -R "$0" work home temp actions files; true'
 
 /**
  * The user that the image runs as, whose the job's directories become: GitHub's own runner leaves them to another, and asks for images
@@ -236,40 +257,4 @@ const Stats = z.object({ pids_stats: z.object({ current: z.number().optional() }
 const processesIn = async (engine: Engine, id: string): Promise<number> => {
   const path = at`/containers/${id}/stats?stream=false&one-shot=true`
   return (await engine.ask({ method: 'GET', path }, Stats).catch(() => null))?.pids_stats?.current ?? 0
-}
-
-/**
- * Headway listens on this machine's loopback only: a port on the job's own network leads there, so that a container reaches it by the
- * name that it has been given, and nobody outside of this machine does.
- */
-const openRelay = async (address: string, target: string): Promise<AsyncDisposable & { readonly url: string }> => {
-  const { protocol, hostname, port } = new URL(target)
-  const sockets = new Set<Socket>()
-  const server: Server = createServer((inside) => {
-    const outside = connect(Number(port || (protocol === 'https:' ? 443 : 80)), hostname)
-    for (const [socket, other] of [
-      [inside, outside],
-      [outside, inside],
-    ] as const) {
-      sockets.add(socket)
-      socket.pipe(other)
-      socket.on('error', () => other.destroy())
-      socket.on('close', () => {
-        sockets.delete(socket)
-        other.destroy()
-      })
-    }
-  })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, address, resolve)
-  })
-  const bound = server.address()
-  return {
-    url: `${protocol}//${hostName}:${typeof bound === 'object' ? bound?.port : ''}`,
-    [Symbol.asyncDispose]: async () => {
-      for (const socket of sockets) socket.destroy()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
 }

@@ -41,8 +41,9 @@ export type Frame = {
   readonly alias: string | null
   readonly extraHosts?: readonly string[]
   readonly binds?: readonly string[]
-  /** An entry point of null is the image's own. */
+  /** Null: the image's own entry point. */
   readonly command?: { readonly entrypoint: readonly string[] | null; readonly args: readonly string[] }
+  readonly user?: string
   readonly workingDir?: string
   readonly memoryBytes: number | null
   readonly cpus: number | null
@@ -55,13 +56,16 @@ const dropped = ['MKNOD', 'NET_RAW', 'AUDIT_WRITE', 'SETFCAP']
 
 /** Makes and starts a container. Rejects with an Error that says what of the workflow cannot be. */
 export const startContainer = async (engine: Engine, wish: ContainerWish, frame: Frame): Promise<string> => {
-  const id = await createContainer(engine, wish, frame)
-  await effect('build.start-container', () => engine.tell({ method: 'POST', path: at`/containers/${id}/start` }))
+  const id = await prepareContainer(engine, wish, frame)
+  await startPrepared(engine, id)
   return id
 }
 
-/** Makes a container, which does nothing yet. */
-export const createContainer = async (engine: Engine, wish: ContainerWish, frame: Frame): Promise<string> => {
+export const startPrepared = (engine: Engine, id: string): Promise<void> =>
+  effect('build.start-container', () => engine.tell({ method: 'POST', path: at`/containers/${id}/start` }))
+
+/** Makes a container that is not started yet. */
+export const prepareContainer = async (engine: Engine, wish: ContainerWish, frame: Frame): Promise<string> => {
   const options = parseOptions(wish.options)
   const { Id } = await effect('build.make-container', () =>
     engine.ask({ method: 'POST', path: '/containers/create', body: bodyOf(wish, options, frame) }, Created),
@@ -79,13 +83,16 @@ const bodyOf = (wish: ContainerWish, options: CreateOptions, frame: Frame) => {
     Image: wish.image,
     Env: [...Object.entries(wish.env).map(([name, value]) => `${name}=${value}`), ...options.env],
     Labels: { ...options.labels, ...labels },
-    ...(options.user === undefined ? {} : { User: options.user }),
+    ...((frame.user ?? options.user) === undefined ? {} : { User: frame.user ?? options.user }),
     ...(options.hostname === undefined ? {} : { Hostname: options.hostname }),
     ...(options.workingDir === undefined && frame.workingDir === undefined
       ? {}
       : { WorkingDir: frame.workingDir ?? options.workingDir }),
     ...(command
-      ? { Entrypoint: command.entrypoint, Cmd: command.args }
+      ? {
+          ...(command.entrypoint ? { Entrypoint: command.entrypoint } : {}),
+          ...(command.args.length > 0 ? { Cmd: command.args } : {}),
+        }
       : options.entrypoint === undefined
         ? {}
         : { Entrypoint: [options.entrypoint] }),
@@ -123,6 +130,13 @@ const parsePort = (text: string): { inside: string; outside: string } => {
     /^(?:(\d+\.\d+\.\d+\.\d+):)?(?:(\d*):)?(\d+)(?:\/(tcp|udp|sctp))?$/.exec(text.trim()) ?? []
   if (inside === '') throw new Error(`ports: ${text} is no port, such as 8080:80`)
   return { inside: `${inside}/${protocol}`, outside }
+}
+
+/** Throws an Error that says what of a container's options, ports and volumes cannot be, before anything is made for it. */
+export const checkWish = (wish: ContainerWish, labels: Labels): void => {
+  parseOptions(wish.options)
+  for (const port of wish.ports) parsePort(port)
+  for (const volume of wish.volumes) parseVolume(volume, labels)
 }
 
 /** The ports of this machine that a workflow asks for by number. */
@@ -164,9 +178,10 @@ export const portsOf = ({ NetworkSettings }: Inspected): Record<string, string> 
   )
 
 const Listed = z.array(z.object({ Id: z.string() }))
+const ListedImages = z.array(z.object({ Id: z.string() }))
 const ListedVolumes = z.object({ Volumes: z.array(z.object({ Name: z.string() })).nullish() })
 
-/** Removes all containers, networks and volumes that have all these labels. */
+/** Removes all containers, networks, volumes and images that have all these labels. */
 export const removeLabelled = async (engine: Engine, labels: Labels): Promise<void> => {
   const label = Object.entries(labels).map(([name, value]) => `${name}=${value}`)
   const filters = encodeURIComponent(JSON.stringify({ label }))
@@ -179,6 +194,19 @@ export const removeLabelled = async (engine: Engine, labels: Labels): Promise<vo
     await effect('build.remove-volume', () =>
       unlessGone(engine.tell({ method: 'DELETE', path: at`/volumes/${Name}?force=true` })),
     )
+  await removeImages(engine, filters)
+}
+
+/** An image that was built for an action; `name` is its tag or its id. */
+export const removeImage = (engine: Engine, name: string): Promise<void> =>
+  effect('build.remove-image', () =>
+    unlessGone(engine.tell({ method: 'DELETE', path: at`/images/${name}?force=true` })),
+  )
+
+/** Removes the images that were built for actions. */
+const removeImages = async (engine: Engine, filters: string): Promise<void> => {
+  for (const { Id } of await engine.ask({ method: 'GET', path: `/images/json?filters=${filters}` }, ListedImages))
+    await removeImage(engine, Id)
 }
 
 /** Ends its first process, and with that all others. */
@@ -204,19 +232,18 @@ const unlessGone = (work: Promise<void>): Promise<void> =>
     if (!isGone) throw error
   })
 
-const Network = z.object({
+const NetworkAnswer = z.object({
   Id: z.string(),
   IPAM: z.object({ Config: z.array(z.object({ Gateway: z.string().optional() })).nullish() }),
 })
 
-/** A network of the job's own, and the address at which this machine is in it. */
-export const makeNetwork = async (
-  engine: Engine,
-  labels: Labels,
-): Promise<{ name: string; gateway: string | null }> => {
+/** A network of a job's own, and the address at which this machine is in it. */
+export type Network = { readonly name: string; readonly gateway: string | null }
+
+export const makeNetwork = async (engine: Engine, labels: Labels): Promise<Network> => {
   const name = `headway-${labels['headway.run']}-${labels['headway.job']}`
   const body = { Name: name, Driver: 'bridge', Labels: labels }
   await effect('build.make-network', () => engine.ask({ method: 'POST', path: '/networks/create', body }, Created))
-  const { IPAM } = await engine.ask({ method: 'GET', path: at`/networks/${name}` }, Network)
+  const { IPAM } = await engine.ask({ method: 'GET', path: at`/networks/${name}` }, NetworkAnswer)
   return { name, gateway: IPAM.Config?.find(({ Gateway }) => Gateway !== undefined)?.Gateway ?? null }
 }

@@ -25,6 +25,8 @@ export type Question = {
   /** A body that comes as it is, in place of JSON. */
   readonly content?: Readable
   readonly headers?: Readonly<Record<string, string>>
+  /** The body, as it comes; in place of `body`. */
+  readonly stream?: Readable
   readonly signal?: AbortSignal
 }
 
@@ -73,7 +75,7 @@ const apiVersion = (socketPath: string): Promise<string | null> =>
   })
 
 const engineAt = (socketPath: string, version: string): Engine => {
-  const send = ({ method, path, body, content: stream, headers = {}, signal }: Question) => {
+  const send = ({ method, path, body, headers = {}, stream, signal }: Question) => {
     const content = body === undefined ? null : Buffer.from(JSON.stringify(body))
     const type = content ? { 'content-type': 'application/json', 'content-length': content.length } : {}
     const asked = request({
@@ -84,7 +86,7 @@ const engineAt = (socketPath: string, version: string): Engine => {
       headers: { ...type, ...headers },
       ...(signal ? { signal } : {}),
     })
-    if (stream) stream.pipe(asked)
+    if (stream) stream.on('error', (error) => asked.destroy(error)).pipe(asked)
     else asked.end(content)
     return asked
   }
