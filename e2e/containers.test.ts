@@ -135,7 +135,7 @@ describe('with a Docker Engine', { skip: hasEngine ? false : 'there is no docker
 
   test('what would open the machine is refused, and so is an image that nobody has', async () => {
     const job = (container: string): string =>
-      `  a:\n    runs-on: x\n    container: ${container}\n    steps: [{ run: 'true' }]\n`
+      `  a:\n    runs-on: ubuntu-latest\n    container: ${container}\n    steps: [{ run: 'true' }]\n`
     const refusals: readonly (readonly [string, RegExp])[] = [
       ['{ image: "local/base:1", options: --privileged }', /options: --privileged is not allowed/],
       ['{ image: "local/base:1", volumes: ["/:/host"] }', /would show the job a folder of this machine/],
@@ -148,7 +148,7 @@ describe('with a Docker Engine', { skip: hasEngine ? false : 'there is no docker
 
   test('a fork bomb and a memory hog in a container end their job with the reason', async () => {
     const job = (script: string): string =>
-      `  a:\n    runs-on: x\n    container: local/base:1\n    steps: [{ shell: bash, run: '${script}' }]\n`
+      `  a:\n    runs-on: ubuntu-latest\n    container: local/base:1\n    steps: [{ shell: bash, run: '${script}' }]\n`
     assert.match(await pushed('bomb', job(':(){ :|:& };:; sleep 60')), /the job was ended: more than \d+ processes/)
     const hog = 'head -c 64G /dev/zero | tail; sleep 60'
     assert.match(await pushed('hog', job(hog)), /the job was ended: more than [\d.]+ [GM]iB of memory/)
