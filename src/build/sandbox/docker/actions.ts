@@ -36,10 +36,11 @@ export const actionContainers = (
   cell: Cell,
   { engine, home, tools: { limits }, serverUrl }: DockerParts,
   network: () => Promise<Network>,
-): ActionContainers & AsyncDisposable => {
+): ActionContainers & AsyncDisposable & { endAll(): Promise<void> } => {
   const { workspace, say, cancel } = order
   const labels = labelsOf(home, order)
   const images = new Set<string>()
+  const built = new Map<string, Promise<string>>()
   const running = new Set<string>()
   let relay: Promise<Awaited<ReturnType<typeof openRelay>> | null> | null = null
 
@@ -86,36 +87,49 @@ export const actionContainers = (
     )
   }
 
+  const build = async (dockerfile: string): Promise<string> => {
+    const tag = `headway-action:${randomUUID()}`
+    images.add(tag)
+    const marker = `${order.marker}build/`
+    const env = { PATH: (cell.path ?? ['/usr/bin', '/bin']).join(':') }
+    // Packed by the job's own user: a link to others' files leads it nowhere.
+    const packing = await cell.start({ argv: ['tar', '-cf', '-', '.'], cwd: dirname(dockerfile), env, marker })
+    packing.stderr.resume()
+    const query = new URLSearchParams({
+      ...{ t: tag, dockerfile: basename(dockerfile), rm: 'true', forcerm: 'true', labels: JSON.stringify(labels) },
+      ...(limits.memoryBytes === null
+        ? {}
+        : { memory: String(limits.memoryBytes), memswap: String(limits.memoryBytes) }),
+    })
+    await effect('build.build-image', async () => {
+      const headers = { 'content-type': 'application/x-tar' }
+      const answer = await engine.open({
+        method: 'POST',
+        path: `/build?${query}`,
+        headers,
+        stream: packing.stdout,
+        signal: cancel,
+      })
+      for await (const { stream, error } of jsonLines(answer, BuildProgress)) {
+        if (error !== undefined) throw new Error(`the image of ${dockerfile} cannot be built: ${error.trim()}`)
+        for (const line of (stream ?? '').split('\n')) if (line.trim() !== '') say(line.trimEnd())
+      }
+    })
+    return tag
+  }
+
+  const endAll = async (): Promise<void> => {
+    for (const id of running) await removeContainer(engine, id)
+  }
+  const onOver = (): void => void endAll().catch(() => undefined) // the end of the job removes them
+  cell.over.addEventListener('abort', onOver, { once: true })
+
   return {
-    build: async (dockerfile) => {
-      const tag = `headway-action:${randomUUID()}`
-      images.add(tag)
-      const marker = `${order.marker}build/`
-      const env = { PATH: (cell.path ?? ['/usr/bin', '/bin']).join(':') }
-      // Packed by the job's own user: a link to others' files leads it nowhere.
-      const packing = await cell.start({ argv: ['tar', '-cf', '-', '.'], cwd: dirname(dockerfile), env, marker })
-      packing.stderr.resume()
-      const query = new URLSearchParams({
-        ...{ t: tag, dockerfile: basename(dockerfile), rm: 'true', forcerm: 'true', labels: JSON.stringify(labels) },
-        ...(limits.memoryBytes === null
-          ? {}
-          : { memory: String(limits.memoryBytes), memswap: String(limits.memoryBytes) }),
-      })
-      await effect('build.build-image', async () => {
-        const headers = { 'content-type': 'application/x-tar' }
-        const answer = await engine.open({
-          method: 'POST',
-          path: `/build?${query}`,
-          headers,
-          stream: packing.stdout,
-          signal: cancel,
-        })
-        for await (const { stream, error } of jsonLines(answer, BuildProgress)) {
-          if (error !== undefined) throw new Error(`the image of ${dockerfile} cannot be built: ${error.trim()}`)
-          for (const line of (stream ?? '').split('\n')) if (line.trim() !== '') say(line.trimEnd())
-        }
-      })
-      return tag
+    endAll,
+    build: (dockerfile) => {
+      const known = built.get(dockerfile) ?? build(dockerfile)
+      built.set(dockerfile, known)
+      return known
     },
     run: async ({ image, ...start }) => {
       if (!images.has(image)) await ensureImage(engine, { image, credentials: null }, say, cancel)
@@ -133,7 +147,8 @@ export const actionContainers = (
       return runPrepared(id)
     },
     [Symbol.asyncDispose]: async () => {
-      for (const id of running) await removeContainer(engine, id)
+      cell.over.removeEventListener('abort', onOver)
+      await endAll()
       for (const tag of images) await removeImage(engine, tag)
       await (await relay)?.[Symbol.asyncDispose]()
     },
@@ -152,7 +167,8 @@ export const actionContainers = (
       )
     await startPrepared(engine, id)
     const ended = (async () => {
-      const { StatusCode } = await engine.ask({ method: 'POST', path: at`/containers/${id}/wait` }, Waited)
+      const waited = engine.ask({ method: 'POST', path: at`/containers/${id}/wait` }, Waited)
+      const { StatusCode } = await waited.catch(() => ({ StatusCode: 137 })) // removed while it ran
       await closed
       await removeContainer(engine, id)
       running.delete(id)

@@ -56,7 +56,11 @@ export const openDockerCell = async (order: CellOrder, parts: DockerParts): Prom
   const contexts = { container: { ...cell.contexts.container, network: network.name }, services }
   const containers = taken.use(actionContainers(order, cell, parts, async () => network))
   const held = taken.move()
-  return { ...cell, contexts, containers, [Symbol.asyncDispose]: () => held.disposeAsync() }
+  const endAll = async (): Promise<void> => {
+    await containers.endAll()
+    await cell.endAll()
+  }
+  return { ...cell, contexts, containers, endAll, [Symbol.asyncDispose]: () => held.disposeAsync() }
 }
 
 /** A cell of this machine, in which container actions can be used, too; nothing is done for them before the first. */
@@ -70,39 +74,14 @@ export const withActionContainers = (order: CellOrder, cell: Cell, parts: Docker
   return {
     ...cell,
     containers,
+    endAll: async () => {
+      await containers.endAll()
+      await cell.endAll()
+    },
     [Symbol.asyncDispose]: async () => {
       await containers[Symbol.asyncDispose]()
       await cell[Symbol.asyncDispose]()
       if (network) await removeLabelled(parts.engine, labels)
-    },
-  }
-}
-
-/** A cell of this machine's own processes, with containers beside them for the actions that run in one. */
-export const withContainers = (
-  cell: Cell,
-  order: CellOrder,
-  { home, engine, tools: { limits } }: Pick<DockerParts, 'home' | 'engine' | 'tools'>,
-): Cell => {
-  const labels = labelsOf(home, order)
-  const { user, start, over } = cell
-  // Its steps have the machine's network, and reach Headway as the machine does.
-  const network = { network: 'host', extraHosts: [] }
-  const containers = actionContainers({ engine, order, limits, labels, user, ...network, over, start })
-  const removeAll = async (): Promise<void> => {
-    if (containers.isUsed()) await removeLabelled(engine, labels)
-  }
-  return {
-    ...cell,
-    containers,
-    endAll: async () => {
-      await cell.endAll()
-      await removeAll()
-    },
-    [Symbol.asyncDispose]: async () => {
-      await removeAll()
-      await containers[Symbol.asyncDispose]()
-      await cell[Symbol.asyncDispose]()
     },
   }
 }
@@ -132,8 +111,6 @@ const openContainer = async (
   // The container's root can make set-user-id files of the machine's root: nobody else may come near them.
   effectSync('build.close-workspace', () => chmodSync(workspace.root, 0o700))
   const relay = network.gateway === null ? null : stack.use(await openRelay(network.gateway, serverUrl()))
-  const extraHosts =
-    network.gateway === null ? [] : [`${hostName}:${network.gateway}`, `host.docker.internal:${network.gateway}`]
   const id = await startContainer(
     engine,
     { ...wish, env: { ...wish.env, CI: 'true', GITHUB_ACTIONS: 'true', HOME: workspace.home } },
@@ -172,13 +149,7 @@ const openContainer = async (
     processes: () => processesIn(engine, id),
   })
   stack.defer(() => watching.stop())
-  const start: Cell['start'] = async (one) => {
-    over.signal.throwIfAborted()
-    return startExec(engine, id, one, events, clock)
-  }
-  const place = { engine, order, limits, labels, user, network: network.name, extraHosts, over: over.signal, start }
   return {
-    containers: stack.use(actionContainers(place)),
     isolation: 'docker',
     user,
     path: (path ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin').split(':'),

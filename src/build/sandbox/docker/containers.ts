@@ -115,9 +115,7 @@ const bodyOf = (wish: ContainerWish, options: CreateOptions, frame: Frame) => {
       Tmpfs: options.tmpfs,
       Init: options.isInit,
     },
-    ...(network === 'host'
-      ? {}
-      : { NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: alias === null ? [] : [alias] } } } }),
+    NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: alias === null ? [] : [alias] } } },
   }
 }
 
@@ -218,10 +216,6 @@ export const removeContainer = (engine: Engine, id: string): Promise<void> =>
   effect('build.remove-container', () =>
     unlessGone(engine.tell({ method: 'DELETE', path: at`/containers/${id}?force=true&v=true` })),
   )
-
-/** An image that was built here; its layers stay in the engine's cache. */
-export const removeImage = (engine: Engine, name: string): Promise<void> =>
-  effect('build.remove-image', () => unlessGone(engine.tell({ method: 'DELETE', path: `/images/${name}?force=true` })))
 
 const removeNetwork = (engine: Engine, id: string): Promise<void> =>
   effect('build.remove-network', () => unlessGone(engine.tell({ method: 'DELETE', path: at`/networks/${id}` })))

@@ -22,8 +22,6 @@ export type Question = {
   /** Without the version: `/containers/json?all=true`. */
   readonly path: string
   readonly body?: unknown
-  /** A body that comes as it is, in place of JSON. */
-  readonly content?: Readable
   readonly headers?: Readonly<Record<string, string>>
   /** The body, as it comes; in place of `body`. */
   readonly stream?: Readable
