@@ -84,13 +84,19 @@ test('a report of 100 MB is refused without being read, and all together have a 
   using place = workspace({ 'junit.xml': junit })
   truncateSync(join(place.root, 'junit.xml'), 100 * 1024 * 1024)
   for (const name of ['a', 'b', 'c'])
-    writeFileSync(join(place.root, `${name}.tap`), `1..0\n${' '.repeat(12 * 1024 * 1024)}`)
+    writeFileSync(join(place.root, `${name}.tap`), `1..0\n${' '.repeat(8 * 1024 * 1024)}`)
   const { found, notes } = await place.collect()
   assert.deepEqual(found, ['a.tap tap', 'b.tap tap'])
   assert.deepEqual(notes, [
-    'c.tap was not read: it is larger than what is left of 32 MiB for all reports',
+    'c.tap was not read: it is larger than what is left of 20 MiB for all reports',
     'junit.xml was not read: it is larger than 16 MiB',
   ])
+})
+
+test('a secret with control characters in it is hidden once these are gone', async () => {
+  using place = workspace({ 'a.tap': 'TAP version 14\n# ses\u0001ame \u001b[31mred\u001b[0m\n' })
+  const { texts } = await place.collect(wellKnownReports, (text) => text.replaceAll('sesame', '***'))
+  assert.deepEqual(texts, ['TAP version 14\n# *** [31mred[0m\n'])
 })
 
 test('secrets are hidden, and paths begin at the workspace', async () => {

@@ -31,7 +31,8 @@ export type Collected = {
 }
 
 const maximumFileBytes = 16 * 1024 * 1024
-const maximumAllBytes = 32 * 1024 * 1024
+/** With quotes escaped, twice as much: what a runner may send (48 MiB) holds that and the rest of a job's end. */
+const maximumAllBytes = 20 * 1024 * 1024
 const maximumFiles = 1000
 const maximumEntries = 50_000
 const maximumDepth = 16
@@ -155,13 +156,17 @@ const limitBroken = (sizeBytes: number, bytesLeft: number): string | null => {
   return sizeBytes > bytesLeft ? `what is left of ${mebibytes(maximumAllBytes)} for all reports` : null
 }
 
-/** Without secrets and with paths from the workspace's root, which is another one in each run; slice by slice, as it may be long. */
+/**
+ * Without secrets and control characters, and with paths from the workspace's root, which is another one in each run; slice by slice, as
+ * it may be long.
+ */
 const cleaned = async (text: string, { root, seenAt, hide }: Collecting): Promise<string> => {
   const slices: string[] = []
   for (let from = 0; from < text.length; ) {
     const end = from + sliceCharacters >= text.length ? text.length : text.lastIndexOf('\n', from + sliceCharacters) + 1
     const to = end > from ? end : text.indexOf('\n', from) + 1 || text.length
-    const slice = hide(text.slice(from, to)).replaceAll(`${root}/`, '')
+    // Hidden last: without what stood within it, a text may be a secret.
+    const slice = hide(text.slice(from, to).replaceAll(control, '')).replaceAll(`${root}/`, '')
     slices.push(seenAt === undefined ? slice : slice.replaceAll(`${seenAt}/`, ''))
     from = to
     if (from < text.length) await breathe()
@@ -169,6 +174,7 @@ const cleaned = async (text: string, { root, seenAt, hide }: Collecting): Promis
   return slices.join('')
 }
 
+const control = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g
 const within = (folder: string, name: string): string => (folder === '' ? name : `${folder}/${name}`)
 const noteOnce = (notes: string[], note: string): void => {
   if (!notes.includes(note)) notes.push(note)

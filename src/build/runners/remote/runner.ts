@@ -158,7 +158,7 @@ export const createRunner = (parts: RunnerParts): Runner => {
 
   /** One request and what its answer asks for. */
   const exchange = async (isFarewell = false): Promise<void> => {
-    const reports = await Promise.all(Array.from(jobs.values(), reportOn))
+    const reports = oneResult(await Promise.all(Array.from(jobs.values(), reportOn)))
     turn += 1
     const request: ExchangeRequest = {
       session: parts.session,
@@ -242,6 +242,16 @@ export const createRunner = (parts: RunnerParts): Runner => {
     },
     endNow: () => killing.abort(new Error('the runner was told to end')),
   }
+}
+
+/** One job's end at a time: each may be as large as a request may be. The others are told right after. */
+const oneResult = <Report extends { readonly said: HeldJob; readonly isHurried: boolean }>(
+  reports: readonly Report[],
+): { readonly said: HeldJob; readonly isHurried: boolean }[] => {
+  const first = reports.find(({ said }) => said.result !== null)
+  return reports.map((one) =>
+    one === first || one.said.result === null ? one : { said: { ...one.said, result: null }, isHurried: true },
+  )
 }
 
 /** Rejects when the signal aborts. */
