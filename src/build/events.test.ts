@@ -56,6 +56,20 @@ jobs:
   )
 })
 
+test('a push tells of its commits', async () => {
+  await using build = await openTestBuild()
+  const workflow = file(`
+on: push
+jobs:
+  a:
+    runs-on: x
+    outputs: { seen: "#{ github.event.commits[0].message }} by #{ github.event.head_commit.author.name }} #{ github.event.forced }}" }
+    steps: [{ run: 'true' }]
+`)
+  await build.verified(await build.push({ '.github/workflows/ci.yml': workflow }, { message: 'Words\n\nand more' }))
+  assert.deepEqual(await outputsOf(build), { a: { seen: 'Words\n\nand more by Alice false' } })
+})
+
 test('a message that asks to be skipped starts nothing, neither of a push nor of the change that it belongs to', async () => {
   await using build = await openTestBuild()
   const workflow =

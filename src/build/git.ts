@@ -88,6 +88,11 @@ export const changedPaths = async (
 
 /** Null where the repository has nothing by that name that leads to a commit. */
 export const resolveCommit = async (gitDirectory: string, name: string): Promise<CommitId | null> => {
+  // A branch is nearly always a file of its own, which is read in a hundredth of the time that a program takes.
+  const isBranch = /^refs\/heads\/[\w.-]+$/.test(name)
+  const loose = isBranch ? await readFile(join(gitDirectory, name), 'utf8').catch(() => '') : ''
+  const known = CommitId.safeParse(loose.trim())
+  if (known.success) return known.data
   const text = await git(
     gitDirectory,
     'rev-parse',
@@ -112,6 +117,34 @@ export const summaryOf = async (gitDirectory: string, commit: CommitId): Promise
   const [authorName = '', authorEmail = '', authoredAt = '', message = ''] = text?.split('\0') ?? []
   return text === null ? null : { authorName, authorEmail, authoredAt, message: message.trimEnd() }
 }
+
+/** The newest commits that came with a push, oldest first, and whether it threw others away. */
+export const pushedCommits = async (
+  gitDirectory: string,
+  before: CommitId | null,
+  after: CommitId,
+): Promise<{ readonly commits: readonly (CommitSummary & { readonly id: string })[]; readonly isForced: boolean }> => {
+  const range = before === null ? ['-1', after] : [`-${mostCommits}`, `${before}..${after}`]
+  const format = '--format=%x01%H%x00%an%x00%ae%x00%aI%x00%B'
+  const [text, isForced] = await Promise.all([
+    git(gitDirectory, 'log', '--no-show-signature', format, ...range).catch(() => ''),
+    before === null
+      ? false
+      : git(gitDirectory, 'merge-base', '--is-ancestor', before, after).then(
+          () => false,
+          () => true,
+        ),
+  ])
+  const commits = text
+    .split('\x01')
+    .slice(1)
+    .map((entry) => {
+      const [id = '', authorName = '', authorEmail = '', authoredAt = '', message = ''] = entry.split('\0')
+      return { id, authorName, authorEmail, authoredAt, message: message.trimEnd() }
+    })
+  return { commits: commits.reverse(), isForced }
+}
+const mostCommits = 20
 
 /** The newest commit that both have in their history; null when there is none. */
 export const mergeBase = async (gitDirectory: string, one: CommitId, other: CommitId): Promise<CommitId | null> => {

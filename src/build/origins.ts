@@ -4,6 +4,7 @@ import { isFact } from '../ledger/fact.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { CommitId, ProjectName, RepositoryName } from '../names.ts'
 import { runQueued, workflowEventConcluded, workflowEventRaised } from './facts.ts'
+import type { pushedCommits } from './git.ts'
 import type { CommitSummary, RunSource, SourceEvent } from './jobs/contexts.ts'
 import type { Queued } from './run.ts'
 import type { BuildTables } from './tables.ts'
@@ -67,11 +68,11 @@ export const sourceFor = (
   origin: Origin,
   raised: Raised | null,
   numbers: RunNumbers,
-  known: { readonly head: CommitSummary | null; readonly defaultBranch: string },
+  known: { readonly head: CommitSummary | null; readonly defaultBranch: string; readonly pushed?: PushedCommits },
 ): RunSource => ({
   run: numbers.run,
   push: origin.push,
-  event: eventFor(origin, raised),
+  event: eventFor(origin, raised, known.pushed),
   workflowName: numbers.name,
   workflowFile: numbers.workflow,
   project: origin.project,
@@ -79,7 +80,8 @@ export const sourceFor = (
   ref: origin.ref,
   before: origin.before,
   commit: origin.commit,
-  ...known,
+  head: known.head,
+  defaultBranch: known.defaultBranch,
   actor: origin.actor,
   triggeringActor: numbers.triggeringActor,
   number: numbers.number,
@@ -87,16 +89,30 @@ export const sourceFor = (
   isTrusted: numbers.isTrusted,
 })
 
-const eventFor = ({ event, eventName }: Origin, raised: Raised | null): SourceEvent => ({
+const eventFor = (
+  { event, eventName }: Origin,
+  raised: Raised | null,
+  pushed: PushedCommits | undefined,
+): SourceEvent => ({
   id: event,
   name: eventName,
   baseRef: raised?.baseRef ?? null,
   headRef: raised?.headRef ?? null,
   payload: {
     ...(raised ? Payload.parse(raised.payload) : {}),
+    ...(pushed ? { forced: pushed.isForced, commits: pushed.commits.map(commitPayload) } : {}),
     ...(raised?.action ? { action: raised.action } : {}),
   },
   inputs: raised?.inputs ?? {},
+})
+
+type PushedCommits = Awaited<ReturnType<typeof pushedCommits>>
+
+const commitPayload = ({ id, message, authoredAt, authorName, authorEmail }: PushedCommits['commits'][number]) => ({
+  id,
+  message,
+  timestamp: authoredAt,
+  author: { name: authorName, email: authorEmail },
 })
 
 /** The runs of an event as they are queued, then what was left out, until it is concluded; nothing where there is none. */

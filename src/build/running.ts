@@ -8,7 +8,7 @@ import { ProjectName, RepositoryName } from '../names.ts'
 import { removeTree } from '../processes/files.ts'
 import type { ConductorTools, Surroundings } from './conductor.ts'
 import { runFinished, runStarted } from './facts.ts'
-import { defaultBranchOf, type RepositoryPath, readCommit, resolveCommit, summaryOf } from './git.ts'
+import { defaultBranchOf, pushedCommits, type RepositoryPath, readCommit, resolveCommit, summaryOf } from './git.ts'
 import { endFamily } from './jobs/processes.ts'
 import type { Listeners } from './listeners.ts'
 import { type Origin, raisedEvent, sourceFor } from './origins.ts'
@@ -65,9 +65,12 @@ export const createRunning = (parts: RunningParts) => {
       attempt: state.attempt,
       triggeringActor: state.rerunBy ?? origin.actor,
     }
+    const pushed = origin.push === null ? null : await pushedCommits(gitDirectory, origin.before, commit)
+    const newest = pushed?.commits.at(-1)
     const known = {
-      head: await summaryOf(gitDirectory, commit),
+      head: newest?.id === commit ? newest : await summaryOf(gitDirectory, commit),
       defaultBranch: await defaultBranchOf(gitDirectory),
+      ...(pushed ? { pushed } : {}),
     }
     const source = sourceFor({ ...origin, commit }, await raisedEvent(ledger, origin), numbers, known)
     const surroundings: Surroundings = {
