@@ -117,6 +117,7 @@ export const createCode = (parts: CodeParts) => {
     pathOf: repositories.pathOf,
     defaultBranch: reading.defaultBranch,
     alone,
+    isOurs,
     protectionOf,
     mustExist,
   })

@@ -70,7 +70,7 @@ export const createConduct = (parts: ConductParts) => {
     if (!branch) return end(change, 'its branch was deleted')
     if (branch.object !== change.head) return follow(await renew(change, branch), known)
     const target = branches.get(change.target)
-    if (!target) return
+    if (!target) return end(change, 'its target was deleted')
     if (await isPartOf(change, target.object, known.contained)) return mergedByPush(change, target)
     if (change.queuedSeq !== null) return
     if (isUntested(change, target.object)) await test(change, target.object, 'change')

@@ -49,6 +49,8 @@ export type ChangesParts = {
   mustExist(key: RepositoryKey): Promise<void>
   roleOf(user: string, project: ProjectName): Promise<Role | null>
   cancelRun(project: ProjectName, run: string): Promise<unknown>
+  /** Whether Headway itself writes the repository. */
+  isOurs(key: RepositoryKey): boolean
   report(message: string): void
 }
 
@@ -80,7 +82,7 @@ export const createChanges = (parts: ChangesParts) => {
   const defaultBranch = async ({ project, repository }: RepositoryKey): Promise<string> =>
     (await parts.defaultBranch(project, repository)).replace('refs/heads/', '')
   const announcing = createAnnouncing({ ids, serverUrl: parts.serverUrl, defaultBranch })
-  const opening = createOpening({ ledger, views, queries, book, pathOf, defaultBranch })
+  const opening = createOpening({ ...parts, queries, book, defaultBranch })
   const landing = createLanding({ ...parts, queries, book, announcing })
   const reverting = createReverting({ ...parts, opening })
   const erasing = createErasing({ ledger, book, queries })
@@ -296,7 +298,7 @@ export const createChanges = (parts: ChangesParts) => {
           kind: 'push-refused',
           status: 403,
           detail: `${identity.user} may not push to ${wanted.target}: it takes changes`,
-          next: 'revert it as a change: leave --directly out',
+          next: 'take it back as a change: headway changes revert',
         })
       return { change: null, commit: await reverting.directly(reversal) }
     },

@@ -99,7 +99,7 @@ type MergedTree = { readonly kind: 'merged'; readonly tree: string } | Extract<M
 const mergeTree = async (directory: string, ours: string, theirs: string): Promise<MergedTree> => {
   const args = ['merge-tree', '--write-tree', '-z', '--name-only', '--no-messages', ours, theirs]
   const outcome = await effect('code.merge-trees', () =>
-    run(git(directory, ['-c', 'core.fsync=committed', ...args], { timeoutMs })),
+    run(git(directory, ['-c', 'core.fsync=committed', '-c', 'core.bigFileThreshold=32m', ...args], { timeoutMs })),
   )
   const [tree = '', ...files] = outcome.stdout.toString('utf8').split('\0').filter(Boolean)
   if (outcome.exitCode === 0) return { kind: 'merged', tree }

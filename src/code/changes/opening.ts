@@ -32,12 +32,14 @@ export type OpeningParts = {
   readonly queries: ChangeQueries
   readonly book: Book
   pathOf(key: RepositoryKey): string
+  /** Whether Headway itself writes the repository. */
+  isOurs(key: RepositoryKey): boolean
   /** The name of the branch that is deployed: `main`. */
   defaultBranch(key: RepositoryKey): Promise<string>
 }
 
 /** Makes changes of branches. */
-export const createOpening = ({ ledger, views, queries, book, pathOf, defaultBranch }: OpeningParts) => {
+export const createOpening = ({ ledger, views, queries, book, pathOf, defaultBranch, isOurs }: OpeningParts) => {
   const numbering = createMutex()
 
   /** The change that stands for the branch, new or open before. Rejects with a Problem where none can. */
@@ -52,6 +54,7 @@ export const createOpening = ({ ledger, views, queries, book, pathOf, defaultBra
 
   const openNumbered = async (wanted: NewChange): Promise<{ change: Change; isNew: boolean }> => {
     const { project, repository, branch, target, author, actor, reverts, body } = wanted
+    if (isOurs(wanted)) throw notTaken(wanted)
     await views.reach()
     const [from, to] = [await queries.branch(wanted, branch), await queries.branch(wanted, target)]
     if (!from) throw noBranch(wanted, branch)
@@ -122,6 +125,13 @@ const firstSubject = async (directory: string, base: string | null, head: string
   const outcome = await run(git(directory, args, { timeoutMs: 10_000 }))
   return outcome.stdout.toString('utf8').split('\n')[0] ?? ''
 }
+
+const notTaken = ({ project, repository }: RepositoryKey): Problem =>
+  new Problem({
+    kind: 'no-changes-here',
+    status: 422,
+    detail: `${project}/${repository} is written by Headway itself, and takes no changes`,
+  })
 
 const noBranch = ({ project, repository }: RepositoryKey, branch: string): Problem =>
   new Problem({
