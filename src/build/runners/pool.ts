@@ -50,7 +50,7 @@ export type Pool = {
   exchange(runner: string, request: ExchangeRequest, signal: AbortSignal): Promise<ExchangeAnswer>
   /** An action for a job that a runner has; null: it has no such job. */
   findAction(runner: string, fence: number, reference: RemoteReference): Promise<ActionFinding | null>
-  /** The jobs of a run, or all, that have no runner yet. */
+  /** The jobs of a run, or all, that have no runner yet, the next hundred first. */
   waiting(run?: string): Promise<WaitingJob[]>
   runners(): Promise<RunnerBody[]>
   /** Gives the server's own runner these labels besides those that it always has. */
@@ -66,6 +66,8 @@ type AnyWorker = LocalWorker | RemoteWorker
 
 /** A runner may be about to connect (Headway was just started): only then is a job said to be stuck. */
 const untilStuckMs = 5000
+/** Nobody reads why more jobs than these wait. */
+const mostTold = 100
 /** GitHub ends a job for self-hosted runners that nobody has taken within a day (docs.github.com, "Usage limits"). */
 const longestWaitMs = 24 * 60 * 60_000
 
@@ -163,7 +165,8 @@ export const createPool = (parts: PoolParts): Pool => {
     }
   }
 
-  const waitOf = async (ticket: Ticket) => whyWaiting(ticket, await candidates(), queue.before(ticket))
+  const waitOf = async (ticket: Ticket) =>
+    whyWaiting(ticket, await candidates(), Math.max(0, queue.waiting().indexOf(ticket)))
 
   /** Gives a job to a runner on another machine: recorded first, sent after. */
   const assign = async (order: JobOrder, { run, job }: Ticket, worker: RemoteWorker): Promise<HeldLease> => {
@@ -234,19 +237,13 @@ export const createPool = (parts: PoolParts): Pool => {
       return (source && (await parts.library?.find(reference, source))) ?? null
     },
     waiting: async (run) => {
-      const tickets = queue.waiting().filter((ticket) => run === undefined || ticket.run === run)
-      if (tickets.length === 0) return []
+      const all = [...queue.waiting().entries()]
+      const wanted = all.filter(([, ticket]) => run === undefined || ticket.run === run).slice(0, mostTold)
+      if (wanted.length === 0) return []
       const known = await candidates()
-      return tickets.map((ticket) => {
-        const { run: of, job, name, labels, since } = ticket
-        return {
-          run: of,
-          job,
-          name,
-          labels: [...labels],
-          since,
-          why: whyWaiting(ticket, known, queue.before(ticket)).why,
-        }
+      return wanted.map(([before, ticket]) => {
+        const { labels, since, job, name } = ticket
+        return { run: ticket.run, job, name, labels: [...labels], since, why: whyWaiting(ticket, known, before).why }
       })
     },
     runners: async () => {

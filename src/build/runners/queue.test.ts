@@ -104,18 +104,17 @@ test('a worker of one project takes no job of another', async () => {
   assert.deepEqual(queue.waiting(), [])
 })
 
-test('who waits is told how many come before', () => {
+test('those who wait are told in the order of their turns', () => {
   const queue = createQueue<Worker>()
-  const tickets = [ticketOf('shop', 'r2', 'a'), ticketOf('shop', 'r1', 'a'), ticketOf('shop', 'r1', 'b')]
-  for (const ticket of tickets) queue.wait(ticket, never)
+  for (const [run, job] of [
+    ['r2', 'a'],
+    ['r1', 'a'],
+    ['r1', 'b'],
+  ] as const)
+    void queue.wait(ticketOf('shop', run, job), never)
+  const order = (): string[] => queue.waiting().map(({ run, job }) => `${run} ${job}`)
   const running = queue.occupy(ticketOf('shop', 'r1', 'z'))
-  assert.deepEqual(
-    tickets.map((ticket) => queue.before(ticket)),
-    [0, 1, 2],
-  )
+  assert.deepEqual(order(), ['r2 a', 'r1 a', 'r1 b'])
   running.leave()
-  assert.deepEqual(
-    tickets.map((ticket) => queue.before(ticket)),
-    [2, 0, 1],
-  )
+  assert.deepEqual(order(), ['r1 a', 'r1 b', 'r2 a'])
 })

@@ -40,9 +40,8 @@ export type Queue<Taker extends Worker> = {
   join(worker: Taker): () => void
   /** Somebody may take more than before. */
   changed(): void
+  /** In the order of their turns, as it is now. */
   waiting(): readonly Ticket[]
-  /** How many waiting jobs come before this one. */
-  before(ticket: Ticket): number
 }
 
 /**
@@ -104,16 +103,7 @@ export const createQueue = <Taker extends Worker>(): Queue<Taker> => {
       }
     },
     changed,
-    waiting: () => [...waiting.keys()],
-    before: (ticket) => {
-      let [count, isPassed] = [0, false]
-      for (const other of waiting.keys()) {
-        isPassed ||= other === ticket
-        const order = compared(other, ticket, shares)
-        if (order < 0 || (order === 0 && !isPassed)) count += 1
-      }
-      return count
-    },
+    waiting: () => [...waiting.keys()].sort((one, other) => compared(one, other, shares)),
   }
 }
 
@@ -140,18 +130,19 @@ type Shares = {
 }
 
 const createShares = (): Shares => {
-  const counts = new Map<string, number>()
-  const add = (key: string, change: number): void => {
+  const projects = new Map<string, number>()
+  const runs = new Map<string, number>()
+  const add = (counts: Map<string, number>, key: string, change: number): void => {
     const count = (counts.get(key) ?? 0) + change
     if (count === 0) counts.delete(key)
     else counts.set(key, count)
   }
   return {
     add: ({ project, run }, change) => {
-      add(project, change)
-      add(`${project}/${run}`, change)
+      add(projects, project, change)
+      add(runs, run, change)
     },
-    ofProject: ({ project }) => counts.get(project) ?? 0,
-    ofRun: ({ project, run }) => counts.get(`${project}/${run}`) ?? 0,
+    ofProject: ({ project }) => projects.get(project) ?? 0,
+    ofRun: ({ run }) => runs.get(run) ?? 0,
   }
 }
