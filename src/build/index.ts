@@ -197,16 +197,16 @@ export const createBuild = (parts: BuildParts): Build => {
       const runs = tables().selectFrom('build_runs').select('repository').where('project', '=', project)
       return (await runs.where('run', '=', run).executeTakeFirst())?.repository ?? null
     },
-    isRunning: async (run, job) => {
+    isRunning: async (run, job, attempt) => {
       await views.reach()
       const newest = await tables()
         .selectFrom('build_jobs')
-        .select('status')
+        .select(['status', 'attempt'])
         .where('run', '=', run)
         .where('job', '=', job)
         .orderBy('attempt', 'desc')
         .executeTakeFirst()
-      return newest?.status === 'running'
+      return newest?.status === 'running' && Number(newest.attempt) === attempt
     },
   })
   let sandbox: Promise<Sandbox> | null = null

@@ -58,6 +58,8 @@ export type ShelfParts = {
 }
 
 const oneDayMs = 24 * 60 * 60_000
+/** As on GitHub: docs.github.com/actions/how-tos/writing-workflows/choosing-what-your-workflow-does/storing-and-sharing-data */
+const mostOfOneJob = 500
 
 export const createArtifacts = (parts: ShelfParts): Artifacts => {
   const { ledger, store, views, clock, blobs, limits, keeping } = parts
@@ -85,6 +87,15 @@ export const createArtifacts = (parts: ShelfParts): Artifacts => {
     return rows.map(artifactOf)
   }
 
+  /** Those that a job has left, and those that it has begun. */
+  const countOf = async (run: string, job: string): Promise<number> => {
+    const begun = blobs.underWay().filter(({ about }) => {
+      const upload = Upload.safeParse(about).data
+      return upload?.run === run && upload.job === job
+    })
+    return begun.length + (await ofRun(run)).filter((one) => one.job === job).length
+  }
+
   const refuseTaken = async (run: string, name: string): Promise<void> => {
     if ((await ofRun(run)).some((one) => one.name === name)) throw taken(name)
   }
@@ -98,9 +109,11 @@ export const createArtifacts = (parts: ShelfParts): Artifacts => {
       await refuseTaken(run, name)
       const longest = clock.now() + limits.artifactDays * oneDayMs
       const until = Math.min(longest, expiresAt ?? longest)
-      const upload = { kind: 'artifact' as const, project, run, job, name, mime: plainMime(mime), expiresAt: until }
+      const about = { project, run, job, attempt: subject.runAttempt, name }
+      const upload = { kind: 'artifact' as const, ...about, mime: plainMime(mime), expiresAt: until }
       const room = await roomFor(upload, blobs, { ...parts, usage: () => usage(project) })
-      if (room === 0) throw noRoom(upload, room)
+      if (room() <= 0) throw noRoom(upload, 0)
+      if ((await countOf(run, job)) >= mostOfOneJob) throw tooMany(job)
       const id = uploadName('artifact', run, job, name)
       await blobs.begin(id, upload)
       return id
@@ -213,6 +226,14 @@ const noUpload = (name: string): Problem =>
     status: 404,
     detail: `nothing whole was uploaded as ${name}`,
     next: 'upload it again',
+  })
+
+const tooMany = (job: string): Problem =>
+  new Problem({
+    kind: 'too-many-artifacts',
+    status: 413,
+    detail: `the job ${job} has left ${mostOfOneJob} artifacts, which is the most`,
+    next: 'put several files into one artifact',
   })
 
 const damaged = (name: string, what: string): Problem =>

@@ -15,7 +15,7 @@ export type BlobHttpParts = {
   readonly artifacts: Artifacts
   readonly limits: ResultsLimits
   readonly directory: string
-  isRunning(run: string, job: string): Promise<boolean>
+  isRunning(run: string, job: string, attempt: number): Promise<boolean>
 }
 
 const uploads = '/results/uploads/'
@@ -67,19 +67,20 @@ const receive = async (request: IncomingMessage, url: URL, parts: BlobHttpParts)
   const { blobs, artifacts } = parts
   const name = url.pathname.slice(uploads.length)
   const upload = Upload.safeParse(await blobs.about(name)).data
-  if (!upload || !(await parts.isRunning(upload.run, upload.job))) throw noUpload()
-  if (url.searchParams.get('comp') === 'blocklist') {
-    if (await blobs.join(name, blocksIn(await textOf(request)))) return
-    throw new Problem({ kind: 'InvalidBlockList', status: 400, detail: 'a block of the list was never uploaded' })
-  }
+  if (!upload || !(await parts.isRunning(upload.run, upload.job, upload.attempt))) throw noUpload()
   const room = await roomFor(upload, blobs, { ...parts, usage: () => artifacts.usage(upload.project) })
-  if (Number(request.headers['content-length'] ?? 0) > room) throw noRoom(upload, room)
+  const atFirst = room()
+  if (Number(request.headers['content-length'] ?? 0) > atFirst) throw noRoom(upload, atFirst)
   try {
+    if (url.searchParams.get('comp') === 'blocklist') {
+      if (await blobs.join(name, blocksIn(await textOf(request)), room)) return
+      throw new Problem({ kind: 'InvalidBlockList', status: 400, detail: 'a block of the list was never uploaded' })
+    }
     if (url.searchParams.get('comp') === 'block')
       await blobs.putBlock(name, url.searchParams.get('blockid') ?? '', bytesOf(request), room)
     else await blobs.putWhole(name, bytesOf(request), room)
   } catch (error) {
-    if (error instanceof TooLarge) throw noRoom(upload, room)
+    if (error instanceof TooLarge) throw noRoom(upload, atFirst)
     throw error
   }
 }

@@ -10,26 +10,27 @@ import { syncDirectory, writeDurably } from '../../processes/files.ts'
 
 /**
  * Contents by their digest, and uploads that are not whole yet. An upload is a folder: what it is of (`about.json`), blocks as they came,
- * and, once somebody said in which order they belong together, the whole with its digest in its name. Nothing of it is in memory:
- * what a crash interrupts is sent again by the client.
+ * and, once somebody said in which order they belong together, the whole with its digest in its name. In memory is only how much of each
+ * there is; what a crash interrupts is sent again by the client.
  */
 export type Blobs = {
   /** Begins an upload, from nothing. `upload` is safe as a file name. */
   begin(upload: string, about: unknown): Promise<void>
   /** What `begin` was told; null when there is no such upload. */
   about(upload: string): Promise<unknown>
-  /** How much of an upload is on disk, in bytes. */
-  sizeOf(upload: string): Promise<number>
-  /** Keeps a block of it. Rejects with a TooLarge beyond so many bytes, and keeps nothing of a block that did not come whole. */
-  putBlock(upload: string, block: string, bytes: AsyncIterable<Buffer>, mostBytes: number): Promise<void>
+  /**
+   * Keeps a block of it. Rejects with a TooLarge as soon as there is no room left, and keeps nothing of a block that did not come whole.
+   * `room` is asked while bytes arrive, which are among those of `underWay` by then.
+   */
+  putBlock(upload: string, block: string, bytes: AsyncIterable<Buffer>, room: () => number): Promise<void>
   /** Keeps all of it at once. */
-  putWhole(upload: string, bytes: AsyncIterable<Buffer>, mostBytes: number): Promise<void>
+  putWhole(upload: string, bytes: AsyncIterable<Buffer>, room: () => number): Promise<void>
   /** Puts the blocks together in this order; false when one is missing. Done twice, it is done once. */
-  join(upload: string, blocks: readonly string[]): Promise<boolean>
+  join(upload: string, blocks: readonly string[], room: () => number): Promise<boolean>
   /** The digest and size of a whole upload, from now on among the contents too; null while it is not whole. */
   keep(upload: string): Promise<Content | null>
-  /** How much all uploads hold that are not kept yet, in bytes, and what each is of. */
-  underWay(): Promise<readonly { readonly about: unknown; readonly sizeBytes: number }[]>
+  /** The uploads that are not kept yet. */
+  underWay(): readonly UnderWay[]
   /** Forgets an upload. */
   discard(upload: string): Promise<void>
   /** Null: it is not there. */
@@ -40,21 +41,20 @@ export type Blobs = {
   sweep(wanted: ReadonlySet<string>, since: number): Promise<void>
 }
 
+/** What an upload is of, how much of it there is, what is just arriving included, and in how many blocks. */
+export type UnderWay = { readonly about: unknown; readonly sizeBytes: number; readonly blocks: number }
+
 export type Content = { readonly digest: Digest; readonly sizeBytes: number }
 
 /** More was sent than there is room for. */
-export class TooLarge extends Error {
-  readonly mostBytes: number
-  constructor(mostBytes: number) {
-    super(`more than ${mostBytes} bytes`)
-    this.mostBytes = mostBytes
-  }
-}
+export class TooLarge extends Error {}
 
 const aboutName = 'about.json'
+/** As many as a block blob of Azure's has. */
+const mostBlocks = 50_000
 const wholeName = /^whole-([0-9a-f]{64})$/
 
-export const createBlobs = (directory: string): Blobs => {
+export const openBlobs = async (directory: string): Promise<Blobs> => {
   const uploads = join(directory, 'uploads')
   const contents = join(directory, 'contents')
   const folderOf = (upload: string): string => join(uploads, fileName(upload))
@@ -66,26 +66,42 @@ export const createBlobs = (directory: string): Blobs => {
     const text = await readFile(join(folder, aboutName), 'utf8').catch(() => null)
     return text === null ? null : JSON.parse(text)
   }
-  const sizeIn = async (folder: string): Promise<number> => {
-    const sent = (await namesIn(folder)).filter((name) => name !== aboutName)
-    const sizes = await Promise.all(sent.map((name) => sizeOfFile(join(folder, name))))
-    return sizes.reduce((sum, size) => sum + size, 0)
+  const tallies = new Map<string, Tally>()
+  for (const name of await namesIn(uploads)) tallies.set(name, await tallyIn(join(uploads, name), readAbout))
+  const tallyOf = (upload: string): Tally => {
+    const tally = tallies.get(upload)
+    if (!tally) throw new Error(`there is no upload ${upload}`)
+    return tally
   }
   const wholeOf = async (upload: string): Promise<string | null> =>
     (await namesIn(folderOf(upload))).map((name) => wholeName.exec(name)?.[1]).find((hex) => hex !== undefined) ?? null
 
   /** Receives into a file beside, so that what has the name is whole. */
-  const receive = async (file: string, bytes: AsyncIterable<Buffer>, mostBytes: number, hash?: Hash): Promise<void> => {
+  const receive = async (
+    path: string,
+    bytes: AsyncIterable<Buffer>,
+    tally: Tally,
+    room: () => number,
+    hash?: Hash,
+  ): Promise<number> => {
     let seen = 0
     const counted = new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
         seen += chunk.length
+        tally.sizeBytes += chunk.length
         hash?.update(chunk)
-        if (seen > mostBytes) done(new TooLarge(mostBytes))
+        if (room() < 0) done(new TooLarge('there is no room left'))
         else done(null, chunk)
       },
     })
-    await effect('build.receive-upload', () => pipeline(bytes, counted, createWriteStream(file, { mode: 0o600 })))
+    const file = createWriteStream(path, { mode: 0o600 })
+    try {
+      await effect('build.receive-upload', () => pipeline(bytes, counted, file))
+      return seen
+    } catch (error) {
+      tally.sizeBytes -= seen
+      throw error
+    }
   }
 
   return {
@@ -94,40 +110,45 @@ export const createBlobs = (directory: string): Blobs => {
         await rm(folderOf(upload), { recursive: true, force: true })
         await mkdir(folderOf(upload), { recursive: true, mode: 0o700 })
         writeDurably(join(folderOf(upload), aboutName), JSON.stringify(about))
+        tallies.set(upload, { about, sizeBytes: 0, blocks: 0 })
       }),
     about: (upload) => readAbout(folderOf(upload)),
-    sizeOf: (upload) => sizeIn(folderOf(upload)),
-    underWay: async () =>
-      Promise.all(
-        (await namesIn(uploads)).map(async (name) => {
-          const folder = join(uploads, name)
-          return { about: await readAbout(folder), sizeBytes: await sizeIn(folder) }
-        }),
-      ),
-    putBlock: async (upload, block, bytes, mostBytes) => {
+    underWay: () => [...tallies.values()],
+    putBlock: async (upload, block, bytes, room) => {
+      const tally = tallyOf(upload)
+      if (tally.blocks >= mostBlocks) throw new TooLarge(`there are ${mostBlocks} blocks already`)
       const file = blockOf(upload, block)
       await unlessItFails(file, async (partial) => {
-        await receive(partial, bytes, mostBytes)
+        await receive(partial, bytes, tally, room)
+        const before = await stat(file).catch(() => null)
         await effect('build.keep-block', () => rename(partial, file))
+        tally.sizeBytes -= before?.size ?? 0
+        tally.blocks += before ? 0 : 1
       })
     },
-    putWhole: async (upload, bytes, mostBytes) => {
+    putWhole: async (upload, bytes, room) => {
+      const tally = tallyOf(upload)
       const hash = createHash('sha256')
       await unlessItFails(join(folderOf(upload), 'whole'), async (partial) => {
-        await receive(partial, bytes, mostBytes, hash)
+        const sizeBytes = await receive(partial, bytes, tally, room, hash)
         const name = `whole-${hash.digest('hex')}`
         await effect('build.keep-whole', async () => {
           for (const other of await namesIn(folderOf(upload)))
             if (wholeName.test(other) && other !== name) await rm(join(folderOf(upload), other), { force: true })
           await rename(partial, join(folderOf(upload), name))
         })
+        tally.sizeBytes = sizeBytes
       })
     },
-    join: async (upload, blocks) => {
+    join: async (upload, blocks, room) => {
+      const tally = tallyOf(upload)
       if ((await wholeOf(upload)) !== null) return true
       const files = blocks.map((block) => blockOf(upload, block))
       const there = await Promise.all(files.map((file) => stat(file).catch(() => null)))
       if (there.includes(null)) return false
+      // A list may name a block many times over.
+      const sizeBytes = there.reduce((sum, one) => sum + (one?.size ?? 0), 0)
+      if (sizeBytes > tally.sizeBytes + room()) throw new TooLarge('there is no room left')
       const hash = createHash('sha256')
       await unlessItFails(join(folderOf(upload), 'whole'), async (partial) => {
         await effect('build.join-blocks', async () => {
@@ -138,6 +159,8 @@ export const createBlobs = (directory: string): Blobs => {
       await effect('build.drop-blocks', async () => {
         for (const file of new Set(files)) await rm(file, { force: true })
       })
+      tally.sizeBytes = sizeBytes
+      tally.blocks = 0
       return true
     },
     keep: async (upload) => {
@@ -155,7 +178,10 @@ export const createBlobs = (directory: string): Blobs => {
       })
       return { digest: Digest.parse(`sha256:${hex}`), sizeBytes: (await stat(content)).size }
     },
-    discard: (upload) => effect('build.discard-upload', () => rm(folderOf(upload), { recursive: true, force: true })),
+    discard: async (upload) => {
+      await effect('build.discard-upload', () => rm(folderOf(upload), { recursive: true, force: true }))
+      tallies.delete(upload)
+    },
     contentSize: async (digest) => (await stat(contentOf(hexOf(digest))).catch(() => null))?.size ?? null,
     read: async (digest, range) => {
       const file = await open(contentOf(hexOf(digest)), 'r').catch(() => null)
@@ -170,9 +196,22 @@ export const createBlobs = (directory: string): Blobs => {
         const folder = join(uploads, name)
         if (await isTouchedSince(folder, since)) continue
         await effect('build.remove-upload', () => rm(folder, { recursive: true, force: true }))
+        tallies.delete(name)
       }
     },
   }
+}
+
+type Tally = { readonly about: unknown; sizeBytes: number; blocks: number }
+
+/** What an earlier process has received. */
+const tallyIn = async (folder: string, readAbout: (folder: string) => Promise<unknown>): Promise<Tally> => {
+  const sent = (await namesIn(folder)).filter((name) => name !== aboutName)
+  const sizes = await Promise.all(
+    sent.map(async (name) => (await stat(join(folder, name)).catch(() => null))?.size ?? 0),
+  )
+  const blocks = sent.filter((name) => /^block-[0-9a-f]{64}$/.test(name)).length
+  return { about: await readAbout(folder), sizeBytes: sizes.reduce((sum, size) => sum + size, 0), blocks }
 }
 
 type Hash = { update(chunk: Buffer): unknown; digest(encoding: 'hex'): string }
@@ -211,5 +250,4 @@ const isTouchedSince = async (folder: string, since: number): Promise<boolean> =
   return times.some((time) => time > since)
 }
 
-const sizeOfFile = async (file: string): Promise<number> => (await stat(file).catch(() => null))?.size ?? 0
 const namesIn = (folder: string): Promise<string[]> => readdir(folder).catch(() => [])

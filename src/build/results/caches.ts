@@ -98,9 +98,10 @@ export const createCaches = (parts: ShelfParts): Caches => {
       const isOthers = other?.kind === 'cache' && (other.run !== run || other.job !== job)
       if (isOthers && other.begunAt > clock.now() - patienceMs)
         return { kind: 'taken', detail: `the job ${other.job} of the run ${other.run} is just saving this cache` }
-      const upload = { kind: 'cache' as const, project, run, job, key, version, scope: ref, begunAt: clock.now() }
+      const about = { project, run, job, attempt: subject.runAttempt, key, version, scope: ref }
+      const upload = { kind: 'cache' as const, ...about, begunAt: clock.now() }
       const room = await roomFor(upload, blobs, { ...parts, usage: async () => ({ inProject: 0, inAll: 0 }) })
-      if (room === 0) throw noRoom(upload, room)
+      if (room() <= 0) throw noRoom(upload, 0)
       await blobs.begin(id, upload)
       return { kind: 'begun', upload: id }
     },

@@ -99,6 +99,21 @@ test('a run has one artifact of a name, unless it is deleted first', async () =>
   assert.equal((await upload(opened, token, 'dist', 'two')).status, 200)
 })
 
+test('no list of blocks and no number of uploads at once brings more than there is room for', async () => {
+  await using opened = await openTestResults({ limits: { artifactBytesPerProject: 10_000 } })
+  const { ACTIONS_RUNTIME_TOKEN: token = '' } = await variablesFor(opened)
+  const begin = async (name: string) =>
+    (await call(opened, token, 'ArtifactService/CreateArtifact', { ...ids, name, version: 7 })).answer.signed_upload_url
+  const url = await begin('multiplied')
+  assert.equal((await put(url, 'x'.repeat(4000), `&comp=block&blockid=${block('b')}`)).status, 201)
+  const list = (times: number) => `<BlockList>${`<Latest>${block('b')}</Latest>`.repeat(times)}</BlockList>`
+  assert.equal((await put(url, list(4), '&comp=blocklist')).status, 413)
+  assert.equal((await put(url, list(2), '&comp=blocklist')).status, 201)
+  const others = await Promise.all(['a', 'b', 'c', 'd'].map(begin))
+  const statuses = await Promise.all(others.map(async (one) => (await put(one, 'x'.repeat(1500))).status))
+  assert.deepEqual(statuses.toSorted(), [201, 413, 413, 413])
+})
+
 test('what arrived damaged is not kept', async () => {
   await using opened = await openTestResults()
   const { ACTIONS_RUNTIME_TOKEN: token = '' } = await variablesFor(opened)
@@ -127,6 +142,8 @@ test('tokens count for their job, their use and their time only', async () => {
   opened.running.delete('run-1/test')
   assert.equal(await statusWith(token), 401, 'the job has ended')
   assert.equal(await opened.results.identify(api), null, 'the job has ended')
+  const again = await opened.results.tokenFor(testOrder({}, { attempt: 2 }))
+  assert.equal(await opened.results.identify(again), null, 'it is another attempt that is under way')
   opened.running.add('run-1/test')
   assert.notEqual(await opened.results.identify(api), null)
   opened.clock.set(opened.clock.now() + 25 * 60 * 60_000)

@@ -11,7 +11,7 @@ import type { JobServices } from '../jobs/job.ts'
 import { toolkitAddress } from './address.ts'
 import { type Artifact, type Artifacts, createArtifacts, fileNameOf } from './artifacts.ts'
 import { downloadPath, serveBlobs, uploadPath } from './blob-http.ts'
-import { type Blobs, createBlobs } from './blobs.ts'
+import { type Blobs, openBlobs } from './blobs.ts'
 import { type Caches, createCaches } from './caches.ts'
 import { answerJson, drain, jsonOf, originOf } from './http.ts'
 import { openResultKeys, type ResultKeys } from './keys.ts'
@@ -39,7 +39,7 @@ export type ResultsParts = {
   /** The repository of a run; null: there is none in the project. */
   repositoryOf(project: string, run: string): Promise<string | null>
   /** Whether a job is under way: its tokens count for no longer. */
-  isRunning(run: string, job: string): Promise<boolean>
+  isRunning(run: string, job: string, attempt: number): Promise<boolean>
   readonly limits?: Partial<ResultsLimits>
 }
 
@@ -68,7 +68,7 @@ export const openResults = async (parts: ResultsParts): Promise<Results> => {
   const limits = { ...defaultLimits, ...parts.limits }
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const keys = openResultKeys(join(directory, 'keys'), parts.seal, clock)
-  const blobs = createBlobs(directory)
+  const blobs = await openBlobs(directory)
   const keeping = createMutex()
   const shelf = { ...parts, limits, blobs, keeping }
   const artifacts = createArtifacts(shelf)
@@ -85,7 +85,7 @@ export const openResults = async (parts: ResultsParts): Promise<Results> => {
   }
   const subjectBehind = async (token: string, use: TokenUse): Promise<JobSubject | null> => {
     const subject = verifyJobToken(secret, token, use, clock)
-    return subject && (await parts.isRunning(subject.run, subject.job)) ? subject : null
+    return subject && (await parts.isRunning(subject.run, subject.job, subject.runAttempt)) ? subject : null
   }
   const subjectOf = (request: IncomingMessage, use: TokenUse): Promise<JobSubject | null> => {
     const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]

@@ -45,7 +45,7 @@ export const openTestResults = async (options: Partial<ResultsParts> = {}): Prom
     directory: join(root, 'results'),
     serverUrl: () => url,
     repositoryOf: async (_project, run) => (run.startsWith('other') ? 'other' : 'shop'),
-    isRunning: async (run, job) => running.has(`${run}/${job}`),
+    isRunning: async (run, job, attempt) => attempt === 1 && running.has(`${run}/${job}`),
     ...options,
   }
   const results = await openResults(parts)

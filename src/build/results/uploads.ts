@@ -11,6 +11,7 @@ export const Upload = z.discriminatedUnion('kind', [
     project: z.string(),
     run: z.string(),
     job: z.string(),
+    attempt: z.number(),
     name: z.string(),
     mime: z.string(),
     expiresAt: z.number(),
@@ -20,6 +21,7 @@ export const Upload = z.discriminatedUnion('kind', [
     project: z.string(),
     run: z.string(),
     job: z.string(),
+    attempt: z.number(),
     key: z.string(),
     version: z.string(),
     scope: z.string(),
@@ -27,6 +29,18 @@ export const Upload = z.discriminatedUnion('kind', [
   }),
 ])
 export type Upload = z.infer<typeof Upload>
+
+const known = new WeakMap<object, Upload | null>()
+
+/** What stands beside an upload, parsed once: it is asked for with every piece that arrives. */
+const uploadIn = (about: unknown): Upload | null => {
+  if (typeof about !== 'object' || about === null) return null
+  const found = known.get(about)
+  if (found !== undefined) return found
+  const upload = Upload.safeParse(about).data ?? null
+  known.set(about, upload)
+  return upload
+}
 
 /** The name of an upload: the same things give the same one, so that a client that tries again finds what it began. */
 export const uploadName = (...parts: readonly string[]): string =>
@@ -61,29 +75,32 @@ const reserveBytes = gibibyte / 2
 export type Usage = { readonly inProject: number; readonly inAll: number }
 
 /**
- * How many more bytes an upload may bring. Caches make room for others when they are whole, so that only their own quota is looked
- * at; artifacts must fit beside those that are there.
+ * How many more bytes an upload may bring, as it is at each moment: below zero it has brought too many. Caches make room for others when
+ * they are whole, so that only their own quota is looked at; artifacts must fit beside those that are there.
  */
 export const roomFor = async (
   upload: Upload,
   blobs: Blobs,
   { directory, limits, usage }: { directory: string; limits: ResultsLimits; usage: () => Promise<Usage> },
-): Promise<number> => {
+): Promise<() => number> => {
   const disk = await statfs(directory)
-  const room = [disk.bavail * disk.bsize - reserveBytes]
-  const pending = (await blobs.underWay()).flatMap(({ about, sizeBytes }) => {
-    const other = Upload.safeParse(about).data
-    return other?.kind === upload.kind ? [{ project: other.project, sizeBytes }] : []
-  })
-  const pendingIn = (project: string): number =>
-    pending.reduce((sum, one) => sum + (one.project === project ? one.sizeBytes : 0), 0)
-  if (upload.kind === 'cache') room.push(limits.cacheBytesPerProject - pendingIn(upload.project))
-  else {
-    const { inProject, inAll } = await usage()
-    room.push(limits.artifactBytesPerProject - inProject - pendingIn(upload.project))
-    room.push(limits.artifactBytes - inAll - pending.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0))
-  }
-  return Math.max(0, Math.min(...room))
+  const { inProject, inAll } = upload.kind === 'artifact' ? await usage() : { inProject: 0, inAll: 0 }
+  const isArtifact = upload.kind === 'artifact'
+  const [mostInProject, mostInAll] = isArtifact
+    ? [limits.artifactBytesPerProject - inProject, limits.artifactBytes - inAll]
+    : [limits.cacheBytesPerProject, limits.cacheBytes]
+  const pending = (isCounted: (other: Upload) => boolean): number =>
+    blobs.underWay().reduce((sum, { about, sizeBytes }) => {
+      const other = uploadIn(about)
+      return other && isCounted(other) ? sum + sizeBytes : sum
+    }, 0)
+  const onDisk = disk.bavail * disk.bsize - reserveBytes + pending(() => true)
+  return () =>
+    Math.min(
+      onDisk - pending(() => true),
+      mostInProject - pending(({ kind, project }) => kind === upload.kind && project === upload.project),
+      mostInAll - pending(({ kind }) => kind === upload.kind),
+    )
 }
 
 /** What to tell somebody whose upload does not fit any more. */
