@@ -117,6 +117,27 @@ jobs:
           test "$(curl -s -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $TOKEN" "$GITHUB_API_URL/projects/default/runs")" = 403
 `
 
+const takingFrom = (run: string): string => `
+on: push
+permissions: { actions: read }
+jobs:
+  take:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/download-artifact@v4
+        with: { name: from-kit, run-id: ${run}, github-token: "\${{ github.token }}" }
+      - run: test "$(cat a.txt)" = hello
+  refused:
+    runs-on: ubuntu-latest
+    permissions: {}
+    steps:
+      - id: take
+        continue-on-error: true
+        uses: actions/download-artifact@v4
+        with: { name: from-kit, run-id: ${run}, github-token: "\${{ github.token }}" }
+      - run: test "\${{ steps.take.outcome }}" = failure
+`
+
 describe("the official toolkit's own clients, in an action of this host", () => {
   let platform: Platform
   before(async () => {
@@ -160,5 +181,14 @@ describe("the official toolkit's own clients, in an action of this host", () => 
     assert.deepEqual(JSON.parse(downloaded.stdout), [join(to, 'from-kit.zip')])
     const shown = await platform.headway('runs', 'artifacts', run.run)
     assert.match(shown.stdout, /from-kit +leave +40\.0 MB/)
+
+    const later = await platform.repository('shop')
+    await later.git('pull', '-q', 'headway', 'main')
+    await later.commit('Takes from another run', { '.github/workflows/ci.yml': takingFrom(run.run) })
+    const again = await later.push()
+    rmSync(later.directory, { recursive: true, force: true })
+    const [second] = JSON.parse((await platform.headway('runs', '--repository', 'shop', '--json')).stdout)
+    const told = await platform.headway('runs', second.run, '--log')
+    assert.equal(second.conclusion, 'success', `${again.output}\n${told.stdout}`)
   })
 })
