@@ -94,9 +94,8 @@ export const openBlobs = async (directory: string): Promise<Blobs> => {
         else done(null, chunk)
       },
     })
-    const file = createWriteStream(path, { mode: 0o600 })
     try {
-      await effect('build.receive-upload', () => pipeline(bytes, counted, file))
+      await effect('build.receive-upload', () => pipeline(bytes, counted, createWriteStream(path, { mode: 0o600 })))
       return seen
     } catch (error) {
       tally.sizeBytes -= seen
