@@ -42,6 +42,12 @@ const settled: RunInput = { kind: 'settled', refusal: null }
 const reason: Failure = { job: 'a', step: 's', command: 'c', exitCode: 1, detail: 'd', lastLines: [], where: null }
 const payloads = (facts: readonly NewFact[]) => facts.map(({ type, payload }) => [type, payload])
 
+test('a run that was queued before there were events is one of a push', () => {
+  const { event, eventName, number, concurrency, isTrusted, ...old } = queued.payload
+  const lifted = runQueued.payload.parse(runQueued.upcasts[1]?.(old))
+  assert.deepEqual(lifted, { ...old, event, eventName, number: 0, concurrency, isTrusted })
+})
+
 test('a run concludes as the worst of its jobs, with the reason of the first that failed', () => {
   const conclude = (...jobs: RunInput[]) => payloads(decide(given(begin, ...jobs), settled))
   assert.deepEqual(conclude(ended('a', 'success'), ended('b', 'skipped')), [
