@@ -60,7 +60,7 @@ export type ServerOptions = {
   readonly tls?: TlsChoice
   /** Listen on more than loopback without TLS, because something in front encrypts. */
   readonly isInsecureAllowed?: boolean
-  /** How the pipeline's jobs are kept apart (`bubblewrap`, `docker`, `user`, `none`); the best that works where nothing is said. */
+  /** How the pipeline's jobs are kept apart (`bubblewrap`, `user`, `none`); the best that works where nothing is said. */
   readonly isolation?: string
   /** What one job may take, as `memory=2GiB,processes=1024`. */
   readonly jobLimits?: string

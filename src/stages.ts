@@ -87,6 +87,7 @@ export const createStages = (grounds: Grounds) => {
     readReports: tests.receive,
     judgeQuality: tests.evaluate,
     mayRead: async (actor, project) => (await access.roleOf(actor, project)) !== null,
+    findPostgres: async () => (await import('./operate/binaries.ts')).findBinaries(home),
     isAdministrator: async (actor) => (await access.roleOf(actor)) === 'administrator',
     seal: access.seal,
     ...publicUrl(),

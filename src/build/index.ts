@@ -117,6 +117,8 @@ export type BuildParts = {
   readonly mayRead?: (actor: string, project: ProjectName) => Promise<boolean>
   /** How jobs are kept apart; default: the best that works here. */
   readonly isolation?: Isolation | null
+  /** The PostgreSQL of this machine, for services of jobs where there is no Docker Engine. */
+  readonly findPostgres?: () => Promise<{ readonly directory: string; readonly major: number }>
   /** What one job may take; default: a share of the machine. */
   readonly jobLimits?: JobLimits | null
   /** What reads the reports of jobs, and what judges a push by them; absent: nothing does. */
@@ -310,6 +312,7 @@ export const createBuild = (parts: BuildParts): Build => {
     wanted: parts.isolation ?? null,
     limits: parts.jobLimits ?? null,
     readable: toolFolders(toolsDirectory),
+    findPostgres: parts.findPostgres,
   }
 
   /** What runs jobs on this machine, one in each slot: loaded with the first. */

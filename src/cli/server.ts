@@ -32,7 +32,7 @@ export const serverCommands = (program: Command): void => {
     .option('--tls-cert <file>', 'with this certificate (PEM)')
     .option('--tls-key <file>', 'and this key (PEM)')
     .option('--insecure', 'listen beyond loopback without TLS, because something in front encrypts')
-    .option('--isolation <kind>', 'of pipeline jobs: bubblewrap, docker, user or none (default: the best that works)')
+    .option('--isolation <kind>', 'of pipeline jobs: bubblewrap, user or none (default: the best that works)')
     .option('--job-limits <limits>', 'of one job: memory=2GiB,processes=512,disk=10GiB,cpus=2')
     .description('start Headway here; Ctrl-C stops the control plane, services go on')
     .action(async (own: UpOptions, command: Command) => {

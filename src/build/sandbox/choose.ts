@@ -1,5 +1,5 @@
 import { mkdtemp } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Clock } from '../../clock.ts'
 import { effect } from '../../effect.ts'
 import type { Home } from '../../home.ts'
@@ -12,6 +12,7 @@ import { plainConfinement } from './confinement.ts'
 import { openDockerCell, sweepDocker, withActionContainers } from './docker/cell.ts'
 import { findEngine } from './docker/engine.ts'
 import { type CellTools, cellId, openHostCell } from './host.ts'
+import { isPostgres, type Postgres, startHostServices } from './host-services.ts'
 import { defaultLimits, type JobLimits } from './limits.ts'
 import { createMeter } from './meter.ts'
 import type { Cell, CellOrder, Isolation, Sandbox } from './sandbox.ts'
@@ -28,6 +29,8 @@ export type SandboxParts = {
   readonly serverUrl: () => string
   /** Directories outside of the system's own that jobs read: tools. */
   readonly readable: readonly string[]
+  /** The PostgreSQL of this machine, which serves where there is no engine; rejects with what is missing. */
+  readonly findPostgres?: (() => Promise<Postgres>) | undefined
   /** The environment that says where a Docker Engine is. */
   readonly environment?: NodeJS.ProcessEnv
   readonly report: (message: string) => void
@@ -60,8 +63,10 @@ export const openSandbox = async (parts: SandboxParts): Promise<Sandbox> => {
         if (isolation === 'none' && !order.isByAdministrator && !order.container) throw new Error(notIsolated)
         const wantsContainers = order.container !== null || order.services.length > 0
         if (!engine) {
-          if (wantsContainers) throw new Error(noEngine(order))
-          return opener(order)
+          if (!wantsContainers) return opener(order)
+          if (order.container || !order.services.every(isPostgres) || !parts.findPostgres)
+            throw new Error(noEngine(order))
+          return openWithPostgres(order, opener, await parts.findPostgres())
         }
         const docker = { home, tools, engine, serverUrl: parts.serverUrl, opener }
         return wantsContainers
@@ -94,7 +99,7 @@ const openersFor = (
       user: own,
       limits: tools.limits,
       countsProcesses,
-      readable,
+      readable: [...readable, ...(order.readable ?? [])],
       placed,
     }
     return openHostCell(order, 'bubblewrap', bubblewrapConfinement(parts), tools)
@@ -108,6 +113,15 @@ const openersFor = (
     ['unprivileged user', user ? plain('unprivileged user') : 'Headway is not root and cannot change users'],
     ['none', plain('none')],
   ]
+}
+
+const openWithPostgres = async (order: CellOrder, opener: Opener, postgres: Postgres): Promise<Cell> => {
+  await using taken = new AsyncDisposableStack()
+  const readable = postgres.directory.startsWith('/usr/') ? [] : [dirname(postgres.directory)]
+  const cell = taken.use(await opener({ ...order, readable }))
+  const services = await startHostServices(order, cell, postgres, taken)
+  const held = taken.move()
+  return { ...cell, contexts: { ...cell.contexts, services }, [Symbol.asyncDispose]: () => held.disposeAsync() }
 }
 
 const proof = 'kept apart'

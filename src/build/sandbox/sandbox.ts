@@ -9,7 +9,6 @@ export const isolations = ['docker', 'bubblewrap', 'unprivileged user', 'none'] 
 export type Isolation = (typeof isolations)[number]
 
 const choices: Readonly<Record<string, Isolation>> = {
-  docker: 'docker',
   bubblewrap: 'bubblewrap',
   user: 'unprivileged user',
   'unprivileged user': 'unprivileged user',
@@ -23,7 +22,7 @@ export const parseIsolation = (text: string): Isolation => {
   throw new Problem({
     kind: 'unknown-isolation',
     status: 400,
-    detail: `jobs are isolated by bubblewrap, docker, user or none, not by ${JSON.stringify(text)}`,
+    detail: `jobs are isolated by bubblewrap, user or none, not by ${JSON.stringify(text)}`,
     next: 'leave it out: the best that works here is taken',
   })
 }
@@ -57,6 +56,8 @@ export type CellOrder = {
   readonly clock: Clock
   readonly container: ContainerWish | null
   readonly services: readonly ServiceWish[]
+  /** Directories of this machine that it reads besides the tools. */
+  readonly readable?: readonly string[]
   /** Says a line in the job's log, masked by the caller. */
   say(line: string): void
   /** Ends waiting for images and for services' health. */
