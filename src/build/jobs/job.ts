@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Clock } from '../../clock.ts'
 import { describeError } from '../../problem.ts'
 import { createPreparation, type Invocation } from '../actions/invocation.ts'
@@ -219,11 +219,12 @@ const reportsOf = async ({ reports: patterns = wellKnownReports }: JobOrder, at:
   return reports
 }
 
-const runnerContext = ({ temp }: Workspace, toolCache: string): Record<string, string> => ({
+const runnerContext = ({ temp, work }: Workspace, toolCache: string): Record<string, string> => ({
   name: 'headway',
   os: process.platform === 'darwin' ? 'macOS' : 'Linux',
   arch: process.arch === 'arm64' ? 'ARM64' : 'X64',
   temp,
   tool_cache: toolCache,
+  workspace: dirname(work),
   environment: 'self-hosted',
 })

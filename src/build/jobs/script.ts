@@ -39,7 +39,16 @@ export const runScript = async (step: RunStep, call: StepCall): Promise<StepEnd>
     return { ...failed(describeMissingProgram(program, env.PATH ?? '')), command: script.trim() }
   writeForJob(file, scriptText(script, command), at.user)
   const end = await runProgram({ number, step: call.name, argv: command.argv, cwd, env, signals: call.signals }, at)
-  return { ...end, command: script.trim() }
+  const hint = end.exitCode === 127 ? missingIn(log.lastLines(5), env.PATH ?? '') : null
+  return { ...end, command: script.trim(), ...(hint === null ? {} : { detail: `${end.detail}: ${hint}` }) }
+}
+
+/** What a shell says of a program that it did not find, such as `line 3: node: command not found`. */
+const missingIn = (lines: readonly string[], path: string): string | null => {
+  const program = lines
+    .map((line) => /(?:^|[\s:])([A-Za-z0-9][\w.+-]*): (?:command )?not found\s*$/.exec(line)?.[1])
+    .findLast((name) => name !== undefined)
+  return program === undefined ? null : describeMissingProgram(program, path)
 }
 
 /** A script may ask who its job is, where the job may say so; the other services are for actions only (actions/runner, ScriptHandler.cs). */

@@ -71,6 +71,10 @@ const remedies: Readonly<Record<string, string>> = {
   pwsh: "install PowerShell for all users, or write the step for `shell: bash`, which is every runner's default",
   powershell: 'Windows PowerShell runs on Windows only; use `shell: pwsh` or `shell: bash`',
   cmd: 'it runs on Windows only; use `shell: bash`',
+  docker: 'install a Docker Engine, or run the job on a runner that has one',
+  python3: 'add a step with `uses: actions/setup-python@v5` before this one, or install Python for all users',
+  npm: 'add a step with `uses: actions/setup-node@v4` before this one, or install Node.js for all users',
+  go: 'add a step with `uses: actions/setup-go@v5` before this one, or install Go for all users',
   node: 'add a step with `uses: actions/setup-node@v4` before this one, or install Node.js for all users',
 }
 

@@ -92,17 +92,23 @@ test('a step that throws is tolerated where it says so, and one without a tool n
       - { uses: actions/setup-node@v4, with: { node-version: "99" }, continue-on-error: true, id: node }
       - { run: "x", shell: nowhere {0}, continue-on-error: "#{ true }}" }
       - run: echo "#{ steps.node.outcome }} #{ steps.node.conclusion }}"
-      - { run: 'x', continue-on-error: "#{ github.ref_name }}" }
+      - { run: nothing-like-this --version, continue-on-error: true }
+      - { run: 'true', if: "#{ github.ref_name == 'main' }}" }
+      - { run: 'exit 1', continue-on-error: "#{ github.ref_name }}" }
 `.replace('nowhere {0}', '"nowhere {0}"'),
   )
   assert.equal(conclusion, 'failure')
   assert.deepEqual(
     steps.map(({ outcome, conclusion: after }) => `${outcome}/${after}`),
-    ['failure/success', 'failure/success', 'success/success', 'failure/failure'],
+    ['failure/success', 'failure/success', 'success/success', 'failure/success', 'success/success', 'failure/failure'],
   )
   assert.ok(lines.includes('failure success'))
   assert.match(lines[1] ?? '', /^##\[warning\]Run x: nowhere is not on this machine for the job's user: looked in/)
-  assert.match(lines.at(-2) ?? '', /^##\[error\]Run x: continue-on-error: true or false was expected, not "main"/)
+  assert.ok(
+    lines.some((line) => /: it ended with exit code 127: nothing-like-this is not on this machine/.test(line)),
+    lines.join('\n'),
+  )
+  assert.match(lines.at(-2) ?? '', /^##\[error\]Run exit 1: continue-on-error: true or false was expected, not "main"/)
 })
 
 test('debug messages are shown when the project asks for them, and its word true is not hidden for that', async () => {

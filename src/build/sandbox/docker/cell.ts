@@ -1,5 +1,5 @@
-import { chmodSync, chownSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, chownSync, existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { z } from '@hono/zod-openapi'
 import { effectSync } from '../../../effect.ts'
 import { type Home, isRoot } from '../../../home.ts'
@@ -99,10 +99,14 @@ type Held = {
 /** The first process: it waits, and takes the children that others have left. */
 const idle = { entrypoint: ['/bin/sh'], args: ['-c', 'while :; do sleep 86400 & wait; done'] }
 
+/** Where the Node.js is that JavaScript actions run by; it needs a C library like this machine's. */
+const nodeFolders = (home: Home): readonly string[] =>
+  [join(home.caches, 'tools'), dirname(process.execPath)].filter((path) => existsSync(path) && !path.includes(':'))
+
 const openContainer = async (
   order: CellOrder,
   wish: ContainerWish,
-  { engine, tools, serverUrl }: DockerParts,
+  { home, engine, tools, serverUrl }: DockerParts,
   { labels, network, stack }: Held,
 ): Promise<Cell> => {
   const { workspace, clock, say } = order
@@ -116,9 +120,12 @@ const openContainer = async (
     { ...wish, env: { ...wish.env, CI: 'true', GITHUB_ACTIONS: 'true', HOME: workspace.home } },
     {
       ...{ labels, network: network.name, alias: null, command: idle, workingDir: workspace.work },
-      binds: ['work', 'home', 'temp', 'actions', 'files']
-        .map((name) => join(workspace.root, name))
-        .map((path) => `${path}:${path}`),
+      binds: [
+        ...['work', 'home', 'temp', 'actions', 'files']
+          .map((name) => join(workspace.root, name))
+          .map((path) => `${path}:${path}`),
+        ...nodeFolders(home).map((path) => `${path}:${path}:ro`),
+      ],
       extraHosts: hostsOf(network),
       ...{ memoryBytes: limits.memoryBytes, cpus: limits.cpus, processes: limits.processes },
       shares: Math.round(jobCpuWeight * 10.24),
