@@ -60,7 +60,7 @@ export const createTest = (parts: TestParts): TestStage => {
     return receiveReports(about, files, { commit, locate: locatorFor(commit.paths), read: readReports, shelf })
   }
 
-  const evaluate = async (question: GateQuestion): Promise<Failure | null> => {
+  const judge = async (question: GateQuestion): Promise<Failure | null> => {
     const gates = await (await commitOf(question)).gates()
     if (gates.length === 0) return null
     await views.reach()
@@ -74,6 +74,18 @@ export const createTest = (parts: TestParts): TestStage => {
     await ledger.append([verdict])
     return failureOf(verdict.payload)
   }
+
+  /** What cannot be judged does not pass, and holds up nobody else. */
+  const evaluate = (question: GateQuestion): Promise<Failure | null> =>
+    judge(question).catch((error: unknown) => {
+      stopping.signal.throwIfAborted()
+      return {
+        ...ofGate,
+        job: null,
+        detail: `the ${gateName} could not be judged: ${describeError(error)}`,
+        lastLines: [],
+      }
+    })
 
   /** One that was recorded already for these reports: the server ended before it was used. */
   const verdictOn = async (question: GateQuestion, reports: readonly number[]): Promise<Verdict | null> => {
@@ -119,6 +131,8 @@ export const createTest = (parts: TestParts): TestStage => {
 
 type Verdict = ReturnType<typeof qualityEvaluated.payload.parse>
 
+const ofGate = { job: gateName, step: null, command: null, exitCode: null, where: null }
+
 const failureOf = ({ isMet, services }: Verdict): Failure | null => {
   if (isMet) return null
   const broken = services.flatMap(({ service, checks }) =>
@@ -129,7 +143,7 @@ const failureOf = ({ isMet, services }: Verdict): Failure | null => {
   const [first, ...others] = broken
   const next = first?.next ? `; next: ${first.next}` : ''
   return {
-    ...{ job: gateName, step: null, command: null, exitCode: null, where: null },
+    ...ofGate,
     detail: first ? `${describe(first)}${next}` : 'a quality gate is not met',
     lastLines: others.map((one) => `${describe(one)}${one.next ? `; next: ${one.next}` : ''}`),
   }

@@ -234,6 +234,16 @@ test('a gate that is not met says why and what to do, once for the same reports'
   )
 })
 
+test('what cannot be judged does not pass, and says why', async () => {
+  await using open = await openStage()
+  const commit = open.place.commit({ 'headway.yaml': noRules }, main)
+  rmSync(open.place.bare, { recursive: true })
+  assert.match(
+    (await open.judge(commit, 'run-1'))?.detail ?? '',
+    /^the quality gate could not be judged: reading what was tested: git /,
+  )
+})
+
 test('each service of a repository is judged by the reports in its folder', async () => {
   await using open = await openStage()
   const gate = (name: string): string => `name: ${name}\nlanguage: node\nquality: { coverage: 80 }\n`
