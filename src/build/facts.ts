@@ -77,6 +77,9 @@ export const workflowEventRaised = defineFact(
   }),
 )
 
+/** How the note begins which says that a commit's message asked for no runs. */
+export const skipNote = "the commit's message says"
+
 /** All the runs that an event started have ended; said again when one of them was run again. Same subject. */
 export const workflowEventConcluded = defineFact(
   'workflow-event.concluded',

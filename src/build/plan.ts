@@ -1,6 +1,6 @@
 import { planCommit } from '../golden/discover.ts'
 import { workflowFor, workflowPath } from '../golden/workflow.ts'
-import type { Failure } from './facts.ts'
+import { type Failure, skipNote } from './facts.ts'
 import { failureFor } from './failure.ts'
 import type { CommitReader } from './git.ts'
 import { type OpenRepository, resolveCalls, type WorkflowTree } from './workflow/call.ts'
@@ -38,7 +38,7 @@ export const planStarts = async (reader: CommitReader, event: PlannedEvent): Pro
   const schedules = parsed.flatMap(({ file, parsing }) => schedulesOf(file, parsing))
   const plan = (runs: readonly PlannedRun[], ...notes: string[]): StartPlan => ({ runs, notes, schedules })
   const word = event.message === null ? undefined : skipInstruction(event.message)
-  if (word !== undefined && isForCommits(event.name)) return plan([], `the commit's message says ${word}`)
+  if (word !== undefined && isForCommits(event.name)) return plan([], `${skipNote} ${word}`)
   const runs: PlannedRun[] = []
   const notes: string[] = []
   for (const { file, parsing } of parsed) {

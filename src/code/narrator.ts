@@ -4,6 +4,7 @@ import { awakenings } from '../ledger/awakenings.ts'
 import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { shortCommit } from '../names.ts'
+import { isJob } from './changes/change.ts'
 import type { ChangeKey } from './changes/facts.ts'
 import { isChangeOption, wantsChange } from './changes/options.ts'
 import { beginChangeStory, changeStoryFacts, narrateChange } from './changes/story.ts'
@@ -137,8 +138,9 @@ const begin = async (parts: NarratorParts, update: RecordedUpdate, environment: 
   const label = plainText(after === null ? name : `${name} ${shortCommit(after)}`)
   const committedAt = await parts.committedAt(update)
   const pushed = beginNarration({ push, environment, receivedAt: update.at, committedAt })
-  const isWanted = ref.startsWith('refs/heads/') && wantsChange(options)
-  const number = isWanted ? null : await parts.changeOf(update)
+  const isByJob = isJob(update.actor) // it is not tested by itself
+  const isWanted = !isByJob && ref.startsWith('refs/heads/') && wantsChange(options)
+  const number = isByJob || isWanted ? null : await parts.changeOf(update)
   const isProposed = isWanted || number !== null
   return [
     storyOf(label, pushed, isProposed ? narrateBeside : narrate),

@@ -113,6 +113,8 @@ export type Change = ChangeKey & {
   } | null
   /** Why it left the queue, or was abandoned. */
   readonly note: string | null
+  /** A job did what would have it tested, which by itself starts nothing: none can start itself for ever. */
+  readonly isOfJob: boolean
   readonly reverts: { readonly before: CommitId; readonly after: CommitId; readonly number: number | null } | null
   /** All workflow events that were raised about it, oldest first. */
   readonly events: readonly string[]
@@ -130,7 +132,8 @@ export const evolve = (change: Change | undefined, fact: RecordedFact): Change |
   if (isFact(changeUpdated, fact)) {
     const { version, head, base, user } = fact.payload
     const versions = [...change.versions, { version, head, base, user, at: fact.at }]
-    return { ...next, ...unasked, version, head, versions, test: null, conflict: null, note: null }
+    const fresh = { version, head, versions, isOfJob: isJob(fact.actor), test: null, conflict: null, note: null }
+    return { ...next, ...unasked, ...fresh }
   }
   if (isFact(changeApproved, fact)) {
     const { user, version } = fact.payload
@@ -167,7 +170,11 @@ export const evolve = (change: Change | undefined, fact: RecordedFact): Change |
     return { ...next, ...unasked, status: 'abandoned', events: [...change.events, event], note: why }
   }
   if (isFact(changeReopened, fact))
-    return { ...next, status: 'open', note: null, test: null, conflict: null, announcement: 'reopened' }
+    return {
+      ...next,
+      ...{ status: 'open', note: null, test: null, conflict: null, announcement: 'reopened' },
+      isOfJob: isJob(fact.actor),
+    }
   return next
 }
 
@@ -177,7 +184,7 @@ const without = ({ approvals }: Change, user: string): readonly Approval[] =>
   approvals.filter((approval) => approval.user !== user)
 
 const opened = (
-  { seq, at }: RecordedFact,
+  { seq, at, actor }: RecordedFact,
   {
     project,
     repository,
@@ -188,6 +195,7 @@ const opened = (
     head,
     base,
     user,
+    pusher,
     reverts,
   }: ReturnType<typeof changeOpened.payload.parse>,
 ): Change => ({
@@ -214,6 +222,7 @@ const opened = (
   ...unasked,
   merged: null,
   note: null,
+  isOfJob: isJob(actor) || isJob(pusher),
   reverts,
   events: [],
 })
@@ -258,6 +267,9 @@ const withCheck = (test: Test, run: string, job: string | null, change: Partial<
   return { ...test, checks }
 }
 const fresh = { status: 'queued', conclusion: null, startedAt: null, finishedAt: null } as const
+
+/** Whether it was a job, with its own token. */
+export const isJob = (actor: string): boolean => actor.startsWith('job:')
 
 /** Who stands behind an actor: `token:alice/ci` is alice; null for what is no person. */
 export const userOf = (actor: string): string | null => /^(?:user|token):([^/]+)/.exec(actor)?.[1] ?? null

@@ -340,7 +340,7 @@ describe('a change', { concurrency: 4, timeout: 120_000 }, () => {
     assert.equal(await trustOf(1), true)
     await trustOf(2)
     server.roles.set('developer-mallory', 'viewer')
-    await shop.changes.retest(shop.change(2))
+    await shop.changes.retest(shop.change(2), ada)
     assert.equal(await trustOf(2), false)
   })
 
@@ -486,7 +486,7 @@ describe('a change', { concurrency: 4, timeout: 120_000 }, () => {
     const refused = await shop.until(1, ({ conflict }) => conflict !== null)
     assert.equal(refused.blockers[0]?.detail, 'it has no history in common with its target')
     await setRules(shop, { method: 'rebase' })
-    await shop.changes.retest(shop.change(1))
+    await shop.changes.retest(shop.change(1), ada)
     await shop.until(1, ({ test }) => test?.conclusion === 'success')
     await shop.merge(1)
     await shop.until(1, ({ status }) => status === 'merged')
@@ -508,6 +508,26 @@ describe('a change', { concurrency: 4, timeout: 120_000 }, () => {
     await shop.push('main:same')
     await assert.rejects(open('nothing', 'same'), { kind: 'nothing-to-merge', status: 422 })
     await assert.rejects(shop.show(1), { kind: 'change-not-found', status: 404 })
+  })
+
+  test('that a job has pushed or gone on with starts nothing by itself, and no job has it tested', async () => {
+    const shop = await openShop(server, 'robots')
+    const job = { ...ada, user: 'run run-1', actor: 'job:run-1/test' }
+    await shop.copy.must('checkout', '--quiet', '-b', 'robot')
+    await shop.copy.commit({ 'made.txt': 'by a job\n' })
+    await shop.push('robot')
+    await shop.changes.open(shop.key, { branch: 'robot', target: null, title: null, body: '' }, job)
+    const { blockers, test: none } = await shop.show(1)
+    assert.deepEqual(
+      [none, blockers],
+      [null, [{ kind: 'untested', detail: 'a job pushed it, which starts nothing; headway changes retest robots/1' }]],
+    )
+    await assert.rejects(shop.changes.retest(shop.change(1), job), { status: 403 })
+    await shop.changes.retest(shop.change(1), ada)
+    await shop.until(1, ({ test }) => test?.conclusion === 'success')
+    await shop.changes.abandon(shop.change(1), ada, null)
+    await shop.changes.reopen(shop.change(1), job)
+    assert.equal((await shop.show(1)).blockers[0]?.kind, 'untested')
   })
 
   test('is not merged at another commit than the one that was seen', async () => {

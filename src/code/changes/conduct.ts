@@ -126,10 +126,11 @@ export const createConduct = (parts: ConductParts) => {
   }
 
   const isUntested = (change: Change, tip: CommitId): boolean => {
-    const { test: tested, conflict } = change
+    const { test: tested, conflict, isOfJob } = change
     if (conflict) return conflict.base !== tip && retried.get(changeSubject(change)) !== `${change.head} ${tip}`
     // What was tested behind others in a queue that it has left says nothing about it alone.
-    return tested === null || (tested.purpose === 'queue' && tested.base !== tip)
+    if (tested === null) return !isOfJob
+    return tested.purpose === 'queue' && tested.base !== tip
   }
 
   /** Makes the merge result on a base and has it tested; or records why there is none. */

@@ -35,8 +35,10 @@ export const changeOpened = defineFact(
     head: CommitId,
     /** Where the branch has left the target; null when they have no common history. */
     base: CommitId.nullable(),
-    /** Who pushed the head; null when nobody saw. */
+    /** Who pushed the head; null when nobody saw, or it was no person. */
     user: z.string().nullable(),
+    /** The same as it is recorded: `token:ada/laptop`, `job:run-1/test`. */
+    pusher: z.string(),
     /** Who opened it. */
     author: z.string(),
     /** The range of commits on the target that it takes back. */

@@ -47,6 +47,15 @@ describe('checks', () => {
     assert.deepEqual(outcome(testOf(ended, 'failure'), ['unit']), { kind: 'passed' })
   })
 
+  test('that the message of the last commit asked to leave out have not passed', () => {
+    const left = testOf([], 'skipped', ["the commit's message says [skip ci]"])
+    assert.deepEqual(outcome(left, null), {
+      kind: 'failed',
+      detail: "nothing has checked it: the commit's message says [skip ci]",
+    })
+    assert.deepEqual(outcome(left, []), { kind: 'passed' })
+  })
+
   test('with a quality gate that is not met have failed, whatever is named', () => {
     const failure = { job: 'quality gate', step: null, command: null, exitCode: null, lastLines: [], where: null }
     const gated: Test = {

@@ -1,10 +1,11 @@
+import { skipNote } from '../../build/facts.ts'
 import { gateName } from '../../test/facts.ts'
 import type { Change, Test } from './change.ts'
 import type { Rules } from './rules.ts'
 
 /** What stands between a change and its merge. */
 export type Blocker = {
-  readonly kind: 'closed' | 'conflict' | 'checks-running' | 'checks-failed' | 'approvals' | 'red-target'
+  readonly kind: 'closed' | 'conflict' | 'untested' | 'checks-running' | 'checks-failed' | 'approvals' | 'red-target'
   readonly detail: string
 }
 
@@ -33,8 +34,15 @@ const conflicts = ({ conflict, target }: Change): Blocker[] => {
   return [{ kind: 'conflict', detail: `${conflict.detail || `it conflicts with ${target}`}${files}` }]
 }
 
-const checks = ({ test, conflict }: Change, rules: Rules): Blocker[] => {
+const checks = ({ test, conflict, isOfJob, number, repository }: Change, rules: Rules): Blocker[] => {
   if (conflict) return []
+  if (!test && isOfJob)
+    return [
+      {
+        kind: 'untested',
+        detail: `a job pushed it, which starts nothing; headway changes retest ${repository}/${number}`,
+      },
+    ]
   if (!test) return [{ kind: 'checks-running', detail: 'the merge result is not made yet' }]
   const outcome = outcomeOf(test, rules)
   return outcome.kind === 'passed' ? [] : [{ kind: `checks-${outcome.kind}`, detail: outcome.detail }]
@@ -55,6 +63,8 @@ export const outcomeOf = (test: Test, { requiredChecks }: Rules): ChecksOutcome 
   if (lost) return { kind: 'failed', detail: lost }
   if (conclusion === null) return { kind: 'running', detail: 'its checks are running' }
   if (failure?.job === gateName) return { kind: 'failed', detail: 'its quality gate is not met' }
+  const skip = test.notes.find((note) => note.startsWith(skipNote))
+  if (conclusion === 'skipped' && skip) return { kind: 'failed', detail: `nothing has checked it: ${skip}` }
   if (requiredChecks !== null || conclusion === 'success' || conclusion === 'skipped') return { kind: 'passed' }
   return { kind: 'failed', detail: conclusion === 'cancelled' ? 'its checks were cancelled' : 'its checks have failed' }
 }

@@ -17,7 +17,7 @@ import { mayPushDirectly, type Protection } from '../protection.ts'
 import type { Recorder } from '../recorder.ts'
 import { createAnnouncing } from './announcing.ts'
 import { createBook } from './book.ts'
-import type { Change } from './change.ts'
+import { type Change, isJob } from './change.ts'
 import { createConduct } from './conduct.ts'
 import * as decide from './decide.ts'
 import { countLines, type Difference, readDifference } from './diff.ts'
@@ -260,8 +260,15 @@ export const createChanges = (parts: ChangesParts) => {
         }),
       ),
     /** Makes the merge result anew on the newest target and tests that. */
-    retest: async (key: ChangeKey): Promise<ChangeDetails> => {
+    retest: async (key: ChangeKey, { actor }: Identity): Promise<ChangeDetails> => {
       const change = await book.read(key)
+      if (isJob(actor))
+        throw new Problem({
+          kind: 'forbidden',
+          status: 403,
+          detail: 'a job cannot have a change tested, so that none starts itself for ever',
+          next: 'use a token of a person: headway token create',
+        })
       const target = await queries.branch(key, change.target)
       if (change.status !== 'open' || change.queuedSeq !== null || !target)
         throw new Problem({

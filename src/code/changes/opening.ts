@@ -69,7 +69,16 @@ export const createOpening = ({ ledger, views, queries, book, pathOf, defaultBra
     const title = titleOf(wanted.title ?? '') || titleOf(await firstSubject(directory, base, from.object)) || branch
     await keepVersion(directory, key.number, 1, from.object)
     const about = { subject: changeSubject(key), actor }
-    const proposal = { branch, target, head: from.object, base, user: userOf(from.actor), author, reverts }
+    const proposal = {
+      branch,
+      target,
+      head: from.object,
+      base,
+      user: userOf(from.actor),
+      pusher: from.actor,
+      author,
+      reverts,
+    }
     const outcome = await ledger.append(
       [
         fact(changeOpened, { ...about, payload: { ...key, ...proposal } }),

@@ -35,6 +35,7 @@ const change = (number: number, more: Partial<Change> = {}): Change => ({
   landing: null,
   merged: null,
   note: null,
+  isOfJob: false,
   reverts: null,
   events: [],
   ...more,

@@ -413,7 +413,9 @@ export const changeRoutes = (room: Changes) =>
     .openapi(routes.reopen, async (context) =>
       context.json(bodyOf(await room.reopen(context.req.valid('param'), context.get('identity'))), 200),
     )
-    .openapi(routes.retest, async (context) => context.json(bodyOf(await room.retest(context.req.valid('param'))), 200))
+    .openapi(routes.retest, async (context) =>
+      context.json(bodyOf(await room.retest(context.req.valid('param'), context.get('identity'))), 200),
+    )
     .openapi(routes.revert, async (context) => {
       const { number, commit, target, directly } = context.req.valid('json')
       const what = number === undefined ? { commit: commit ?? '', target: target ?? null } : { number }

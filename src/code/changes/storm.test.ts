@@ -43,7 +43,7 @@ for (const seed of [2])
       await Promise.all(
         numbers.map(async (number) => {
           if ((await shop.show(number)).status !== 'open') return
-          await shop.changes.retest(shop.change(number)).catch(() => undefined) // it is in the queue
+          await shop.changes.retest(shop.change(number), ada).catch(() => undefined) // it is in the queue
           await shop.merge(number).catch(() => undefined) // it was merged meanwhile
         }),
       )

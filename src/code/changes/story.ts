@@ -1,4 +1,4 @@
-import { runQueued, workflowEventConcluded } from '../../build/facts.ts'
+import { runQueued, skipNote, workflowEventConcluded } from '../../build/facts.ts'
 import { isFact, type RecordedFact } from '../../ledger/fact.ts'
 import type { RepositoryKey } from '../address.ts'
 import { beginNarration, type Narration, narrate } from '../narration.ts'
@@ -92,7 +92,10 @@ const tellTest = (story: ChangeStory, fact: RecordedFact): ToldOfChange | null =
   }
   if (story.checks === null) return null
   if (isFact(workflowEventConcluded, fact) && fact.payload.event === story.checks.push) {
-    const { conclusion, failure, runs } = fact.payload
+    const { conclusion, failure, runs, notes = [] } = fact.payload
+    const skip = notes.find((note) => note.startsWith(skipNote))
+    if (conclusion === 'skipped' && skip)
+      return failed(story, [`change ${story.number}: nothing has checked it: ${plainText(skip)}`])
     const name = `${story.repository}/${story.number}`
     if (conclusion === 'success' || conclusion === 'skipped') {
       const how = conclusion === 'success' ? 'its checks have passed' : 'nothing checks it'
