@@ -43,5 +43,31 @@ export const syncDirectory = (directory: string): void => {
 export const removeTree = async (directory: string): Promise<void> => {
   if (!isRoot()) return rm(directory, { recursive: true, force: true, maxRetries: 3 })
   if (!lstatSync(directory, { throwIfNoEntry: false })) return // starting a program takes milliseconds
-  await promisify(execFile)('rm', ['-rf', '--', directory], { env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' } })
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  toRemove.push({ directory, resolve, reject })
+  if (removing < removedAtOnce) void removeInBatches()
+  return promise
+}
+
+type Removal = { readonly directory: string; resolve(): void; reject(error: unknown): void }
+const toRemove: Removal[] = []
+/** A large directory does not hold up the small ones. */
+const removedAtOnce = 3
+let removing = 0
+
+/** One program for all that came while the last one ran: each start of one holds up the event loop for milliseconds. */
+const removeInBatches = async (): Promise<void> => {
+  removing += 1
+  const remove = (...directories: string[]) =>
+    promisify(execFile)('rm', ['-rf', '--', ...directories], { env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' } })
+  for (let batch = toRemove.splice(0, 100); batch.length > 0; batch = toRemove.splice(0, 100)) {
+    try {
+      await remove(...batch.map(({ directory }) => directory))
+      for (const { resolve } of batch) resolve()
+    } catch {
+      // Which of them it was is found out one by one.
+      for (const { directory, resolve, reject } of batch) await remove(directory).then(resolve, reject)
+    }
+  }
+  removing -= 1
 }
