@@ -107,7 +107,7 @@ export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSigna
   const isDebug = asksForDebug(order)
   const mask = createMask(secretsToHide(order))
   const marker = `${place.markerPrefix ?? ''}${order.source.run}/${order.key}/`
-  const limits = limitsOf(signals)
+  const limits = limitsOf(signals, place.clock)
   for (const note of order.notes) place.log.write(marked('notice', mask.hide(note)))
   try {
     const workspace = await prepareWorkspace(place.root, order.source.repository, place.user)
@@ -135,7 +135,8 @@ export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSigna
   } catch (error) {
     const detail = mask.hide(describeError(error))
     place.log.write(marked('error', detail))
-    return { ...noResult, conclusion: 'failure', failure: failureFor(detail, { job: order.name }) }
+    const conclusion = limits.isCancelled() ? 'cancelled' : 'failure'
+    return { ...noResult, conclusion, failure: failureFor(detail, { job: order.name }) }
   } finally {
     limits.over()
   }
@@ -182,7 +183,7 @@ const runSteps = async (run: JobRun): Promise<JobResult> => {
   const frame = jobFrame(run)
   progress.env = await textsFrom(workflow.env, scopeOf(frame))
   progress.env = { ...progress.env, ...(await textsFrom(job.env, scopeOf(frame))) }
-  limits.startTimer((await numberFrom(job.timeoutMinutes, scopeOf(frame))) ?? defaultTimeoutMinutes, at.clock)
+  limits.startTimer((await numberFrom(job.timeoutMinutes, scopeOf(frame))) ?? defaultTimeoutMinutes)
 
   const preparation = createPreparation(run)
   const missing: MissingAction[] = []

@@ -14,39 +14,38 @@ export type Limits = {
   readonly cancel: AbortSignal
   isCancelled(): boolean
   timedOutAfterMinutes(): number | null
-  startTimer(minutes: number, clock: Clock): void
+  /** Begins the job's time limit. */
+  startTimer(minutes: number): void
   over(): void
 }
 
 /** A job is cancelled from outside or by its time limit; some minutes after that it is killed. */
-export const limitsOf = (signals: JobSignals): Limits => {
+export const limitsOf = (signals: JobSignals, clock: Clock): Limits => {
   const done = new AbortController()
   const cancel = new AbortController()
   const kill = new AbortController()
   let timedOut: number | null = null
+  const quietly = (work: Promise<void>): void => {
+    work.catch(() => undefined) // the job ended before
+  }
+  const cancelNow = async (): Promise<void> => {
+    cancel.abort()
+    await clock.sleep(cancelGraceMs, done.signal)
+    kill.abort()
+  }
+  const afterLimit = async (minutes: number): Promise<void> => {
+    await clock.sleep(millisecondsOf(minutes), done.signal)
+    timedOut = minutes
+    await cancelNow()
+  }
+  if (signals.cancel.aborted) quietly(cancelNow())
+  signals.cancel.addEventListener('abort', () => quietly(cancelNow()), { once: true, signal: done.signal })
   return {
     kill: AbortSignal.any([signals.kill, kill.signal]),
     cancel: cancel.signal,
     isCancelled: () => cancel.signal.aborted || signals.kill.aborted,
     timedOutAfterMinutes: () => timedOut,
-    startTimer: (minutes, clock) => {
-      const cancelNow = async (): Promise<void> => {
-        cancel.abort()
-        await clock.sleep(cancelGraceMs, done.signal)
-        kill.abort()
-      }
-      const afterLimit = async (): Promise<void> => {
-        await clock.sleep(millisecondsOf(minutes), done.signal)
-        timedOut = minutes
-        await cancelNow()
-      }
-      const quietly = (work: Promise<void>): void => {
-        work.catch(() => undefined) // the job ended before
-      }
-      quietly(afterLimit())
-      if (signals.cancel.aborted) quietly(cancelNow())
-      signals.cancel.addEventListener('abort', () => quietly(cancelNow()), { once: true, signal: done.signal })
-    },
+    startTimer: (minutes) => quietly(afterLimit(minutes)),
     over: () => done.abort(),
   }
 }

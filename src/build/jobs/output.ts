@@ -1,16 +1,13 @@
 import type { Readable } from 'node:stream'
-import { StringDecoder } from 'node:string_decoder'
 import { describeError } from '../../problem.ts'
 import { type Annotations, describeRemark, levelOf, type Remark, remark, remarkOf } from './annotations.ts'
 import { isRefusedVariable } from './command-files.ts'
 import { isCommandName, mayHoldCommands, parseCommand, type WorkflowCommand } from './commands.ts'
+import { readLines } from './line-stream.ts'
 import type { JobLog } from './log.ts'
 import type { Mask } from './mask.ts'
 import { createMatchReader, type Matchers, type MatchReader, parseMatchers } from './matchers.ts'
 import { foundPlace, namedPlace } from './places.ts'
-
-/** A line without an end is cut here, so that memory stays bounded. */
-const longestLine = 64 * 1024
 
 /** What a step's program told by commands, besides annotations. */
 export type ToldByCommands = {
@@ -215,42 +212,6 @@ export const createOutputReader = (
     refusal: () => refusal,
     told: () => ({ outputs, state, env, paths }),
   }
-}
-
-/** Hands on whole lines, several at a time, as fast as the log takes them. */
-const readLines = (stream: Readable, log: JobLog, mask: Mask, take: (text: string) => boolean): void => {
-  const decoder = new StringDecoder('utf8')
-  let rest = ''
-  let isDropping = false
-  const accept = (chunk: string): boolean => {
-    let text = rest + chunk
-    if (isDropping) {
-      const end = text.indexOf('\n')
-      if (end < 0) return true
-      text = text.slice(end + 1)
-      isDropping = false
-    }
-    const end = text.lastIndexOf('\n') + 1
-    rest = text.slice(end)
-    let canGoOn = end === 0 || take(text.slice(0, end))
-    if (rest.length > longestLine + mask.longest()) {
-      canGoOn = log.write(`${mask.hide(rest.slice(0, mask.cutAt(rest, longestLine)))} [line cut]\n`) && canGoOn
-      rest = ''
-      isDropping = true
-    }
-    return canGoOn
-  }
-  stream.on('data', (chunk: Buffer) => {
-    if (accept(decoder.write(chunk))) return
-    stream.pause()
-    log.drained().then(() => stream.resume())
-  })
-  stream.on('end', () => {
-    const last = rest + decoder.end()
-    rest = ''
-    if (last !== '' && !isDropping) take(`${last}\n`)
-  })
-  stream.on('error', () => undefined) // the program is gone; what it said until then is logged
 }
 
 /** A mark in the log; of several lines, each is marked, as nobody may print a mark's continuation as text. */
