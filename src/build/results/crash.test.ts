@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const program = fileURLToPath(new URL('crash-testing.ts', import.meta.url))
+
+const live = (root: string, environment: Record<string, string> = {}) =>
+  new Promise<{ signal: string | null; output: string }>((resolve) => {
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, root], {
+      env: { PATH: process.env.PATH ?? '', ...environment },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let output = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+    })
+    child.once('close', (_, signal) => resolve({ signal, output }))
+  })
+
+const place = (): string => mkdtempSync(join(tmpdir(), 'headway-results-crash-'))
+
+const expected = { artifacts: [['kept', 14]], caches: [], uploads: [], contents: 1 }
+
+test('killed twice at any effect and started again, what jobs leave ends as if nothing had been', {
+  timeout: 580_000,
+}, async () => {
+  const traced = place()
+  const trace = join(traced, 'trace')
+  assert.deepEqual(JSON.parse((await live(traced, { HEADWAY_FAILPOINT_TRACE: trace })).output), expected)
+  const marks = [...new Set(readFileSync(trace, 'utf8').split('\n'))].filter((mark) => mark.startsWith('build.'))
+  rmSync(traced, { recursive: true, force: true })
+  assert.ok(marks.length >= 24, `only ${marks.length} marks were passed: ${marks}`)
+  const faults: string[] = []
+  const worker = async (): Promise<void> => {
+    for (let mark = marks.shift(); mark; mark = marks.shift()) {
+      const root = place()
+      const first = await live(root, { HEADWAY_FAILPOINT: mark })
+      if (first.signal !== 'SIGKILL') faults.push(`${mark}: the process was not killed`)
+      await live(root, { HEADWAY_FAILPOINT: mark })
+      const { output } = await live(root)
+      if (output !== JSON.stringify(expected)) faults.push(`${mark}: ${output}`)
+      rmSync(root, { recursive: true, force: true })
+    }
+  }
+  await Promise.all([worker(), worker()])
+  assert.deepEqual(faults, [])
+})
