@@ -58,6 +58,7 @@ export type Test = {
   readonly candidate: CommitId
   readonly method: MergeMethod
   readonly purpose: 'change' | 'queue'
+  readonly changesChecks: boolean
   readonly checks: readonly Check[]
   readonly conclusion: Conclusion | null
   readonly failure: Failure | null
@@ -141,8 +142,8 @@ export const evolve = (change: Change | undefined, fact: RecordedFact): Change |
   }
   if (isFact(approvalDismissed, fact)) return { ...next, approvals: without(change, fact.payload.user) }
   if (isFact(changeTestRequested, fact)) {
-    const { event, version, base, candidate, method, purpose } = fact.payload
-    const test = { event, version, base, candidate, method, purpose, ...unfinished }
+    const { event, version, base, candidate, method, purpose, changesChecks } = fact.payload
+    const test = { event, version, base, candidate, method, purpose, changesChecks, ...unfinished }
     const events = [...change.events, event]
     return { ...next, test, events, conflict: null, landing: null, announcement: 'synchronize' }
   }

@@ -28,6 +28,7 @@ describe('a change', { concurrency: 4, timeout: 120_000 }, () => {
   const judge = async ({ project, repository, commit }: Raised): Promise<Conclusion | null> => {
     const has = async (path: string) => (await server.code.readFile(project, repository, commit, path)) !== null
     if (await has('wait.txt')) return null
+    if (await has('.github/workflows/none.yml')) return 'skipped'
     return (await has('left.txt')) && (await has('right.txt')) ? 'failure' : 'success'
   }
   before(async () => {
@@ -508,6 +509,17 @@ describe('a change', { concurrency: 4, timeout: 120_000 }, () => {
     await shop.push('main:same')
     await assert.rejects(open('nothing', 'same'), { kind: 'nothing-to-merge', status: 422 })
     await assert.rejects(shop.show(1), { kind: 'change-not-found', status: 404 })
+  })
+
+  test('that takes away what would check it is not merged until an operator says what must run', async () => {
+    const shop = await openShop(server, 'unchecked')
+    await shop.propose('honest', { 'a.txt': 'a\n' })
+    await shop.until(1, ({ test }) => test?.conclusion === 'success')
+    await shop.propose('sly', { '.github/workflows/none.yml': 'on: push\n' })
+    await shop.until(2, ({ test }) => test?.conclusion === 'skipped')
+    assert.match((await shop.merge(2)).blockers[0]?.detail ?? '', /changes the workflows so that nothing checks it/)
+    await setRules(shop, { requiredChecks: [] })
+    await shop.until(2, ({ status }) => status === 'merged')
   })
 
   test('that a job has pushed or gone on with starts nothing by itself, and no job has it tested', async () => {

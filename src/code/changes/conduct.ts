@@ -9,6 +9,7 @@ import type { Announcing } from './announcing.ts'
 import type { Book } from './book.ts'
 import { type Change, userOf } from './change.ts'
 import { abandon, isFinal, keyOf, update, withdrawMerge } from './decide.ts'
+import { differs } from './diff.ts'
 import { changeConflicted, changeMerged, changeQueued, changeSubject, changeTestRequested } from './facts.ts'
 import { blockersOf, type Surroundings } from './gates.ts'
 import type { createLanding } from './landing.ts'
@@ -35,6 +36,8 @@ export type ConductParts = {
 export type Conduct = ReturnType<typeof createConduct>
 
 const mostSteps = 100
+/** What says how a change is checked. */
+const pipelinePaths = ['.github/workflows', ':(glob)**/headway.yaml']
 
 /** Brings every open change to where branches, tests, approvals and the queue say that it should be. */
 export const createConduct = (parts: ConductParts) => {
@@ -158,11 +161,14 @@ export const createConduct = (parts: ConductParts) => {
     }
     const { candidate } = made
     const isTrusted = rules.trustDevelopers && (await isDeveloper(change.versions.at(-1)?.user ?? null, change.project))
+    const changesChecks =
+      (await queries.haveBeenChecked(change, change.target)) &&
+      (await differs(directory, { from: base, to: candidate }, pipelinePaths))
     await keepCandidate(directory, number, candidate)
     await book.write(change, async (now) => {
       if (now.status !== 'open' || now.version !== version) return []
       const { event, raised } = await announcing.tested(now, { base, candidate, isTrusted })
-      const payload = { ...keyOf(now), version, event, base, candidate, method: rules.method, purpose }
+      const payload = { ...keyOf(now), version, event, base, candidate, method: rules.method, purpose, changesChecks }
       return [fact(changeTestRequested, { subject: changeSubject(now), actor: 'system:code', payload }), raised]
     })
     await endTest(change)

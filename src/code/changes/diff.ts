@@ -53,6 +53,17 @@ export const readDifference = async (
   }
 }
 
+/** Whether one of these paths differs between two commits. */
+export const differs = async (
+  directory: string,
+  { from, to }: { from: CommitId; to: CommitId },
+  pathspecs: readonly string[],
+): Promise<boolean> => {
+  const args = ['diff-tree', '-r', '--quiet', '--end-of-options', from, to, '--', ...pathspecs]
+  const { exitCode } = await run(git(directory, args, { timeoutMs }))
+  return exitCode !== 0
+}
+
 /** How many lines a file has in a commit; null where there is no such file of at most 4 MiB. */
 export const countLines = async (directory: string, commit: CommitId, path: string): Promise<number | null> => {
   const command = git(directory, ['cat-file', 'blob', `${commit}:${path}`], { maxOutputBytes: 4 * 1024 * 1024 })

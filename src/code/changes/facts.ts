@@ -104,6 +104,8 @@ export const changeTestRequested = defineFact(
     method: MergeMethod,
     /** `queue`: on top of those that are before it in the queue. */
     purpose: z.enum(['change', 'queue']),
+    /** It changes workflows where changes have been checked before: when nothing checks it now, that is its own doing. */
+    changesChecks: z.boolean(),
   }),
 )
 

@@ -12,7 +12,15 @@ const check = (run: string, job: string | null, name: string, conclusion: Conclu
   ...{ startedAt: 0, finishedAt: null },
 })
 const testOf = (checks: readonly Check[], conclusion: Conclusion | null, notes: readonly string[] = []): Test => ({
-  ...{ event: 'event-1', version: 1, base: commit, candidate: commit, method: 'merge', purpose: 'change' },
+  ...{
+    event: 'event-1',
+    version: 1,
+    base: commit,
+    candidate: commit,
+    method: 'merge',
+    purpose: 'change',
+    changesChecks: false,
+  },
   ...{ checks, conclusion, failure: null, notes },
 })
 const outcome = (test: Test, requiredChecks: string[] | null) => outcomeOf(test, { ...defaultRules, requiredChecks })

@@ -65,9 +65,13 @@ export const outcomeOf = (test: Test, { requiredChecks }: Rules): ChecksOutcome 
   if (failure?.job === gateName) return { kind: 'failed', detail: 'its quality gate is not met' }
   const skip = test.notes.find((note) => note.startsWith(skipNote))
   if (conclusion === 'skipped' && skip) return { kind: 'failed', detail: `nothing has checked it: ${skip}` }
+  if (conclusion === 'skipped' && test.changesChecks) return { kind: 'failed', detail: takenAway }
   if (requiredChecks !== null || conclusion === 'success' || conclusion === 'skipped') return { kind: 'passed' }
   return { kind: 'failed', detail: conclusion === 'cancelled' ? 'its checks were cancelled' : 'its checks have failed' }
 }
+
+const takenAway =
+  'it changes the workflows so that nothing checks it; an operator names what must run, or none: headway changes rules --checks'
 
 /** Why a named check will not pass any more; null while it may, or has. */
 const lossOf = ({ checks, conclusion, notes }: Test, wanted: string): string | null => {

@@ -122,6 +122,19 @@ export const createChangeQueries = (store: Store) => {
       const [own] = rows
       return own ? Rules.parse({ ...defaultRules, ...JSON.parse(own.rules) }) : defaultRules
     },
+    /** Whether changes of a branch have ever had checks. */
+    haveBeenChecked: async ({ project, repository }: RepositoryKey, target: string): Promise<boolean> => {
+      const row = await tables()
+        .selectFrom('code_changes')
+        .select('number')
+        .where('project', '=', project)
+        .where('repository', '=', repository)
+        .where('target', '=', target)
+        .where('checked', '=', 1)
+        .limit(1)
+        .executeTakeFirst()
+      return row !== undefined
+    },
     isRed: async ({ project, repository }: RepositoryKey, target: string): Promise<boolean> => {
       const row = await tables()
         .selectFrom('code_branch_health')

@@ -43,7 +43,7 @@ const change = (number: number, more: Partial<Change> = {}): Change => ({
 
 const tested = (base: CommitId, candidate: CommitId, conclusion: Conclusion | null): { test: Test } => ({
   test: {
-    ...{ event: 'event-1', version: 1, base, candidate, method: 'merge', purpose: 'queue' },
+    ...{ event: 'event-1', version: 1, base, candidate, method: 'merge', purpose: 'queue', changesChecks: false },
     ...{ checks: [], conclusion, failure: null, notes: [] },
   },
 })

@@ -96,7 +96,10 @@ test('a change that nothing checks is said to be so', () => {
     told(
       null,
       answered(7),
-      fact(changeTestRequested, { ...about, payload: { ...requested, method: 'merge', purpose: 'change' } }),
+      fact(changeTestRequested, {
+        ...about,
+        payload: { ...requested, method: 'merge', purpose: 'change', changesChecks: false },
+      }),
       fact(workflowEventConcluded, { subject: 'event:event-1', actor: 'system:build', payload: concluded }),
     ),
     {

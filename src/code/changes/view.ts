@@ -27,6 +27,8 @@ export type ChangeTables = {
     queued_seq: number | null
     /** The workflow event of its newest test. */
     event: string | null
+    /** Whether something was ever run to check it. */
+    checked: number
     /** JSON of a `Change`. */
     state: string
   }
@@ -95,6 +97,7 @@ export const changesView: View<ChangeTables> = {
       .addColumn('target', 'text', (column) => column.notNull())
       .addColumn('queued_seq', 'bigint')
       .addColumn('event', 'text')
+      .addColumn('checked', 'integer', (column) => column.notNull())
       .addColumn('state', 'text', (column) => column.notNull())
       .addPrimaryKeyConstraint('code_changes_key', ['project', 'repository', 'number'])
       .execute()
@@ -204,7 +207,7 @@ const applyToChange = async (tx: Tx, fact: RecordedFact): Promise<void> => {
   const change = evolve(row ? JSON.parse(row.state) : undefined, fact)
   if (!change) return
   if (isFact(changeCommented, fact)) await addComment(tx, fact, fact.payload)
-  const values = columnsOf(change)
+  const values = { ...columnsOf(change), checked: 0 }
   const { status, queued_seq, event, state } = values
   await tx
     .insertInto('code_changes')
@@ -215,7 +218,7 @@ const applyToChange = async (tx: Tx, fact: RecordedFact): Promise<void> => {
     .execute()
 }
 
-const columnsOf = (change: Change): ChangeTables['code_changes'] => ({
+const columnsOf = (change: Change): Omit<ChangeTables['code_changes'], 'checked'> => ({
   project: change.project,
   repository: change.repository,
   number: change.number,
@@ -259,7 +262,7 @@ const applyToTest = async (tx: Tx, fact: RecordedFact): Promise<void> => {
   const next = { ...change, test: evolveTest(change.test, fact) }
   await tx
     .updateTable('code_changes')
-    .set({ state: JSON.stringify(next) })
+    .set({ state: JSON.stringify(next), ...(next.test.checks.length > 0 ? { checked: 1 } : {}) })
     .where('event', '=', event)
     .execute()
 }
