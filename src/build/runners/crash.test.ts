@@ -27,7 +27,22 @@ jobs:
     runs-on: [elsewhere]
     steps:
       - run: test "\${{ needs.one.outputs.value }}" = 1
+      - id: greet
+        uses: default/shop@main
+      - run: test "\${{ steps.greet.outputs.word }}" = hello
 `
+
+const action = `
+name: Greet
+description: says hello
+outputs: { word: { description: what it says, value: "\${{ steps.say.outputs.word }}" } }
+runs:
+  using: composite
+  steps: [{ id: say, run: 'echo word=hello >> "$GITHUB_OUTPUT"', shell: sh }]
+`
+
+/** Passed only by a runner that was killed in the middle of a job. */
+const afterKills = ['runner.remove-leftovers:before', 'runner.remove-leftovers:after']
 
 const programOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
@@ -126,7 +141,7 @@ const freePort = async (): Promise<string> => {
 
 const newPlace = (): ReturnType<typeof makeTestPlace> => {
   const place = makeTestPlace()
-  place.commit({ '.github/workflows/ci.yml': workflow, lock: 'locked\n' }, 'refs/heads/main')
+  place.commit({ '.github/workflows/ci.yml': workflow, lock: 'locked\n', 'action.yml': action }, 'refs/heads/main')
   return place
 }
 
@@ -231,6 +246,7 @@ test('killed at every mark, twice in a row, a runner and its server end in the s
     ...marksIn(runnerTrace, /^runner\./).map((mark) => ['runner', mark] as const),
     ...marksIn(serverTrace, /^(build\.(put-log|make-log)|ledger\.append)/).map((mark) => ['server', mark] as const),
   ]
+  left.push(...afterKills.map((mark) => ['runner', mark] as const))
   rmSync(traced.root, { recursive: true, force: true })
   assert.ok(left.length >= 16, `only ${left.length} marks: ${left.join(' ')}`)
   const faults: string[] = []
@@ -241,7 +257,11 @@ test('killed at every mark, twice in a row, a runner and its server end in the s
       const kills = join(place.root, 'kills')
       mkdirSync(kills)
       const environment = { HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `2:${kills}` }
-      const { told } = await live(place.root, { [who]: environment })
+      const { told } = await live(place.root, { [who]: environment }, async ({ runner }) => {
+        if (!afterKills.includes(mark)) return
+        await begun(place.root)
+        runner.kill()
+      })
       faults.push(...faultsOf(told, place.root).map((fault) => `${who} at ${mark}: ${fault}`))
       if (readdirSync(kills).length === 0) faults.push(`${mark}: nothing was killed there`)
       rmSync(place.root, { recursive: true, force: true })
