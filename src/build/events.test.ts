@@ -274,6 +274,13 @@ test('a call that cannot be is refused before anything runs', async () => {
   assert.deepEqual(conclusionsOf(await build.facts()), { run: 'failure' })
 })
 
+test('an event for a workflow that is not there any more says so', async () => {
+  await using build = await openTestBuild()
+  const pushed = await build.push({ file: 'text' })
+  const { conclusion, notes } = await build.raise('schedule', pushed.commit, { workflow: '.github/workflows/gone.yml' })
+  assert.deepEqual([conclusion, notes], ['skipped', ['there is no workflow .github/workflows/gone.yml at this commit']])
+})
+
 test('the schedules of the default branch are recorded when they change', async () => {
   await using build = await openTestBuild()
   const workflow = (crons: string): string =>

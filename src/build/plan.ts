@@ -41,6 +41,8 @@ export const planStarts = async (reader: CommitReader, event: PlannedEvent): Pro
   if (word !== undefined && isForCommits(event.name)) return plan([], `${skipNote} ${word}`)
   const runs: PlannedRun[] = []
   const notes: string[] = []
+  if (event.onlyFile !== null && !parsed.some(({ file }) => file === event.onlyFile))
+    notes.push(`there is no workflow ${event.onlyFile} at this commit`)
   for (const { file, parsing } of parsed) {
     if (event.onlyFile !== null && file !== event.onlyFile) continue
     if (parsing.kind === 'invalid') {
