@@ -1,11 +1,13 @@
 import { startPlatform } from '../e2e/support/platform.ts'
 import { allMarks, type Life, livesThroughKillsAt, rare } from '../e2e/support/survival.ts'
 import { deployFor } from './main.ts'
+import { seedFaults } from './soaks/faults.ts'
 import { kills } from './soaks/kills.ts'
 
 /**
  * `npm run soak [-- NAME...]`: the long evidence. Names: deployments (50 under 200 requests a second), kills (control plane, edge and instances killed at random
- * instants of pushes), failpoints (killed at every failpoint, twice in a row). Ends with code 1 when anything was not as promised.
+ * instants of pushes), failpoints (killed at every failpoint, twice in a row), faults (each seeded into a copy of the engine,
+ * which a conformance case must notice). Ends with code 1 when anything was not as promised.
  */
 const wanted = process.argv.slice(2)
 let broken = 0
@@ -31,8 +33,11 @@ const lifeFor = (mark: string): Life => ({
   errands: /^(access|backup|cli|ledger|store|operate|monitor)\./.test(mark),
 })
 
+/** What names no soak chooses within one. */
+const unknownWords = (): string[] => wanted.filter((word) => !(word in soaks))
+
 const failpoints = async (): Promise<void> => {
-  const words = wanted.filter((word) => !(word in soaks))
+  const words = unknownWords()
   const marks = (await allMarks()).filter((one) => words.length === 0 || words.some((word) => one.includes(word)))
   const left = marks.filter((mark) => words.length > 0 || !rare(mark))
   const work = async (): Promise<void> => {
@@ -50,6 +55,11 @@ const failpoints = async (): Promise<void> => {
   await Promise.all([work(), work()])
 }
 
-const soaks: Readonly<Record<string, () => Promise<void>>> = { deployments, kills: () => kills(say), failpoints }
+const soaks: Readonly<Record<string, () => Promise<void>>> = {
+  deployments,
+  kills: () => kills(say),
+  failpoints,
+  faults: () => seedFaults(unknownWords(), say),
+}
 for (const [name, soak] of Object.entries(soaks)) if (wanted.length === 0 || wanted.includes(name)) await soak()
 process.exit(broken === 0 ? 0 : 1)

@@ -1,6 +1,9 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { after, describe, test } from 'node:test'
 import { loadCases } from './case.ts'
+import { faults } from './faults.ts'
 import { differences } from './judge.ts'
 import { openStage } from './play.ts'
 
@@ -15,6 +18,21 @@ describe('conformance', { concurrency: Math.max(4, availableParallelism() * 2) }
       const wrong = differences(one.expect, await stage.play(one))
       if (wrong.length > 0) throw sentence(`${wrong.join('\n')}\n(${one.source})`)
     })
+})
+
+describe('what the suite promises', { skip: words.length > 0 }, () => {
+  test('at least 250 cases, of which at least 60 fail', () => {
+    const cases = loadCases([])
+    const failing = cases.filter(({ expect }) => expect.conclusion === 'failure' || expect.refusal !== undefined)
+    assert.ok(cases.length >= 250 && failing.length >= 60, `${cases.length} cases, ${failing.length} failing`)
+  })
+  test('at least 50 faults to seed, each at exactly one place', () => {
+    assert.ok(faults.length >= 50, `${faults.length} faults`)
+    for (const { file, find, breaks } of faults) {
+      const parts = readFileSync(new URL(`../src/build/${file}`, import.meta.url), 'utf8').split(find)
+      assert.equal(parts.length, 2, `${breaks}: src/build/${file} holds it ${parts.length - 1} times: ${find}`)
+    }
+  })
 })
 
 /** Only what is wrong is of use; where in this file it was noticed is not. */
