@@ -41,13 +41,6 @@ export const faults: readonly Fault[] = [
     'conditions.yaml',
   ),
   fault(
-    'a name without parentheses, as in a text, counts as a status function',
-    'workflow/expression.ts',
-    `token.type === identifier &&\n      statusFunctions`,
-    'statusFunctions',
-    'conditions.yaml',
-  ),
-  fault(
     'empty lists and objects do not hold',
     'workflow/expression.ts',
     `return typeof plain === 'object' ? plain !== null : Boolean(plain)`,
