@@ -10,6 +10,7 @@ import { conductJobs } from './graph.ts'
 import { headerOf } from './header.ts'
 import type { RunSource } from './jobs/contexts.ts'
 import { debugSettings } from './jobs/debug.ts'
+import { wellKnownReports } from './jobs/reports.ts'
 import { removeWorkspace } from './jobs/workspace.ts'
 import { planRun } from './plan.ts'
 import { decide, evolve, type RunInput, type RunState } from './run.ts'
@@ -74,7 +75,7 @@ export const conductRun = async (
     prefix: '',
     label: '',
     notes: plan.notes,
-    reports: await declaredReports(reader),
+    reports: await declaredReports(reader).catch(() => wellKnownReports),
     isByAdministrator: await tools.isAdministrator(source.actor),
     tools,
     signals,
