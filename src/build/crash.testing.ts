@@ -12,7 +12,7 @@ import { CommitId } from '../names.ts'
 import { migrate } from '../store/migrations.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
 import { buildFacts, pushVerified } from './facts.ts'
-import { createBuild } from './index.ts'
+import { createBuild, parseIsolation } from './index.ts'
 import { resultsMigrations, resultsView } from './results/views.ts'
 import { runnersView } from './runners/views.ts'
 import { pushOf, testParts } from './testing.ts'
@@ -28,9 +28,11 @@ const views = await openViews({ store, ledger, views: [buildView, resultsView, r
 const bare = join(home.repositories, 'default', 'shop.git')
 const server = createServer((request, response) => void build.results.handle(request, response))
 await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+const isolated = { isolation: parseIsolation(process.env.HEADWAY_TEST_ISOLATION ?? 'none') }
 const build = createBuild({
   ...testParts({ ledger, store, views }, home, bare),
   ids: systemIds(systemClock),
+  ...isolated,
   serverUrl: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
 })
 const isVerified = async (): Promise<boolean> =>

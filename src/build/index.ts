@@ -379,7 +379,7 @@ export const createBuild = (parts: BuildParts): Build => {
       const interrupted = await readdir(home.workspaces).catch(() => [])
       for (const run of interrupted) await running.endLeftovers(run)
       if (parts.isolation) await openedSandbox() // asked for by name: without it nothing starts
-      if (interrupted.length > 0) await (await openedSandbox()).sweep()
+      if (interrupted.length > 0) await openedSandbox() // which sweeps what they have left
       await runners.start()
       stopFollowing = ledger.onAppend(() => looker.look())
       await looker.look()

@@ -6,6 +6,7 @@ import {
   readFileSync,
   readlinkSync,
   realpathSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -54,7 +55,9 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
     ...systemMounts(),
     ...(user ? ['--dev', '/dev'] : devicesWithoutTerminals),
     ...(accounts ? ['--ro-bind', accounts.passwd, '/etc/passwd', '--ro-bind', accounts.group, '/etc/group'] : []),
-    ...parts.readable.flatMap((folder) => ['--ro-bind-try', folder, folder]),
+    ...parts.readable
+      .filter((folder) => isReachable(folder, user))
+      .flatMap((folder) => ['--ro-bind-try', folder, folder]),
   ]
   const own = [
     ...['--bind', privateFolder, '/tmp', '--bind', privateFolder, '/var/tmp'],
@@ -117,6 +120,16 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
 /** NUL ends an argument, so that none may hold one: an environment of the kernel's cannot either. */
 const nulTerminated = (values: readonly string[]): string =>
   values.map((value) => `${value.replaceAll('\0', '')}\0`).join('')
+
+/** bubblewrap passes over a folder that is not there, but fails at one to which the job's user has no way: it would not be a tool's. */
+const isReachable = (folder: string, user: JobUser | null): boolean => {
+  if (user === null) return existsSync(folder)
+  for (let at = folder; ; at = dirname(at)) {
+    const status = statSync(at, { throwIfNoEntry: false })
+    if (!status || (status.mode & 0o001) === 0) return false
+    if (at === dirname(at)) return true
+  }
+}
 
 /** A name for the job's user, who has none on this machine: programs look it up. */
 const writeAccounts = (files: { passwd: string; group: string }, { uid, gid }: RunAs, home: string): void =>

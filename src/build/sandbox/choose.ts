@@ -48,6 +48,11 @@ export const openSandbox = async (parts: SandboxParts): Promise<Sandbox> => {
   const cgroups = openCgroups(cgroupNameOf(home.workspaces), clock, report)
   const limits = parts.limits ?? defaultLimits()
   const tools: CellTools = { cgroups, meter: createMeter(clock, cgroups, report), limits }
+  const sweep = async (): Promise<void> => {
+    for (const id of cgroups.ids()) await cgroups.remove(id)
+    if (engine) await sweepDocker(engine, home)
+  }
+  await sweep().catch((error: unknown) => report(`what earlier jobs have left: ${describeError(error)}`))
   const failures: string[] = []
   const openers = openersFor(parts, tools)
   for (const [isolation, opener] of wanted === null ? openers : openers.filter(([one]) => one === wanted)) {
@@ -73,10 +78,7 @@ export const openSandbox = async (parts: SandboxParts): Promise<Sandbox> => {
           ? openDockerCell(order, docker)
           : withActionContainers(order, await opener(order), docker)
       },
-      sweep: async () => {
-        for (const id of cgroups.ids()) await cgroups.remove(id)
-        if (engine) await sweepDocker(engine, home)
-      },
+      sweep,
       close: () => cgroups.close(),
     }
   }

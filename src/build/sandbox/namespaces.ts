@@ -69,7 +69,7 @@ const begun = async (child: ChildProcess, user: RunAs | null): Promise<number> =
   if (user) mapUsers(pid, user)
   const gate = child.stdio[4]
   if (gate && 'write' in gate) gate.end('1')
-  await Promise.race([answerOf(child), fault])
+  if (!(await Promise.race([answerOf(child), fault]))) await fault // which says why
   return pid
 }
 

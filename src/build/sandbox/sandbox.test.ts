@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { isRoot } from '../../home.ts'
@@ -227,4 +237,22 @@ const processesNamed = (command: string): string[] =>
     } catch {
       return false
     }
+  })
+
+if (findBubblewrap() && isRoot())
+  test('a folder of tools that is closed to the jobs is left out, and an open one is there', async (context) => {
+    const root = mkdtempSync(join(tmpdir(), 'headway-tools-'))
+    context.after(() => rmSync(root, { recursive: true }))
+    for (const [name, mode] of [
+      ['open', 0o755],
+      ['closed', 0o700],
+    ] as const) {
+      mkdirSync(join(root, name, 'bin'), { recursive: true })
+      chmodSync(join(root, name), mode)
+    }
+    chmodSync(root, 0o711)
+    const readable = ['open', 'closed/bin', 'missing'].map((name) => join(root, name))
+    await using sandbox = await openTestSandbox({ wanted: 'bubblewrap', readable })
+    await using job = await sandbox.open('job')
+    assert.equal((await job.run(`ls ${root}`)).stdout, 'open\n')
   })
