@@ -120,7 +120,7 @@ const live = async (
     () => undefined,
   )
   await meddle({ server, runner })
-  const patience = setTimeout(() => void server.stop('it did not end within 90 s'), 90_000)
+  const patience = setTimeout(() => void server.stop('it did not end within 150 s'), 150_000)
   const output = await server.ended
   clearTimeout(patience)
   await runner.stop()

@@ -43,7 +43,7 @@ const build = createBuild({
   ...testParts({ ledger, store, views }, home, join(home.repositories, 'default', 'shop.git')),
   ...{ ids, report, serverUrl, localLabels: [] },
   settings: { secrets: async () => ({ KEY: 'a secret of this job' }), variables: async () => ({}) },
-  leaseRules: { leaseMs: 4000, killMarginMs: 1500, graceMs: 500, killTickMs: 250 },
+  leaseRules: { leaseMs: 15_000, killMarginMs: 3000, graceMs: 1000, killTickMs: 250 },
 })
 const code = createCode({
   ...{ ledger, store, views, clock: systemClock, ids, home, report, serverUrl },
