@@ -40,6 +40,7 @@ export const keepNamespaces = async ({ program, user, mounts, placed }: Namespac
       ...(user ? { uid: user.uid, gid: user.gid } : {}),
     }),
   )
+  for (const pipe of child.stdio) pipe?.on('error', () => undefined) // reset where bubblewrap ends without having read all
   const pid = await begun(child, user).catch((error: unknown) => {
     effectSync('build.give-up-namespaces', () => child.kill('SIGKILL'))
     throw error
@@ -68,7 +69,7 @@ const begun = async (child: ChildProcess, user: RunAs | null): Promise<number> =
   const pid = await Promise.race([firstPid(child), fault])
   if (user) mapUsers(pid, user)
   const gate = child.stdio[4]
-  if (gate && 'write' in gate) gate.end('1')
+  if (user && gate && 'write' in gate) gate.end('1')
   if (!(await Promise.race([answerOf(child), fault]))) await fault // which says why
   return pid
 }
