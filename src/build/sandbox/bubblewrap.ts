@@ -55,12 +55,12 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
     ...systemMounts(),
     ...(user ? ['--dev', '/dev'] : devicesWithoutTerminals),
     ...(accounts ? ['--ro-bind', accounts.passwd, '/etc/passwd', '--ro-bind', accounts.group, '/etc/group'] : []),
-    ...parts.readable
-      .filter((folder) => isReachable(folder, user))
-      .flatMap((folder) => ['--ro-bind-try', folder, folder]),
   ]
   const own = [
     ...['--bind', privateFolder, '/tmp', '--bind', privateFolder, '/var/tmp'],
+    ...parts.readable
+      .filter((folder) => isReachable(folder, user))
+      .flatMap((folder) => ['--ro-bind-try', folder, folder]),
     ...['--bind', workspace.root, workspace.root, '--remount-ro', '/'],
   ]
   let keeping: Promise<Namespaces> | null = null
