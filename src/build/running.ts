@@ -48,7 +48,7 @@ export const createRunning = (parts: RunningParts) => {
   /** What an interrupted run has left: processes, directories. */
   const endLeftovers = async (run: string): Promise<void> => {
     const directory = join(home.workspaces, run)
-    await endFamily({ marker: `${run}/`, directory, sessions: new Set(), user: 'anyone' }, clock)
+    await endFamily({ marker: `${directory}/`, directory, sessions: new Set(), user: 'anyone' }, clock)
     await effect('build.remove-leftovers', () => removeTree(directory))
   }
 

@@ -106,7 +106,8 @@ const defaultTimeoutMinutes = 360
 export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSignals): Promise<JobResult> => {
   const isDebug = asksForDebug(order)
   const mask = createMask(secretsToHide(order))
-  const marker = `${place.markerPrefix ?? ''}${order.source.run}/${order.key}/`
+  const marker =
+    place.markerPrefix === undefined ? `${place.root}/` : `${place.markerPrefix}${order.source.run}/${order.key}/`
   const limits = limitsOf(signals, place.clock)
   for (const note of order.notes) place.log.write(marked('notice', mask.hide(note)))
   try {

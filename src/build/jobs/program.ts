@@ -43,7 +43,7 @@ export type StepPlace = {
   readonly matchers: Matchers
   /** ACTIONS_STEP_DEBUG */
   readonly isDebug: boolean
-  /** Starts with `<run>/<job>/`; see `markerVariable`. */
+  /** Begins with what is this job's alone; see `markerVariable`. */
   readonly marker: string
   /** In which its programs run. */
   readonly cell: Cell
