@@ -14,7 +14,7 @@ after(() => stage[Symbol.asyncDispose]())
 
 describe('conformance', { concurrency: Math.max(4, availableParallelism() * 2) }, () => {
   for (const one of loadCases(words))
-    test(`${one.file}: ${one.name}`, { timeout: 60_000 }, async () => {
+    test(`${one.file}: ${one.name}`, { timeout: 180_000 }, async () => {
       const wrong = differences(one.expect, await stage.play(one))
       if (wrong.length > 0) throw sentence(`${wrong.join('\n')}\n(${one.source})`)
     })
