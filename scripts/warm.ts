@@ -14,7 +14,7 @@ for (const program of programs)
     env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE },
     stdio: 'ignore',
   })
-const sources = globSync('src/**/*.ts', { cwd: root, exclude: (name) => /test/.test(name) })
+const sources = globSync('src/**/*.ts', { cwd: root, exclude: (name) => /(\.test|testing)\.ts$/.test(name) })
 for (const source of sources.filter((name) => !programs.includes(name)).sort())
   await import(join(root, source)).catch(() => undefined) // a worker's file has no parent here; it is compiled all the same
 process.exit(0)
