@@ -7,14 +7,18 @@ import { join } from 'node:path'
  * without the cache carries the compiler of TypeScript in memory (some 15 MB in each process) until he ends.
  */
 const root = join(import.meta.dirname, '..')
-const programs = ['src/main.ts', 'src/agent/main.ts', 'src/edge/main.ts']
+const programs = [
+  ...['src/main.ts', 'src/agent/main.ts', 'src/agent/listen.ts', 'src/edge/main.ts'],
+  ...['src/build/runners/remote/watchdog.ts', 'src/store/sqlite-worker.ts'],
+]
 // Each of these ends at once: the first has nothing to do but say its version, the others miss what only Headway gives them.
 for (const program of programs)
   spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', join(root, program), '--version'], {
     env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE },
     stdio: 'ignore',
+    timeout: 10_000,
+    cwd: '/',
   })
 const sources = globSync('src/**/*.ts', { cwd: root, exclude: (name) => /(\.test|testing)\.ts$/.test(name) })
-for (const source of sources.filter((name) => !programs.includes(name)).sort())
-  await import(join(root, source)).catch(() => undefined) // a worker's file has no parent here; it is compiled all the same
+for (const source of sources.filter((name) => !programs.includes(name)).sort()) await import(join(root, source))
 process.exit(0)

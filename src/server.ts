@@ -38,6 +38,7 @@ import { operateView } from './operate/views.ts'
 import { packageFacts } from './package/facts.ts'
 import { packageView } from './package/views.ts'
 import { writeDurably } from './processes/files.ts'
+import { collectAfterStart } from './processes/memory.ts'
 import { connectProcessRuntime } from './runtimes/process/index.ts'
 import { createStages, type Grounds, type Stages } from './stages.ts'
 import type { Migration } from './store/migrations.ts'
@@ -201,6 +202,7 @@ export const up = async (options: ServerOptions, say: (line: string) => void = c
   say(`  services answer at http://<service>.localhost:${server.edgePort}/`)
   if (server.fingerprint) say(`  certificate SHA-256 ${server.fingerprint}`)
   say('  Ctrl-C stops the control plane; services go on. headway down stops everything.')
+  collectAfterStart()
   await signalled
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
   await server.stop()

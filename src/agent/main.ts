@@ -6,6 +6,7 @@ import { effectSync } from '../effect.ts'
 import { homeAt } from '../home.ts'
 import { describeError } from '../problem.ts'
 import { writeDurably } from '../processes/files.ts'
+import { collectAfterStart } from '../processes/memory.ts'
 import { listeningPorts } from '../processes/tree.ts'
 import { createAgent } from './agent.ts'
 import { fields, text, whole } from './check.ts'
@@ -77,6 +78,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const)
     void agent.leave('keep').finally(() => process.exit(0))
   })
 say('ready')
+collectAfterStart()
 
 function isSocket(descriptor: number): boolean {
   try {

@@ -71,16 +71,20 @@ const help = async (): Promise<boolean> => {
 }
 
 await build.start()
-await new Promise<void>((resolve) => {
-  let helping = Promise.resolve()
+let helping = Promise.resolve()
+let stopHelping = (): void => undefined
+await new Promise<void>((resolve, reject) => {
   const look = (): void => {
     helping = helping.then(async () => {
       if (await help()) resolve()
     })
+    helping.catch(reject)
   }
-  real.onAppend(look)
+  stopHelping = real.onAppend(look)
   look()
 })
+stopHelping()
+await helping
 await build.stop()
 process.stdout.write(JSON.stringify({ appends, facts: await real.read({}) }))
 await views.stop()
