@@ -7,7 +7,11 @@ import { startAgent } from './start.ts'
 
 // Opens the edge's listening socket, hands it to an agent and ends. In a process of its own, because Node accepts on every socket that it
 // listens on, and the agent must hold this one without ever accepting. Arguments: home root, agent's directory, host, port.
-const [home = '', directory = '', host = '127.0.0.1', port = '0'] = process.argv.slice(2)
+const [home, directory, host, port] = process.argv.slice(2)
+if (home === undefined || directory === undefined || host === undefined || port === undefined) {
+  process.stderr.write('listen.ts is started by the runtime: home root, directory of the agent, host, port\n')
+  process.exit(64)
+}
 
 const server = createServer((socket) => socket.destroy())
 server.on('error', (error: NodeJS.ErrnoException) => {
