@@ -123,7 +123,7 @@ describe('with a Docker Engine', { skip: hasEngine ? false : 'there is no docker
   a:
     runs-on: ubuntu-latest
     services:
-      db: { image: "local/base:1", options: '--entrypoint /usr/bin/fails' }
+      db: { image: "local/base:1", options: '--entrypoint /usr/bin/fails --health-cmd true' }
     steps: [{ run: echo reached-a-step }]
 `,
     )
