@@ -184,7 +184,9 @@ const launch = (command: Command): ChildProcess => {
 }
 
 const notStarted = ({ argv, cwd }: Command, error: Error): Problem => {
-  const isMissing = 'code' in error && error.code === 'ENOENT'
+  const code = 'code' in error ? error.code : null
+  // execvp(3) says EACCES of a name that it found nowhere, where a folder of the PATH is closed to this user.
+  const isMissing = code === 'ENOENT' || (code === 'EACCES' && !argv[0].includes('/'))
   return new Problem(
     isMissing
       ? {
