@@ -4,7 +4,7 @@ import { repositorySubject } from '../names.ts'
 import type { Store } from '../store/store.ts'
 import { type Conclusion, type Failure, mainBroken, mainMended, pushVerified, workflowEventConcluded } from './facts.ts'
 import { defaultBranchOf, type RepositoryPath, readCommit, summaryOf } from './git.ts'
-import { brokenIn } from './mains.ts'
+import { findMain } from './mains.ts'
 import type { Origin } from './origins.ts'
 import type { BuildTables } from './tables.ts'
 
@@ -51,28 +51,11 @@ export const createConclusions =
     ]
   }
 
-/** Whether a newer push of the same ref is there. */
-const isOvertaken = async (store: Store, { project, repository, ref, seq }: Origin): Promise<boolean> => {
-  const newer = await store
-    .tables<BuildTables>()
-    .selectFrom('build_origins')
-    .select('origin')
-    .where('project', '=', project)
-    .where('repository', '=', repository)
-    .where('ref', '=', ref)
-    .where('event_name', '=', 'push')
-    .where('seq', '>', seq)
-    .limit(1)
-    .executeTakeFirst()
-  return newer !== undefined
-}
+type Pushed = Pick<Origin, 'project' | 'repository' | 'ref' | 'seq'>
 
-/** Whether a newer push of the same ref has spoken already. */
-const hasNewerVerdict = async (
-  store: Store,
-  { project, repository, ref, seq }: Pick<Origin, 'project' | 'repository' | 'ref' | 'seq'>,
-): Promise<boolean> => {
-  const newer = await store
+/** The pushes of the same ref that came later. */
+const newerPushes = (store: Store, { project, repository, ref, seq }: Pushed) =>
+  store
     .tables<BuildTables>()
     .selectFrom('build_origins')
     .select('origin')
@@ -81,11 +64,14 @@ const hasNewerVerdict = async (
     .where('ref', '=', ref)
     .where('event_name', '=', 'push')
     .where('seq', '>', seq)
-    .where('conclusion', 'in', ['success', 'failure'])
     .limit(1)
-    .executeTakeFirst()
-  return newer !== undefined
-}
+
+const isOvertaken = async (store: Store, push: Pushed): Promise<boolean> =>
+  (await newerPushes(store, push).executeTakeFirst()) !== undefined
+
+/** Whether one of them has spoken already. */
+const hasNewerVerdict = async (store: Store, push: Pushed): Promise<boolean> =>
+  (await newerPushes(store, push).where('conclusion', 'in', ['success', 'failure']).executeTakeFirst()) !== undefined
 
 const mainFacts = async (
   { store, clock, repositoryPath }: { store: Store; clock: Clock; repositoryPath: RepositoryPath },
@@ -97,15 +83,8 @@ const mainFacts = async (
   const isMain = ref === `refs/heads/${await defaultBranchOf(gitDirectory)}`
   // What was cancelled or skipped says nothing of the branch.
   if (!isMain || (conclusion !== 'failure' && conclusion !== 'success')) return []
-  const row = await store
-    .tables<BuildTables>()
-    .selectFrom('build_mains')
-    .select('broken')
-    .where('project', '=', project)
-    .where('repository', '=', repository)
-    .executeTakeFirst()
   if (await hasNewerVerdict(store, { project, repository, ref, seq })) return []
-  const broken = row ? brokenIn(row.broken) : null
+  const { broken } = await findMain(store, project, repository)
   const about = { subject: repositorySubject(project, repository), actor: 'system:build', causes: [seq] }
   const place = { project, repository, ref, push, commit }
   if (conclusion === 'success')

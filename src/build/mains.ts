@@ -15,7 +15,7 @@ export type Main = {
   readonly broken: Broken | null
 }
 
-export const brokenIn = (text: string | null): Broken | null =>
+const brokenIn = (text: string | null): Broken | null =>
   text === null ? null : mainBroken.payload.parse(JSON.parse(text))
 
 /** How a repository's default branch stands. */
