@@ -11,7 +11,7 @@ import type { Clock, Ids } from './clock.ts'
 import { changeRoutes } from './code/changes/routes.ts'
 import { createCode } from './code/index.ts'
 import { codeRoutes } from './code/routes.ts'
-import { createDeploy, environments, platformProject } from './deploy/index.ts'
+import { createDeploy, platformProject } from './deploy/index.ts'
 import { deployRoutes } from './deploy/routes.ts'
 import type { Home } from './home.ts'
 import type { Ledger, Views } from './ledger/ledger.ts'
@@ -63,7 +63,10 @@ export const createStages = (grounds: Grounds) => {
 
   const code = createCode({
     ...grounds,
-    environments: [...environments],
+    environments: () => {
+      const [first, ...others] = deploy.environments()
+      return [first.name, ...others.map(({ name }) => name)]
+    },
     ownProject: platformProject,
     limits: gitLimits(),
     serverUrl: () => grounds.serverUrl,

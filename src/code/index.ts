@@ -39,7 +39,7 @@ export type CodeParts = {
   readonly ids: Ids
   readonly home: Pick<Home, 'repositories'>
   /** The environments that a push can wait for, the first one first. */
-  readonly environments: readonly [string, ...string[]]
+  environments(): readonly [string, ...string[]]
   /** Headway's own project, whose repositories it writes itself. */
   readonly ownProject: ProjectName
   readonly limits?: Partial<GitLimits>

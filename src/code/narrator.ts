@@ -16,7 +16,7 @@ export type NarratorParts = {
   readonly ledger: Pick<Ledger, 'read' | 'onAppend'>
   readonly clock: Clock
   /** The environments that a push can wait for, the first one first. */
-  readonly environments: readonly [string, ...string[]]
+  environments(): readonly [string, ...string[]]
   /** Why nothing can be recorded at the moment; null when nothing is in the way. */
   obstacle(): Promise<string | null>
   committedAt(update: RecordedUpdate): Promise<number | null>
@@ -64,7 +64,7 @@ export const createNarrator =
   (parts: NarratorParts) =>
   async (updates: readonly RecordedUpdate[], say: (line: string) => void, signal: AbortSignal): Promise<StoryEnd> => {
     const { ledger, clock, environments, obstacle } = parts
-    const wishes = readPushOptions(updates[0]?.payload.options ?? [], environments)
+    const wishes = readPushOptions(updates[0]?.payload.options ?? [], environments())
     for (const line of wishes.notes) say(line)
     const moved = updates.filter(({ payload }) => payload.after !== null)
     if (moved.length === 0) return 'succeeded'

@@ -42,7 +42,7 @@ export const startCodeServer = async (root: string, options: { maxPackBytes?: nu
     clock: systemClock,
     ids: systemIds(systemClock),
     home,
-    environments: ['production', 'staging'],
+    environments: () => ['production', 'staging'],
     ownProject: ProjectName.parse('headway'),
     limits: options.maxPackBytes === undefined ? {} : { maxPackBytes: options.maxPackBytes },
     serverUrl: () => url,

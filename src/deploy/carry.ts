@@ -4,6 +4,7 @@ import { shortCommit } from '../names.ts'
 import { describeError, Problem } from '../problem.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import { type DesiredState, desiredOf, readDesired, writeDesired } from './desired.ts'
+import type { EnvironmentBook } from './environment-book.ts'
 import type { Environments } from './environments.ts'
 import type { Fleet } from './fleet.ts'
 import { gatherEvidence, waitForHealth } from './health.ts'
@@ -17,6 +18,7 @@ export type Carrying = Ingredients & {
   readonly clock: Clock
   readonly runtime: Runtime
   readonly environments: Environments
+  readonly book: EnvironmentBook
   readonly fleet: Fleet
   readonly queries: DeployQueries
   /** The address of a host behind the edge: `http://shop.localhost:4680/`. */

@@ -1,9 +1,9 @@
 import { z } from '@hono/zod-openapi'
-import { isNode, LineCounter, parseDocument, stringify } from 'yaml'
+import { stringify } from 'yaml'
 import type { ReleasedDefinition } from '../golden/service.ts'
 import { CommitId, Digest } from '../names.ts'
-import { Problem } from '../problem.ts'
 import type { Target } from './target.ts'
+import { readYamlFile } from './yaml-file.ts'
 
 /**
  * What should run for one service in one environment: a file of the environments repository. Code and configuration stand
@@ -73,39 +73,8 @@ export const writeDesired = (target: Target, state: DesiredState): string => {
 }
 
 /** Reads a file of the environments repository; throws a Problem with line and column when it cannot be read. */
-export const readDesired = (file: string, text: string): DesiredState => {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
-  const refuse = (detail: string, offset: number | undefined): never => {
-    const { line, col } = offset === undefined ? { line: 1, col: 1 } : lines.linePos(offset)
-    throw new Problem({
-      kind: 'desired-state-unreadable',
-      status: 422,
-      detail,
-      where: { file, line, column: col },
-      next: `mend ${file} in the environments repository and push it; until then what runs now stays`,
-    })
-  }
-  const [broken] = document.errors
-  if (broken) return refuse(broken.message.split('\n')[0] ?? broken.message, broken.pos[0])
-  const parsed = DesiredState.safeParse(document.toJS({ maxAliasCount: 10 }))
-  if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  const path = issue?.path ?? []
-  const unknownKey = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
-  return refuse(
-    unknownKey === undefined
-      ? `${path.join('.') || 'the file'}: ${issue?.message ?? 'is not readable'}`
-      : `unknown key ${[...path, unknownKey].join('.')}`,
-    offsetAt(document, unknownKey === undefined ? path : [...path, unknownKey]),
-  )
-}
-
-/** Where the value at a path begins, or that of its nearest ancestor which is there. */
-const offsetAt = (document: ReturnType<typeof parseDocument>, path: readonly PropertyKey[]): number | undefined => {
-  for (let length = path.length; length >= 0; length -= 1) {
-    const node = document.getIn(path.slice(0, length), true)
-    if (isNode(node) && node.range) return node.range[0]
-  }
-  return undefined
-}
+export const readDesired = (file: string, text: string): DesiredState =>
+  readYamlFile(DesiredState, file, text, {
+    kind: 'desired-state-unreadable',
+    next: `mend ${file} in the environments repository and push it; until then what runs now stays`,
+  }).value

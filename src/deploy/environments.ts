@@ -7,10 +7,13 @@ import { CommitId } from '../names.ts'
 import type { CommandOutcome } from '../processes/command.ts'
 import { run } from '../processes/run.ts'
 
-/** One commit that Headway makes: a file with its new text (null: the file goes). */
-export type DesiredChange = {
-  readonly path: string
-  readonly text: string | null
+/** A file with its new text (null: the file goes). */
+export type FileChange = { readonly path: string; readonly text: string | null }
+
+/** One commit that Headway makes. */
+export type DesiredChange = FileChange & {
+  /** What changes besides, in the same commit. */
+  readonly also?: readonly FileChange[]
   readonly subject: string
   /** `Headway-Intent: deployment-…`, by which a commit is found again after a crash. */
   readonly trailer: string
@@ -28,6 +31,8 @@ export type Environments = {
   commit(change: DesiredChange): Promise<CommitId>
   /** The newest commit on main with this trailer, if there is one; `since` (milliseconds since 1970) spares the older history. */
   findTrailer(trailer: string, since: number): Promise<CommitId | null>
+  /** The commits up to this one that changed files of a pattern, newest first. */
+  history(commit: CommitId, pattern: string, limit: number): Promise<CommitId[]>
   /** All files at a commit. */
   list(commit: CommitId): Promise<DesiredFile[]>
   /** For each `<commit>:<path>`, the file's object name and text; null where it is not there. */
@@ -122,6 +127,11 @@ export const createEnvironments = (options: { readonly directory: string; readon
       return done
     },
     findTrailer,
+    history: async (commit, pattern, limit) =>
+      (await must(['log', `-${limit}`, '--format=%H', commit, '--', pattern]))
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => CommitId.parse(line)),
     list: async (at) => {
       const lines = (await must(['ls-tree', '-r', '-z', at])).split('\0').filter((line) => line !== '')
       return lines.flatMap((line) => {
@@ -165,7 +175,9 @@ const importStream = (change: DesiredChange, parent: CommitId | null, now: numbe
     `committer Headway <headway@localhost> ${Math.floor(now / 1000)} +0000`,
     data(message),
     ...(parent ? [`from ${parent}`] : []),
-    ...(change.text === null ? [`D ${change.path}`] : [`M 100644 inline ${change.path}`, data(change.text)]),
+    ...[change, ...(change.also ?? [])].flatMap(({ path, text }) =>
+      text === null ? [`D ${path}`] : [`M 100644 inline ${path}`, data(text)],
+    ),
     'get-mark :1',
     'done',
     '',

@@ -4,13 +4,21 @@ import { refUpdated } from '../code/facts.ts'
 import type { Home } from '../home.ts'
 import { fact, isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
-import { type CommitId, type Digest, ProjectName, RepositoryName, type ServiceKey } from '../names.ts'
+import {
+  type CommitId,
+  type Digest,
+  defaultEnvironment,
+  ProjectName,
+  RepositoryName,
+  type ServiceKey,
+} from '../names.ts'
 import { releaseCreated } from '../package/facts.ts'
 import { describeError, Problem } from '../problem.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
 import { createCarrier } from './carry.ts'
+import { createEnvironmentBook } from './environment-book.ts'
 import { createEnvironments } from './environments.ts'
 import { deployFacts, deploymentFinished, deploymentRequested } from './facts.ts'
 import { createFleet } from './fleet.ts'
@@ -19,10 +27,11 @@ import { createReconciler, removal } from './reconcile.ts'
 import { createRequests } from './requests.ts'
 import { type Deployment, deploymentSubject, pick } from './rollout.ts'
 import type { Ingredients } from './specs.ts'
-import { defaultHost, desiredPath, environments, type Target, targetLabel } from './target.ts'
+import { defaultHost, desiredPath, type Target, targetLabel } from './target.ts'
 import { createDeployQueries, type DeployTables, deployView, releaseOfRow, targetOfRow } from './views.ts'
 
-export { environments, parseTargetLabel, type Target, targetLabel } from './target.ts'
+export type { EnvironmentDefinition, PreviewPolicy } from './environment-file.ts'
+export { parseTargetLabel, type Target, targetLabel } from './target.ts'
 
 /** The project of Headway's own, and its repository of desired state. */
 export const platformProject = ProjectName.parse('headway')
@@ -53,12 +62,13 @@ export const createDeploy = (options: DeployOptions) => {
   const { ledger, views, clock, runtime } = options
   const directory = join(options.home.repositories, platformProject, `${environmentsRepository}.git`)
   const repository = createEnvironments({ directory, clock })
+  const book = createEnvironmentBook(repository)
   const queries = createDeployQueries(options.store.tables<DeployTables>())
   const fleet = createFleet(runtime)
-  const ports = { ...options, environments: repository, fleet, queries }
+  const ports = { ...options, environments: repository, book, fleet, queries }
   const carrier = createCarrier(ports)
   const reconciler = createReconciler(ports, carrier)
-  const requests = createRequests({ ...options, queries })
+  const requests = createRequests({ ...options, queries, book })
   const closing = new AbortController()
   const background = new Set<Promise<void>>()
   let surveyed: CommitId | null = null
@@ -110,7 +120,7 @@ export const createDeploy = (options: DeployOptions) => {
   const requestReleases = async (): Promise<void> => {
     await views.reach()
     for (const row of await queries.unrequested()) {
-      const target = targetOfRow({ ...row, environment: environments[0] })
+      const target = targetOfRow({ ...row, environment: defaultEnvironment })
       const subject = deploymentSubject(row.deployment)
       const about = { subject, actor, causes: [row.seq] }
       const payload = {
@@ -163,11 +173,15 @@ export const createDeploy = (options: DeployOptions) => {
     views: [deployView],
     ...requests,
     queries,
+    /** The environments as the repository defines them, in order of promotion. */
+    environments: book.environments,
+    book,
     /** Where desired state lives; served by the Git host as `headway/environments`. */
     repository: directory,
 
     start: async (): Promise<void> => {
       await repository.prepare()
+      await book.refresh()
       followed = (await ledger.head()).seq
       await requestReleases()
       await views.reach()
@@ -218,7 +232,10 @@ export const createDeploy = (options: DeployOptions) => {
     /** Takes a service out of every environment. Its database stays until it is removed by itself. */
     remove: async (key: ServiceKey, by: string): Promise<void> => {
       await views.reach()
-      for (const environment of environments) await removeFrom({ ...key, environment }, by)
+      const rows = (await queries.services(key.project)).filter((row) => row.service === key.service)
+      const there = rows.filter(({ removed_at }) => removed_at === null).map(targetOfRow)
+      if (there.length === 0) throw unknownService({ ...key, environment: book.main() })
+      for (const target of there) await removeFrom(target, by)
     },
 
     instances: () => runtime.instances(),

@@ -4,6 +4,7 @@ import { Problem, type ProblemDetails } from '../problem.ts'
 import { type Carrier, type Carrying, hostsOf, setBackTrailer } from './carry.ts'
 import { readDesired } from './desired.ts'
 import { type Blobs, compareDesired, type Drift, describeDrift, findDrift } from './drift.ts'
+import { parseEnvironmentPath } from './environment-file.ts'
 import {
   deploymentCommitted,
   deploymentRequested,
@@ -13,7 +14,7 @@ import {
   serviceRemoved,
 } from './facts.ts'
 import { type Deployment, deploymentSubject } from './rollout.ts'
-import { deploymentIdFor, desiredPath, environments, parseDesiredPath, type Target, targetLabel } from './target.ts'
+import { deploymentIdFor, desiredPath, parseDesiredPath, type Target, targetLabel } from './target.ts'
 import { targetOfRow } from './views.ts'
 
 const actor = 'system:deploy'
@@ -23,7 +24,7 @@ const actor = 'system:deploy'
  * facts rule). Says whether that asks for a deployment.
  */
 export const createReconciler = (ports: Carrying, carrier: Carrier) => {
-  const { ledger, runtime, environments: repository, fleet, queries } = ports
+  const { ledger, runtime, environments: repository, book, fleet, queries } = ports
   /** Drift that was said and is not mended yet, so that it is not said every half minute. */
   const said = new Map<string, string>()
 
@@ -160,6 +161,8 @@ export const createReconciler = (ports: Carrying, carrier: Carrier) => {
   /** The targets for which main or the runtime says something else than the ledger: one look at everything, cheap when all is well. */
   const survey = async (since: CommitId | null): Promise<{ targets: Target[]; head: CommitId | null }> => {
     const head = await repository.head()
+    const broken = await book.refresh()
+    if (broken) await refuse(broken.commit, broken.problem.where?.file ?? '', broken.blob, broken.problem)
     const rows = await queries.services()
     const targets = new Map<string, Target>()
     const note = (target: Target) => targets.set(targetLabel(target), target)
@@ -167,8 +170,17 @@ export const createReconciler = (ports: Carrying, carrier: Carrier) => {
       for (const row of rows) note(targetOfRow(row))
       for (const { path, blob } of head ? await repository.list(head) : []) {
         const target = parseDesiredPath(path)
-        if (target && environments.includes(target.environment)) note(target)
-        else if (head && path.endsWith('.yaml')) await refuse(head, path, blob, misplaced(path))
+        if (target && book.knows(target.environment)) note(target)
+        else if (head && path.endsWith('.yaml') && parseEnvironmentPath(path) === null)
+          await refuse(
+            head,
+            path,
+            blob,
+            misplaced(
+              path,
+              book.environments().map(({ name }) => name),
+            ),
+          )
       }
     }
     const [instances, table] = await Promise.all([runtime.instances(), runtime.routes()])
@@ -191,7 +203,7 @@ export const removal = ({ project, service }: Target, by: string): NewFact =>
 const labelOf = (owner: { project: string; service: string; environment: string }): string =>
   `${owner.project}/${owner.service}/${owner.environment}`
 
-const misplaced = (path: string): Problem =>
+const misplaced = (path: string, environments: readonly string[]): Problem =>
   new Problem({
     kind: 'desired-state-misplaced',
     status: 422,

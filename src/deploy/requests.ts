@@ -10,9 +10,10 @@ import {
   shortDigest,
 } from '../names.ts'
 import { Problem } from '../problem.ts'
+import type { EnvironmentBook } from './environment-book.ts'
 import { deploymentRequested } from './facts.ts'
 import { type Deployment, deploymentSubject, type Reason } from './rollout.ts'
-import { environments, type Target } from './target.ts'
+import type { Target } from './target.ts'
 import { type DeployQueries, releaseOfRow } from './views.ts'
 
 /** Asked for again within this time, a rollback is the same one: its answer was lost, or the key was pressed twice. */
@@ -23,10 +24,11 @@ export const createRequests = (ports: {
   readonly ledger: Ledger
   readonly views: Views
   readonly queries: DeployQueries
+  readonly book: EnvironmentBook
   readonly clock: Clock
   readonly ids: Ids
 }) => {
-  const { ledger, views, queries, clock, ids } = ports
+  const { ledger, views, queries, book, clock, ids } = ports
 
   const request = async (
     target: Target,
@@ -62,6 +64,11 @@ export const createRequests = (ports: {
     })
   }
 
+  const known = (environment: EnvironmentName): EnvironmentName => {
+    if (book.knows(environment)) return environment
+    throw noEnvironment(environment, book)
+  }
+
   return {
     /**
      * Goes back to the release that ran before the one that runs now, code and configuration together, or to the one named.
@@ -72,7 +79,7 @@ export const createRequests = (ports: {
       options: { to?: string | undefined; environment?: EnvironmentName | undefined; actor: string },
     ): Promise<string> => {
       await views.reach()
-      const target = { ...key, environment: options.environment ?? environments[0] }
+      const target = { ...key, environment: known(options.environment ?? book.main()) }
       if (options.to !== undefined) return request(target, await find(key, options.to), 'rollback', options.actor)
       const row = await queries.service(target)
       const latest = row ? await queries.deployment(row.latest) : null
@@ -91,7 +98,7 @@ export const createRequests = (ports: {
       options: { release?: string | undefined; environment?: EnvironmentName | undefined; actor: string },
     ): Promise<string> => {
       await views.reach()
-      const target = { ...key, environment: options.environment ?? environments[0] }
+      const target = { ...key, environment: known(options.environment ?? book.main()) }
       if (options.release !== undefined)
         return request(target, await find(key, options.release), 'manual', options.actor)
       const row = await queries.service(target)
@@ -114,6 +121,17 @@ export const previousOf = (current: Deployment, succeededNewestFirst: readonly D
 const isRecent = (deployment: Deployment, now: number): boolean =>
   deployment.finished === null ||
   (deployment.finished.outcome === 'succeeded' && now - deployment.finished.at < sameRollbackMs)
+
+export const noEnvironment = (environment: string, book: Pick<EnvironmentBook, 'environments'>): Problem =>
+  new Problem({
+    kind: 'environment-not-found',
+    status: 404,
+    detail: `there is no environment ${environment}; there are ${book
+      .environments()
+      .map(({ name }) => name)
+      .join(', ')}`,
+    next: `headway environments add ${environment} makes one`,
+  })
 
 const nothingRuns = ({ project, service, environment }: Target): Problem =>
   new Problem({

@@ -1,12 +1,12 @@
 import type { Settings } from '../access/access.ts'
 import type { InstanceSpec } from '../agent/protocol.ts'
-import { shortDigest } from '../names.ts'
+import { defaultEnvironment, shortDigest } from '../names.ts'
 import type { Databases } from '../operate/attachments.ts'
 import type { Release, Releases } from '../package/release.ts'
 import { Problem } from '../problem.ts'
 import type { RunAs } from '../processes/command.ts'
 import type { DesiredState } from './desired.ts'
-import { environments, instanceIds, ownerOf, type Target } from './target.ts'
+import { instanceIds, ownerOf, type Target } from './target.ts'
 
 /** What an instance is made from. */
 export type Ingredients = {
@@ -87,7 +87,7 @@ const missingSettings = ({ project, service, environment }: Target, missing: rea
     status: 409,
     detail: `${project}/${service} asks for ${missing.join(', ')}, not set for ${environment}`,
     next: `${missing.map((name) => `headway secret set ${name} --project ${project} --service ${service}`).join('; ')}${
-      environment === environments[0] ? '' : ` --environment ${environment}`
+      environment === defaultEnvironment ? '' : ` --environment ${environment}`
     }, then headway deploy ${service}`,
   })
 

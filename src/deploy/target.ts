@@ -14,9 +14,6 @@ import {
 /** What a deployment changes: one service in one environment. Never two rollouts of one target at once. */
 export type Target = ServiceKey & { readonly environment: EnvironmentName }
 
-/** The environments that a release passes through, the first one first. */
-export const environments: readonly [EnvironmentName, ...EnvironmentName[]] = [defaultEnvironment]
-
 /** The target as one word: `default/shop/production`. It is also how routes and traffic name it. */
 export const targetLabel = ({ project, service, environment }: Target): string => `${project}/${service}/${environment}`
 
@@ -35,11 +32,11 @@ export const parseDesiredPath = (path: string): Target | null =>
 export const targetOfOwner = (owner: Owner): Target | null =>
   targetFrom([owner.project, owner.service, owner.environment], 0, 1, 2)
 
-/** The name under which the edge serves a target by itself; configured hosts come on top. */
+/** The name under which the edge serves a target by itself; that of production is the short one. Configured hosts come on top. */
 export const defaultHost = ({ project, service, environment }: Target): string =>
   [
     service,
-    ...(environment === environments[0] ? [] : [environment]),
+    ...(environment === defaultEnvironment ? [] : [environment]),
     ...(project === defaultProject ? [] : [project]),
     'localhost',
   ].join('.')

@@ -2,11 +2,11 @@ import type { Kysely, Transaction } from 'kysely'
 import { refUpdated } from '../code/facts.ts'
 import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { View } from '../ledger/ledger.ts'
-import { CommitId, Digest, EnvironmentName, ProjectName, ServiceName } from '../names.ts'
+import { CommitId, Digest, defaultEnvironment, EnvironmentName, ProjectName, ServiceName } from '../names.ts'
 import { releaseCreated } from '../package/facts.ts'
 import { serviceRemoved } from './facts.ts'
 import { type Deployment, deploymentSubject, fold } from './rollout.ts'
-import { deploymentIdFor, environments, type Target } from './target.ts'
+import { deploymentIdFor, type Target } from './target.ts'
 
 /** One row a deployment; `state` is the folded deployment as JSON, the columns beside it are what is asked for. */
 export type DeploymentRow = {
@@ -154,8 +154,8 @@ export const deployView: View<DeployTables> = {
   },
 }
 
-/** The deployment that a release asks for in the first environment. */
-const deploymentOfRelease = (seq: number): string => deploymentIdFor(`release ${seq} ${environments[0]}`)
+/** The deployment that a release asks for where pushes go to. */
+const deploymentOfRelease = (seq: number): string => deploymentIdFor(`release ${seq} ${defaultEnvironment}`)
 
 const subjectPrefix = deploymentSubject('')
 

@@ -1,0 +1,213 @@
+import { z } from '@hono/zod-openapi'
+import { Role } from '../access/facts.ts'
+import { defaultEnvironment, EnvironmentName } from '../names.ts'
+import type { Problem } from '../problem.ts'
+import { type ReadFile, readYamlFile } from './yaml-file.ts'
+
+/** What starts in a preview environment is named so, one for each change: `change-12`. Its policy stands in `preview/environment.yaml`. */
+export const previewsName = EnvironmentName.parse('preview')
+
+const expectedSpan = 'expected a time such as 90s, 30m, 24h or 7d'
+const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+/** `30m` as milliseconds. */
+const span = z
+  .string(expectedSpan)
+  .regex(/^[0-9]{1,6}[smhd]$/, expectedSpan)
+  .transform((text) => Number(text.slice(0, -1)) * (unitMs[text.slice(-1)] ?? 0))
+
+const clockTime = z
+  .string('expected a time of day such as "09:00"')
+  .regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$/, 'expected a time of day such as "09:00"')
+const weekday = z.enum(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'])
+const isTimezone = (name: string): boolean => {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** When deployments may begin: from one time of day to another, on these days (an end before its beginning is on the day after). */
+export const DeploymentWindow = z
+  .strictObject({
+    days: z
+      .array(weekday)
+      .min(1)
+      .default([...weekday.options]),
+    from: clockTime.default('00:00'),
+    to: clockTime.default('24:00'),
+    timezone: z.string().refine(isTimezone, 'expected a time zone such as Europe/Zurich').default('UTC'),
+  })
+  .readonly()
+export type DeploymentWindow = z.infer<typeof DeploymentWindow>
+
+const expectedMoment = 'expected a moment such as 2026-12-24T00:00:00Z, with Z or an offset such as +01:00'
+const moment = z.iso.datetime({ offset: true, error: expectedMoment }).transform((text) => Date.parse(text))
+
+/** A time in which nothing new is deployed, known beforehand. Milliseconds since 1970. */
+const Freeze = z
+  .strictObject({ from: moment, until: moment, reason: z.string().trim().min(1).max(200).default('frozen') })
+  .refine(({ from, until }) => from < until, 'it ends before it begins')
+  .readonly()
+
+const day = 86_400_000
+const defaultApproval = { role: 'operator', quorum: 1, expires: day, notAuthor: true } as const
+
+const Approval = z
+  .strictObject({
+    role: Role.default(defaultApproval.role),
+    quorum: z.int().min(1).max(20).default(defaultApproval.quorum),
+    expires: span.default(defaultApproval.expires),
+    notAuthor: z.boolean().default(defaultApproval.notAuthor),
+  })
+  .readonly()
+
+/** The strategies by which a release may go live. */
+export const Strategy = z.enum(['rolling', 'canary', 'blue-green', 'shadow'])
+export type Strategy = z.infer<typeof Strategy>
+
+const Promotion = z
+  .strictObject({
+    /** What a release must have come from: a push whose checks passed, or success in another environment. */
+    from: z.union([z.literal('push'), EnvironmentName]).default('push'),
+    policy: z.enum(['automatic', 'soak', 'approval']).default('automatic'),
+    /** How long it must have run where it comes from. */
+    soak: span.default(0),
+    approval: Approval.default(defaultApproval),
+  })
+  .refine(({ policy, soak }) => policy !== 'soak' || soak > 0, {
+    message: 'the policy soak needs a time such as soak: 30m',
+    path: ['soak'],
+  })
+  .refine(({ from, soak }) => from !== 'push' || soak === 0, {
+    message: 'what comes from a push has run nowhere, so that there is nothing to soak',
+    path: ['soak'],
+  })
+  .readonly()
+
+const EnvironmentFile = z
+  .strictObject({
+    promote: Promotion.default({ from: 'push', policy: 'automatic', soak: 0, approval: defaultApproval }),
+    windows: z.array(DeploymentWindow).max(50).default([]),
+    freeze: z.array(Freeze).max(100).default([]),
+    strategy: Strategy.nullable().default(null),
+    drift: z.enum(['mend', 'report']).default('mend'),
+    /** Environments in which the release must have succeeded as well. */
+    requires: z.array(EnvironmentName).max(20).default([]),
+  })
+  .readonly()
+
+/** What stands in `<environment>/environment.yaml`: who comes in, when, how, and what becomes of drift. Times in milliseconds. */
+export type EnvironmentDefinition = z.infer<typeof EnvironmentFile> & { readonly name: EnvironmentName }
+
+const PreviewFile = z
+  .strictObject({
+    /** How many changes of one project may have a preview at once. */
+    quota: z.int().min(0).max(100).default(5),
+    /** A preview whose change nobody has pushed to for so long is taken away. */
+    age: span.default(7 * day),
+    replicas: z.int().min(1).max(10).default(1),
+    database: z
+      .union(
+        [
+          z.literal('empty'),
+          z.strictObject({ copy: EnvironmentName }).readonly(),
+          z.strictObject({ seed: z.string().regex(/^(?!.*\.\.)[\w][\w./-]*\.sql$/) }).readonly(),
+        ],
+        { error: 'expected empty, { copy: staging } or { seed: db/seed.sql }' },
+      )
+      .default('empty'),
+  })
+  .readonly()
+export type PreviewPolicy = z.infer<typeof PreviewFile>
+
+/** All environments, in order of promotion, and the previews' policy (null: there are none). */
+export type EnvironmentSet = {
+  readonly environments: readonly [EnvironmentDefinition, ...EnvironmentDefinition[]]
+  readonly previews: PreviewPolicy | null
+}
+
+/** What holds where the repository says nothing: one environment, which every push goes to. */
+export const defaultSet: EnvironmentSet = {
+  environments: [{ ...EnvironmentFile.parse({}), name: defaultEnvironment }],
+  previews: null,
+}
+
+export const environmentPath = (environment: EnvironmentName): string => `${environment}/environment.yaml`
+
+/** The environment that a file defines; null when it is no such file. */
+export const parseEnvironmentPath = (path: string): EnvironmentName | null => {
+  const [name, file, ...rest] = path.split('/')
+  if (file !== 'environment.yaml' || rest.length > 0) return null
+  return EnvironmentName.safeParse(name).data ?? null
+}
+
+/** The change that an environment is the preview of; null when it is an ordinary one. */
+export const changeOfPreview = (environment: EnvironmentName): number | null => {
+  const [, number] = /^change-([1-9][0-9]*)$/.exec(environment) ?? []
+  return number === undefined ? null : Number(number)
+}
+export const previewOfChange = (number: number): EnvironmentName => EnvironmentName.parse(`change-${number}`)
+
+/**
+ * What the environment files say together. Throws a Problem with the place of the first thing that is wrong, within one file or between
+ * them: then none of them counts, and what was before stays.
+ */
+export const readEnvironments = (
+  files: readonly { readonly path: string; readonly text: string }[],
+): EnvironmentSet => {
+  const read = new Map<EnvironmentName, ReadFile<z.infer<typeof EnvironmentFile>>>()
+  let previews: PreviewPolicy | null = null
+  for (const { path, text } of files) {
+    const name = parseEnvironmentPath(path)
+    if (name === null) continue
+    const about = { kind: 'environment-unreadable', next: nextFor(path) }
+    if (name === previewsName)
+      previews = readYamlFile(PreviewFile, path, text || '{}', { ...about, keys: previewKeys }).value
+    else {
+      const file = readYamlFile(EnvironmentFile, path, text || '{}', { ...about, keys: environmentKeys })
+      if (changeOfPreview(name) !== null) throw file.problemAt([], `${name} is the name of a change's preview`)
+      read.set(name, file)
+    }
+  }
+  const definitions = [...read].map(([name, { value }]) => ({ ...value, name }))
+  for (const { name, promote, requires } of definitions) {
+    const file = read.get(name)
+    if (promote.from !== 'push' && !read.has(promote.from))
+      throw file?.problemAt(['promote', 'from'], `there is no environment ${promote.from} to promote from`)
+    const strange = requires.findIndex((one) => !read.has(one))
+    if (strange >= 0) throw file?.problemAt(['requires', strange], `there is no environment ${requires[strange]}`)
+  }
+  const [first, ...others] = ordered(definitions, (name) =>
+    read.get(name)?.problemAt(['promote', 'from'], `nothing can ever reach ${name}: what it comes from comes from it`),
+  )
+  return { environments: first ? [first, ...others] : defaultSet.environments, previews }
+}
+
+/** Those that pushes go to first, each of the others after all that it comes from. */
+const ordered = (
+  definitions: readonly EnvironmentDefinition[],
+  refusal: (name: EnvironmentName) => Problem | undefined,
+): EnvironmentDefinition[] => {
+  const waiting = definitions.toSorted((left, right) => (left.name < right.name ? -1 : 1))
+  const reached: EnvironmentDefinition[] = []
+  while (waiting.length > 0) {
+    const next = waiting.findIndex(({ promote, requires }) =>
+      [promote.from, ...requires].every((one) => one === 'push' || reached.some(({ name }) => name === one)),
+    )
+    const [one] = waiting.splice(Math.max(next, 0), 1)
+    if (one && next < 0) throw refusal(one.name)
+    if (one) reached.push(one)
+  }
+  return reached
+}
+
+const nextFor = (path: string): string =>
+  `mend ${path} in the environments repository and push it; until then what held before holds`
+
+const previewKeys = ['quota', 'age', 'replicas', 'database', 'copy', 'seed']
+const environmentKeys = [
+  ...['promote', 'from', 'policy', 'soak', 'approval', 'role', 'quorum', 'expires', 'notAuthor'],
+  ...['windows', 'days', 'to', 'timezone', 'freeze', 'until', 'reason', 'strategy', 'drift', 'requires'],
+]

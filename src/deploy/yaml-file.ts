@@ -1,0 +1,51 @@
+import type { z } from '@hono/zod-openapi'
+import { isNode, LineCounter, parseDocument } from 'yaml'
+import { nearest } from '../golden/nearest.ts'
+import { Problem } from '../problem.ts'
+
+/** What is meant by a file of the environments repository, and what to do when it cannot be read. */
+export type FileKind = { readonly kind: string; readonly next: string; readonly keys?: readonly string[] }
+
+/** A value that was read, and where in its file each part of it stands. */
+export type ReadFile<Value> = {
+  readonly value: Value
+  /** A Problem at the place of this path; for what only the whole of several files shows. */
+  problemAt(path: readonly PropertyKey[], detail: string): Problem
+}
+
+/** Reads a YAML file by its schema; throws a Problem with line and column when it cannot be read. */
+export const readYamlFile = <Value>(
+  schema: z.ZodType<Value>,
+  file: string,
+  text: string,
+  { kind, next, keys = [] }: FileKind,
+): ReadFile<Value> => {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false })
+  const problem = (detail: string, offset: number | undefined, hint = ''): Problem => {
+    const { line, col } = offset === undefined ? { line: 1, col: 1 } : lines.linePos(offset)
+    return new Problem({ kind, status: 422, detail, where: { file, line, column: col }, next: `${hint}${next}` })
+  }
+  const [broken] = document.errors
+  if (broken) throw problem(broken.message.split('\n')[0] ?? broken.message, broken.pos[0])
+  const parsed = schema.safeParse(document.toJS({ maxAliasCount: 10 }))
+  if (parsed.success)
+    return { value: parsed.data, problemAt: (path, detail) => problem(detail, offsetAt(document, path)) }
+  const [issue] = parsed.error.issues
+  const path = issue?.path ?? []
+  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
+  if (unknown === undefined)
+    throw problem(`${path.join('.') || 'the file'}: ${issue?.message ?? 'is not readable'}`, offsetAt(document, path))
+  const near = nearest(unknown, keys)
+  const hint = near === null ? '' : `did you mean ${near}? `
+  throw problem(`unknown key ${[...path, unknown].join('.')}`, offsetAt(document, [...path, unknown]), hint)
+}
+
+/** Where the value at a path begins, or that of its nearest ancestor which is there. */
+const offsetAt = (document: ReturnType<typeof parseDocument>, path: readonly PropertyKey[]): number | undefined => {
+  for (let length = path.length; length >= 0; length -= 1) {
+    const node = document.getIn(path.slice(0, length), true)
+    if (isNode(node) && node.range) return node.range[0]
+  }
+  return undefined
+}
