@@ -163,10 +163,9 @@ export const readEnvironments = (
     const name = parseEnvironmentPath(path)
     if (name === null) continue
     const about = { kind: 'environment-unreadable', next: nextFor(path) }
-    if (name === previewsName)
-      previews = readYamlFile(PreviewFile, path, text || '{}', { ...about, keys: previewKeys }).value
+    if (name === previewsName) previews = readYamlFile(PreviewFile, path, text, { ...about, keys: previewKeys }).value
     else {
-      const file = readYamlFile(EnvironmentFile, path, text || '{}', { ...about, keys: environmentKeys })
+      const file = readYamlFile(EnvironmentFile, path, text, { ...about, keys: environmentKeys })
       if (changeOfPreview(name) !== null) throw file.problemAt([], `${name} is the name of a change's preview`)
       read.set(name, file)
     }

@@ -28,7 +28,7 @@ export const readYamlFile = <Value>(
   }
   const [broken] = document.errors
   if (broken) throw problem(broken.message.split('\n')[0] ?? broken.message, broken.pos[0])
-  const parsed = schema.safeParse(document.toJS({ maxAliasCount: 10 }))
+  const parsed = schema.safeParse(document.toJS({ maxAliasCount: 10 }) ?? {}) // a file of comments alone says nothing
   if (parsed.success)
     return { value: parsed.data, problemAt: (path, detail) => problem(detail, offsetAt(document, path)) }
   const [issue] = parsed.error.issues
