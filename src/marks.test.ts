@@ -4,6 +4,9 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { systemClock } from './clock.ts'
+import { homeAt } from './home.ts'
+import { stopProcessRuntime } from './runtimes/process/index.ts'
 
 const program = join(import.meta.dirname, 'scenes.testing.ts')
 
@@ -15,6 +18,10 @@ const scenes: Readonly<Record<string, readonly string[]>> = {
   'kept dependencies are too many, and some half made': ['build.sweep-dependencies', 'build.evict-dependencies'],
   'old logs go': ['build.remove-logs'],
   'files written for a person': ['cli.write-service-file', 'cli.eject-workflow'],
+  "psql at a person's terminal": ['cli.psql'],
+  'Node.js is copied to where jobs can run it': ['build.share-own-node'],
+  'PostgreSQL is copied to where it can run unprivileged': ['operate.unpack-postgres'],
+  'a living edge is replaced': ['runtime.edge-replace'],
   'a repository whose first branch is master': ['code.set-head', 'code.maintain'],
   'an access log grows too long': ['edge.log-rotate'],
   'the server log is too long': ['log.rotate'],
@@ -54,6 +61,7 @@ const inDirectory = async <Result>(work: (directory: string) => Promise<Result>)
   try {
     return await work(directory)
   } finally {
+    await stopProcessRuntime({ home: homeAt(join(directory, 'home'), {}), clock: systemClock }) // of a scene that failed
     rmSync(directory, { recursive: true, force: true })
   }
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { z } from '@hono/zod-openapi'
@@ -12,6 +13,7 @@ import { certificateFor } from './api/tls.ts'
 import { backup, restore } from './backup.ts'
 import { createDependencyCache, sweepDependencyCache } from './build/dependencies.ts'
 import { createLogBook } from './build/logs.ts'
+import { createToolchain } from './build/toolchain.ts'
 import { systemClock as clock, systemIds } from './clock.ts'
 import { createRepositories } from './code/repositories.ts'
 import { openAccessLog, usualLogLimits } from './edge/access-log.ts'
@@ -22,11 +24,13 @@ import { openLedger } from './ledger/open.ts'
 import { openViews } from './ledger/views.ts'
 import { openLog } from './log.ts'
 import { ProjectName, RepositoryName, ServiceName } from './names.ts'
+import { findBinaries } from './operate/binaries.ts'
 import { createLayout } from './package/layout.ts'
 import { createShelf } from './package/shelf.ts'
 import { openCgroups } from './processes/cgroups.ts'
 import { run } from './processes/run.ts'
 import { identityOf } from './processes/tree.ts'
+import { connectProcessRuntime } from './runtimes/process/index.ts'
 import { openStore } from './store/open.ts'
 import { dumpPostgres } from './store/postgres-backup.ts'
 import { copyDatabase } from './store/sqlite-backup.ts'
@@ -54,13 +58,15 @@ const namesIn = (directory: string): string[] => (existsSync(directory) ? readdi
 const said = defineFact('word.said', 1, z.object({ word: z.string() }))
 
 /** Runs the command line; killed there, this process ends in the same way. */
-const headway = async (cwd: string, ...words: string[]): Promise<void> => {
+const headway = async (cwd: string, words: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<number> => {
   const child: ChildProcess = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...words], {
     cwd,
+    env: { ...process.env, ...env },
     stdio: 'ignore',
   })
-  const [, signal] = await once(child, 'exit')
+  const [code, signal] = await once(child, 'exit')
   if (signal === 'SIGKILL') process.kill(process.pid, 'SIGKILL')
+  return Number(code)
 }
 
 const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> = {
@@ -142,9 +148,28 @@ const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> 
       writeFileSync(join(folder, 'package-lock.json'), '{"name":"shop","lockfileVersion":3,"packages":{}}')
       execFileSync('git', ['init', '-q', folder])
     })
-    await headway(folder, 'init')
-    await headway(folder, 'eject', 'workflow')
+    await headway(folder, ['init'])
+    await headway(folder, ['eject', 'workflow'])
     return [readFileSync(join(folder, 'headway.yaml'), 'utf8'), namesIn(join(folder, '.github/workflows'))]
+  },
+
+  "psql at a person's terminal": async (directory) => {
+    const bin = join(directory, 'bin')
+    await given(directory, () => {
+      mkdirSync(bin)
+      const psql = `#!/bin/sh\necho "$PGUSER $PGDATABASE $PGPASSWORD $*" > told.$$ && mv told.$$ told\nexit 3\n`
+      writeFileSync(join(bin, 'psql'), psql, { mode: 0o755 })
+    })
+    const server = createServer((_request, response) => {
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify({ url: 'postgres://shop:pass%20word@127.0.0.1:5432/shop_db' }))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const address = server.address()
+    const HEADWAY_SERVER = `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`
+    const env = { HEADWAY_SERVER, HEADWAY_TOKEN: 'a-token', PATH: `${bin}:${process.env.PATH}` }
+    const code = await headway(directory, ['db', 'psql', 'shop'], env)
+    return [code, readFileSync(join(directory, 'told'), 'utf8')]
   },
 
   'a repository whose first branch is master': async (directory) => {
@@ -162,6 +187,35 @@ const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> 
     await repositories.settleHead(key)
     await repositories.maintain(key, new AbortController().signal)
     return [readFileSync(join(bare, 'HEAD'), 'utf8'), execFileSync('git', ['-C', bare, 'fsck']).toString()]
+  },
+
+  'Node.js is copied to where jobs can run it': async (directory) => {
+    const tools = join(directory, 'tools')
+    await given(directory, () =>
+      mkdirSync(join(tools, `node-${process.versions.node}.making`, 'lib'), { recursive: true }),
+    )
+    const node = await createToolchain(tools).ownNode({ uid: 1, gid: 1 })
+    return [execFileSync(node, ['--version']).toString(), namesIn(tools), namesIn(join(tools, namesIn(tools)[0] ?? ''))]
+  },
+
+  'PostgreSQL is copied to where it can run unprivileged': async (directory) => {
+    const home = homeIn(directory)
+    await given(directory, () => mkdirSync(join(home.work, '.postgres-4000000-half'))) // of a process that is gone
+    const { directory: bin, major } = await findBinaries(home, { systemRoot: '/nonexistent' })
+    const said = execFileSync(join(bin, 'postgres'), ['--version']).toString()
+    return [said.includes(` ${major}.`), namesIn(home.work).filter((name) => name.includes('postgres'))]
+  },
+
+  'a living edge is replaced': async (directory) => {
+    const home = homeIn(directory)
+    const runtime = await connectProcessRuntime({ home, clock, edgeHost: '127.0.0.1', edgePort: 0 })
+    const before = (await runtime.health()).edge
+    const pid = await runtime.replaceEdge()
+    const after = (await runtime.health()).edge
+    const answer = await fetch(`http://127.0.0.1:${after.port}/`)
+    await answer.text()
+    await runtime.shutdown('stop')
+    return [pid !== before.pid, after.pid === pid, after.port === before.port, answer.status, namesIn(home.sockets)]
   },
 
   'an access log grows too long': async (directory) => {

