@@ -75,7 +75,11 @@ export const createAgent = async ({ home, clock, listenFd, address, say, random 
   })
 
   const isRouted = (id: string): boolean =>
-    routes.table().routes.some(({ pools }) => pools.some((pool) => pool.instances.includes(id)))
+    routes
+      .table()
+      .routes.some(({ pools, mirror }) =>
+        [...pools, ...(mirror ? [mirror] : [])].some(({ instances }) => instances.includes(id)),
+      )
   const allotting = new Set<number>()
   const around: Surroundings = {
     clock,

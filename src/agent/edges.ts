@@ -5,12 +5,13 @@ import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { Agent, sendRequest as request } from '../edge/http.ts'
 import { edgeLaunch, edgeListenFd } from '../edge/launch.ts'
-import type { EdgeRoute } from '../edge/protocol.ts'
+import type { EdgeRoute, EdgeSamples } from '../edge/protocol.ts'
 import { effect, effectSync } from '../effect.ts'
 import type { Home } from '../home.ts'
 import { describeError, Problem } from '../problem.ts'
 import { environmentOf, identityOf, sendSignal } from '../processes/tree.ts'
 import { fields, flag, whole } from './check.ts'
+import { parseSamples } from './samples.ts'
 import type { Say } from './say.ts'
 import { cleanEnvironment } from './start.ts'
 import { parseCounters, type Traffic } from './traffic.ts'
@@ -27,6 +28,8 @@ export type Edges = {
   replace(): Promise<number>
   /** Brings the counters up to date. */
   count(): Promise<void>
+  /** What each edge counts for the judge, and what those had counted that ended in the last ten minutes. */
+  samples(): Promise<EdgeSamples[]>
   /** No edge accepts any more; resolves when all have ended, by force after the limit. */
   end(limitMs: number): Promise<void>
   /** Looks after them no more; they go on. */
@@ -53,6 +56,7 @@ type Seen = {
 }
 
 const lookMs = 500
+const keptSamplesMs = 600_000
 const saveMs = 10_000
 const readyMs = 10_000
 const longestBackOffMs = 5_000
@@ -220,12 +224,26 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
     }
   }
 
+  /** Last words of edges that hand over, by epoch: whoever asks seldom would miss them. */
+  const lastSamples = new Map<string, EdgeSamples>()
+  const samplesOf = async (pid: number): Promise<EdgeSamples[]> => {
+    const answer = await ask(socketOf(pid), { method: 'GET', path: '/samples', timeoutMs: 5_000 }).catch(() => null)
+    return answer?.status === 200 ? [parseSamples(answer.body)] : []
+  }
+  const samples = async (): Promise<EdgeSamples[]> => {
+    const live = (await Promise.all((await look()).map(({ pid }) => samplesOf(pid)))).flat()
+    for (const [epoch, { at }] of lastSamples)
+      if (clock.now() - at > keptSamplesMs || live.some((one) => one.epoch === epoch)) lastSamples.delete(epoch)
+    return [...live, ...lastSamples.values()]
+  }
+
   /** What a retiring edge still serves counts, too: it lives for as long as one connection is open, and this is the last one. */
   const countToTheEnd = async (old: readonly Seen[], hold: HttpAgent): Promise<void> => {
     const isBusy = async ({ pid }: Seen): Promise<boolean> => ((await healthOf(pid, socketOf(pid)))?.open ?? 0) > 1
     while (!over.signal.aborted && (await Promise.all(old.map(isBusy))).includes(true))
       await clock.sleep(lookMs, over.signal).catch(() => {})
     await count().catch((error: unknown) => say(`edge: ${describeError(error)}`))
+    for (const { pid } of old) for (const last of await samplesOf(pid)) lastSamples.set(last.epoch, last)
     hold.destroy()
   }
 
@@ -280,6 +298,7 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
       return fresh.pid
     },
     count,
+    samples,
     end: async (limitMs) => {
       ended = true
       await starting?.catch(() => {})

@@ -1,4 +1,5 @@
 import { isAbsolute, normalize } from 'node:path'
+import { parseMirrorExtras, parseRouteExtras } from '../edge/extras.ts'
 import { atLeastZero, fields, finite, list, Malformed, oneOf, orNull, text, whole } from './check.ts'
 import type { Exit, HealthCheck, InstanceSpec, LogQuery, Owner, Route, RouteTable } from './protocol.ts'
 
@@ -126,7 +127,14 @@ const parseRoute = (value: unknown, at: string): Route => {
         instances: list(pool.instances, `${place}.instances`, parseId),
       }
     }),
+    ...(route.mirror === undefined ? {} : { mirror: parseMirror(route.mirror, `${at}.mirror`) }),
+    ...parseRouteExtras(route, at),
   }
+}
+
+const parseMirror = (value: unknown, at: string): NonNullable<Route['mirror']> => {
+  const { instances, ...mirror } = fields(value, at)
+  return { ...parseMirrorExtras(mirror, at), instances: list(instances, `${at}.instances`, parseId) }
 }
 
 export const parseExit = (value: unknown, at: string): Exit => {

@@ -15,6 +15,7 @@ import { z } from '@hono/zod-openapi'
  *   GET    /routes                         RouteTable
  *   GET    /events?after=N&waitMs=         { events: AgentEvent[], next: N }: long poll; kept until acknowledged by `after`
  *   GET    /traffic?after=N                TrafficMinutes: finished and current minutes, cumulative within a minute
+ *   GET    /samples                        { samples: EdgeSamples[] }: of every edge, also of those that ended in the last ten minutes
  *   GET    /logs?...LogQuery               NDJSON of LogLine; with follow=true the answer stays open
  *   POST   /edge/replace                   { pid } of a new edge that has taken over the listening socket
  *   POST   /shutdown         { instances: 'keep' | 'stop' }
@@ -101,11 +102,25 @@ export const StopOutcome = z.discriminatedUnion('kind', [
 ])
 export type StopOutcome = z.infer<typeof StopOutcome>
 
-/** Routes name instances; the agent tells the edge which of them are healthy and on which port. */
+/** Routes name instances; the agent tells the edge which of them are healthy and on which port. The rest is said in edge/protocol.ts. */
 export const Route = z.object({
   hosts: z.array(z.string()).min(1),
   service: z.string(),
   pools: z.array(z.object({ version: z.string(), weight: z.number().min(0), instances: z.array(InstanceId) })),
+  affinity: z.object({ cookie: z.string(), seconds: z.number().int().min(1) }).exactOptional(),
+  overrides: z
+    .array(z.object({ in: z.enum(['header', 'query']), name: z.string(), value: z.string(), version: z.string() }))
+    .readonly()
+    .exactOptional(),
+  mirror: z
+    .object({
+      version: z.string(),
+      instances: z.array(InstanceId),
+      share: z.number().min(0).max(1),
+      methods: z.array(z.string()).readonly().exactOptional(),
+    })
+    .exactOptional(),
+  sample: z.object({ errorWindowMs: z.number().int().min(0) }).exactOptional(),
 })
 export type Route = z.infer<typeof Route>
 export const RouteTable = z.object({ generation: z.number().int(), routes: z.array(Route) })

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
-import type { EdgeRoute } from '../edge/protocol.ts'
+import { type EdgeEndpoint, type EdgeMirror, type EdgeRoute, mirroredMethods } from '../edge/protocol.ts'
 import { effectSync } from '../effect.ts'
 import { Problem } from '../problem.ts'
 import { writeDurably } from '../processes/files.ts'
 import { parseRouteTable } from './parse.ts'
-import type { RouteTable } from './protocol.ts'
+import type { Route, RouteTable } from './protocol.ts'
 
 export type Routes = {
   table(): RouteTable
@@ -43,16 +43,25 @@ const load = (file: string): RouteTable => {
 export type EndpointOf = (instance: string) => { readonly port: number; readonly healthy: boolean } | null
 
 /** The table as the edge needs it: instances become ports. */
-export const edgeRoutes = ({ routes }: RouteTable, endpointOf: EndpointOf): EdgeRoute[] =>
-  routes.map(({ hosts, service, pools }) => ({
-    hosts,
-    service,
-    pools: pools.map(({ version, weight, instances }) => ({
-      version,
-      weight,
-      endpoints: instances.flatMap((instance) => {
-        const endpoint = endpointOf(instance)
-        return endpoint ? [{ instance, port: endpoint.port, healthy: endpoint.healthy }] : []
-      }),
-    })),
+export const edgeRoutes = ({ routes }: RouteTable, endpointOf: EndpointOf): EdgeRoute[] => {
+  const endpointsOf = (instances: readonly string[]): EdgeEndpoint[] =>
+    instances.flatMap((instance) => {
+      const endpoint = endpointOf(instance)
+      return endpoint ? [{ instance, port: endpoint.port, healthy: endpoint.healthy }] : []
+    })
+  return routes.map(({ pools, mirror, ...route }) => ({
+    ...route,
+    pools: pools.map(({ version, weight, instances }) => ({ version, weight, endpoints: endpointsOf(instances) })),
+    ...(mirror ? { mirror: mirrorOf(mirror, endpointsOf(mirror.instances)) } : {}),
   }))
+}
+
+const mirrorOf = (
+  { version, share, methods }: NonNullable<Route['mirror']>,
+  endpoints: EdgeEndpoint[],
+): EdgeMirror => ({
+  version,
+  share,
+  methods: methods ?? mirroredMethods,
+  endpoints,
+})

@@ -63,6 +63,7 @@ const handlers: Readonly<Record<string, Handler>> = {
   'GET /events': ({ face, url, signal }) =>
     face.agent.events.after(milliseconds(url, 'after'), milliseconds(url, 'waitMs'), signal),
   'GET /traffic': ({ face, url }) => face.agent.traffic(milliseconds(url, 'after')),
+  'GET /samples': async ({ face }) => ({ samples: await face.agent.edges.samples() }),
   'POST /edge/replace': async ({ face }) => ({ pid: await face.agent.edges.replace() }),
 }
 

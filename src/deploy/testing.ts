@@ -134,6 +134,7 @@ export const diskRuntime = (
     routes: async () => ({ generation: world().generation, routes: world().routes }),
     events: async (after) => ({ events: [], next: after }),
     traffic: async () => ({ epoch: 'none', minutes: [] }),
+    samples: async () => [],
     logs: async function* (query) {
       yield {
         at: 0,

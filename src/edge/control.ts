@@ -68,6 +68,8 @@ const answer = async (
       return answered(edge.inFlight(url.searchParams.get('instance') ?? ''))
     case 'GET /counters':
       return answered(edge.counters())
+    case 'GET /samples':
+      return answered(edge.samples())
     case 'GET /health':
       return answered(edge.health())
     case 'POST /retire': {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import type { Asked } from './asked.ts'
+import type { Mirror } from './mirror.ts'
 import type { Router } from './router.ts'
 
 export type EdgeLimits = {
@@ -56,11 +57,14 @@ export type Ended = {
   readonly version: string | null
   readonly instance: string | null
   readonly failed: boolean
+  /** Where it went was its own choice: it says nothing about what others meet. */
+  readonly chosen: boolean
 }
 
 /** What an exchange and a tunnel see of the edge. */
 export type Core = {
   readonly router: Router
+  readonly mirror: Mirror
   readonly limits: EdgeLimits
   readonly clock: Clock
   readonly newId: () => string

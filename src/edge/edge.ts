@@ -8,9 +8,11 @@ import type { Connection, Core, EdgeLimits, Ended, Open } from './core.ts'
 import { Counters } from './counters.ts'
 import { Exchange } from './exchange.ts'
 import { createServer, STATUS_CODES } from './http.ts'
-import type { EdgeCounters, EdgeHealth, EdgeInFlight, EdgeTable } from './protocol.ts'
+import { Mirror, saturation } from './mirror.ts'
+import type { EdgeCounters, EdgeHealth, EdgeInFlight, EdgeSamples, EdgeTable } from './protocol.ts'
 import { malformed, methodRefused, pageOf, type Refusal, rawPage } from './refusal.ts'
 import { Router } from './router.ts'
+import { Samples } from './samples.ts'
 import { endGently, Tunnel } from './tunnel.ts'
 
 export type EdgeOptions = {
@@ -19,6 +21,8 @@ export type EdgeOptions = {
   /** For request ids and the process's epoch. */
   readonly newId: () => string
   readonly log: AccessLog | null
+  /** Whether there is no time for copies; measured where nothing is said. */
+  readonly isBusy?: () => boolean
 }
 
 export type Edge = {
@@ -30,6 +34,7 @@ export type Edge = {
   table(): EdgeTable
   inFlight(instance: string): EdgeInFlight
   counters(): EdgeCounters
+  samples(): EdgeSamples
   health(): EdgeHealth
   /**
    * Stops accepting; the socket lives on in whoever else holds it. Connections that are open are served: each next answer says that it
@@ -45,10 +50,12 @@ const headBytes = 16 << 10
 /** A whole request; bodies that stand still are ended long before. */
 const requestMs = 3_600_000
 
-export const createEdge = ({ limits, clock, newId, log }: EdgeOptions): Edge => {
+export const createEdge = ({ limits, clock, newId, log, isBusy = saturation(clock) }: EdgeOptions): Edge => {
   const router = new Router()
   const counters = new Counters(() => clock.now())
   const epoch = newId()
+  const samples = new Samples(epoch, clock)
+  const mirror = new Mirror({ router, samples, limits, clock, isBusy })
   const connections = new Map<Duplex, Connection>()
   const open = new Set<Open>()
   let retiring: { leaveIdle: boolean } | null = null
@@ -60,7 +67,12 @@ export const createEdge = ({ limits, clock, newId, log }: EdgeOptions): Edge => 
 
   const ended = (end: Ended): void => {
     const { asked, service, version, status, failed, durationMs } = end
-    if (service !== null && version !== null) counters.count({ service, version, status, failed, durationMs })
+    if (service !== null && version !== null) {
+      counters.count({ service, version, status, failed, durationMs })
+      const { client, method, path } = asked
+      if (!end.chosen)
+        samples.count({ service, version, status, failed, durationMs, client, method, path, mirrored: false })
+    }
     log?.write({
       time: new Date(clock.now()).toISOString(),
       requestId: asked.requestId,
@@ -80,6 +92,7 @@ export const createEdge = ({ limits, clock, newId, log }: EdgeOptions): Edge => 
 
   const core: Core = {
     router,
+    mirror,
     limits,
     clock,
     newId,
@@ -189,6 +202,7 @@ export const createEdge = ({ limits, clock, newId, log }: EdgeOptions): Edge => 
   }, limits.sweepMs)
   void over.then(() => {
     clearInterval(sweeping)
+    mirror.end()
     for (const { socket } of connections.values()) socket.destroy()
     server.close()
   })
@@ -206,10 +220,14 @@ export const createEdge = ({ limits, clock, newId, log }: EdgeOptions): Edge => 
       const address = server.address()
       return typeof address === 'object' ? (address?.port ?? null) : null
     },
-    route: (table) => router.replace(table),
+    route: (table) => {
+      router.replace(table)
+      samples.judge(table.routes)
+    },
     table: () => router.table,
     inFlight: (instance) => router.inFlight(instance),
     counters: () => ({ epoch, minutes: counters.minutes() }),
+    samples: () => samples.snapshot(),
     health: () => ({
       pid: process.pid,
       generation: router.table.generation,

@@ -4,6 +4,8 @@ import type { Backend } from './backend.ts'
 import type { Connection, Core, Open } from './core.ts'
 import { passableTrailers, readResponseHead } from './headers.ts'
 import { STATUS_CODES, sendRequest } from './http.ts'
+import type { Tap } from './mirror.ts'
+import { type Preference, preferenceOf } from './preference.ts'
 import {
   answerLate,
   answerUnusable,
@@ -36,6 +38,8 @@ export class Exchange implements Open {
   #service: string | null = null
   #version: string | null = null
   #instance: string | null = null
+  #preference: Preference | null = null
+  #tap: Tap | null = null
   #held: Backend | null = null
   #outgoing: ClientRequest | null = null
   #incoming: IncomingMessage | null = null
@@ -81,7 +85,9 @@ export class Exchange implements Open {
     }
     this.#service = destination.service
     this.#version ??= destination.mainVersion
-    const choice = choose(destination, this.#refusing)
+    const isFirst = this.#preference === null
+    this.#preference ??= preferenceOf(destination, this.#asked)
+    const choice = choose(destination, this.#refusing, this.#preference)
     if (!choice) {
       this.#refuse(this.#refusing ? connectionFailed : noHealthyInstance)
       return
@@ -89,6 +95,7 @@ export class Exchange implements Open {
     this.#version = choice.version
     this.#hold(choice.backend)
     this.#send(choice.backend, fresh || !this.#asked.repeatable)
+    if (isFirst && destination.mirror) this.#tap = this.#core.mirror.copy(destination, this.#asked)
   }
 
   #send(backend: Backend, fresh: boolean): void {
@@ -135,6 +142,7 @@ export class Exchange implements Open {
         if (trailers.length > 0) outgoing.addTrailers(trailers)
         outgoing.end()
       })
+      if (this.#tap) request.on('data', this.#tap.data).on('end', this.#tap.end)
       request.pipe(outgoing, { end: false })
     }
     outgoing.on('socket', (socket) => {
@@ -169,6 +177,7 @@ export class Exchange implements Open {
       this.#refuse(answerUnusable)
       return
     }
+    if (this.#preference?.setCookie) head.pass.push('Set-Cookie', this.#preference.setCookie)
     if (this.#mustClose()) head.pass.push('Connection', 'close')
     try {
       this.#response.writeHead(status, incoming.statusMessage ?? '', head.pass)
@@ -292,6 +301,7 @@ export class Exchange implements Open {
   #close(): void {
     if (this.#over) return
     this.#over = true
+    this.#tap?.drop()
     const { socket } = this.#connection
     const whole = this.#response.writableFinished
     if (!whole) this.#outgoing?.destroy()
@@ -309,6 +319,7 @@ export class Exchange implements Open {
       version: this.#version,
       instance: this.#instance,
       failed: this.#failed,
+      chosen: this.#preference?.version != null,
     })
     if (whole && !this.#request.complete && !socket.destroyed) limitDrain(this.#request)
   }

@@ -34,6 +34,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   proxy: 'claim', // becomes HTTP_PROXY in a CGI environment
   forwarded: 'claim',
   'x-real-ip': 'claim',
+  'x-headway-mirrored': 'claim',
 }
 
 const bySpelling = new Map<string, Kind>()
@@ -48,6 +49,9 @@ const kindOf = (name: string): Kind => {
   if (bySpelling.size < 1000) bySpelling.set(name, kind)
   return kind
 }
+
+/** Whether a request's header of this name reaches the instance as it was sent. */
+export const isPassedOn = (name: string): boolean => kindOf(name) === 'pass'
 
 /** `close` and the like are options, no names; a length that a sender could have removed would let two readers disagree. */
 const neverListed = new Set(['', 'close', 'keep-alive', 'upgrade', 'host', 'content-length'])

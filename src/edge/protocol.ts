@@ -8,6 +8,7 @@ import type { TrafficMinute } from '../agent/protocol.ts'
  *   GET  /table                          EdgeTable
  *   GET  /in-flight?instance=<id>        EdgeInFlight: open requests (upgrades and those still connecting included) on that instance
  *   GET  /counters                       EdgeCounters: the last 10 minutes and the current one
+ *   GET  /samples                        EdgeSamples: what the judge goes by, for the routes that ask for it
  *   POST /retire      { limitMs? }       { openRequests, openConnections }; stops accepting (the socket lives on in the other
  *                                        holders), serves what is open to its end or for the limit (1 h), then exits
  *   GET  /health                         EdgeHealth
@@ -25,16 +26,70 @@ export type EdgePool = {
   readonly weight: number
   readonly endpoints: readonly EdgeEndpoint[]
 }
+/**
+ * A client keeps the version that it met: the cookie holds its place among the weights (a number, no name), for this many seconds. When
+ * weights change, as few clients as possible change their version; a version of weight 0 has none.
+ */
+export type EdgeAffinity = { readonly cookie: string; readonly seconds: number }
+/**
+ * Requests with this header (name in any case) or query parameter of exactly this value go to the version, whatever its weight; they
+ * are left out of the samples. Of several that fit the first counts; one whose version has no pool changes nothing.
+ */
+export type EdgeOverride = {
+  readonly in: 'header' | 'query'
+  readonly name: string
+  readonly value: string
+  readonly version: string
+}
+/**
+ * A copy of this share of requests goes here too, for the methods named; its answer is thrown away. It never holds up the original:
+ * where too many are open, the body is too large or the machine is busy it is left out, and counted as such.
+ */
+export type EdgeMirror = {
+  readonly version: string
+  readonly endpoints: readonly EdgeEndpoint[]
+  /** From 0 to 1. */
+  readonly share: number
+  readonly methods: readonly string[]
+}
+export const mirroredMethods: readonly string[] = ['GET', 'HEAD', 'OPTIONS']
+/** The service is being judged: its requests are counted for `GET /samples` too. */
+export type EdgeSampling = { readonly errorWindowMs: number }
+
 export type EdgeRoute = {
   readonly hosts: readonly string[]
   readonly service: string
   readonly pools: readonly EdgePool[]
+  readonly affinity?: EdgeAffinity
+  readonly overrides?: readonly EdgeOverride[]
+  readonly mirror?: EdgeMirror
+  readonly sample?: EdgeSampling
 }
 export type EdgeTable = { readonly generation: number; readonly routes: readonly EdgeRoute[] }
 
 export type EdgeInFlight = { readonly requests: number; readonly connections: number }
 /** `epoch` names the process: another epoch means that counting began anew. */
 export type EdgeCounters = { readonly epoch: string; readonly minutes: readonly TrafficMinute[] }
+/**
+ * One version's requests since the epoch began. An error (5xx, or an answer that the edge had to give or break off) counts once per
+ * client and route (method and path without query) in the route's `errorWindowMs`, for the version that met it first: the key has no
+ * version in it, or two identical releases would be told apart. Copies of a mirror are kept apart from what they are copies of.
+ */
+export type VersionSample = {
+  readonly version: string
+  readonly requests: number
+  readonly errors: number
+  /** One count per edge of latencyEdgesMs: requests that took longer. */
+  readonly slower: readonly number[]
+  /** Of `requests`, copies that a mirror sent. */
+  readonly mirrored: number
+  /** Copies that were left out; in none of the other counts. */
+  readonly leftOut: number
+}
+export type ServiceSample = { readonly service: string; readonly versions: readonly VersionSample[] }
+/** Counts only rise within an epoch (a process); all of them are of the same instant `at` (milliseconds since 1970). */
+export type EdgeSamples = { readonly epoch: string; readonly at: number; readonly services: readonly ServiceSample[] }
+
 export type EdgeHealth = {
   readonly pid: number
   readonly generation: number

@@ -1,11 +1,15 @@
 import { Backend } from './backend.ts'
-import type { EdgeInFlight, EdgePool, EdgeRoute, EdgeTable } from './protocol.ts'
+import { noPreference, type Preference, type Preferring, placeAfter, places } from './preference.ts'
+import type { EdgeEndpoint, EdgeInFlight, EdgeMirror, EdgePool, EdgeRoute, EdgeTable } from './protocol.ts'
 import { emptyTable } from './table.ts'
 
 /** Where a host leads: pools by weight, in each pool the healthy endpoints. */
-export type Destination = {
+export type Destination = Preferring & {
   readonly service: string
   readonly pools: readonly Pool[]
+  readonly mirror: Mirrored | null
+  /** How many clients have been given a place. */
+  turn: number
   /** The version that answers for what no instance took. */
   readonly mainVersion: string
 }
@@ -17,6 +21,15 @@ type Pool = {
   credit: number
   next: number
 }
+/** Where copies go, and the part of the next one that is due. */
+type Mirrored = {
+  readonly version: string
+  readonly backends: readonly Backend[]
+  readonly share: number
+  readonly methods: ReadonlySet<string>
+  due: number
+}
+export type Copy = { readonly version: string; readonly backend: Backend | null }
 export type Choice = { readonly version: string; readonly backend: Backend }
 
 /** Decides where requests go. Everything is synchronous: once `replace` returns, no request is routed by the table before. */
@@ -59,7 +72,7 @@ export class Router {
 
   #updateBackends(table: EdgeTable): void {
     const named = new Set<Backend>()
-    for (const endpoint of table.routes.flatMap((route) => route.pools.flatMap((pool) => pool.endpoints))) {
+    for (const endpoint of table.routes.flatMap(endpointsOf)) {
       const backend = this.#backends.get(endpoint.instance) ?? new Backend(endpoint.instance, endpoint.port)
       this.#backends.set(endpoint.instance, backend)
       backend.listed = true
@@ -79,44 +92,127 @@ export class Router {
   }
 
   #destination(route: EdgeRoute, earlier: Destination | undefined): Destination {
-    const sameWeights = earlier !== undefined && weightsOf(earlier.pools) === weightsOf(route.pools)
-    const pools = route.pools.map((pool, index) => {
-      const was = sameWeights ? earlier.pools[index] : undefined // else every change would begin with the heaviest again
-      return { ...this.#pool(pool), credit: was?.credit ?? 0, next: was?.next ?? 0 }
-    })
+    const { service, affinity = null, overrides = [], mirror } = route
+    const pools = withCredits(
+      route.pools.map((pool) => this.#pool(pool)),
+      earlier?.pools ?? [],
+    )
     const heaviest = pools.reduce<Pool | null>((most, pool) => (pool.weight > (most?.weight ?? -1) ? pool : most), null)
-    return { service: route.service, pools, mainVersion: heaviest?.version ?? 'none' }
+    const destination: Destination = {
+      service,
+      pools,
+      affinity,
+      overrides,
+      mirror: mirror ? this.#mirrored(mirror, earlier?.mirror ?? null) : null,
+      turn: earlier?.turn ?? 0,
+      newPlace: () => {
+        destination.turn += 1
+        return placeAfter(destination.turn)
+      },
+      mainVersion: heaviest?.version ?? 'none',
+    }
+    return destination
   }
 
-  #pool({ version, weight, endpoints }: EdgePool) {
-    const backends = endpoints.flatMap(({ instance }) => this.#backends.get(instance) ?? [])
-    return { version, weight, backends }
+  #pool({ version, weight, endpoints }: EdgePool): Pool {
+    return { version, weight, backends: this.#backendsOf(endpoints), credit: 0, next: 0 }
+  }
+
+  #mirrored({ version, endpoints, share, methods }: EdgeMirror, earlier: Mirrored | null): Mirrored {
+    const due = earlier?.version === version ? earlier.due : 0
+    return { version, share, due, backends: this.#backendsOf(endpoints), methods: new Set(methods) }
+  }
+
+  #backendsOf(endpoints: readonly EdgeEndpoint[]): Backend[] {
+    return endpoints.flatMap(({ instance }) => this.#backends.get(instance) ?? [])
   }
 }
 
-const weightsOf = (pools: readonly { version: string; weight: number }[]): string =>
-  JSON.stringify(pools.map(({ version, weight }) => [version, weight]))
+const endpointsOf = ({ pools, mirror }: EdgeRoute): EdgeEndpoint[] => [
+  ...pools.flatMap(({ endpoints }) => endpoints),
+  ...(mirror?.endpoints ?? []),
+]
+
+const sumOf = (pools: readonly Pool[]): number => pools.reduce((sum, { weight }) => sum + weight, 0)
+
+/**
+ * Takes over whose turn it is, else every change of the table would begin with the heaviest again. Credits add up to nothing, so they
+ * are taken over only where the versions are the same; where weights changed, in proportion.
+ */
+const withCredits = (pools: readonly Pool[], earlier: readonly Pool[]): readonly Pool[] => {
+  const was = new Map(earlier.map((pool) => [pool.version, pool]))
+  if (was.size !== pools.length || earlier.length !== pools.length) return pools
+  if (!pools.every(({ version }) => was.has(version))) return pools
+  const total = sumOf(earlier)
+  const scale = total === 0 ? 0 : sumOf(pools) / total
+  return pools.map((pool) => {
+    const { credit = 0, next = 0 } = was.get(pool.version) ?? {}
+    return { ...pool, credit: pool.weight === 0 ? 0 : credit * scale, next }
+  })
+}
 
 const isAvailable = (backend: Backend, refusing: ReadonlySet<Backend> | null): boolean =>
   backend.healthy && !refusing?.has(backend)
 
 /**
- * The pool whose turn it is among those with a healthy endpoint, and in it the endpoint with the fewest open requests, in turns
- * where several have as few. Null when none is left. `refusing` are those that this very request has found closed.
+ * The pool that the request prefers, or else the one whose turn it is among those with a healthy endpoint; in it the endpoint with the
+ * fewest open requests, in turns where several have as few. Null when none is left. `refusing` are those that this very request has
+ * found closed.
  */
-export const choose = (destination: Destination, refusing: ReadonlySet<Backend> | null): Choice | null => {
+export const choose = (
+  destination: Destination,
+  refusing: ReadonlySet<Backend> | null,
+  { version, place }: Preference = noPreference,
+): Choice | null => {
+  if (version !== null) {
+    const named = destination.pools.find((pool) => pool.version === version)
+    if (named) return choiceIn(named, refusing)
+  } else if (place !== null) {
+    const own = poolAt(destination, place)
+    if (own && hasAvailable(own.backends, refusing)) return choiceIn(own, refusing)
+  }
+  const due = poolInTurn(destination, refusing)
+  return due && choiceIn(due, refusing)
+}
+
+const choiceIn = (pool: Pool, refusing: ReadonlySet<Backend> | null): Choice | null => {
+  const backend = leastBusy(pool, refusing)
+  return backend && { version: pool.version, backend }
+}
+
+const poolInTurn = ({ pools }: Destination, refusing: ReadonlySet<Backend> | null): Pool | null => {
   let total = 0
   let chosen: Pool | null = null
-  for (const pool of destination.pools) {
+  for (const pool of pools) {
     if (pool.weight === 0 || !hasAvailable(pool.backends, refusing)) continue
     pool.credit += pool.weight
     total += pool.weight
     if (chosen === null || pool.credit > chosen.credit) chosen = pool
   }
-  if (chosen === null) return null
-  chosen.credit -= total
-  const backend = leastBusy(chosen, refusing)
-  return backend && { version: chosen.version, backend }
+  if (chosen) chosen.credit -= total
+  return chosen
+}
+
+/** Versions hold stretches of the places as long as their weights, in the order of their names, so that a change of weights moves few. */
+const poolAt = ({ pools }: Destination, place: number): Pool | null => {
+  let left = (sumOf(pools) * (place + 0.5)) / places
+  for (const pool of pools.toSorted((one, other) => (one.version < other.version ? -1 : 1))) {
+    if (left < pool.weight) return pool
+    left -= pool.weight
+  }
+  return null
+}
+
+/** Where this request's copy is due to go, with no backend when none is healthy; null when none is due. */
+export const copyDue = ({ mirror }: Destination, method: string): Copy | null => {
+  if (!mirror?.methods.has(method)) return null
+  mirror.due += mirror.share
+  if (mirror.due < 1 - 1e-9) return null // ten times a tenth is a little less than one
+  mirror.due -= 1
+  let best: Backend | null = null
+  for (const backend of mirror.backends)
+    if (backend.healthy && (best === null || backend.requests < best.requests)) best = backend
+  return { version: mirror.version, backend: best }
 }
 
 const hasAvailable = (backends: readonly Backend[], refusing: ReadonlySet<Backend> | null): boolean => {

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { effect } from '../effect.ts'
-import type { EdgeEndpoint, EdgePool, EdgeRoute, EdgeTable } from './protocol.ts'
+import { parseMirrorExtras, parseRouteExtras } from './extras.ts'
+import type { EdgeEndpoint, EdgeMirror, EdgePool, EdgeRoute, EdgeTable } from './protocol.ts'
 
 /** Nothing is routed yet; every table is newer. */
 export const emptyTable: EdgeTable = { generation: -1, routes: [] }
@@ -23,7 +24,14 @@ const parseRoute = (value: unknown, index: number): EdgeRoute => {
     hosts: list(route.hosts, `${at}.hosts`).map((host) => text(host, `${at}.hosts`).toLowerCase().replace(/\.$/, '')),
     service: text(route.service, `${at}.service`),
     pools: list(route.pools, `${at}.pools`).map((pool, place) => parsePool(pool, `${at}.pools[${place}]`)),
+    ...(route.mirror === undefined ? {} : { mirror: parseMirror(route.mirror, `${at}.mirror`) }),
+    ...parseRouteExtras(route, at),
   }
+}
+
+const parseMirror = (value: unknown, at: string): EdgeMirror => {
+  const mirror = record(value, at)
+  return { ...parseMirrorExtras(mirror, at), endpoints: parseEndpoints(mirror.endpoints, `${at}.endpoints`) }
 }
 
 const parsePool = (value: unknown, at: string): EdgePool => {
@@ -34,11 +42,12 @@ const parsePool = (value: unknown, at: string): EdgePool => {
   return {
     version: text(pool.version, `${at}.version`),
     weight,
-    endpoints: list(pool.endpoints, `${at}.endpoints`).map((one, place) =>
-      parseEndpoint(one, `${at}.endpoints[${place}]`),
-    ),
+    endpoints: parseEndpoints(pool.endpoints, `${at}.endpoints`),
   }
 }
+
+const parseEndpoints = (value: unknown, at: string): EdgeEndpoint[] =>
+  list(value, at).map((one, place) => parseEndpoint(one, `${at}[${place}]`))
 
 const parseEndpoint = (value: unknown, at: string): EdgeEndpoint => {
   const endpoint = record(value, at)

@@ -6,6 +6,7 @@ import type { Backend } from './backend.ts'
 import type { Connection, Core, Open } from './core.ts'
 import { readResponseHead } from './headers.ts'
 import { sendRequest } from './http.ts'
+import { type Preference, preferenceOf } from './preference.ts'
 import {
   answerLate,
   answerUnusable,
@@ -32,6 +33,7 @@ export class Tunnel implements Open {
   #service: string | null = null
   #version: string | null = null
   #instance: string | null = null
+  #preference: Preference | null = null
   #held: Backend | null = null
   #outgoing: ClientRequest | null = null
   #upstream: Duplex | null = null
@@ -64,7 +66,8 @@ export class Tunnel implements Open {
     }
     this.#service = destination.service
     this.#version = destination.mainVersion
-    const choice = choose(destination, this.#refusing)
+    this.#preference ??= preferenceOf(destination, this.#asked)
+    const choice = choose(destination, this.#refusing, this.#preference)
     if (!choice) {
       this.#refuse(this.#refusing ? connectionFailed : noHealthyInstance)
       return
@@ -122,6 +125,7 @@ export class Tunnel implements Open {
     }
     this.#upstream = upstream
     this.#status = 101
+    if (this.#preference?.setCookie) answer.pass.push('Set-Cookie', this.#preference.setCookie)
     const protocol = incoming.headers.upgrade ?? this.#asked.upgrade ?? ''
     socket.write(
       rawHead(101, 'Switching Protocols', [...answer.pass, 'Connection', 'Upgrade', 'Upgrade', protocol]),
@@ -224,6 +228,7 @@ export class Tunnel implements Open {
       version: this.#version,
       instance: this.#instance,
       failed: this.#failed,
+      chosen: this.#preference?.version != null,
     })
   }
 

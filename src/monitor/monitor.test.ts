@@ -32,6 +32,7 @@ const begin = async () => {
     route: () => assert.fail(),
     routes: () => assert.fail(),
     events: () => assert.fail(),
+    samples: async () => [],
     traffic: async () => ({ epoch: seen.epoch, minutes: seen.minutes }),
     logs: () => assert.fail(),
   }

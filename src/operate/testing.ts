@@ -76,6 +76,7 @@ export const spawningRuntime = (
         signal?.addEventListener('abort', () => resolve({ events: [], next: after }))
       }),
     traffic: async () => ({ epoch: 'none', minutes: [] }),
+    samples: async () => [],
     logs: async function* () {},
   }
   return runtime

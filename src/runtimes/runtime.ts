@@ -8,6 +8,7 @@ import type {
   StopOutcome,
   TrafficMinute,
 } from '../agent/protocol.ts'
+import type { EdgeSamples } from '../edge/protocol.ts'
 
 /** The port through which the stages run services; embedded default: the machine's agent. Every verb may be repeated. */
 export type Runtime = {
@@ -24,5 +25,7 @@ export type Runtime = {
   events(after: number, waitMs: number, signal?: AbortSignal): Promise<{ events: AgentEvent[]; next: number }>
   /** Counts by minute, of those that start at `after` (milliseconds since 1970) or later; all that is kept by default. */
   traffic(after?: number): Promise<{ epoch: string; minutes: TrafficMinute[] }>
+  /** What each edge has counted for the judge since it began, of the services whose route asks for it; also of edges that have just ended. */
+  samples(): Promise<readonly EdgeSamples[]>
   logs(query: LogQuery, signal?: AbortSignal): AsyncIterable<LogLine>
 }

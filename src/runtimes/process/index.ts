@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline'
 import type { AgentHealth, LogLine } from '../../agent/protocol.ts'
 import { type Answer, ask, open, type Question } from '../../agent/unix.ts'
+import type { EdgeSamples } from '../../edge/protocol.ts'
 import { effect } from '../../effect.ts'
 import { describeError, Problem, type ProblemDetails } from '../../problem.ts'
 import type { Runtime } from '../runtime.ts'
@@ -71,6 +72,7 @@ export const connectProcessRuntime = async (options: ProcessRuntimeOptions): Pro
     routes: () => must('GET', '/routes'),
     events: (after, waitMs, signal) => must('GET', `/events?after=${after}&waitMs=${Math.ceil(waitMs)}`, { signal }),
     traffic: (after = 0) => must('GET', `/traffic?after=${after}`),
+    samples: async () => (await must<{ samples: EdgeSamples[] }>('GET', '/samples')).samples,
     logs: (query, signal) => logLines(socketPath, query, signal),
     replaceEdge: async () => {
       const { pid } = await effect('runtime.edge-replace', () => must<{ pid: number }>('POST', '/edge/replace'))
