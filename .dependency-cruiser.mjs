@@ -11,10 +11,13 @@ export default {
     {
       name: 'stages-meet-through-their-faces',
       comment:
-        "Another stage's facts.ts, index.ts, and the port types it publishes (release.ts, attachments.ts); nothing else.",
+        "Another stage's facts.ts, index.ts, and the port types it publishes (release.ts, attachments.ts, judging.ts); nothing else.",
       severity: 'error',
       from: { path: `^src/(${stages})/`, pathNot: '\\.(test|testing)\\.ts$' },
-      to: { path: `^src/(${stages})/`, pathNot: ['^src/$1/', '^src/[^/]+/(facts|index|release|attachments)\\.ts$'] },
+      to: {
+        path: `^src/(${stages})/`,
+        pathNot: ['^src/$1/', '^src/[^/]+/(facts|index|release|attachments|judging)\\.ts$'],
+      },
     },
     {
       name: 'grounds-know-no-stage',

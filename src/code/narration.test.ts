@@ -54,7 +54,15 @@ const requested = fact(deploymentRequested, {
   ...about,
   payload: { ...target, release: digest, commit, reason: 'push', push: 'push-1' },
 })
-const rolling = fact(rolloutStarted, { ...about, payload: { ...target, instances: ['a', 'b', 'c'] } })
+const rolling = fact(rolloutStarted, {
+  ...about,
+  payload: {
+    ...{ ...target, instances: ['a', 'b', 'c'], strategy: 'rolling', baseline: null, with: [] },
+    steps: [{ weightPercent: 100, minMs: 0, maxMs: 0 }],
+    plan: { alpha: 0.01, tolerance: 0, latency: true, thresholds: [] },
+    ...{ isJudged: false, noData: 'hold', watch: { timeMs: 0, holdbackPercent: 0 }, newer: 'queue' },
+  },
+})
 const shifted = fact(rolloutShifted, { ...about, payload: { ...target, instances: ['a', 'b', 'c'] } })
 const finished = (
   outcome: 'succeeded' | 'failed' | 'superseded',

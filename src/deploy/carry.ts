@@ -8,6 +8,7 @@ import type { EnvironmentBook } from './environment-book.ts'
 import type { Environments } from './environments.ts'
 import type { Fleet } from './fleet.ts'
 import { gatherEvidence, waitForHealth } from './health.ts'
+import { planRollout } from './plan.ts'
 import { type Deployment, decide, describeUnhealthy, fold, nextStep, type Observation, type Step } from './rollout.ts'
 import { type Ingredients, openRelease, type Prepared, prepareSpecs } from './specs.ts'
 import { defaultHost, desiredPath, type Target, targetLabel } from './target.ts'
@@ -97,7 +98,11 @@ export const createCarrier = (ports: Carrying) => {
       case 'commit':
         return commit(deployment)
       case 'prepare':
-        return { kind: 'prepared', replicas: (await load()).prepared.specs.length }
+        return {
+          kind: 'prepared',
+          replicas: (await load()).prepared.specs.length,
+          plan: planRollout({ rules: null, strategy: 'rolling', replicas: 1, baseline: null, isReturn: false }),
+        }
       case 'bring-up':
         return bringUp(deployment, await load(), interruptions)
       case 'retire':

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { stringify } from 'yaml'
+import { ReleaseRules } from '../golden/release.ts'
 import type { ReleasedDefinition } from '../golden/service.ts'
 import { CommitId, Digest } from '../names.ts'
 import type { Target } from './target.ts'
@@ -32,6 +33,8 @@ export const DesiredState = z
         cpus: z.number().positive().nullable().default(null),
       })
       .default({ memoryBytes: null, cpus: null }),
+    /** How it takes the place of what runs; null: as the environment has it. */
+    rollout: ReleaseRules.nullable().default(null),
   })
   .readonly()
 export type DesiredState = z.infer<typeof DesiredState>
@@ -48,6 +51,7 @@ export const desiredOf = (release: Digest, commit: CommitId, definition: Release
     env: { ...definition.env },
     secrets: [...definition.secrets],
     resources: definition.resources,
+    rollout: definition.release,
   })
 
 /** The file's text: the same state always gives the same bytes. */
@@ -68,6 +72,7 @@ export const writeDesired = (target: Target, state: DesiredState): string => {
     env,
     secrets: [...secrets],
     resources: { memoryBytes: resources.memoryBytes, cpus: resources.cpus },
+    ...(state.rollout === null ? {} : { rollout: state.rollout }),
   }
   return `${header}\n${stringify(ordered, { lineWidth: 0 })}`
 }

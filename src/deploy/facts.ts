@@ -1,6 +1,8 @@
 import { z } from '@hono/zod-openapi'
+import { ReleaseStep, Strategy } from '../golden/release.ts'
 import { defineFact } from '../ledger/fact.ts'
 import { CommitId, Digest, EnvironmentName, ProjectName, ServiceName } from '../names.ts'
+import { JudgeNumbers, JudgePlan, Verdict } from './judging.ts'
 
 const target = { deployment: z.string(), project: ProjectName, service: ServiceName, environment: EnvironmentName }
 
@@ -18,17 +20,88 @@ export const deploymentRequested = defineFact(
 )
 /** The acknowledgement: desired state stands in the environments repository as this commit. */
 export const deploymentCommitted = defineFact('deployment.committed', 1, z.object({ ...target, desired: CommitId }))
-export const rolloutStarted = defineFact('rollout.started', 1, z.object({ ...target, instances: z.array(z.string()) }))
-/** New instances are healthy and take the traffic; the old ones take none any more. */
+const Started = z.object({
+  ...target,
+  /** All that it will have when it has all traffic. */
+  instances: z.array(z.string()),
+  strategy: Strategy,
+  /** The weights that it goes through; one of 0 first gets copies of requests (a shadow) or testers only. */
+  steps: z.array(ReleaseStep).min(1),
+  /** What it takes the place of, and is judged against; null for the first of a service. */
+  baseline: z.object({ deployment: z.string(), release: Digest }).nullable(),
+  plan: JudgePlan,
+  /** Whether steps are judged; else they only follow each other. */
+  isJudged: z.boolean(),
+  noData: z.enum(['hold', 'promote', 'abort']),
+  watch: z.object({ timeMs: z.number(), holdbackPercent: z.number() }),
+  newer: z.enum(['supersede', 'queue']),
+  /** Services of the same push with which it is in lockstep. */
+  with: z.array(ServiceName),
+})
+const StartedBefore = z.object({ ...target, instances: z.array(z.string()) })
+/** What is decided once for a rollout, so that settings which change meanwhile change nothing of it. */
+export const rolloutStarted = defineFact('rollout.started', 2, Started, {
+  1: (old) => ({
+    ...StartedBefore.parse(old),
+    strategy: 'rolling',
+    steps: [{ weightPercent: 100, minMs: 0, maxMs: 0 }],
+    baseline: null,
+    plan: { alpha: 0.01, tolerance: 0, latency: true, thresholds: [] },
+    isJudged: false,
+    noData: 'promote',
+    watch: { timeMs: 0, holdbackPercent: 0 },
+    newer: 'queue',
+    with: [],
+  }),
+})
+/** The instances that the step needs are healthy; from now on its weight is the one that routes are made from. */
+export const rolloutStepStarted = defineFact(
+  'rollout.step-started',
+  1,
+  z.object({ ...target, step: z.number().int(), weightPercent: z.number() }),
+)
+/** What the judge said when a step (or, after the last, the watch) came to its end. */
+export const rolloutJudged = defineFact(
+  'rollout.judged',
+  1,
+  z.object({
+    ...target,
+    step: z.number().int(),
+    verdict: Verdict,
+    reason: z.string(),
+    numbers: JudgeNumbers,
+    evidence: Digest.nullable(),
+  }),
+)
+const order = z.object({ ...target, by: z.string(), reason: z.string() })
+/** It stays at its weight until somebody resumes it; what fails is undone all the same. */
+export const rolloutPaused = defineFact('rollout.paused', 1, order)
+export const rolloutResumed = defineFact('rollout.resumed', 1, order)
+/** Somebody ends the step (or the watch) under way: it goes to the next. */
+export const rolloutPromoted = defineFact('rollout.promoted', 1, order)
+/** Somebody wants it undone. */
+export const rolloutAborted = defineFact(
+  'rollout.aborted',
+  1,
+  order.extend({
+    /** The newer deployment that took its place. */
+    supersededBy: z.string().nullable(),
+  }),
+)
+/** The watch after promotion ended well. */
+export const rolloutWatched = defineFact('rollout.watched', 1, z.object(target))
+/** New instances are healthy and take the traffic; the old ones take none any more, but for a hold-back while it is watched. */
 export const rolloutShifted = defineFact('rollout.shifted', 1, z.object({ ...target, instances: z.array(z.string()) }))
+export const outcomes = ['succeeded', 'failed', 'superseded', 'rolled-back'] as const
+/** `failed`: it never had traffic. `rolled-back`: it had, and the old version has it again. */
 export const deploymentFinished = defineFact(
   'deployment.finished',
-  1,
+  2,
   z.object({
     ...target,
     release: Digest,
     commit: CommitId,
-    outcome: z.enum(['succeeded', 'failed', 'superseded']),
+    outcome: z.enum(outcomes),
     url: z.string().nullable(),
     detail: z.string().nullable(),
     /** What was seen when it failed: the last probe and the last lines of the instance's log. */
@@ -37,6 +110,7 @@ export const deploymentFinished = defineFact(
       .nullable(),
     next: z.string().nullable(),
   }),
+  { 1: (old) => old },
 )
 export const driftFound = defineFact(
   'drift.found',
@@ -66,7 +140,14 @@ export const deployFacts = [
   deploymentRequested,
   deploymentCommitted,
   rolloutStarted,
+  rolloutStepStarted,
+  rolloutJudged,
+  rolloutPaused,
+  rolloutResumed,
+  rolloutPromoted,
+  rolloutAborted,
   rolloutShifted,
+  rolloutWatched,
   deploymentFinished,
   driftFound,
   driftMended,

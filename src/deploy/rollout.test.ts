@@ -7,6 +7,7 @@ import { Problem } from '../problem.ts'
 import { readDesired, writeDesired } from './desired.ts'
 import { compareDesired, describeDrift, findDrift } from './drift.ts'
 import { deploymentRequested } from './facts.ts'
+import { planRollout } from './plan.ts'
 import { previousOf } from './requests.ts'
 import { type Deployment, decide, fold, judge, mayOvertake, nextStep, type Observation, pick } from './rollout.ts'
 import { defaultHost, desiredPath, parseDesiredPath, parseTargetLabel, targetLabel } from './target.ts'
@@ -49,7 +50,11 @@ const after = (state: Deployment, ...seen: Observation[]): Deployment =>
   )
 
 const committed: Observation = { kind: 'committed', desired: commitOf('environments') }
-const prepared: Observation = { kind: 'prepared', replicas: 2 }
+const prepared: Observation = {
+  kind: 'prepared',
+  replicas: 2,
+  plan: planRollout({ rules: null, strategy: 'rolling', replicas: 2, baseline: null, isReturn: false }),
+}
 
 test('a deployment goes step by step from its wish to its end', () => {
   const start = requested('deployment-1', 1)

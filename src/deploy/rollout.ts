@@ -6,9 +6,19 @@ import {
   deploymentCommitted,
   deploymentFinished,
   deploymentRequested,
+  type outcomes,
+  rolloutAborted,
+  rolloutJudged,
+  rolloutPaused,
+  rolloutPromoted,
+  rolloutResumed,
   rolloutShifted,
   rolloutStarted,
+  rolloutStepStarted,
+  rolloutWatched,
 } from './facts.ts'
+import type { Judgement, JudgeNumbers } from './judging.ts'
+import type { RolloutPlan } from './plan.ts'
 import { instanceIds, type Target } from './target.ts'
 
 export type Reason = 'push' | 'rollback' | 'manual' | 'configuration' | 'git'
@@ -17,6 +27,10 @@ export type Evidence = {
   readonly probe: string | null
   readonly lastLines: readonly string[]
 }
+
+export type Outcome = (typeof outcomes)[number]
+/** What somebody asked of a rollout under way. */
+export type Order = { readonly at: number; readonly by: string; readonly reason: string }
 
 /** One deployment, folded from its facts. */
 export type Deployment = {
@@ -30,10 +44,31 @@ export type Deployment = {
   readonly requestedAt: number
   readonly desired: CommitId | null
   readonly instances: readonly string[] | null
+  /** What it goes by, once it is started. */
+  readonly rollout: RolloutPlan | null
+  /** The step that it has come to; null before the first has healthy instances. */
+  readonly step: { readonly index: number; readonly weightPercent: number; readonly at: number } | null
+  /** The last that the judge said at the end of a step. */
+  readonly judged: {
+    readonly at: number
+    readonly step: number
+    readonly verdict: Judgement['verdict']
+    readonly reason: string
+    readonly numbers: JudgeNumbers
+    readonly evidence: Digest | null
+  } | null
+  readonly paused: Order | null
+  readonly resumedAt: number | null
+  /** Asked for in the step (or the watch) that it is in. */
+  readonly promoted: Order | null
+  readonly aborted: (Order & { readonly supersededBy: string | null }) | null
   readonly shiftedAt: number | null
+  readonly watchedAt: number | null
+  /** The newest fact that is folded in. */
+  readonly seq: number
   readonly finished: {
     readonly at: number
-    readonly outcome: 'succeeded' | 'failed' | 'superseded'
+    readonly outcome: Outcome
     readonly url: string | null
     readonly detail: string | null
     readonly evidence: Evidence | null
@@ -57,21 +92,63 @@ export const fold = (state: Deployment | null, recorded: RecordedFact): Deployme
         requestedAt: recorded.at,
         desired: null,
         instances: null,
+        rollout: null,
+        step: null,
+        judged: null,
+        paused: null,
+        resumedAt: null,
+        promoted: null,
+        aborted: null,
         shiftedAt: null,
+        watchedAt: null,
+        seq: recorded.seq,
         finished: null,
       }
     )
   }
   if (state === null) return null
-  if (isFact(deploymentCommitted, recorded)) return { ...state, desired: recorded.payload.desired }
-  if (isFact(rolloutStarted, recorded)) return { ...state, instances: recorded.payload.instances }
-  if (isFact(rolloutShifted, recorded)) return { ...state, shiftedAt: recorded.at }
+  return { ...state, ...changeBy(recorded), seq: recorded.seq }
+}
+
+const changeBy = (recorded: RecordedFact): Partial<Deployment> => {
+  const { at } = recorded
+  if (isFact(deploymentCommitted, recorded)) return { desired: recorded.payload.desired }
+  if (isFact(rolloutStarted, recorded)) {
+    const {
+      deployment: _,
+      project: _project,
+      service: _service,
+      environment: _environment,
+      instances,
+      ...rollout
+    } = recorded.payload
+    return { instances, rollout }
+  }
+  if (isFact(rolloutStepStarted, recorded)) {
+    const { step: index, weightPercent } = recorded.payload
+    return { step: { index, weightPercent, at }, promoted: null }
+  }
+  if (isFact(rolloutJudged, recorded)) {
+    const { step, verdict, reason, numbers, evidence } = recorded.payload
+    return { judged: { at, step, verdict, reason, numbers, evidence } }
+  }
+  if (isFact(rolloutPaused, recorded)) return { paused: orderOf(at, recorded.payload) }
+  if (isFact(rolloutResumed, recorded)) return { paused: null, resumedAt: at }
+  if (isFact(rolloutPromoted, recorded)) return { promoted: orderOf(at, recorded.payload), paused: null, resumedAt: at }
+  if (isFact(rolloutAborted, recorded)) {
+    const { supersededBy } = recorded.payload
+    return { aborted: { ...orderOf(at, recorded.payload), supersededBy } }
+  }
+  if (isFact(rolloutShifted, recorded)) return { shiftedAt: at, promoted: null }
+  if (isFact(rolloutWatched, recorded)) return { watchedAt: at, promoted: null }
   if (isFact(deploymentFinished, recorded)) {
     const { outcome, url, detail, evidence, next } = recorded.payload
-    return { ...state, finished: { at: recorded.at, outcome, url, detail, evidence, next } }
+    return { finished: { at, outcome, url, detail, evidence, next } }
   }
-  return state
+  return {}
 }
+
+const orderOf = (at: number, { by, reason }: { by: string; reason: string }): Order => ({ at, by, reason })
 
 /** What has to be done next to bring a deployment to its end; each step may be repeated after a crash. */
 export type Step = 'commit' | 'prepare' | 'bring-up' | 'retire' | 'done'
@@ -86,7 +163,7 @@ export const nextStep = (deployment: Deployment): Step => {
 /** What was seen when a step was carried out. */
 export type Observation =
   | { readonly kind: 'committed'; readonly desired: CommitId }
-  | { readonly kind: 'prepared'; readonly replicas: number }
+  | { readonly kind: 'prepared'; readonly replicas: number; readonly plan: RolloutPlan }
   | { readonly kind: 'routed' }
   | { readonly kind: 'retired'; readonly url: string }
   | { readonly kind: 'refused'; readonly problem: ProblemDetails }
@@ -122,7 +199,7 @@ export const decide = (deployment: Deployment, seen: Observation): NewFact[] => 
       return [
         fact(rolloutStarted, {
           ...about,
-          payload: { ...named, instances: instanceIds(target.service, id, seen.replicas) },
+          payload: { ...named, instances: instanceIds(target.service, id, seen.replicas), ...seen.plan },
         }),
       ]
     case 'routed':

@@ -3,6 +3,7 @@ import { Instance } from '../agent/protocol.ts'
 import { type ApiEnv, json, route } from '../api/route.ts'
 import { EnvironmentName, ProjectName, ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
+import { outcomes } from './facts.ts'
 import type { Deploy } from './index.ts'
 import type { Deployment } from './rollout.ts'
 import { type ServiceRow, targetOfRow } from './views.ts'
@@ -21,7 +22,7 @@ const DeploymentBody = z
     shiftedAt: z.number().nullable(),
     finishedAt: z.number().nullable(),
     /** Null while it is under way. */
-    outcome: z.enum(['succeeded', 'failed', 'superseded']).nullable(),
+    outcome: z.enum(outcomes).nullable(),
     url: z.string().nullable(),
     detail: z.string().nullable(),
     evidence: z

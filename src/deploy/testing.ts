@@ -176,6 +176,7 @@ export const fakeReleases = (
         hosts: [],
         resources: { memoryBytes: null, cpus: null },
         commands: { lint: null, test: null, build: null, start: null },
+        release: null,
         ...over,
       },
       toolchain: null,

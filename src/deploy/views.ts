@@ -62,7 +62,7 @@ export type DeployTables = {
 
 export const deployView: View<DeployTables> = {
   name: 'deploy',
-  version: 1,
+  version: 2,
   create: async (db) => {
     await db.schema
       .createTable('deploy_deployments')

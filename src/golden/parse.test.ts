@@ -24,7 +24,7 @@ test("the mission's five lines are complete as they stand", () => {
       ...{
         resources: { memoryBytes: null, cpus: null },
         commands: { lint: null, test: null, build: null, start: null },
-        ...{ tests: [], quality: null },
+        ...{ tests: [], quality: null, release: null },
       },
     },
   })
@@ -58,6 +58,7 @@ quality: { coverage: { minimum: 80, drop: 0.5 }, p95: 300ms, refuse: [newly-fail
         coverage: { minimumPercent: 80, largestDropPercent: 0.5 },
         ...{ p95Ms: 300, refuse: ['newly-failing'] },
       },
+      release: null,
     },
   })
 })
@@ -105,11 +106,11 @@ test('broken and hostile YAML is refused with its place', () => {
     huge: [`name: ${'a'.repeat(70_000)}`, '-:- a headway.yaml has at most 64 KiB'],
     merge: [
       'name: a\nlanguage: node\n<<: { port: 1 }',
-      '3:1 unknown key "<<" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, or leave it out)',
+      '3:1 unknown key "<<" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, release, or leave it out)',
     ],
     prototype: [
       'name: a\nlanguage: node\n__proto__: { port: 1 }',
-      '3:1 unknown key "__proto__" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, or leave it out)',
+      '3:1 unknown key "__proto__" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, release, or leave it out)',
     ],
     name: [
       'name: ../../etc\nlanguage: node',
@@ -151,4 +152,55 @@ test('what tests and quality ask for is read in its short forms, and what they c
       '8:3 unknown key "quality.coverag" (did you mean coverage?)',
     ],
   )
+})
+
+test('how it is released is read in its short forms, and steps that cannot be are refused', () => {
+  const text = `name: shop
+language: go
+release:
+  strategy: canary
+  steps: [5, { weight: 50, min: 10s, max: 1h }, 100]
+  thresholds: ["error rate below 2 %", p95 below 300ms]
+  watch: { time: 1h, holdback: 1 }
+  affinity: true
+  override: { header: x-version }
+  with: [blog]
+`
+  const parsed = parseServiceFile(text, 'headway.yaml')
+  assert.deepEqual(parsed.kind === 'ok' && parsed.service.release, {
+    strategy: 'canary',
+    steps: [
+      { weightPercent: 5, minMs: 60_000, maxMs: 600_000 },
+      { weightPercent: 50, minMs: 10_000, maxMs: 3_600_000 },
+      { weightPercent: 100, minMs: 60_000, maxMs: 600_000 },
+    ],
+    mirror: { sharePercent: 100, methods: ['GET', 'HEAD', 'OPTIONS'], minMs: 60_000, maxMs: 600_000 },
+    ...{ noData: 'hold', tolerance: 0, latency: true },
+    thresholds: [
+      { metric: 'error-rate', below: 0.02 },
+      { metric: 'latency', quantile: 0.95, belowMs: 300 },
+    ],
+    watch: { timeMs: 3_600_000, holdbackPercent: 1 },
+    freshBaseline: false,
+    affinity: { cookie: 'headway-version', seconds: 3600 },
+    override: { in: 'header', name: 'x-version', value: 'canary' },
+    ...{ with: ['blog'], newer: 'supersede' },
+  })
+  const release = (lines: string) => said(`name: a\nlanguage: go\nrelease:\n${lines}`)
+  assert.deepEqual(
+    release('  strategy: canery\n  steps: [50, 10, 100]\n  noDate: hold\n  thresholds: [errors low]\n'),
+    [
+      '4:13 release.strategy: expected rolling, canary, blue-green or shadow, found the text "canery" (did you mean canary?)',
+      '5:10 release.steps: expected weights that rise and end at 100, such as [10, 50, 100], found a list',
+      '6:3 unknown key "release.noDate" (did you mean noData?)',
+      '7:16 release.thresholds.0: expected a line such as "error rate below 2 %" or "p95 below 300ms", found the text "errors low"',
+    ],
+  )
+  assert.deepEqual(release('  steps: [10, 50]\n'), [
+    '4:10 release.steps: expected weights that rise and end at 100, such as [10, 50, 100], found a list',
+  ])
+  assert.deepEqual(release('  steps: [{ weight: 10, min: 1h, max: 1m }, 100]\n  watch: { hold: 1 }\n'), [
+    '4:11 release.steps.0: expected a min that is not above max, found keys and values',
+    '5:12 unknown key "release.watch.hold" (did you mean holdback?)',
+  ])
 })

@@ -1,6 +1,7 @@
 import { isAlias, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml'
 import type { ProblemDetails } from '../problem.ts'
 import { nearest } from './nearest.ts'
+import { ReleaseKey } from './release.ts'
 import { define, ServiceFile } from './schema.ts'
 import type { ServiceDefinition } from './service.ts'
 
@@ -150,10 +151,18 @@ const unknownKey = (name: string, path: readonly PropertyKey[], map: Node, at: A
   }
 }
 
+const releaseKeys: Readonly<Record<string, object>> = {
+  steps: { weight: 1, min: 1, max: 1 },
+  mirror: ReleaseKey.shape.mirror.unwrap().shape,
+  watch: { time: 1, holdback: 1 },
+  affinity: { cookie: 1, time: 1 },
+  override: { header: 1, query: 1, value: 1 },
+}
 const keysAt = (path: readonly PropertyKey[]): readonly string[] => {
   const [top, inner] = path
   if (top === 'health') return ['path', 'timeout']
   if (top === 'quality' && inner === 'coverage') return ['minimum', 'drop']
+  if (top === 'release') return Object.keys(inner === undefined ? ReleaseKey.shape : (releaseKeys[String(inner)] ?? {}))
   if (top === 'resources' || top === 'commands' || top === 'quality')
     return Object.keys(ServiceFile.shape[top].unwrap().shape)
   return Object.keys(ServiceFile.shape)

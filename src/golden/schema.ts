@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { ServiceName } from '../names.ts'
+import { defineRelease, ReleaseKey } from './release.ts'
 import type { LanguageName, QualityRules, ServiceDefinition } from './service.ts'
 
 /** The port that a service of this language would take by itself. */
@@ -142,6 +143,7 @@ export const ServiceFile = z.strictObject({
     })
     .optional()
     .describe('What the reports of a push must show before it is packaged.'),
+  release: ReleaseKey.optional().describe('How a new version takes the place of the old one.'),
 })
 export type ServiceFile = z.infer<typeof ServiceFile>
 
@@ -171,6 +173,7 @@ export const define = (file: ServiceFile): ServiceDefinition => {
     },
     tests: typeof file.tests === 'string' ? [file.tests] : (file.tests ?? []),
     quality: file.quality ? qualityOf(file.quality) : null,
+    release: file.release ? defineRelease(file.release) : null,
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ServiceName } from '../names.ts'
+import type { ReleaseRules } from './release.ts'
 
 /** What `headway.yaml` says, with every default filled in. The schema that makes it is beside this file. */
 export type ServiceDefinition = {
@@ -26,6 +27,8 @@ export type ServiceDefinition = {
   readonly tests: readonly string[]
   /** What the reports of a push must show before it is packaged; null: nothing. */
   readonly quality: QualityRules | null
+  /** How it is released; null: as the environment has it. */
+  readonly release: ReleaseRules | null
 }
 
 /** What a release keeps of it: all but what was asked for before it became one. */
