@@ -174,8 +174,8 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
     log.info('stopping')
     effectSync('server.forget-note', () => rmSync(home.server, { force: true }))
     api.close()
-    // Pushes that wait for their end are told by their stage; the others get the time to finish.
-    stages.build.runners.hangUp()
+    // Pushes that wait for their end are told by their stage, and nobody is told of runs any more; other requests get the time to finish.
+    stages.build.hangUp()
     await Promise.all([listener.close(patienceMs), stages.code.stop()])
     await held.disposeAsync()
     lock.release()

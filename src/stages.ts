@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { atLeast } from './access/access.ts'
 import { createAccess } from './access/index.ts'
 import { accessRoutes } from './access/routes.ts'
 import { actionRoutes } from './build/actions/routes.ts'
@@ -75,7 +76,12 @@ export const createStages = (grounds: Grounds) => {
     report,
   })
 
-  const tests = createTest({ ...grounds, repositoryPath, report })
+  const tests = createTest({
+    ...grounds,
+    repositoryPath,
+    mayLower: async (actor, project) => atLeast(await access.roleOf(actor, project), 'operator'),
+    report,
+  })
 
   const build = createBuild({
     ...grounds,

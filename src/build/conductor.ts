@@ -51,6 +51,10 @@ export type JudgeQuality = (question: {
   readonly ref: string
   readonly commit: CommitId
   readonly runs: readonly string[]
+  /** Who pushed it, as recorded. */
+  readonly actor: string
+  /** The commit of its target that a change stands on; null for what is no change. */
+  readonly base: CommitId | null
 }) => Promise<Failure | null>
 
 export type ConductorTools = {

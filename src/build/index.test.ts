@@ -434,3 +434,25 @@ const isSleeping = (seconds: string): boolean =>
 const until = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10))
 }
+
+test('who follows a run, its event or a log is told at once that the server stops', { timeout: 30_000 }, async () => {
+  await using build = await openTestBuild()
+  await build.push({
+    '.github/workflows/ci.yml': 'on: push\njobs: { a: { runs-on: x, steps: [{ run: "echo begun; sleep 600" }] } }',
+  })
+  const signal = new AbortController().signal
+  const log = build.build.followLog('run-1', 'a', { follow: true, signal })
+  await build.until((facts) => facts.find((one) => isFact(jobStarted, one)))
+  const told = [build.build.follow(defaultProject, 'run-1', signal), log]
+  const first = await Promise.all(told.map((lines) => lines[Symbol.asyncIterator]().next()))
+  assert.deepEqual(
+    first.map(({ done }) => done),
+    [false, false],
+  )
+  const toTheEnd = async (lines: AsyncIterable<unknown>): Promise<void> => {
+    for await (const _ of lines);
+  }
+  const ended = Promise.all(told.map(toTheEnd))
+  build.build.hangUp()
+  await ended
+})

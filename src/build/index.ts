@@ -17,14 +17,14 @@ import { type ActionShelf, createActionShelf } from './actions/shelf.ts'
 import { createConclusions, type EndedRun } from './concluding.ts'
 import { type ConductorTools, type JobSettings, type JudgeQuality, type ReadReports, worstOf } from './conductor.ts'
 import { createDependencyCache, type DependencyCache, sweepDependencyCache } from './dependencies.ts'
-import { buildFacts, Conclusion } from './facts.ts'
+import { buildFacts, Conclusion, type Failure } from './facts.ts'
 import type { RepositoryPath } from './git.ts'
 import type { RunSource } from './jobs/contexts.ts'
 import type { JobUser } from './jobs/processes.ts'
 import { createListeners } from './listeners.ts'
 import { createLogBook, type LogLine, logKey } from './logs.ts'
 import { type Broken, findMain, listBroken, type Main } from './mains.ts'
-import { followEvent, type Origin, originIn } from './origins.ts'
+import { followEvent, type Origin, originIn, raisedEvent } from './origins.ts'
 import {
   type EnvironmentSummary,
   failureOf,
@@ -163,6 +163,8 @@ export type Build = Stage & {
   readonly actions: ActionShelf
   /** What runs jobs, here and on other machines. */
   readonly runners: Pool
+  /** Ends what is told to those who follow a run, an event or a log, and the exchanges with runners: the server is about to stop. */
+  hangUp(): void
 }
 
 /** A run that an event started, or why something was left out. */
@@ -189,6 +191,7 @@ export const createBuild = (parts: BuildParts): Build => {
   const parallelJobs = parts.parallelJobs ?? availableParallelism()
   const userFor = parts.userFor ?? jobUsers(home)
   const stopping = new AbortController()
+  const hangingUp = new AbortController()
   const tables = () => store.tables<BuildTables>()
   const results = lazyResults({
     ...parts,
@@ -286,10 +289,15 @@ export const createBuild = (parts: BuildParts): Build => {
     const conclusion = worstOf(ended.map((one) => one.conclusion))
     const failure = failureOf(runs.find((one) => one.conclusion === conclusion)?.failure ?? null)
     const ending = { notes: [], runs: ended }
-    const refusal =
-      conclusion === 'success' ? await parts.judgeQuality?.({ ...origin, runs: runs.map(({ run }) => run) }) : null
+    const refusal = conclusion === 'success' ? await judged(origin, runs) : null
     const verdict = refusal ? { conclusion: 'failure' as const, failure: refusal } : { conclusion, failure }
     await ledger.append(await conclusionsFor(origin, { ...ending, ...verdict }))
+  }
+
+  const judged = async (origin: Origin, runs: readonly RunInHand[]): Promise<Failure | null> => {
+    const raised = origin.eventName === 'pull_request' ? await raisedEvent(ledger, origin) : null
+    const about = { ...origin, base: raised?.changedSince ?? null, runs: runs.map(({ run }) => run) }
+    return (await parts.judgeQuality?.(about)) ?? null
   }
 
   /** Cancels the runs whose place in their concurrency group a newer one took, or wants. */
@@ -356,6 +364,9 @@ export const createBuild = (parts: BuildParts): Build => {
     }
   }
 
+  const untilHungUp = (signal?: AbortSignal): AbortSignal =>
+    AbortSignal.any([hangingUp.signal, stopping.signal, ...(signal ? [signal] : [])])
+
   const inBackground = (what: string, work: Promise<void>): void =>
     void work.catch((error: unknown) => {
       if (!stopping.signal.aborted) report(`${what}: ${describeError(error)}`)
@@ -371,6 +382,10 @@ export const createBuild = (parts: BuildParts): Build => {
     actions: shelf,
     runners,
     requests: createRequests(parts),
+    hangUp: () => {
+      hangingUp.abort()
+      runners.hangUp()
+    },
     start: async () => {
       await mkdir(toolsDirectory, { recursive: true, mode: 0o755 })
       await mkdir(dependenciesDirectory, { recursive: true, mode: 0o711 })
@@ -421,10 +436,11 @@ export const createBuild = (parts: BuildParts): Build => {
       return shown(project, run, attempt)
     },
     summary: (run, job, attempt = 1) => logs.summary(run, logKey(job, attempt)),
-    followLog: (run, job, { attempt = 1, ...options } = {}) => logs.read(run, logKey(job, attempt), options),
+    followLog: (run, job, { attempt = 1, follow = false, signal } = {}) =>
+      logs.read(run, logKey(job, attempt), { follow, signal: untilHungUp(signal) }),
     follow: async function* (project, run, signal) {
       let seen = ''
-      for await (const _ of awakenings(ledger, AbortSignal.any([signal, stopping.signal]))) {
+      for await (const _ of awakenings(ledger, untilHungUp(signal))) {
         await views.reach()
         const details = await shown(project, run)
         if (details === null) return
@@ -434,8 +450,7 @@ export const createBuild = (parts: BuildParts): Build => {
         if (details.status === 'finished') return
       }
     },
-    followEvent: (project, event, signal) =>
-      followEvent(ledger, project, event, AbortSignal.any([signal, stopping.signal])),
+    followEvent: (project, event, signal) => followEvent(ledger, project, event, untilHungUp(signal)),
     environments: async (project) => {
       await views.reach()
       return listEnvironments(store, project)

@@ -3,8 +3,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fact, isFact, type RecordedFact } from '../ledger/fact.ts'
+import { openTestLedger } from '../ledger/testing.ts'
 import { defaultProject } from '../names.ts'
+import { testClock } from '../testing.ts'
 import {
+  buildFacts,
   jobFinished,
   jobStarted,
   jobWaiting,
@@ -15,6 +18,8 @@ import {
   runStarted,
 } from './facts.ts'
 import { openTestBuild, type TestBuild } from './testing.ts'
+import { buildView } from './views.ts'
+import { type Approval, createWaits } from './waits.ts'
 
 /** A workflow file; `#{` stands for `${{`. */
 const file = (yaml: string): string => yaml.replaceAll('#{', '${{')
@@ -201,6 +206,28 @@ test('a job waits for the approval of its environment, through a restart, and ge
   const log = await build.log(pushed, 'deploy')
   assert.ok(log.includes('deployed'))
   assert.ok(!log.join('\n').includes('k3y-of-production'))
+})
+
+test('an approval comes too late 30 days after the job began to wait, though nothing else is recorded', async () => {
+  const clock = testClock()
+  const day = 24 * 60 * 60_000
+  await using opened = await openTestLedger({ definitions: buildFacts, views: [buildView], clock })
+  const wait = { kind: 'approval', environment: 'production' } as const
+  const payload = { run: 'run-1', job: 'deploy', name: 'Deploy', wait }
+  await opened.ledger.append([fact(jobWaiting, { subject: 'run:run-1', actor: 'system:build', payload })])
+  await clock.advance(10 * day)
+  const waits = createWaits({ ...opened, clock }) // as after a restart
+  const about = { run: 'run-1', attempt: 1, job: 'deploy' }
+  let answer: Approval | null = null
+  const approval = waits.approval(about, new AbortController().signal).then((said) => {
+    answer = said
+  })
+  while (clock.sleeping === 0) await new Promise(setImmediate)
+  await clock.advance(20 * day - 1)
+  assert.equal(answer, null)
+  await clock.advance(1)
+  await approval
+  assert.deepEqual([answer, clock.sleeping], [{ kind: 'expired' }, 0])
 })
 
 test('a rejected job fails, and branches that may not use an environment do not wait for it', async () => {

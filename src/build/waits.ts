@@ -1,8 +1,10 @@
 import { z } from '@hono/zod-openapi'
 import type { Clock } from '../clock.ts'
-import type { Views } from '../ledger/ledger.ts'
+import { isFact } from '../ledger/fact.ts'
+import type { Ledger, Views } from '../ledger/ledger.ts'
 import type { ProjectName } from '../names.ts'
 import type { Store } from '../store/store.ts'
+import { jobWaiting } from './facts.ts'
 import type { BuildTables } from './tables.ts'
 
 /** Lets jobs wait for their turn in a concurrency group and for approvals. What they wait for is in the ledger, not here. */
@@ -19,7 +21,7 @@ export type Waits = {
   ): Promise<Approval>
   /** Null: anybody may use the environment. */
   protectionOf(project: ProjectName, environment: string): Promise<Protection | null>
-  /** Looks who may go on; called when facts were recorded, and now and then. */
+  /** Looks who may go on; called when facts were recorded. */
   look(): Promise<void>
 }
 
@@ -43,14 +45,18 @@ export type Protection = {
 
 /** As GitHub: a job that nobody approves fails after 30 days. */
 const approvalMs = 30 * 24 * 60 * 60_000
+/** A timer of Node's cannot be set for longer than 24 days. */
+const longestSleepMs = 24 * 60 * 60_000
 
 type Waiter = { readonly check: () => Promise<boolean> }
 
 export const createWaits = ({
+  ledger,
   store,
   views,
   clock,
 }: {
+  readonly ledger: Pick<Ledger, 'read'>
   readonly store: Store
   readonly views: Views
   readonly clock: Clock
@@ -130,13 +136,32 @@ export const createWaits = ({
       .executeTakeFirst()
     if (said)
       return said.is_approved ? { kind: 'approved' } : { kind: 'rejected', by: said.actor, comment: said.comment }
-    const queued = await tables().selectFrom('build_runs').select('queued_at').where('run', '=', run).executeTakeFirst()
-    return queued && clock.now() - Number(queued.queued_at) > approvalMs ? { kind: 'expired' } : null
+    return null
+  }
+
+  /** Nothing is recorded when the time for an approval is over: the clock has to say so. */
+  const noApproval = async (run: string, job: string, signal: AbortSignal): Promise<void> => {
+    const waited = await ledger.read({ subject: `run:${run}`, types: [jobWaiting.type], newestFirst: true })
+    const since = waited.find((one) => isFact(jobWaiting, one) && one.payload.job === job)?.at ?? clock.now()
+    for (let leftMs = since + approvalMs - clock.now(); leftMs > 0; leftMs = since + approvalMs - clock.now())
+      await clock.sleep(Math.min(leftMs, longestSleepMs), signal)
+  }
+
+  const approval: Waits['approval'] = async ({ run, attempt, job }, signal) => {
+    const answered = new AbortController()
+    const either = AbortSignal.any([signal, answered.signal])
+    const ask = (): Promise<Approval | null> => approvalOf(run, attempt, job)
+    try {
+      const expiry = noApproval(run, job, either).then(async () => (await ask()) ?? { kind: 'expired' as const })
+      return await Promise.race([until(ask, either), expiry])
+    } finally {
+      answered.abort()
+    }
   }
 
   return {
     turn: ({ run, job, group }, signal) => until(() => turnOf(run, job, group.toLowerCase()), signal),
-    approval: ({ run, attempt, job }, signal) => until(() => approvalOf(run, attempt, job), signal),
+    approval,
     protectionOf: async (project, environment) => {
       await views.reach()
       const row = await tables()

@@ -160,6 +160,13 @@ export const watchRun = async (client: Client, options: GlobalOptions, run: stri
     }
   }
   if (last === null) return false
+  if (last.status !== 'finished')
+    throw new Problem({
+      kind: 'server-stopped',
+      status: 503,
+      detail: `the server stopped while ${run} was not over; it goes on as soon as the server does`,
+      next: `headway watch ${run}`,
+    })
   if (options.json) printJson(last)
   else printEnd(last)
   return last.conclusion === 'success' || last.conclusion === 'skipped'

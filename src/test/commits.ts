@@ -10,14 +10,15 @@ export type Commit = {
   readonly paths: readonly string[]
   /** Whether a file of the commit is this very text. */
   holds(path: string, text: string): boolean
-  /** The quality gates of its `headway.yaml` files; those that cannot be read ask for none. */
+  /** What its `headway.yaml` files ask for; one that cannot be read names no service. */
   gates(): Promise<readonly Gate[]>
 }
 export type Gate = {
   readonly service: string
   /** The service's folder; `.` for the root. */
   readonly path: string
-  readonly rules: QualityRules
+  /** Null: nothing is asked for. */
+  readonly rules: QualityRules | null
 }
 
 const environment = {
@@ -62,8 +63,7 @@ export const openCommit = async (gitDirectory: string, commit: string): Promise<
       for (const path of serviceFolders([...objects.keys()]).slice(0, mostServices)) {
         const object = objects.get(path === '.' ? 'headway.yaml' : `${path}/headway.yaml`)
         const parsed = parseServiceFile(await git('cat-file', 'blob', object ?? ''), 'headway.yaml')
-        if (parsed.kind === 'ok' && parsed.service.quality !== null)
-          gates.push({ service: parsed.service.name, path, rules: parsed.service.quality })
+        if (parsed.kind === 'ok') gates.push({ service: parsed.service.name, path, rules: parsed.service.quality })
       }
       return gates
     },

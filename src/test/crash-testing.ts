@@ -61,6 +61,7 @@ if ((await ledger.head()).seq === 0) {
 const inAMonth = { ...systemClock, now: () => Date.now() + 31 * 24 * 60 * 60_000 }
 const stage = createTest({
   ...{ ledger, store, views, home, clock: inAMonth, repositoryPath: () => '' },
+  mayLower: async () => false,
   report: (message) => {
     throw new Error(message)
   },

@@ -1,11 +1,12 @@
 import type { Kysely } from 'kysely'
+import type { QualityRules } from '../golden/service.ts'
 import { fact, type NewFact } from '../ledger/fact.ts'
 import type { CommitId, Digest, ProjectName, RepositoryName } from '../names.ts'
 import { Digest as DigestName } from '../names.ts'
 import type { Gate } from './commits.ts'
 import { qualityEvaluated } from './facts.ts'
 import { newlyFlaky, type Past, pastOf } from './history.ts'
-import { type Evidence, judge } from './quality.ts'
+import { type Evidence, judge, strictest } from './quality.ts'
 import { coverageOf, isIn, p95Of } from './receive.ts'
 import type { CaseResult, TestResults } from './results.ts'
 import type { Shelf } from './shelf.ts'
@@ -21,7 +22,20 @@ export type GateQuestion = {
   readonly ref: string
   readonly commit: CommitId
   readonly runs: readonly string[]
+  /** Who pushed it. */
+  readonly actor: string
+  /** The commit of its target that a change stands on; null for what is no change. */
+  readonly base: CommitId | null
 }
+
+/** The gates that a commit is held to: of a service that its base has already, in the same folder or by the same name, the rules of both. */
+export const heldTo = (own: readonly Gate[], base: readonly Gate[]): AskedGate[] =>
+  own.flatMap(({ service, path, rules }) => {
+    const before = base.find((one) => one.path === path) ?? base.find((one) => one.service === service)
+    const asked = rules && before?.rules ? strictest(rules, before.rules) : (rules ?? before?.rules ?? null)
+    return asked === null ? [] : [{ service, path, rules: asked }]
+  })
+export type AskedGate = Gate & { readonly rules: QualityRules }
 
 type Reported = { readonly row: ReportRow; readonly results: TestResults; readonly past: Past }
 
@@ -38,7 +52,7 @@ export const newestReports = async (db: Kysely<TestTables>, runs: readonly strin
 /** The verdict on all gates of a commit, as the fact to be recorded. */
 export const evaluateGates = async (
   question: GateQuestion,
-  gates: readonly Gate[],
+  gates: readonly AskedGate[],
   rows: readonly ReportRow[],
   { db, shelf }: { readonly db: Kysely<TestTables>; readonly shelf: Shelf },
 ): Promise<NewFact<'quality.evaluated', ReturnType<typeof qualityEvaluated.payload.parse>>> => {

@@ -10,7 +10,7 @@ import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
 import { openCommit } from './commits.ts'
 import { gateName, qualityEvaluated, testFacts } from './facts.ts'
-import { evaluateGates, type GateQuestion, newestReports, subjectOf } from './gate.ts'
+import { type AskedGate, evaluateGates, type GateQuestion, heldTo, newestReports, subjectOf } from './gate.ts'
 import { createQueries, type TestQueries } from './queries.ts'
 import { nothingReceived, type Received, type Reporting, receiveReports } from './receive.ts'
 import { createShelf } from './shelf.ts'
@@ -26,6 +26,8 @@ export type TestParts = {
   readonly clock: Clock
   readonly home: Home
   repositoryPath(project: ProjectName, repository: RepositoryName): string
+  /** Whether somebody, as recorded, may ask less of a branch: then what a change of theirs asks for counts at once. */
+  mayLower(actor: string, project: ProjectName): Promise<boolean>
   /** Says what went wrong while nobody was waiting for an answer. */
   report(message: string): void
 }
@@ -60,8 +62,16 @@ export const createTest = (parts: TestParts): TestStage => {
     return receiveReports(about, files, { commit, locate: locatorFor(commit.paths), read: readReports, shelf })
   }
 
+  /** A change does not lower the bar that it has to pass: what its target asks for holds, too. */
+  const gatesFor = async (question: GateQuestion): Promise<AskedGate[]> => {
+    const { base, actor, project } = question
+    const own = await (await commitOf(question)).gates()
+    if (base === null || (await parts.mayLower(actor, project))) return heldTo(own, [])
+    return heldTo(own, await (await commitOf({ ...question, commit: base })).gates())
+  }
+
   const judge = async (question: GateQuestion): Promise<Failure | null> => {
-    const gates = await (await commitOf(question)).gates()
+    const gates = await gatesFor(question)
     if (gates.length === 0) return null
     await views.reach()
     const rows = await newestReports(db, question.runs)

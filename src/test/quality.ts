@@ -13,6 +13,20 @@ export type Evidence = {
   readonly newlyFlaky: readonly CaseResult[]
 }
 
+/** What both ask for: whoever wants less of a rule than the other does not get it. */
+export const strictest = (one: QualityRules, other: QualityRules): QualityRules => ({
+  coverage: {
+    minimumPercent: most(one.coverage.minimumPercent, other.coverage.minimumPercent),
+    largestDropPercent: least(one.coverage.largestDropPercent, other.coverage.largestDropPercent),
+  },
+  p95Ms: least(one.p95Ms, other.p95Ms),
+  refuse: [...new Set([...one.refuse, ...other.refuse])],
+})
+
+type Rule = number | null
+const most = (one: Rule, other: Rule): Rule => (one === null || other === null ? (one ?? other) : Math.max(one, other))
+const least = (one: Rule, other: Rule): Rule => (one === null || other === null ? (one ?? other) : Math.min(one, other))
+
 /** What becomes of each rule that a service asks for. A rule without a report to judge it by is not met. */
 export const judge = (rules: QualityRules, evidence: Evidence): QualityCheck[] => {
   const { minimumPercent, largestDropPercent } = rules.coverage

@@ -8,7 +8,7 @@ import { openTestLedger } from '../ledger/testing.ts'
 import { type CommitId, defaultProject, RepositoryName } from '../names.ts'
 import { testClock } from '../testing.ts'
 import { testFacts } from './facts.ts'
-import { createTest, type TestStage, testView } from './index.ts'
+import { createTest, type GateQuestion, type TestStage, testView } from './index.ts'
 import type { CaseFilter } from './queries.ts'
 
 const repository = RepositoryName.parse('shop')
@@ -33,6 +33,7 @@ const openStage = async () => {
   const problems: string[] = []
   const stage: TestStage = createTest({
     ...{ ...opened, clock, home: place.home, repositoryPath: () => place.bare },
+    mayLower: async (actor) => actor === 'user:olga',
     report: (message) => void problems.push(message),
   })
   let runs = 0
@@ -61,8 +62,12 @@ const openStage = async () => {
     if (received.facts.length > 0) await opened.ledger.append(received.facts)
     return { run, received }
   }
-  const judge = (commit: CommitId, run: string, { ref = main, push = 'push-1' } = {}) =>
-    stage.evaluate({ push, event: null, project: defaultProject, repository, ref, commit, runs: [run] })
+  const judge = (commit: CommitId, run: string, about: Partial<GateQuestion> = {}) =>
+    stage.evaluate({
+      ...{ push: 'push-1', event: null, project: defaultProject, repository, ref: main, commit, runs: [run] },
+      ...{ actor: 'user:alice', base: null },
+      ...about,
+    })
   const states = async (run: string, state: CaseFilter = 'all') =>
     (await stage.queries.ofRun(defaultProject, run, { state, limit: 100 }))?.cases.map(
       (one) => `${one.name} ${one.state}${one.isFlaky ? ' flaky' : ''}${one.isNewlyFlaky ? ' (new)' : ''}`,
@@ -190,6 +195,35 @@ test('a history is as long as its window, tells durations, and is the same when 
   const before = await opened.views.digest()
   await opened.views.rebuild()
   assert.equal(await opened.views.digest(), before)
+})
+
+test('a change does not lower the bar that it has to pass, unless its author may; it may raise it, and add services', async () => {
+  await using open = await openStage()
+  const { place, report, judge } = open
+  const asking = (coverage: number): string => `${noRules}quality: { coverage: ${coverage} }\n`
+  const lcov = (hits: number): string =>
+    `SF:a.js\n${Array.from({ length: 10 }, (_, line) => `DA:${line + 1},${line < hits ? 1 : 0}`).join('\n')}\nend_of_record\n`
+  const base = place.commit({ 'headway.yaml': asking(80) }, main)
+  const about = { push: null, event: 'event-1', ref: 'refs/pull/1/merge', base }
+  const judged = async (files: Record<string, string | null>, hits: number, actor = 'user:alice') => {
+    const commit = place.commit(files, 'refs/heads/topic')
+    const left = { 'lcov.info': lcov(hits), 'moved/lcov.info': lcov(hits) }
+    const { run } = await report(commit, left, { ref: about.ref })
+    const failure = await judge(commit, run, { ...about, actor, event: `event-${run}` })
+    return failure && /at least \d+ %/.exec(failure.detail)?.[0]
+  }
+  assert.deepEqual(
+    [
+      await judged({ 'headway.yaml': asking(50) }, 6),
+      await judged({ 'headway.yaml': noRules }, 6),
+      await judged({ 'headway.yaml': asking(90) }, 8),
+      await judged({ 'headway.yaml': asking(50) }, 8),
+      await judged({ 'headway.yaml': asking(50) }, 6, 'user:olga'),
+      await judged({ 'headway.yaml': null, 'moved/headway.yaml': noRules }, 6),
+      await judged({ 'moved/headway.yaml': null, 'other/headway.yaml': noRules.replace('shop', 'other') }, 6),
+    ],
+    ['at least 80 %', 'at least 80 %', 'at least 90 %', null, null, 'at least 80 %', null],
+  )
 })
 
 test('a gate that is not met says why and what to do, once for the same reports', async () => {
