@@ -1,0 +1,83 @@
+import { latencyEdgesMs } from '../../edge/protocol.ts'
+import { lnMeanExp } from './arithmetic.ts'
+import { around, bet, costs, noBets, worse } from './grid.ts'
+import type { Batch, Sample, Tally } from './sample.ts'
+
+/** One way in which a release can be worse, with its two processes: the rollback's and the promotion's. Plain JSON. */
+export type Metric = {
+  /** `errors`, `slower-than-100ms`, `restarts`, or `own:` and a team's name for it. */
+  readonly name: string
+  /** Of the one wager that all metrics share; they add up to 1. */
+  readonly share: number
+  readonly baseline: Tally
+  readonly canary: Tally
+  readonly rollback: readonly number[]
+  readonly promotion: readonly number[]
+  /** ln E of the rollback's process. */
+  readonly lnE: number
+}
+
+/**
+ * What is judged: half of the wager is on errors, the other half is divided equally between latency (there equally between the edges),
+ * restarts and each metric of the team's own. An average of E values is one, however the metrics depend on each other.
+ */
+export const metricsOf = (latency: boolean, own: readonly string[]): readonly Metric[] => {
+  const each = 0.5 / ((latency ? 2 : 1) + own.length)
+  return [
+    untouched('errors', 0.5),
+    ...(latency ? latencyEdgesMs.map((edge) => untouched(slowerThan(edge), each / latencyEdgesMs.length)) : []),
+    untouched('restarts', each),
+    ...own.map((name) => untouched(`own:${name}`, each)),
+  ]
+}
+
+export const slowerThan = (edgeMs: number): string => `slower-than-${edgeMs}ms`
+
+const nothing: Tally = { events: 0, of: 0 }
+const untouched = (name: string, share: number): Metric => ({
+  ...{ name, share, baseline: nothing, canary: nothing },
+  ...{ rollback: noBets(worse), promotion: noBets(around), lnE: 0 },
+})
+
+/** How many events a metric counts in a sample, of which exposure. */
+export const tallyOf = (name: string, sample: Sample): Tally => {
+  if (name === 'errors') return { events: sample.errors, of: sample.requests }
+  if (name === 'restarts') return { events: sample.restarts, of: sample.instanceMs ?? 0 }
+  if (name.startsWith('own:')) return sample.metrics?.[name.slice('own:'.length)] ?? nothing
+  return { events: sample.slower[edgeOf.get(name) ?? -1] ?? 0, of: sample.requests }
+}
+const edgeOf = new Map(latencyEdgesMs.map((edge, place) => [slowerThan(edge), place]))
+
+type Costs = { readonly worse: readonly number[]; readonly around: readonly number[] }
+
+/** Metrics after a batch. Those of one exposure share their costs, which are most of the work. */
+export const takeInto = (metrics: readonly Metric[], batch: Batch, tolerance: number): readonly Metric[] => {
+  const known = new Map<number, Costs>()
+  const costsFor = (share: number): Costs => {
+    const found = known.get(share) ?? { worse: costs(worse, share), around: costs(around, share) }
+    known.set(share, found)
+    return found
+  }
+  return metrics.map((metric) => {
+    const baseline = tallyOf(metric.name, batch.baseline)
+    const canary = tallyOf(metric.name, batch.canary)
+    if (baseline.of === 0 && canary.of === 0) return metric
+    const counted = { ...metric, baseline: sum(metric.baseline, baseline), canary: sum(metric.canary, canary) }
+    const total = baseline.events + canary.events
+    // Without traffic on either side there is nothing to compare.
+    if (total === 0 || baseline.of === 0 || canary.of === 0) return counted
+    const cost = costsFor(shareWithin(canary.of / (baseline.of + canary.of), tolerance))
+    const events = { canary: canary.events, total }
+    const rollback = bet(worse, metric.rollback, cost.worse, events)
+    const promotion = bet(around, metric.promotion, cost.around, events)
+    return { ...counted, rollback, promotion, lnE: lnMeanExp(rollback) }
+  })
+}
+
+/** The share of events that the canary may have: its share of the exposure, moved by the ratio that is tolerated. */
+const shareWithin = (share: number, tolerance: number): number => {
+  const weighted = share * (1 + tolerance)
+  return weighted / (1 - share + weighted)
+}
+
+const sum = (one: Tally, other: Tally): Tally => ({ events: one.events + other.events, of: one.of + other.of })
