@@ -20,6 +20,8 @@ export type Home = {
   /** Artifacts and caches of runs, and the keys of jobs' tokens and identities. */
   readonly results: string
   readonly backups: string
+  /** What of migrations must be found again: those under way, sealed, and their logs. */
+  readonly migrations: string
   /** The agent's own: instance files, sealed; logs; edge table. */
   readonly agent: string
   /** Unix sockets; short, because their paths have at most 107 bytes. */
@@ -31,6 +33,8 @@ export type Home = {
   readonly work: string
   readonly images: string
   readonly instances: string
+  /** Directories in which migrations run. */
+  readonly migrating: string
   readonly workspaces: string
   readonly caches: string
   readonly databases: string
@@ -55,11 +59,13 @@ export const homeAt = (directory: string | undefined, env: NodeJS.ProcessEnv = p
     runs: join(root, 'runs'),
     results: join(root, 'results'),
     backups: join(root, 'backups'),
+    migrations: join(root, 'migrations'),
     agent: join(root, 'agent'),
     sockets,
     work,
     images: join(work, 'images'),
     instances: join(work, 'instances'),
+    migrating: join(work, 'migrations'),
     workspaces: join(work, 'workspaces'),
     caches: join(work, 'caches'),
     databases: join(work, 'databases'),
@@ -68,8 +74,26 @@ export const homeAt = (directory: string | undefined, env: NodeJS.ProcessEnv = p
 
 /** Makes the directories: Headway's own closed to everybody else (0700), those that unprivileged users pass through 0711. */
 export const prepareHome = (home: Home): void => {
-  const closed = [home.repositories, home.blobs, home.runs, home.results, home.backups, home.agent, home.sockets]
-  const passable = [home.root, home.work, home.images, home.instances, home.workspaces, home.caches, home.databases]
+  const closed = [
+    home.repositories,
+    home.blobs,
+    home.runs,
+    home.results,
+    home.backups,
+    home.agent,
+    home.sockets,
+    home.migrations,
+  ]
+  const passable = [
+    home.root,
+    home.work,
+    home.images,
+    home.instances,
+    home.migrating,
+    home.workspaces,
+    home.caches,
+    home.databases,
+  ]
   for (const directory of passable) make(directory, 0o711)
   for (const directory of closed) make(directory, 0o700)
 }

@@ -131,6 +131,7 @@ export const createStages = (grounds: Grounds) => {
 
   const deploy = createDeploy({
     ...grounds,
+    seal: access.seal,
     runtime,
     releases,
     settings: access.settings,

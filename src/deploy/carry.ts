@@ -8,6 +8,7 @@ import type { EnvironmentBook } from './environment-book.ts'
 import type { Environments } from './environments.ts'
 import type { Fleet } from './fleet.ts'
 import { gatherEvidence, waitForHealth } from './health.ts'
+import type { Migrations } from './migrations/index.ts'
 import { planRollout } from './plan.ts'
 import { type Deployment, decide, describeUnhealthy, fold, nextStep, type Observation, type Step } from './rollout.ts'
 import { type Ingredients, openRelease, type Prepared, prepareSpecs } from './specs.ts'
@@ -22,6 +23,7 @@ export type Carrying = Ingredients & {
   readonly book: EnvironmentBook
   readonly fleet: Fleet
   readonly queries: DeployQueries
+  readonly migrations: Pick<Migrations, 'migrate'>
   /** The address of a host behind the edge: `http://shop.localhost:4680/`. */
   urlOf(host: string): Promise<string> | string
 }
@@ -98,11 +100,13 @@ export const createCarrier = (ports: Carrying) => {
       case 'commit':
         return commit(deployment)
       case 'prepare':
-        return {
-          kind: 'prepared',
-          replicas: (await load()).prepared.specs.length,
-          plan: planRollout({ rules: null, strategy: 'rolling', replicas: 1, baseline: null, isReturn: false }),
-        }
+        return (
+          (await migrate(deployment, await load(), interruptions.signal)) ?? {
+            kind: 'prepared',
+            replicas: (await load()).prepared.specs.length,
+            plan: planRollout({ rules: null, strategy: 'rolling', replicas: 1, baseline: null, isReturn: false }),
+          }
+        )
       case 'bring-up':
         return bringUp(deployment, await load(), interruptions)
       case 'retire':
@@ -162,6 +166,22 @@ export const createCarrier = (ports: Carrying) => {
       detail: `the host ${taken.host} belongs to ${taken.holder} already`,
       next: `choose another under hosts in the headway.yaml of ${target.service}, or remove it from ${taken.holder}`,
     })
+  }
+
+  /** Before the first instance starts; null when nothing is in its way. */
+  const migrate = async (
+    { id, requestedSeq, target, release, commit }: Deployment,
+    { state, prepared }: Loaded,
+    signal: AbortSignal,
+  ): Promise<Observation | null> => {
+    const { current } = (await queries.service(target)) ?? { current: null }
+    const running = current ? ((await queries.deployment(current))?.release ?? null) : null
+    const { surroundings, secretValues } = prepared
+    const asked = { deployment: id, cause: requestedSeq, target, release, commit, plan: state.migrate }
+    const outcome = await ports.migrations.migrate({ ...asked, surroundings, secretValues, running }, signal)
+    if (outcome.kind === 'ready') return null
+    const { detail, next, lastLines } = outcome
+    return { kind: 'unhealthy', detail, next, evidence: { instance: null, probe: null, lastLines } }
   }
 
   /** Starts the new instances and, once all are healthy, gives them the traffic: never before. */

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { stringify } from 'yaml'
-import { ReleaseRules } from '../golden/release.ts'
+import { MigrationPlan, ReleaseRules } from '../golden/release.ts'
 import type { ReleasedDefinition } from '../golden/service.ts'
 import { CommitId, Digest } from '../names.ts'
 import type { Target } from './target.ts'
@@ -35,6 +35,7 @@ export const DesiredState = z
       .default({ memoryBytes: null, cpus: null }),
     /** How it takes the place of what runs; null: as the environment has it. */
     rollout: ReleaseRules.nullable().default(null),
+    migrate: MigrationPlan.nullable().default(null),
   })
   .readonly()
 export type DesiredState = z.infer<typeof DesiredState>
@@ -52,6 +53,7 @@ export const desiredOf = (release: Digest, commit: CommitId, definition: Release
     secrets: [...definition.secrets],
     resources: definition.resources,
     rollout: definition.release,
+    migrate: definition.migrate,
   })
 
 /** The file's text: the same state always gives the same bytes. */
@@ -60,7 +62,7 @@ export const writeDesired = (target: Target, state: DesiredState): string => {
     `# What runs as ${target.project}/${target.service} in ${target.environment}. Headway brings the world to what stands here.`,
     `# A deployment and a rollback are commits to this file; so is a change by hand.`,
   ].join('\n')
-  const { release, commit, replicas, database, hosts, health, secrets, resources } = state
+  const { release, commit, replicas, database, hosts, health, secrets, resources, migrate } = state
   const env = Object.fromEntries(Object.entries(state.env).sort(([left], [right]) => (left < right ? -1 : 1)))
   const ordered = {
     release,
@@ -73,6 +75,7 @@ export const writeDesired = (target: Target, state: DesiredState): string => {
     secrets: [...secrets],
     resources: { memoryBytes: resources.memoryBytes, cpus: resources.cpus },
     ...(state.rollout === null ? {} : { rollout: state.rollout }),
+    ...(migrate ? { migrate: { run: migrate.run, timeoutMs: migrate.timeoutMs, repeatable: migrate.repeatable } } : {}),
   }
   return `${header}\n${stringify(ordered, { lineWidth: 0 })}`
 }

@@ -3,6 +3,7 @@ import { ReleaseStep, Strategy } from '../golden/release.ts'
 import { defineFact } from '../ledger/fact.ts'
 import { CommitId, Digest, EnvironmentName, ProjectName, ServiceName } from '../names.ts'
 import { JudgeNumbers, JudgePlan, Verdict } from './judging.ts'
+import { migrationFacts } from './migrations/facts.ts'
 
 const target = { deployment: z.string(), project: ProjectName, service: ServiceName, environment: EnvironmentName }
 
@@ -153,4 +154,5 @@ export const deployFacts = [
   driftMended,
   desiredStateRefused,
   serviceRemoved,
+  ...migrationFacts,
 ] as const

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { Seal } from '../access/access.ts'
 import type { Clock, Ids } from '../clock.ts'
 import { refUpdated } from '../code/facts.ts'
 import type { Home } from '../home.ts'
@@ -23,6 +24,7 @@ import { createEnvironments } from './environments.ts'
 import { deployFacts, deploymentFinished, deploymentRequested } from './facts.ts'
 import { createFleet } from './fleet.ts'
 import { createLanes, type LaneWork } from './lanes.ts'
+import { createMigrations } from './migrations/index.ts'
 import { createReconciler, removal } from './reconcile.ts'
 import { createRequests } from './requests.ts'
 import { type Deployment, deploymentSubject, pick } from './rollout.ts'
@@ -38,13 +40,14 @@ export const platformProject = ProjectName.parse('headway')
 export const environmentsRepository = RepositoryName.parse('environments')
 
 export type DeployOptions = Ingredients & {
-  readonly home: Pick<Home, 'repositories'>
+  readonly home: Pick<Home, 'repositories' | 'migrations' | 'migrating'>
   readonly ledger: Ledger
   readonly views: Views
   readonly store: Store
   readonly clock: Clock
   readonly ids: Ids
   readonly runtime: Runtime
+  readonly seal: Seal
   /** The address of a host behind the edge: `http://shop.localhost:4680/`. */
   urlOf(host: string): Promise<string> | string
   /** Told of what went wrong and will be tried again. */
@@ -65,7 +68,8 @@ export const createDeploy = (options: DeployOptions) => {
   const book = createEnvironmentBook(repository)
   const queries = createDeployQueries(options.store.tables<DeployTables>())
   const fleet = createFleet(runtime)
-  const ports = { ...options, environments: repository, book, fleet, queries }
+  const migrations = createMigrations(options)
+  const ports = { ...options, environments: repository, book, fleet, queries, migrations }
   const carrier = createCarrier(ports)
   const reconciler = createReconciler(ports, carrier)
   const requests = createRequests({ ...options, queries, book })
@@ -176,6 +180,7 @@ export const createDeploy = (options: DeployOptions) => {
     /** The environments as the repository defines them, in order of promotion. */
     environments: book.environments,
     book,
+    migrations,
     /** Where desired state lives; served by the Git host as `headway/environments`. */
     repository: directory,
 
@@ -187,6 +192,7 @@ export const createDeploy = (options: DeployOptions) => {
       await views.reach()
       for (const { target, id, requestedSeq } of await queries.unfinished())
         lanes.drive(target, { newest: { seq: requestedSeq, deployment: id } })
+      later(() => migrations.settleLeft(closing.signal))
       unsubscribe = ledger.onAppend(() => later(follow))
       later(follow)
       later(async () => {

@@ -6,6 +6,7 @@ import type { Release, Releases } from '../package/release.ts'
 import { Problem } from '../problem.ts'
 import type { RunAs } from '../processes/command.ts'
 import type { DesiredState } from './desired.ts'
+import type { Surroundings } from './migrations/migration.ts'
 import { instanceIds, ownerOf, type Target } from './target.ts'
 
 /** What an instance is made from. */
@@ -19,6 +20,8 @@ export type Ingredients = {
 
 export type Prepared = {
   readonly specs: readonly InstanceSpec[]
+  /** What every instance is given, and a migration before them. */
+  readonly surroundings: Surroundings
   /** Values that must not show up in what is recorded. */
   readonly secretValues: readonly string[]
 }
@@ -50,23 +53,31 @@ export const prepareSpecs = async (
     HEADWAY_COMMIT: state.commit,
     HEADWAY_ENVIRONMENT: environment,
   }
+  const surroundings: Surroundings = {
+    files,
+    workingDirectory: release.workingDirectory,
+    env,
+    limits: { memoryBytes: state.resources.memoryBytes, cpus: state.resources.cpus, processes: null },
+    user: user ? { uid: user.uid, gid: user.gid } : null,
+  }
   const specs = instanceIds(service, deployment, state.replicas).map(
     (id): InstanceSpec => ({
       id,
       owner: ownerOf(target, state.release, state.commit),
-      files,
-      workingDirectory: release.workingDirectory,
+      ...surroundings,
       argv: [...release.argv],
       env: { ...env, HEADWAY_INSTANCE: id },
       port: null,
       health: { kind: 'http', path: state.health.path, intervalMs: 5_000, timeoutMs: 5_000, failures: 3 },
       readyTimeoutMs: state.health.readyTimeoutMs,
       stop: { signal: 'SIGTERM', drainMs, graceMs },
-      limits: { memoryBytes: state.resources.memoryBytes, cpus: state.resources.cpus, processes: null },
-      user: user ? { uid: user.uid, gid: user.gid } : null,
     }),
   )
-  return { specs, secretValues: [...Object.values(given.values), ...(database ? passwordsOf(database.url) : [])] }
+  return {
+    specs,
+    surroundings,
+    secretValues: [...Object.values(given.values), ...(database ? passwordsOf(database.url) : [])],
+  }
 }
 
 /** The release that is to run; a Problem when it is gone. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createKeyring } from '../access/seal.ts'
 import type { Instance, InstanceSpec, RouteTable } from '../agent/protocol.ts'
 import { type Clock, systemClock, systemIds } from '../clock.ts'
 import { codeFacts } from '../code/facts.ts'
@@ -177,6 +178,7 @@ export const fakeReleases = (
         resources: { memoryBytes: null, cpus: null },
         commands: { lint: null, test: null, build: null, start: null },
         release: null,
+        migrate: null,
         ...over,
       },
       toolchain: null,
@@ -217,7 +219,7 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
   const { directory } = options
   const clock = options.clock ?? systemClock
   const repositories = join(directory, 'repositories')
-  mkdirSync(repositories, { recursive: true })
+  for (const name of ['repositories', 'migrations', 'migrating']) mkdirSync(join(directory, name), { recursive: true })
   const store = await openSqliteStore(join(directory, 'headway.db'))
   await migrate(store, { migrations: [...ledgerMigrations, ...(options.migrations ?? [])], program: 'test', clock })
   const definitions = [...deployFacts, ...codeFacts, ...packageFacts, ...(options.facts ?? [])]
@@ -227,7 +229,8 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
   const errors: string[] = []
   const known = options.settings ?? {}
   const deploy = createDeploy({
-    home: { repositories },
+    home: { repositories, migrations: join(directory, 'migrations'), migrating: join(directory, 'migrating') },
+    seal: createKeyring([new Uint8Array(32)]),
     ledger,
     views,
     store,

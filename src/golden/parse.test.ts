@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseServiceFile } from './parse.ts'
+import { defaultRules } from './release.ts'
 
 /** What is said about a file, as `line:column detail (next)`. */
 const said = (text: string): string[] => {
@@ -24,7 +25,7 @@ test("the mission's five lines are complete as they stand", () => {
       ...{
         resources: { memoryBytes: null, cpus: null },
         commands: { lint: null, test: null, build: null, start: null },
-        ...{ tests: [], quality: null, release: null },
+        ...{ migrate: null, tests: [], quality: null, release: null },
       },
     },
   })
@@ -42,6 +43,7 @@ secrets: [STRIPE_KEY]
 hosts: [shop.example.com]
 resources: { memory: 512Mi, cpu: 0.5 }
 commands: { test: npm run ci, start: node app.js }
+release: { migrate: { run: npm run migrate, timeout: 2m } }
 tests: [out/*.xml, coverage/lcov.info]
 quality: { coverage: { minimum: 80, drop: 0.5 }, p95: 300ms, refuse: [newly-failing] }
 `
@@ -53,12 +55,13 @@ quality: { coverage: { minimum: 80, drop: 0.5 }, p95: 300ms, refuse: [newly-fail
       env: { GREETING: 'hello', LIMIT: '3', DEBUG: 'false' },
       ...{ secrets: ['STRIPE_KEY'], hosts: ['shop.example.com'], resources: { memoryBytes: 536_870_912, cpus: 0.5 } },
       commands: { lint: null, test: 'npm run ci', build: null, start: 'node app.js' },
+      migrate: { run: 'npm run migrate', timeoutMs: 120_000, repeatable: true },
       tests: ['out/*.xml', 'coverage/lcov.info'],
       quality: {
         coverage: { minimumPercent: 80, largestDropPercent: 0.5 },
         ...{ p95Ms: 300, refuse: ['newly-failing'] },
       },
-      release: null,
+      release: defaultRules,
     },
   })
 })

@@ -155,6 +155,7 @@ const releaseKeys: Readonly<Record<string, object>> = {
   steps: { weight: 1, min: 1, max: 1 },
   mirror: ReleaseKey.shape.mirror.unwrap().shape,
   watch: { time: 1, holdback: 1 },
+  migrate: { run: 1, timeout: 1, repeatable: 1 },
   affinity: { cookie: 1, time: 1 },
   override: { header: 1, query: 1, value: 1 },
 }

@@ -70,6 +70,15 @@ export const ReleaseRules = z.strictObject({
 })
 export type ReleaseRules = z.infer<typeof ReleaseRules>
 
+/** A shell line that brings a database to what the release expects. */
+export const MigrationPlan = z.strictObject({
+  run: z.string().min(1),
+  timeoutMs: z.number().positive().max(longestMs),
+  /** Whether it may be run again when it was interrupted and may have run in part. */
+  repeatable: z.boolean().default(true),
+})
+export type MigrationPlan = Readonly<z.infer<typeof MigrationPlan>>
+
 const expectedTime = 'expected a time such as 30s, 10m or 1h'
 const time = z
   .union([z.string().regex(/^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$/, expectedTime), z.number().min(0, expectedTime)], {
@@ -85,6 +94,8 @@ const thresholdLine = /^(?:error rate below ([0-9.]+) ?%|p([0-9]{2}(?:\.[0-9]+)?
 const headerName = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/
 const expectedName = 'expected a name of letters, digits and dashes'
 const value = z.string().min(1).max(200).optional().describe('Default: canary.')
+const expectedMigration = 'expected a command such as npm run migrate, or { run: npm run migrate, timeout: 10m }'
+const command = z.string({ error: expectedMigration }).trim().min(1, expectedMigration).max(2000)
 const expectedMethods = 'expected methods such as GET or POST'
 
 /** `release:` as it is written. */
@@ -174,6 +185,23 @@ export const ReleaseKey = z.strictObject({
     .max(20)
     .optional()
     .describe('Services of the same push that are promoted and undone together with this one.'),
+  migrate: z
+    .union(
+      [
+        command,
+        z.strictObject({
+          run: command.describe('A shell line, run in the folder of the service with its environment.'),
+          timeout: time.optional().describe('It is stopped and has failed after this. Default 10m.'),
+          repeatable: z
+            .boolean()
+            .optional()
+            .describe('Whether it may be run again when it was interrupted. Default true, as migration tools allow.'),
+        }),
+      ],
+      { error: expectedMigration },
+    )
+    .optional()
+    .describe('Run once per release and environment before its first instance starts: npx prisma migrate deploy.'),
   newer: z
     .enum(['supersede', 'queue'])
     .optional()
@@ -207,6 +235,13 @@ export const defineRelease = (key: ReleaseKey): ReleaseRules => ({
   with: key.with ?? [],
   newer: key.newer ?? 'supersede',
 })
+
+/** Null: nothing is run. */
+export const defineMigration = (migrate: ReleaseKey['migrate']): MigrationPlan | null => {
+  if (migrate === undefined) return null
+  const { run, timeout = mostMs / 1000, repeatable = true } = typeof migrate === 'string' ? { run: migrate } : migrate
+  return { run, timeoutMs: milliseconds(timeout), repeatable }
+}
 
 const between = ({ min, max }: { min?: string | number | undefined; max?: string | number | undefined }) => {
   const minMs = min === undefined ? Math.min(leastMs, milliseconds(max ?? mostMs / 1000)) : milliseconds(min)

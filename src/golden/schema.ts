@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { ServiceName } from '../names.ts'
-import { defineRelease, ReleaseKey } from './release.ts'
+import { defineMigration, defineRelease, ReleaseKey } from './release.ts'
 import type { LanguageName, QualityRules, ServiceDefinition } from './service.ts'
 
 /** The port that a service of this language would take by itself. */
@@ -171,6 +171,7 @@ export const define = (file: ServiceFile): ServiceDefinition => {
       build: file.commands?.build ?? null,
       start: file.commands?.start ?? null,
     },
+    migrate: defineMigration(file.release?.migrate),
     tests: typeof file.tests === 'string' ? [file.tests] : (file.tests ?? []),
     quality: file.quality ? qualityOf(file.quality) : null,
     release: file.release ? defineRelease(file.release) : null,

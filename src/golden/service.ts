@@ -1,5 +1,5 @@
 import type { ServiceName } from '../names.ts'
-import type { ReleaseRules } from './release.ts'
+import type { MigrationPlan, ReleaseRules } from './release.ts'
 
 /** What `headway.yaml` says, with every default filled in. The schema that makes it is beside this file. */
 export type ServiceDefinition = {
@@ -23,6 +23,8 @@ export type ServiceDefinition = {
     readonly build: string | null
     readonly start: string | null
   }
+  /** What is run once per release and environment before its first instance starts; null: nothing. */
+  readonly migrate: MigrationPlan | null
   /** Where its test, coverage and load reports are written, as patterns from its folder; none: where the usual tools write them. */
   readonly tests: readonly string[]
   /** What the reports of a push must show before it is packaged; null: nothing. */

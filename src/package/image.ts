@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { PlannedService } from '../golden/index.ts'
-import { ReleaseRules } from '../golden/release.ts'
+import { MigrationPlan, ReleaseRules } from '../golden/release.ts'
 import type { ReleasedDefinition, ServiceDefinition } from '../golden/service.ts'
 import { CommitId, type Digest, ProjectName, type RepositoryName, ServiceName } from '../names.ts'
 import { imageFolder } from './layer.ts'
@@ -44,6 +44,7 @@ const Label = z.object({
       start: z.string().nullable(),
     }),
     release: ReleaseRules.nullable().default(null),
+    migrate: MigrationPlan.nullable().default(null),
   }) satisfies z.ZodType<ReleasedDefinition>,
 })
 

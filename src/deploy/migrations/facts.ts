@@ -1,0 +1,51 @@
+import { z } from '@hono/zod-openapi'
+import { defineFact } from '../../ledger/fact.ts'
+import { CommitId, Digest, EnvironmentName, ProjectName, ServiceName } from '../../names.ts'
+
+const ofRelease = {
+  deployment: z.string(),
+  project: ProjectName,
+  service: ServiceName,
+  environment: EnvironmentName,
+  release: Digest,
+  commit: CommitId,
+}
+
+/** Subject of all three: `migration:<project>/<service>/<environment>`. Recorded before the command may begin. */
+export const migrationStarted = defineFact(
+  'migration.started',
+  1,
+  z.object({ ...ofRelease, attempt: z.number().int().positive() }),
+)
+export const migrationFinished = defineFact(
+  'migration.finished',
+  1,
+  z.object({
+    ...ofRelease,
+    attempt: z.number().int().positive(),
+    /**
+     * `interrupted`: it ended while nobody looked and did not say how, so that it may have run in part; `not-begun`: Headway was
+     * ended before the command began.
+     */
+    outcome: z.enum(['succeeded', 'failed', 'timed-out', 'interrupted', 'not-begun']),
+    exitCode: z.number().int().nullable(),
+    durationMs: z.number().nonnegative(),
+    /** Why it failed, in a sentence; null when it succeeded. */
+    detail: z.string().nullable(),
+    /** The last lines that it wrote, secrets taken out. */
+    lastLines: z.array(z.string()),
+  }),
+)
+/** Statements of the change which the version that is still running may not survive. Advice, never a refusal. */
+export const migrationAdvised = defineFact(
+  'migration.advised',
+  1,
+  z.object({
+    ...ofRelease,
+    findings: z.array(
+      z.object({ file: z.string(), line: z.number().int(), statement: z.string(), advice: z.string() }),
+    ),
+  }),
+)
+
+export const migrationFacts = [migrationStarted, migrationFinished, migrationAdvised] as const
