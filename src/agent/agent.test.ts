@@ -9,7 +9,7 @@ import { isRoot } from '../home.ts'
 import { Problem } from '../problem.ts'
 import { groupMembers, identityOf, sendSignal } from '../processes/tree.ts'
 import { connectProcessRuntime } from '../runtimes/process/index.ts'
-import type { InstanceSpec } from './protocol.ts'
+import type { InstanceSpec, RouteTable } from './protocol.ts'
 import { openRecords } from './records.ts'
 import {
   agentsOf,
@@ -310,6 +310,49 @@ suite('an agent', () => {
     assert.equal((await agent.runtime.health()).edge.pid, fresh)
     assert.equal((await requests()) - before, asked)
     await agent.runtime.stop('replaced.1')
+  })
+
+  test('gathers what its edges count for the judge, also of one that has handed over and gone', async () => {
+    await settled(specOf('judged.1', service()))
+    await settled(specOf('shadow.1', service()))
+    const [route] = tableOf(400, 'judged.1').routes
+    assert.ok(route)
+    const table: RouteTable = {
+      generation: 400,
+      routes: [
+        {
+          ...route,
+          affinity: { cookie: 'hw', seconds: 60 },
+          overrides: [{ in: 'header', name: 'x-version', value: 'new', version: 'new' }],
+          mirror: { version: 'shadow', instances: ['shadow.1'], share: 1 },
+          sample: { errorWindowMs: 10_000 },
+        },
+      ],
+    }
+    await agent.runtime.route(table)
+    assert.deepEqual(await agent.runtime.routes(), table)
+    const counted = async () => {
+      const samples = await agent.runtime.samples()
+      const versions = samples.flatMap(({ services }) => services.flatMap((one) => one.versions))
+      const sum = (version: string) =>
+        versions.filter((one) => one.version === version).reduce((all, { requests }) => all + requests, 0)
+      const counting = samples.filter(({ services }) => services.length > 0)
+      return { epochs: counting.length, one: sum('one'), shadow: sum('shadow') }
+    }
+    for (let turn = 0; turn < 5; turn += 1) assert.equal(await askEdge(edgePort), '200 judged.1')
+    await until(async () => (await counted()).shadow === 5)
+    const first = (await agent.runtime.health()).edge.pid
+    await agent.runtime.replaceEdge()
+    for (let turn = 0; turn < 3; turn += 1) assert.equal(await askEdge(edgePort), '200 judged.1')
+    await until(() => first === null || identityOf(first) === null)
+    await until(async () => (await counted()).shadow === 8)
+    assert.deepEqual(await counted(), { epochs: 2, one: 8, shadow: 8 })
+    await assert.rejects(
+      agent.runtime.route({ generation: 401, routes: [{ ...route, sample: { errorWindowMs: -1 } }] }),
+      /routes\[0\]\.sample\.errorWindowMs is not from 0/,
+    )
+    await agent.runtime.stop('judged.1')
+    await agent.runtime.stop('shadow.1')
   })
 
   test('is the only one: another that is started ends by itself', async () => {

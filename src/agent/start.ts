@@ -35,6 +35,8 @@ export const startAgent = ({ home, listenFd }: { home: string; listenFd: number 
 export const cleanEnvironment = (env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv =>
   Object.fromEntries(
     Object.entries(env).filter(([name]) =>
-      /^(PATH|HOME|USER|LANG|LC_ALL|TZ|TMPDIR|XDG_CACHE_HOME|NODE_COMPILE_CACHE|HEADWAY_FAILPOINT\w*)$/.test(name),
+      /^(PATH|HOME|USER|LANG|LC_ALL|TZ|TMPDIR|XDG_CACHE_HOME|NODE_COMPILE_CACHE|HEADWAY_(TRUSTED_PROXIES|FAILPOINT\w*))$/.test(
+        name,
+      ),
     ),
   )

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { type RequestHead, readRequestHead } from './headers.ts'
 import { hostName } from './host.ts'
 import { malformed, methodRefused, type Refusal } from './refusal.ts'
+import type { Trust } from './trust.ts'
 
 /** What a client asks for, judged once. */
 export type Asked = {
@@ -12,6 +13,7 @@ export type Asked = {
   readonly hostHeader: string
   readonly host: string
   readonly requestId: string
+  /** The client's address; behind a trusted proxy the one that it tells. */
   readonly client: string
   readonly body: Extract<RequestHead, { kind: 'accepted' }>['body']
   readonly trailer: string | null
@@ -31,7 +33,7 @@ export type Judged =
 const mostHeaders = 200
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
-export const judge = (request: IncomingMessage, client: string, newId: () => string): Judged => {
+export const judge = (request: IncomingMessage, peer: string, trust: Trust, newId: () => string): Judged => {
   const { method = '', url = '', httpVersion, rawHeaders } = request
   if (method === 'TRACE' || method === 'CONNECT') return { kind: 'refused', refusal: methodRefused }
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return refuse(`HTTP/${httpVersion} is not served here`, 505)
@@ -44,7 +46,8 @@ export const judge = (request: IncomingMessage, client: string, newId: () => str
   if (path === null) return refuse('its target is neither a path nor an address of this host')
   const requestId = head.requestId ?? newId()
   const pairs = head.pass
-  pairs.push('X-Forwarded-For', client, 'X-Forwarded-Proto', 'http', 'X-Forwarded-Host', head.host)
+  const { client, forwardedFor, proto } = trust(peer, rawHeaders)
+  pairs.push('X-Forwarded-For', forwardedFor, 'X-Forwarded-Proto', proto, 'X-Forwarded-Host', head.host)
   pairs.push('X-Request-Id', requestId)
   const { body, trailer, upgrade, expectsContinue } = head
   const repeatable = body === 'none' && idempotent.has(method)

@@ -13,6 +13,7 @@ import type { EdgeCounters, EdgeHealth, EdgeInFlight, EdgeSamples, EdgeTable } f
 import { malformed, methodRefused, pageOf, type Refusal, rawPage } from './refusal.ts'
 import { Router } from './router.ts'
 import { Samples } from './samples.ts'
+import { type Trust, trustNobody } from './trust.ts'
 import { endGently, Tunnel } from './tunnel.ts'
 
 export type EdgeOptions = {
@@ -23,6 +24,8 @@ export type EdgeOptions = {
   readonly log: AccessLog | null
   /** Whether there is no time for copies; measured where nothing is said. */
   readonly isBusy?: () => boolean
+  /** Nobody, where nothing is said. */
+  readonly trust?: Trust
 }
 
 export type Edge = {
@@ -50,7 +53,8 @@ const headBytes = 16 << 10
 /** A whole request; bodies that stand still are ended long before. */
 const requestMs = 3_600_000
 
-export const createEdge = ({ limits, clock, newId, log, isBusy = saturation(clock) }: EdgeOptions): Edge => {
+export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOptions): Edge => {
+  const { isBusy = saturation(clock), trust = trustNobody } = options
   const router = new Router()
   const counters = new Counters(() => clock.now())
   const epoch = newId()
@@ -126,7 +130,7 @@ export const createEdge = ({ limits, clock, newId, log, isBusy = saturation(cloc
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
     const connection = connections.get(request.socket)
     if (!connection) return void request.socket.destroy()
-    const judged = judge(request, connection.client, newId)
+    const judged = judge(request, connection.client, trust, newId)
     if (judged.kind === 'asked') new Exchange(core, connection, request, response, judged.asked).run()
     else turnAway(request, response, connection, judged.refusal)
   }
@@ -170,7 +174,7 @@ export const createEdge = ({ limits, clock, newId, log, isBusy = saturation(cloc
     const connection = connections.get(socket)
     // An upgrade behind requests that are still unanswered would overtake their answers.
     if (!connection || connection.open.size > 0) return void socket.destroy()
-    const judged = judge(request, connection.client, newId)
+    const judged = judge(request, connection.client, trust, newId)
     if (judged.kind === 'asked' && mayTunnel(request))
       return new Tunnel(core, connection, request, head, judged.asked).run()
     const refusal =

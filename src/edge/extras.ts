@@ -1,13 +1,6 @@
 import { type Fields, fields, finite, list, Malformed, oneOf, text, whole } from '../agent/check.ts'
 import { isPassedOn } from './headers.ts'
-import {
-  type EdgeAffinity,
-  type EdgeMirror,
-  type EdgeOverride,
-  type EdgeRoute,
-  type EdgeSampling,
-  mirroredMethods,
-} from './protocol.ts'
+import type { EdgeAffinity, EdgeMirror, EdgeOverride, EdgeRoute, EdgeSampling } from './protocol.ts'
 
 // What a route may have beside its hosts and pools, as the agent gets it and as the edge does. Loads no schema library.
 
@@ -24,15 +17,20 @@ export const parseRouteExtras = (route: Fields, at: string): Pick<EdgeRoute, 'af
   ...(route.sample === undefined ? {} : { sample: parseSampling(route.sample, `${at}.sample`) }),
 })
 
-/** A mirror but for where its copies go. */
-export const parseMirrorExtras = (mirror: Fields, at: string): Omit<EdgeMirror, 'endpoints'> => {
+/** A mirror but for where its copies go; without methods where none are named. */
+export const parseMirrorExtras = (
+  mirror: Fields,
+  at: string,
+): Pick<EdgeMirror, 'version' | 'share'> & Partial<Pick<EdgeMirror, 'methods'>> => {
   const share = finite(mirror.share, `${at}.share`)
   if (share < 0 || share > 1) throw new Malformed(`${at}.share is not from 0 to 1`)
-  const copied =
-    mirror.methods === undefined
-      ? mirroredMethods
-      : list(mirror.methods, `${at}.methods`, (method, place) => oneOf(method, place, methods))
-  return { version: nonEmpty(mirror.version, `${at}.version`), share, methods: copied }
+  const version = nonEmpty(mirror.version, `${at}.version`)
+  if (mirror.methods === undefined) return { version, share }
+  return {
+    version,
+    share,
+    methods: list(mirror.methods, `${at}.methods`, (method, place) => oneOf(method, place, methods)),
+  }
 }
 
 const parseAffinity = (value: unknown, at: string): EdgeAffinity => {

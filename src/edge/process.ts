@@ -11,6 +11,7 @@ import { createEdge } from './edge.ts'
 import type { EdgePlaces } from './launch.ts'
 import { type SuccessorTiming, watchOverAgent } from './successor.ts'
 import { tableFile } from './table.ts'
+import { parseTrust, type Trust, trustNobody } from './trust.ts'
 
 export type EdgeProcess = EdgePlaces & {
   readonly listenFd: number
@@ -27,7 +28,8 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
   outliveItsStarter()
   const saved = tableFile(state, say)
   const log = openAccessLog(join(state, 'edge-access.log'), say)
-  const edge = createEdge({ limits: usualLimits, clock: systemClock, newId: randomUUID, log })
+  const trust = trustOf(process.env.HEADWAY_TRUSTED_PROXIES ?? '')
+  const edge = createEdge({ limits: usualLimits, clock: systemClock, newId: randomUUID, log, trust })
   edge.route(saved.load())
   await edge.listen({ fd: listenFd })
 
@@ -54,6 +56,16 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
     ...(how.timing ? { timing: how.timing } : {}),
   })
   if (outcome === 'home-gone') await end()
+}
+
+/** A setting that cannot be read costs nobody the traffic. */
+const trustOf = (proxies: string): Trust => {
+  try {
+    return parseTrust(proxies)
+  } catch (error) {
+    say(`edge: no proxy is trusted, as HEADWAY_TRUSTED_PROXIES cannot be read: ${String(error)}`)
+    return trustNobody
+  }
 }
 
 const outliveItsStarter = (): void => {

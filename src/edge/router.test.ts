@@ -38,6 +38,30 @@ test('weights hold while the table is replaced again and again with the same wei
   assert.deepEqual(counts, { old: 9_000, new: 1_000 })
 })
 
+for (const share of [1, 10, 50])
+  test(`${share} % are ${share} % over 10,000 requests, while instances come, go and change their health`, () => {
+    const table = (generation: number) => {
+      const fresh = poolOf('new', share, generation % 3 === 0 ? { c: 1003 } : { b: 1002, c: 1003 })
+      const old = poolOf('old', 100 - share, { [`a${generation % 5}`]: 1001, d: 1004 })
+      const endpoints = old.endpoints.map((one, at) => ({ ...one, healthy: at !== generation % 4 }))
+      return tableOf(generation, { ...old, endpoints }, fresh)
+    }
+    const router = routerOf(table(0))
+    const counts = tally(router, 10_000, (turn) => router.replace(table(turn + 1)))
+    assert.deepEqual(counts, { old: 10_000 - 100 * share, new: 100 * share })
+  })
+
+test('weights hold over a canary whose weight is changed at every request', () => {
+  const weights = [1, 2, 5, 3, 4]
+  const table = (turn: number) => {
+    const weight = weights[turn % weights.length] ?? 0
+    return tableOf(turn, poolOf('old', 100 - weight, { a: 1001 }), poolOf('new', weight, { b: 1002 }))
+  }
+  const router = routerOf(table(0))
+  const counts = tally(router, 10_000, (turn) => router.replace(table(turn + 1)))
+  assert.ok(Math.abs((counts.new ?? 0) - 300) <= 100, JSON.stringify(counts)) // 3 % in the middle, within one point
+})
+
 test('a pool of weight nothing and one without a healthy endpoint get no request', () => {
   const sick = { ...poolOf('sick', 50, { c: 1003 }), endpoints: [{ instance: 'c', port: 1003, healthy: false }] }
   const router = routerOf(tableOf(1, poolOf('live', 50, { a: 1001 }), poolOf('dark', 0, { b: 1002 }), sick))

@@ -3,7 +3,14 @@ import { open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { effect } from '../effect.ts'
 import { parseMirrorExtras, parseRouteExtras } from './extras.ts'
-import type { EdgeEndpoint, EdgeMirror, EdgePool, EdgeRoute, EdgeTable } from './protocol.ts'
+import {
+  type EdgeEndpoint,
+  type EdgeMirror,
+  type EdgePool,
+  type EdgeRoute,
+  type EdgeTable,
+  mirroredMethods,
+} from './protocol.ts'
 
 /** Nothing is routed yet; every table is newer. */
 export const emptyTable: EdgeTable = { generation: -1, routes: [] }
@@ -31,7 +38,11 @@ const parseRoute = (value: unknown, index: number): EdgeRoute => {
 
 const parseMirror = (value: unknown, at: string): EdgeMirror => {
   const mirror = record(value, at)
-  return { ...parseMirrorExtras(mirror, at), endpoints: parseEndpoints(mirror.endpoints, `${at}.endpoints`) }
+  return {
+    methods: mirroredMethods,
+    ...parseMirrorExtras(mirror, at),
+    endpoints: parseEndpoints(mirror.endpoints, `${at}.endpoints`),
+  }
 }
 
 const parsePool = (value: unknown, at: string): EdgePool => {

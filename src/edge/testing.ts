@@ -22,7 +22,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { systemClock } from '../clock.ts'
 import { type EdgeLimits, usualLimits } from './core.ts'
-import { createEdge, type Edge } from './edge.ts'
+import { createEdge, type Edge, type EdgeOptions } from './edge.ts'
 import type { HolderNews, HolderOrder } from './holder.testing.ts'
 import { type EdgePlaces, edgeLaunch } from './launch.ts'
 import type { EdgePool, EdgeTable } from './protocol.ts'
@@ -99,8 +99,15 @@ export const startEdge = async (
   t: TestContext,
   table: EdgeTable,
   limits: Partial<EdgeLimits> = {},
+  more: Partial<EdgeOptions> = {},
 ): Promise<RunningEdge> => {
-  const edge = createEdge({ limits: { ...usualLimits, ...limits }, clock: systemClock, newId: randomUUID, log: null })
+  const edge = createEdge({
+    limits: { ...usualLimits, ...limits },
+    clock: systemClock,
+    newId: randomUUID,
+    log: null,
+    ...more,
+  })
   edge.route(table)
   await edge.listen({ port: 0 })
   t.after(async () => {
