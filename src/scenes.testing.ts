@@ -11,9 +11,14 @@ import { accessView, createAccess } from './access/index.ts'
 import { accessMigrations } from './access/settings-table.ts'
 import { certificateFor } from './api/tls.ts'
 import { backup, restore } from './backup.ts'
+import { createMirrors } from './build/actions/mirrors.ts'
 import { createDependencyCache, sweepDependencyCache } from './build/dependencies.ts'
 import { createLogBook } from './build/logs.ts'
+import { createRemoteLibrary } from './build/runners/remote/library.ts'
+import { createRecords } from './build/runners/remote/records.ts'
+import { openSandbox } from './build/sandbox/choose.ts'
 import { createToolchain } from './build/toolchain.ts'
+import { jobUsers } from './build/users.ts'
 import { systemClock as clock, systemIds } from './clock.ts'
 import { createRepositories } from './code/repositories.ts'
 import { openAccessLog, usualLogLimits } from './edge/access-log.ts'
@@ -129,6 +134,69 @@ const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> 
       await cache.save({ ...key, lock }, source, ['node_modules'], null)
     }
     return namesIn(root).map((name) => (name.includes('.') ? name : 'an entry'))
+  },
+
+  'mirrors of actions go, and what was half made of others': async (directory) => {
+    const root = join(directory, 'mirrors')
+    const mirrors = createMirrors(root)
+    const name = { owner: 'acme', repository: 'tool' }
+    await given(directory, async () => {
+      const bare = join(directory, 'tool.git')
+      const identity = ['-c', 'user.name=a', '-c', 'user.email=a@b']
+      execFileSync('git', ['init', '-q', bare])
+      execFileSync('git', ['-C', bare, ...identity, 'commit', '-q', '--allow-empty', '-m', 'First'])
+      await mirrors.bring(name, bare)
+      for (const half of ['.making-1', '.removed-2']) mkdirSync(join(root, half))
+    })
+    await mirrors.remove(name)
+    await mirrors.sweep()
+    return [mirrors.pathOf(name), await mirrors.list(), namesIn(root)]
+  },
+
+  'a runner finds what it had only begun to keep': async (directory) => {
+    const [jobs, actions] = [join(directory, 'jobs'), join(directory, 'actions')]
+    const records = createRecords(jobs)
+    const kept = { fence: 1, run: 'run-1', key: 'a', marker: 'a-1/', directory: join(directory, 'work') }
+    await given(directory, async () => {
+      await records.begin(kept)
+      for (const half of [join(jobs, '2'), actions]) mkdirSync(half)
+      for (const half of ['one', 'two']) writeFileSync(join(actions, `${half}.tar.1.half`), '')
+      writeFileSync(join(actions, 'whole.tar'), '')
+    })
+    const nobody = async () => ({ kind: 'missing' as const, detail: '' })
+    await createRemoteLibrary(actions, nobody, clock).sweep()
+    return [(await records.list()).map((one) => one.kept.fence), namesIn(jobs), namesIn(actions)]
+  },
+
+  'bubblewrap that cannot make namespaces': async (directory) => {
+    const home = homeIn(directory)
+    const folder = join(directory, 'bin')
+    await given(directory, () => {
+      mkdirSync(folder)
+      writeFileSync(join(folder, 'bwrap'), '#!/bin/sh\necho no namespaces for you >&2\nexit 1\n', { mode: 0o755 })
+    })
+    process.env.PATH = `${folder}:${process.env.PATH}`
+    const about = { home, clock, user: jobUsers(home)(0), wanted: null, readable: [], environment: {} }
+    const sandbox = await openSandbox({ ...about, serverUrl: () => '', report: () => undefined })
+    sandbox.close()
+    return [sandbox.isolation, sandbox.note]
+  },
+
+  'two artifacts are downloaded': async (directory) => {
+    const place = join(directory, 'downloads')
+    const about = { job: 'a', sizeBytes: 5, mime: 'application/zip', digest: 'sha256:0' }
+    const artifacts = ['one', 'two'].map((name, artifact) => ({ artifact, name, ...about }))
+    const server = createServer((request, response) =>
+      response.end(request.url?.endsWith('/content') ? 'whole' : JSON.stringify({ artifacts })),
+    )
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const address = server.address()
+    const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+    for (const { name } of artifacts.filter((one) => !existsSync(join(place, `${one.name}.zip`)))) {
+      const words = ['--server', url, 'artifacts', 'download', 'run-1', name, '--to', place]
+      await headway(directory, words, { HEADWAY_TOKEN: 'hw_x' })
+    }
+    return namesIn(place).map((name) => [name, readFileSync(join(place, name), 'utf8')])
   },
 
   'old logs go': async (directory) => {

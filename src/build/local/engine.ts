@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { createKeyring } from '../../access/seal.ts'
 import { type Clock, systemClock, systemIds } from '../../clock.ts'
 import { effect } from '../../effect.ts'
+import type { Home } from '../../home.ts'
 import { fact } from '../../ledger/fact.ts'
 import { ledgerMigrations } from '../../ledger/migrations.ts'
 import { openLedger } from '../../ledger/open.ts'
@@ -17,6 +18,7 @@ import { buildFacts, workflowEventRaised } from '../facts.ts'
 import { readCommit } from '../git.ts'
 import { createBuild, type Isolation, type JobSettings, resultsMigrations, resultsView, runnersView } from '../index.ts'
 import type { Raised } from '../origins.ts'
+import type { Postgres } from '../sandbox/host-services.ts'
 import { buildView } from '../views.ts'
 import { chooseWorkflow } from './choice.ts'
 import { happeningOf, type LocalEvent } from './event.ts'
@@ -51,6 +53,8 @@ export type LocalOptions = {
   readonly parallelJobs?: number
   /** How jobs are kept apart; default: the best that works here. */
   readonly isolation?: Isolation | null
+  /** The PostgreSQL of this machine, for services of jobs where there is no Docker Engine. */
+  readonly findPostgres?: (home: Home) => Promise<Postgres>
 }
 
 export type LocalSignals = {
@@ -77,10 +81,11 @@ export const runLocally = async (
 }
 
 export const openLocalEngine = async (options: LocalOptions = {}): Promise<LocalEngine> => {
-  const { clock = systemClock } = options
+  const { clock = systemClock, findPostgres } = options
   const ids = systemIds(systemClock)
+  const report = (message: string): void => console.error(`headway: ${message}`)
   await using opening = new AsyncDisposableStack()
-  const home = await openTemporaryHome(clock)
+  const home = await openTemporaryHome(clock, report)
   opening.defer(() => removeTemporaryHome(home))
   const store = await openSqliteStore(home.database)
   opening.defer(() => store.close())
@@ -104,7 +109,8 @@ export const openLocalEngine = async (options: LocalOptions = {}): Promise<Local
     onlyJob: ({ repository }) => orders.get(repository)?.job ?? null,
     localLabels: ['*'], // there is no other machine to wait for
     isolation: options.isolation ?? null,
-    report: (message) => console.error(`headway: ${message}`),
+    report,
+    ...(findPostgres ? { findPostgres: () => findPostgres(home) } : {}),
     ...(options.parallelJobs === undefined ? {} : { parallelJobs: options.parallelJobs }),
   })
   const services = await listenForJobs((request, response) => build.results.handle(request, response))

@@ -5,16 +5,21 @@ import { join } from 'node:path'
 import type { Clock } from '../../clock.ts'
 import { effect } from '../../effect.ts'
 import { type Home, homeAt, prepareHome } from '../../home.ts'
+import { describeError } from '../../problem.ts'
 import { removeTree } from '../../processes/files.ts'
 import { endFamily } from '../jobs/processes.ts'
 
 /**
  * The directories of a Headway of its own below the temporary one, which users of jobs can pass. Those that a run has left which was
- * killed, and what still runs in them, are removed first; their names tell the process that made them.
+ * killed, what still runs in them, and its containers, are removed first; their names tell the process that made them.
  */
-export const openTemporaryHome = async (clock: Clock): Promise<Home> => {
+export const openTemporaryHome = async (clock: Clock, report: (message: string) => void): Promise<Home> => {
   for (const root of abandoned()) {
     const home = homeAt(root, {})
+    const { sweepSandbox } = await import('../engine.ts')
+    await sweepSandbox({ home, clock, report: () => undefined }).catch((error: unknown) =>
+      report(`what an earlier run has left: ${describeError(error)}`),
+    )
     for (const run of await readdir(home.workspaces).catch(() => [])) {
       const directory = join(home.workspaces, run)
       await endFamily({ marker: `${run}/`, directory, sessions: new Set(), user: 'anyone' }, clock)

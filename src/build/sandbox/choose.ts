@@ -4,13 +4,13 @@ import type { Clock } from '../../clock.ts'
 import { effect } from '../../effect.ts'
 import type { Home } from '../../home.ts'
 import { describeError, Problem } from '../../problem.ts'
-import { cgroupNameOf, openCgroups } from '../../processes/cgroups.ts'
+import { type Cgroups, cgroupNameOf, openCgroups } from '../../processes/cgroups.ts'
 import type { JobUser } from '../jobs/processes.ts'
 import { prepareWorkspace, removeWorkspace } from '../jobs/workspace.ts'
 import { bubblewrapConfinement, findBubblewrap } from './bubblewrap.ts'
 import { plainConfinement } from './confinement.ts'
 import { openDockerCell, sweepDocker, withActionContainers } from './docker/cell.ts'
-import { findEngine } from './docker/engine.ts'
+import { type Engine, findEngine } from './docker/engine.ts'
 import { type CellTools, cellId, openHostCell } from './host.ts'
 import { isPostgres, type Postgres, startHostServices } from './host-services.ts'
 import { defaultLimits, type JobLimits } from './limits.ts'
@@ -36,6 +36,26 @@ export type SandboxParts = {
   readonly report: (message: string) => void
 }
 
+/**
+ * Ends and removes what jobs of a home have left outside of their processes: control groups, containers, networks. For a home whose
+ * Headway is gone.
+ */
+export const sweepSandbox = async ({
+  home,
+  clock,
+  report,
+  environment = process.env,
+}: Pick<SandboxParts, 'home' | 'clock' | 'report' | 'environment'>): Promise<void> => {
+  const cgroups = openCgroups(cgroupNameOf(home.workspaces), clock, report)
+  await sweepWith(cgroups, await findEngine(environment), home)
+  cgroups.close()
+}
+
+const sweepWith = async (cgroups: Cgroups, engine: Engine | null, home: Home): Promise<void> => {
+  for (const id of cgroups.ids()) await cgroups.remove(id)
+  if (engine) await sweepDocker(engine, home)
+}
+
 type Opener = (order: CellOrder) => Promise<Cell>
 
 /**
@@ -48,10 +68,7 @@ export const openSandbox = async (parts: SandboxParts): Promise<Sandbox> => {
   const cgroups = openCgroups(cgroupNameOf(home.workspaces), clock, report)
   const limits = parts.limits ?? defaultLimits()
   const tools: CellTools = { cgroups, meter: createMeter(clock, cgroups, report), limits }
-  const sweep = async (): Promise<void> => {
-    for (const id of cgroups.ids()) await cgroups.remove(id)
-    if (engine) await sweepDocker(engine, home)
-  }
+  const sweep = (): Promise<void> => sweepWith(cgroups, engine, home)
   await sweep().catch((error: unknown) => report(`what earlier jobs have left: ${describeError(error)}`))
   const failures: string[] = []
   const openers = openersFor(parts, tools)
