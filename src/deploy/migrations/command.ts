@@ -3,7 +3,7 @@ import { effectSync } from '../../effect.ts'
 import { isRoot } from '../../home.ts'
 import type { RunAs } from '../../processes/command.ts'
 import { withoutNewPrivileges } from '../../processes/confine.ts'
-import { identityOf, killGroup, type ProcessIdentity } from '../../processes/tree.ts'
+import { identityOf, type ProcessIdentity } from '../../processes/tree.ts'
 
 export type CommandOrder = {
   /** A shell line. */
@@ -32,6 +32,7 @@ const gate = [
   'read -r go <&3 || exit 125',
   'exec 3<&-',
   'cd -P -- "$0" && unset OLDPWD || exit 125',
+  'trap : TERM', // the command gets it too, and has its time to end; how it does is told
   'echo began >&4',
   '"$@" 4>&-',
   'code=$?',
@@ -61,10 +62,7 @@ export const startCommand = async (order: CommandOrder): Promise<GatedCommand> =
   return {
     process: identityOf(pid) ?? { pid, start: 'ended at once' },
     release: () => effectSync('deploy.migration-release', () => pipe.end('go\n', () => pipe.destroy())),
-    abandon: () => {
-      pipe.destroy()
-      effectSync('deploy.migration-abandon', () => killGroup(pid, 'SIGKILL'))
-    },
+    abandon: () => void pipe.destroy(),
     exited,
   }
 }

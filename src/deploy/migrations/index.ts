@@ -13,7 +13,7 @@ import { databaseRemoved, databaseRestored } from '../../operate/facts.ts'
 import type { Releases } from '../../package/release.ts'
 import { describeError } from '../../problem.ts'
 import { type Cgroups, cgroupNameOf, openCgroups } from '../../processes/cgroups.ts'
-import { endAllAtHomeIn, isAlive, signalGroup } from '../../processes/tree.ts'
+import { endAllAtHomeIn, isAlive, type ProcessIdentity, signalGroup } from '../../processes/tree.ts'
 import { createMutex, type Mutex } from '../../store/mutex.ts'
 import { masked } from '../specs.ts'
 import { type Target, targetLabel } from '../target.ts'
@@ -43,7 +43,7 @@ export type MigrationPorts = {
   onError?(message: string): void
 }
 
-const graceMs = 10_000
+const longestGraceMs = 10_000
 const lookEveryMs = 100
 const largestOutputBytes = 64 * 1024 * 1024
 const keptLogBytes = 1024 * 1024
@@ -173,7 +173,7 @@ export const createMigrations = (ports: MigrationPorts) => {
     while (!over.signal.aborted && isAlive(process)) {
       if (stopped === null && clock.now() - startedAt >= timeoutMs) stopped = 'time'
       if (stopped === null && records.outputBytes(key) > largestOutputBytes) stopped = 'output'
-      if (stopped !== null) await end(process.pid, () => isAlive(process))
+      if (stopped !== null) await end(process, Math.min(longestGraceMs, timeoutMs))
       await clock.sleep(lookEveryMs, either).catch(() => {})
       signal.throwIfAborted()
     }
@@ -182,10 +182,11 @@ export const createMigrations = (ports: MigrationPorts) => {
     return endingOf(records.endOf(key), { stopped, outOfMemory, timeoutMs })
   }
 
-  const end = async (pid: number, isThere: () => boolean): Promise<void> => {
-    effectSync('deploy.migration-stop', () => signalGroup(pid, 'SIGTERM'))
-    for (let waitedMs = 0; waitedMs < graceMs && isThere(); waitedMs += lookEveryMs) await clock.sleep(lookEveryMs)
-    if (isThere()) effectSync('deploy.migration-kill', () => signalGroup(pid, 'SIGKILL'))
+  const end = async (process: ProcessIdentity, graceMs: number): Promise<void> => {
+    effectSync('deploy.migration-stop', () => signalGroup(process.pid, 'SIGTERM'))
+    for (let waitedMs = 0; waitedMs < graceMs && isAlive(process); waitedMs += lookEveryMs)
+      await clock.sleep(lookEveryMs)
+    if (isAlive(process)) effectSync('deploy.migration-kill', () => signalGroup(process.pid, 'SIGKILL'))
   }
 
   /** Log, fact, then the record: killed between them, the same is concluded once more and recorded once. */

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { isFact } from '../../ledger/fact.ts'
+import { defaultEnvironment, defaultProject, ServiceName } from '../../names.ts'
+import { digestOf, openTestDeploy } from '../testing.ts'
+import { migrationFinished } from './facts.ts'
+import { migrationSubject } from './index.ts'
+
+const marks = [
+  'deploy.migration-files',
+  'deploy.migration-spawn',
+  'deploy.migration-record',
+  'deploy.migration-release',
+  'deploy.migration-stop',
+  'deploy.migration-kill',
+  'deploy.migration-log',
+  'deploy.migration-forget',
+  'agent.directory-make',
+  'agent.directory-remove',
+].flatMap((name) => [`${name}:before`, `${name}:after`])
+
+const live = async (directory: string, env: Record<string, string>): Promise<NodeJS.Signals | number | null> => {
+  const script = join(import.meta.dirname, 'crash-testing.ts')
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, directory], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk
+  })
+  await once(child, 'close')
+  if (child.exitCode !== 0 && child.signalCode !== 'SIGKILL') assert.fail(said)
+  return child.signalCode ?? child.exitCode
+}
+
+const endedRightly = async (directory: string): Promise<void> => {
+  const world = await openTestDeploy({ directory, releases: {} })
+  try {
+    const shop = { project: defaultProject, service: ServiceName.parse('shop') }
+    const facts = await world.ledger.read({
+      subject: migrationSubject({ ...shop, environment: defaultEnvironment }),
+      limit: 1000,
+    })
+    const finished = facts.flatMap((one) => (isFact(migrationFinished, one) ? [one.payload] : []))
+    const of = (words: string) => finished.filter(({ release }) => release === digestOf(words))
+    assert.equal(of('shop v1').filter(({ outcome }) => outcome === 'succeeded').length, 1)
+    assert.equal(of('shop v2').at(-1)?.outcome, 'timed-out')
+    assert.equal(of('shop v3').at(-1)?.outcome, 'failed')
+    const attempts = finished.map(({ deployment, attempt }) => `${deployment} ${attempt}`)
+    assert.equal(new Set(attempts).size, attempts.length, 'no end is recorded twice')
+    assert.equal(readFileSync(join(directory, 'applied'), 'utf8'), '0001\n')
+    const left = ['migrating', 'migrations/underway'].map((name) => readdirSync(join(directory, name)))
+    assert.deepEqual(left, [[], []])
+    const versions = world.runtime
+      .world()
+      .routed.flatMap((table) => table.flatMap(({ pools }) => pools.map((pool) => pool.version)))
+    assert.deepEqual([...new Set(versions)], [digestOf('shop v1')])
+  } finally {
+    await world.close()
+  }
+}
+
+describe('a migration killed at any effect, twice in a row, and started again, ends in the same place', {
+  concurrency: 3,
+}, () => {
+  for (const mark of marks)
+    test(mark, async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'headway-crash-'))
+      try {
+        for (const name of ['kills', ...['v1', 'v2', 'v3'].map((version) => `images/${digestOf(`shop ${version}`)}`)])
+          mkdirSync(join(directory, name), { recursive: true })
+        const env = {
+          HEADWAY_FAILPOINT: mark,
+          HEADWAY_FAILPOINT_TIMES: `2:${join(directory, 'kills')}`,
+        }
+        let end = await live(directory, env)
+        while (end === 'SIGKILL') end = await live(directory, env)
+        const least = mark.endsWith(':before') ? 2 : 1
+        assert.ok(readdirSync(join(directory, 'kills')).length >= least, `killed at ${mark} less than ${least} times`)
+        await endedRightly(directory)
+      } finally {
+        rmSync(directory, { recursive: true, force: true })
+      }
+    })
+})
