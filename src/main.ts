@@ -63,6 +63,10 @@ async function nouns(): Promise<((program: Command) => void)[]> {
       words: ['status', 'ps', 'releases', 'deployments', 'rollback', 'deploy', 'remove'],
       load: async () => (await import('./cli/services.ts')).serviceCommands,
     },
+    migrations: {
+      words: ['migrations'],
+      load: async () => (await import('./cli/migrations.ts')).migrationCommands,
+    },
     logs: { words: ['logs'], load: async () => (await import('./cli/logs.ts')).logCommands },
     tests: { words: ['tests'], load: async () => (await import('./cli/tests.ts')).testCommands },
     run: { words: ['run'], load: async () => (await import('./cli/run.ts')).localRunCommands },

@@ -13,6 +13,7 @@ import { changeRoutes } from './code/changes/routes.ts'
 import { createCode } from './code/index.ts'
 import { codeRoutes } from './code/routes.ts'
 import { createDeploy, platformProject } from './deploy/index.ts'
+import { migrationRoutes } from './deploy/migrations/routes.ts'
 import { deployRoutes } from './deploy/routes.ts'
 import type { Home } from './home.ts'
 import type { Ledger, Views } from './ledger/ledger.ts'
@@ -173,6 +174,7 @@ export const createStages = (grounds: Grounds) => {
       testRoutes(tests),
       packageRoutes(releases),
       deployRoutes(deploy),
+      migrationRoutes(deploy.migrations),
       operateRoutes(operate),
       monitorRoutes(monitor),
     ],

@@ -8,6 +8,7 @@ import { resultsRoutes } from '../build/results/routes.ts'
 import { buildRoutes } from '../build/routes.ts'
 import { runnerRoutes } from '../build/runners/routes.ts'
 import { codeRoutes } from '../code/routes.ts'
+import { migrationRoutes } from '../deploy/migrations/routes.ts'
 import { deployRoutes } from '../deploy/routes.ts'
 import { monitorRoutes } from '../monitor/routes.ts'
 import { ProjectName } from '../names.ts'
@@ -42,6 +43,7 @@ const everyRoute = () => [
   runnerRoutes(behindTheDoor()),
   packageRoutes(behindTheDoor()),
   deployRoutes(behindTheDoor()),
+  migrationRoutes(behindTheDoor()),
   operateRoutes(behindTheDoor()),
   monitorRoutes(behindTheDoor()),
   backupRoutes(behindTheDoor()),

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Failure, jobFinished, jobStarted, pushVerified, runQueued, runStarted } from '../build/facts.ts'
-import { deploymentFinished, deploymentRequested, rolloutShifted, rolloutStarted } from '../deploy/facts.ts'
+import {
+  deploymentFinished,
+  deploymentRequested,
+  migrationAdvised,
+  migrationFinished,
+  rolloutShifted,
+  rolloutStarted,
+} from '../deploy/facts.ts'
 import { fact, type NewFact, type RecordedFact } from '../ledger/fact.ts'
 import { CommitId, Digest, defaultEnvironment, defaultProject, RepositoryName, ServiceName } from '../names.ts'
 import { pushPackaged, releaseCreated, releaseFailed } from '../package/facts.ts'
@@ -136,7 +143,36 @@ const passing = [
   jobEnds('success', [step('Install', 'success', 2100), step('checkout', 'success', 20)]),
 ]
 
+const ofRelease = { ...target, release: digest, commit }
+const advised = fact(migrationAdvised, {
+  ...about,
+  payload: {
+    ...ofRelease,
+    findings: [{ file: 'db/2.sql', line: 3, statement: 'DROP COLUMN', advice: 'drop it in a later release' }],
+  },
+})
+const migrated = fact(migrationFinished, {
+  ...about,
+  payload: {
+    ...{ ...ofRelease, attempt: 1, outcome: 'succeeded' as const },
+    ...{ exitCode: 0, durationMs: 2300, detail: null, lastLines: [] },
+  },
+})
+
 const stories: Record<string, { facts: NewFact[]; lines: string[]; ended: boolean }> = {
+  'a push with a migration': {
+    facts: [verified('success'), released, packaged([service]), requested, advised, migrated, rolling, shifted, live],
+    lines: [
+      '  ✓ package shop              0.5 s   5c1e5c1e5c1e  1.2 MiB',
+      '  - advice: the running version may not survive this migration',
+      '      db/2.sql:3 DROP COLUMN',
+      '      drop it in a later release',
+      '  ✓ migrate shop              2.3 s',
+      '  ✓ deploy shop               2.0 s   3 of 3 healthy, taking the traffic',
+      'live at http://shop.localhost:4680/ in 4.5 s (lead time from the commit 1 min 5 s)',
+    ],
+    ended: true,
+  },
   'a push that goes live': {
     facts: [...passing, verified('success'), released, packaged([service]), requested, rolling, shifted, live],
     lines: [

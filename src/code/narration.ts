@@ -11,14 +11,31 @@ import {
   runQueued,
   runStarted,
 } from '../build/facts.ts'
-import { deploymentFinished, deploymentRequested, rolloutShifted, rolloutStarted } from '../deploy/facts.ts'
+import {
+  deploymentFinished,
+  deploymentRequested,
+  migrationAdvised,
+  migrationFinished,
+  rolloutShifted,
+  rolloutStarted,
+} from '../deploy/facts.ts'
 import { describeDuration, describeSize } from '../duration.ts'
 import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import { shortCommit, shortDigest } from '../names.ts'
 import { pushPackaged, releaseCreated, releaseFailed } from '../package/facts.ts'
 import { qualityEvaluated, testsReported } from '../test/facts.ts'
 import { plainText } from './plain-text.ts'
-import { branchName, brokenLines, detailLine, mark, nextLine, note, quoted, verdictLines } from './story-lines.ts'
+import {
+  adviceLines,
+  branchName,
+  brokenLines,
+  detailLine,
+  mark,
+  nextLine,
+  note,
+  quoted,
+  verdictLines,
+} from './story-lines.ts'
 import { gateLines, testLines } from './test-lines.ts'
 
 /** Everything that a narration listens to. */
@@ -39,6 +56,8 @@ export const narratedFacts: readonly string[] = [
   releaseFailed,
   pushPackaged,
   deploymentRequested,
+  migrationAdvised,
+  migrationFinished,
   rolloutStarted,
   rolloutShifted,
   deploymentFinished,
@@ -183,6 +202,17 @@ const tellDeployment = (narration: Narration, fact: RecordedFact): Told | null =
     if (push !== narration.push || environment !== narration.environment) return null
     const begun = { service, requestedAt: fact.at, instances: null, shifted: false }
     return silent({ ...narration, deployments: { ...narration.deployments, [deployment]: begun } })
+  }
+  if (isFact(migrationAdvised, fact)) {
+    const { deployment, findings } = fact.payload
+    return narration.deployments[deployment] ? told(narration, adviceLines(findings)) : null
+  }
+  if (isFact(migrationFinished, fact)) {
+    const { deployment, outcome, durationMs } = fact.payload
+    const known = narration.deployments[deployment]
+    if (!known || outcome === 'not-begun') return null
+    const sign = outcome === 'succeeded' ? '✓' : '✗'
+    return told(narration, [mark(sign, `migrate ${known.service}`, describeDuration(durationMs))])
   }
   if (isFact(rolloutStarted, fact)) {
     const { deployment, instances } = fact.payload

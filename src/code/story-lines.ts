@@ -1,5 +1,6 @@
 import type { z } from '@hono/zod-openapi'
 import type { Conclusion, Failure, mainBroken } from '../build/facts.ts'
+import type { migrationAdvised } from '../deploy/facts.ts'
 import { shortCommit } from '../names.ts'
 import { gateName } from '../test/facts.ts'
 import { plainText } from './plain-text.ts'
@@ -28,6 +29,14 @@ export const brokenLines = (broken: z.infer<typeof mainBroken.payload>): string[
     detailLine(`told: ${told.join(', ')}`),
     ...nextLine(`push what mends it, or headway revert ${shortCommit(commit)}`),
   ]
+}
+
+/** Statements that the running version may not survive; many of one kind are told as one. */
+export const adviceLines = (findings: z.infer<typeof migrationAdvised.payload>['findings']): string[] => {
+  const told = findings.slice(0, 5).map(({ file, line, statement }) => detailLine(`${file}:${line} ${statement}`))
+  const more = findings.length > told.length ? [detailLine(`and ${findings.length - told.length} more`)] : []
+  const advice = [...new Set(findings.map((one) => one.advice))].map((text) => detailLine(text))
+  return [note('advice: the running version may not survive this migration'), ...told, ...more, ...advice]
 }
 
 /** How the verification of a push or a change ended, when it did not end well; and what does not happen therefore. */

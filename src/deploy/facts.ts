@@ -137,6 +137,8 @@ export const desiredStateRefused = defineFact(
 )
 export const serviceRemoved = defineFact('service.removed', 1, z.object({ project: ProjectName, service: ServiceName }))
 
+export { migrationAdvised, migrationFinished, migrationStarted } from './migrations/facts.ts'
+
 export const deployFacts = [
   deploymentRequested,
   deploymentCommitted,

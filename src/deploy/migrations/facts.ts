@@ -11,6 +11,18 @@ const ofRelease = {
   commit: CommitId,
 }
 
+/**
+ * `interrupted`: it ended while nobody looked and did not say how, so that it may have run in part; `not-begun`: Headway was ended
+ * before the command began.
+ */
+export const MigrationOutcome = z.enum(['succeeded', 'failed', 'timed-out', 'interrupted', 'not-begun'])
+export const MigrationFinding = z.object({
+  file: z.string(),
+  line: z.number().int(),
+  statement: z.string(),
+  advice: z.string(),
+})
+
 /** Subject of all three: `migration:<project>/<service>/<environment>`. Recorded before the command may begin. */
 export const migrationStarted = defineFact(
   'migration.started',
@@ -23,11 +35,7 @@ export const migrationFinished = defineFact(
   z.object({
     ...ofRelease,
     attempt: z.number().int().positive(),
-    /**
-     * `interrupted`: it ended while nobody looked and did not say how, so that it may have run in part; `not-begun`: Headway was
-     * ended before the command began.
-     */
-    outcome: z.enum(['succeeded', 'failed', 'timed-out', 'interrupted', 'not-begun']),
+    outcome: MigrationOutcome,
     exitCode: z.number().int().nullable(),
     durationMs: z.number().nonnegative(),
     /** Why it failed, in a sentence; null when it succeeded. */
@@ -42,9 +50,7 @@ export const migrationAdvised = defineFact(
   1,
   z.object({
     ...ofRelease,
-    findings: z.array(
-      z.object({ file: z.string(), line: z.number().int(), statement: z.string(), advice: z.string() }),
-    ),
+    findings: z.array(MigrationFinding),
   }),
 )
 
