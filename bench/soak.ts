@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { startPlatform } from '../e2e/support/platform.ts'
 import { allMarks, type Life, livesThroughKillsAt, rare } from '../e2e/support/survival.ts'
 import { deployFor } from './main.ts'
@@ -6,7 +8,7 @@ import { kills } from './soaks/kills.ts'
 
 /**
  * `npm run soak [-- NAME...]`: the long evidence. Names: deployments (50 under 200 requests a second), kills (control plane, edge and instances killed at random
- * instants of pushes), failpoints (killed at every failpoint, twice in a row), faults (each seeded into a copy of the engine,
+ * instants of pushes), marks (`npm run crash`, before and after every effect, twice in a row), failpoints (a whole life killed at every failpoint, twice in a row), faults (each seeded into a copy of the engine,
  * which a conformance case must notice). Ends with code 1 when anything was not as promised.
  */
 const wanted = process.argv.slice(2)
@@ -55,9 +57,18 @@ const failpoints = async (): Promise<void> => {
   await Promise.all([work(), work()])
 }
 
+/** What `npm run crash` kills at on one side and once. */
+const marks = async (): Promise<void> => {
+  const words = ['scripts/test.ts', '--crash', ...unknownWords()]
+  const child = spawn(process.execPath, words, { stdio: 'inherit', env: { ...process.env, HEADWAY_KILLS: 'all' } })
+  const [code] = await once(child, 'exit')
+  say(code === 0, 'each room killed before and after every effect, twice in a row')
+}
+
 const soaks: Readonly<Record<string, () => Promise<void>>> = {
   deployments,
   kills: () => kills(say),
+  marks,
   failpoints,
   faults: () => seedFaults(unknownWords(), say),
 }

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { sendSignal } from '../processes/tree.ts'
 import { processesOf, startTestAgent, until } from './testing.ts'
 
@@ -6,8 +7,12 @@ import { processesOf, startTestAgent, until } from './testing.ts'
 const { home, runtime, end } = await startTestAgent()
 const story: string[] = []
 try {
-  const { pid } = (await runtime.health()).edge
-  sendSignal(pid ?? -1, 'SIGSTOP')
+  let pid: number | null = null
+  await until(async () => {
+    pid = (await runtime.health()).edge.pid // none for a moment, while one takes over from another
+    return pid !== null
+  })
+  assert.ok(pid !== null && sendSignal(pid, 'SIGSTOP'))
   await until(async () => {
     const now = (await runtime.health()).edge.pid
     return now !== null && now !== pid

@@ -5,9 +5,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
+import { killedAt, marksToKillAt, patienceMs, sideBySide } from '../kills.testing.ts'
 
 const execute = promisify(execFile)
-const atOnce = 4
+const atOnce = 4 // a life waits for most of its time
+
+const onBothSides = [
+  'agent.instance-spawn',
+  'agent.lock-take',
+  'agent.record-save',
+  'agent.routes-save',
+  'agent.stop-signal',
+]
 
 const live = async (program: string, env: Readonly<Record<string, string>>): Promise<string> => {
   try {
@@ -21,7 +30,7 @@ const live = async (program: string, env: Readonly<Record<string, string>>): Pro
   }
 }
 
-/** Lives once without a kill, and then once for each mark that was passed and is not known yet, killed there twice in a row. */
+/** Lives once without a kill, and then once for each mark to kill at that was passed and is not known yet; the marks that were passed. */
 const killedEverywhere = async (program: string, known: ReadonlySet<string>, directory: string) => {
   const trace = join(directory, 'trace')
   const expected = await live(program, { HEADWAY_FAILPOINT_TRACE: trace })
@@ -30,17 +39,14 @@ const killedEverywhere = async (program: string, known: ReadonlySet<string>, dir
   const isOurs = (mark: string): boolean => /^(agent\.|processes\.cgroup-)/.test(mark)
   const marks = [...new Set(passed)].filter((mark) => isOurs(mark) && !known.has(mark))
   const unequal: string[] = []
-  const left = [...marks]
-  const work = async (): Promise<void> => {
-    for (let mark = left.pop(); mark !== undefined; mark = left.pop()) {
-      const kills = join(directory, mark.replaceAll(':', '-'))
-      mkdirSync(kills)
-      const ended = await live(program, { HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `2:${kills}` })
-      if (ended !== expected) unequal.push(`${mark}\n${ended}`)
-      if (!existsSync(join(kills, 'kill-1'))) unequal.push(`${mark}: nothing was killed there`)
-    }
+  const suffer = async (mark: string): Promise<void> => {
+    const kills = join(directory, mark.replaceAll(':', '-'))
+    mkdirSync(kills)
+    const ended = await live(program, killedAt(mark, kills))
+    if (ended !== expected) unequal.push(`${mark}\n${ended}`)
+    if (!existsSync(join(kills, 'kill-1'))) unequal.push(`${mark}: nothing was killed there`)
   }
-  await Promise.all(Array.from({ length: atOnce }, work))
+  await sideBySide(marksToKillAt(marks, onBothSides), suffer, atOnce)
   assert.deepEqual(unequal, [])
   return marks
 }
@@ -70,7 +76,7 @@ const lives = [
   { file: 'hung-edge-life.testing.ts', passes: ['agent.edge-kill'] },
 ]
 
-test('killed at every mark, twice in a row, an agent ends in the same place', { timeout: 900_000 }, async (context) => {
+test('killed at its marks, an agent ends in the same place', { timeout: patienceMs }, async (context) => {
   const known = new Set<string>()
   for (const { file, passes } of lives) {
     const directory = mkdtempSync(join(tmpdir(), 'hw-marks-'))

@@ -1,11 +1,10 @@
-import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../clock.ts'
 import { type Home, homeAt, isRoot, prepareHome } from '../home.ts'
-import { allPids, identityOf, sendSignal } from '../processes/tree.ts'
+import { allPids, environmentOf, identityOf, sendSignal } from '../processes/tree.ts'
 import { connectProcessRuntime, type ProcessRuntime } from '../runtimes/process/index.ts'
 import { markedInstance } from './leftovers.ts'
 import type { InstanceSpec, RouteTable } from './protocol.ts'
@@ -67,7 +66,7 @@ export const processesOf = (home: Home): number[] =>
   allPids().filter((pid) => {
     if (identityOf(pid) === null || pid === process.pid) return false
     if (markedInstance(pid, home.instances) !== null) return true
-    return commandLine(pid).includes(home.root) || environment(pid).includes(`HEADWAY_EDGE_HOME=${home.root}`)
+    return commandLine(pid).includes(home.root) || environmentOf(pid).includes(`HEADWAY_EDGE_HOME=${home.root}`)
   })
 
 export const agentsOf = (home: Home): number[] =>
@@ -75,12 +74,9 @@ export const agentsOf = (home: Home): number[] =>
 
 const isAgentOf = (home: Home, line: string): boolean => line.includes('agent/main.ts') && line.includes(home.root)
 
-const commandLine = (pid: number): string => readOrEmpty(`/proc/${pid}/cmdline`)
-const environment = (pid: number): string[] => readOrEmpty(`/proc/${pid}/environ`).split('\0')
-
-const readOrEmpty = (file: string): string => {
+const commandLine = (pid: number): string => {
   try {
-    return execFileSync('cat', [file], { stdio: ['ignore', 'pipe', 'ignore'] }).toString('latin1')
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
   } catch {
     return ''
   }

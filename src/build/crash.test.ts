@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { isRoot } from '../home.ts'
+import { killedAt, killsInARow, lifeEnvironment, marksToKillAt, patienceMs, sideBySide } from '../kills.testing.ts'
 import { findBubblewrap } from './sandbox/bubblewrap.ts'
 import { conclusionsOf, makeTestPlace } from './testing.ts'
 
@@ -60,7 +61,7 @@ const runChild = ({ root, head }: Place, environment: Record<string, string>) =>
   new Promise<{ signal: string | null; exitCode: number | null; output: string }>((resolve) => {
     const program = fileURLToPath(new URL('crash.testing.ts', import.meta.url))
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, root, head], {
-      env: { PATH: process.env.PATH ?? '', HOME: root, ...environment },
+      env: { ...lifeEnvironment(), HOME: root, ...environment },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     let output = ''
@@ -85,8 +86,9 @@ const marksPassed = async (isolation: string): Promise<string[]> => {
 /** Passed only by a process whose predecessor was killed in the middle of a run, and where that is done. */
 const afterKills = ['build.remove-leftovers:before', 'build.remove-leftovers:after']
 const middle = 'build.start-step:after'
+const onBothSides = ['build.start-step', 'build.end-processes', 'build.remove-leftovers', 'build.save-dependencies']
 
-/** Kills the process twice at the mark, then lets it go on, and says what is not as it should be. */
+/** Kills the process at the mark, then lets it go on, and says what is not as it should be. */
 const faultsAfterCrashesAt = async (mark: string, isolation: string): Promise<string[]> => {
   const place = newPlace()
   const faults: string[] = []
@@ -94,10 +96,11 @@ const faultsAfterCrashesAt = async (mark: string, isolation: string): Promise<st
     if (!isRight) faults.push(`${mark}: ${fault}`)
   }
   if (afterKills.includes(mark)) await runChild(place, { HEADWAY_FAILPOINT: middle, HEADWAY_TEST_ISOLATION: isolation })
-  const first = await runChild(place, { HEADWAY_FAILPOINT: mark, HEADWAY_TEST_ISOLATION: isolation })
-  check(first.signal === 'SIGKILL', 'the process was not killed')
-  await runChild(place, { HEADWAY_FAILPOINT: mark, HEADWAY_TEST_ISOLATION: isolation })
-  const last = await runChild(place, { HEADWAY_TEST_ISOLATION: isolation })
+  const kills = mkdtempSync(join(place.root, 'kills-'))
+  const life = () => runChild(place, { ...killedAt(mark, kills), HEADWAY_TEST_ISOLATION: isolation })
+  let last = await life()
+  check(last.signal === 'SIGKILL', 'the process was not killed')
+  for (let kill = 1; kill <= killsInARow && last.signal === 'SIGKILL'; kill += 1) last = await life()
   check(last.exitCode === 0, `it ended with ${last.exitCode ?? last.signal}`)
   const facts = last.output === '' ? [] : JSON.parse(last.output)
   const count = (type: string): number => facts.filter((one: { type: string }) => one.type === type).length
@@ -144,8 +147,8 @@ const isAnybodyIn = (directory: string): boolean =>
     }
   })
 
-test('killed twice at any effect and started again, a push ends as if nothing had been', {
-  timeout: 580_000,
+test('killed at any effect and started again, a push ends as if nothing had been', {
+  timeout: patienceMs,
 }, async () => {
   assert.ok(existsSync('/proc/self/environ'), 'this test needs Linux')
   const marks: (readonly [mark: string, isolation: string])[] = []
@@ -155,9 +158,19 @@ test('killed twice at any effect and started again, a push ends as if nothing ha
   for (const mark of afterKills) marks.push([mark, isolations[0] ?? 'none'])
   assert.ok(marks.length > 20, `only ${marks.length} marks were passed`)
   const faults: string[] = []
-  const worker = async (): Promise<void> => {
-    for (let mark = marks.shift(); mark; mark = marks.shift()) faults.push(...(await faultsAfterCrashesAt(...mark)))
+  const chosen = new Set(
+    marksToKillAt(
+      marks.map(([mark]) => mark),
+      onBothSides,
+    ),
+  )
+  const suffer = async ([mark, isolation]: readonly [string, string]): Promise<void> => {
+    faults.push(...(await faultsAfterCrashesAt(mark, isolation)))
   }
-  await Promise.all([worker(), worker(), worker()])
+  await sideBySide(
+    marks.filter(([mark]) => chosen.has(mark)),
+    suffer,
+    3,
+  )
   assert.deepEqual(faults, [])
 })

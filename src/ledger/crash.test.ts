@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { appendFileSync, copyFileSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { lifeEnvironment } from '../kills.testing.ts'
 import { migrate } from '../store/migrations.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
 import type { Store } from '../store/store.ts'
@@ -25,7 +26,7 @@ const liveAndDie = async (
 ): Promise<string[]> => {
   const env = 'failpoint' in until ? { HEADWAY_FAILPOINT: until.failpoint } : {}
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, place], {
-    env: { PATH: process.env.PATH, ...env },
+    env: { ...lifeEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let said = ''

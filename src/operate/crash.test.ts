@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { systemClock } from '../clock.ts'
 import { homeAt } from '../home.ts'
+import { killedAt, marksToKillAt } from '../kills.testing.ts'
 import { connectProcessRuntime } from '../runtimes/process/index.ts'
 
 const names = [
@@ -43,27 +44,27 @@ const live = async (root: string, env: Record<string, string>): Promise<NodeJS.S
 }
 
 describe('killed around any effect on the engine and started again, the data is there', { concurrency: 2 }, () => {
-  for (const name of names)
-    for (const side of ['before', 'after'])
-      test(`${name}:${side}`, async () => {
-        const directory = mkdtempSync(join(tmpdir(), 'headway-crash-'))
-        chmodSync(directory, 0o711)
-        const root = join(directory, 'home')
-        const home = homeAt(root, {})
-        const kills = join(directory, 'kills')
-        mkdirSync(kills)
-        const env = { HEADWAY_FAILPOINT: `${name}:${side}`, HEADWAY_FAILPOINT_TIMES: `2:${kills}` }
-        try {
-          let runs = 1
-          while ((await live(root, env)) !== 0) runs += 1
-          assert.equal(runs - 1, readdirSync(kills).length)
-          assert.ok(runs > 1, 'it was never killed')
-          assert.deepEqual(readdirSync(home.databases), ['postgres'], 'nothing is left over')
-        } finally {
-          const edge = { edgeHost: '127.0.0.1', edgePort: 0 }
-          const runtime = await connectProcessRuntime({ home, clock: systemClock, ...edge })
-          await runtime.shutdown('stop')
-          rmSync(directory, { recursive: true, force: true })
-        }
-      })
+  const marks = names.flatMap((name) => [`${name}:before`, `${name}:after`])
+  for (const mark of marksToKillAt(marks, ['operate.init-postgres', 'operate.restore-swap']))
+    test(mark, async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'headway-crash-'))
+      chmodSync(directory, 0o711)
+      const root = join(directory, 'home')
+      const home = homeAt(root, {})
+      const kills = join(directory, 'kills')
+      mkdirSync(kills)
+      const env = killedAt(mark, kills)
+      try {
+        let runs = 1
+        while ((await live(root, env)) !== 0) runs += 1
+        assert.equal(runs - 1, readdirSync(kills).length)
+        assert.ok(runs > 1, 'it was never killed')
+        assert.deepEqual(readdirSync(home.databases), ['postgres'], 'nothing is left over')
+      } finally {
+        const edge = { edgeHost: '127.0.0.1', edgePort: 0 }
+        const runtime = await connectProcessRuntime({ home, clock: systemClock, ...edge })
+        await runtime.shutdown('stop')
+        rmSync(directory, { recursive: true, force: true })
+      }
+    })
 })

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { killedAt, killsInARow, lifeEnvironment, marksToKillAt, sideBySide } from '../kills.testing.ts'
 
 const program = fileURLToPath(new URL('crash-testing.ts', import.meta.url))
 
@@ -14,7 +15,7 @@ const life = (
 ): Promise<{ signal: string | null; said: string }> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, directory], {
-      env: { PATH: process.env.PATH, TMPDIR: directory, ...env },
+      env: { ...lifeEnvironment(), TMPDIR: directory, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let said = ''
@@ -39,7 +40,7 @@ const inDirectory = async <Result>(work: (directory: string) => Promise<Result>)
   }
 }
 
-test('killed before or after any effect, twice in a row, packaging ends as if nothing had happened', async () => {
+test('killed at any effect, packaging ends as if nothing had happened', async () => {
   const { expected, marks } = await inDirectory(async (directory) => {
     const trace = join(directory, 'trace')
     const { said } = await life(directory, { HEADWAY_FAILPOINT_TRACE: trace })
@@ -49,21 +50,13 @@ test('killed before or after any effect, twice in a row, packaging ends as if no
   assert.deepEqual(JSON.parse(expected).processes, 0, 'what a command left running is ended')
   assert.ok(marks.includes('processes.end-left-over:after'))
   assert.ok(marks.length >= 22, `only ${marks.join(', ')} were passed`)
-  const waiting = [...marks]
-  const worker = async () => {
-    for (let mark = waiting.shift(); mark !== undefined; mark = waiting.shift()) {
-      const HEADWAY_FAILPOINT = mark
-      await inDirectory(async (directory) => {
-        const env = { HEADWAY_FAILPOINT, HEADWAY_FAILPOINT_TIMES: `2:${directory}` }
-        const killed = [(await life(directory, env)).signal, (await life(directory, env)).signal]
-        const last = await life(directory, env)
-        assert.equal(killed[0], 'SIGKILL', `${mark} did not kill`)
-        assert.deepEqual(
-          [mark, JSON.parse(last.said || (await life(directory, {})).said)],
-          [mark, JSON.parse(expected)],
-        )
-      })
-    }
-  }
-  await Promise.all([worker(), worker(), worker()])
+  const suffer = (mark: string): Promise<void> =>
+    inDirectory(async (directory) => {
+      const env = killedAt(mark, directory)
+      let last = await life(directory, env)
+      assert.equal(last.signal, 'SIGKILL', `${mark} did not kill`)
+      for (let kill = 1; kill <= killsInARow && last.signal === 'SIGKILL'; kill += 1) last = await life(directory, env)
+      assert.deepEqual([mark, JSON.parse(last.said)], [mark, JSON.parse(expected)])
+    })
+  await sideBySide(marksToKillAt(marks, ['package.write-blob', 'package.write-index']), suffer, 3)
 })

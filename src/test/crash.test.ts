@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { killedAt, killsInARow, lifeEnvironment } from '../kills.testing.ts'
 
 const program = fileURLToPath(new URL('crash-testing.ts', import.meta.url))
 
@@ -14,7 +15,7 @@ const life = (
 ): Promise<{ signal: string | null; said: string }> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, directory], {
-      env: { PATH: process.env.PATH, ...env },
+      env: { ...lifeEnvironment(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let [said, complaints] = ['', '']
@@ -37,7 +38,7 @@ const inDirectory = async <Result>(work: (directory: string) => Promise<Result>)
   }
 }
 
-test('killed before or after any effect, twice in a row, the same results are kept and no others', async () => {
+test('killed before or after any effect, the same results are kept and no others', async () => {
   const { expected, marks } = await inDirectory(async (directory) => {
     const trace = join(directory, 'trace')
     const { said } = await life(directory, { HEADWAY_FAILPOINT_TRACE: trace })
@@ -54,10 +55,10 @@ test('killed before or after any effect, twice in a row, the same results are ke
   ])
   for (const mark of marks)
     await inDirectory(async (directory) => {
-      const env = { HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `2:${directory}` }
-      const first = await life(directory, env)
-      assert.equal(first.signal, 'SIGKILL', `${mark} did not kill`)
-      await life(directory, env)
-      assert.deepEqual((await life(directory, env)).said, expected, mark)
+      const env = killedAt(mark, directory)
+      let last = await life(directory, env)
+      assert.equal(last.signal, 'SIGKILL', `${mark} did not kill`)
+      for (let kill = 1; kill <= killsInARow; kill += 1) last = await life(directory, env)
+      assert.deepEqual(last.said, expected, mark)
     })
 })

@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { killedAt, killsInARow, lifeEnvironment, marksToKillAt, patienceMs, sideBySide } from '../../kills.testing.ts'
 
 const program = fileURLToPath(new URL('crash-testing.ts', import.meta.url))
 
 const live = (root: string, environment: Record<string, string> = {}) =>
   new Promise<{ signal: string | null; output: string }>((resolve) => {
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, root], {
-      env: { PATH: process.env.PATH ?? '', ...environment },
+      env: { ...lifeEnvironment(), ...environment },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     let output = ''
@@ -25,8 +26,8 @@ const place = (): string => mkdtempSync(join(tmpdir(), 'headway-results-crash-')
 
 const expected = { artifacts: [['kept', 14]], caches: [], uploads: [], contents: 1 }
 
-test('killed twice at any effect and started again, what jobs leave ends as if nothing had been', {
-  timeout: 580_000,
+test('killed at any effect and started again, what jobs leave ends as if nothing had been', {
+  timeout: patienceMs,
 }, async () => {
   const traced = place()
   const trace = join(traced, 'trace')
@@ -35,17 +36,15 @@ test('killed twice at any effect and started again, what jobs leave ends as if n
   rmSync(traced, { recursive: true, force: true })
   assert.ok(marks.length >= 24, `only ${marks.length} marks were passed: ${marks}`)
   const faults: string[] = []
-  const worker = async (): Promise<void> => {
-    for (let mark = marks.shift(); mark; mark = marks.shift()) {
-      const root = place()
-      const first = await live(root, { HEADWAY_FAILPOINT: mark })
-      if (first.signal !== 'SIGKILL') faults.push(`${mark}: the process was not killed`)
-      await live(root, { HEADWAY_FAILPOINT: mark })
-      const { output } = await live(root)
-      if (output !== JSON.stringify(expected)) faults.push(`${mark}: ${output}`)
-      rmSync(root, { recursive: true, force: true })
-    }
+  const suffer = async (mark: string): Promise<void> => {
+    const root = place()
+    const env = killedAt(mark, root)
+    let last = await live(root, env)
+    if (last.signal !== 'SIGKILL') faults.push(`${mark}: the process was not killed`)
+    for (let kill = 1; kill <= killsInARow && last.signal === 'SIGKILL'; kill += 1) last = await live(root, env)
+    if (last.output !== JSON.stringify(expected)) faults.push(`${mark}: ${last.output}`)
+    rmSync(root, { recursive: true, force: true })
   }
-  await Promise.all([worker(), worker()])
+  await sideBySide(marksToKillAt(marks), suffer)
   assert.deepEqual(faults, [])
 })

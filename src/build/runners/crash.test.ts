@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { killedAt, lifeEnvironment, marksToKillAt, patienceMs, sideBySide } from '../../kills.testing.ts'
 import { conclusionsOf, makeTestPlace } from '../testing.ts'
 
 const workflow = `
@@ -56,7 +57,7 @@ const keepRunning = (argv: readonly string[], environment: Record<string, string
   const start = (): void => {
     let output = ''
     const started = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...argv], {
-      env: { PATH: process.env.PATH ?? '', HOME: '/nonexistent', ...environment },
+      env: { ...lifeEnvironment(), HOME: '/nonexistent', ...environment },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     child = started
@@ -225,8 +226,8 @@ const begun = async (root: string): Promise<void> => {
   while (!isRunning()) await new Promise((resolve) => setTimeout(resolve, 20))
 }
 
-test('killed at every mark, twice in a row, a runner and its server end in the same place', {
-  timeout: 580_000,
+test('killed at its marks, a runner and its server end in the same place', {
+  timeout: patienceMs,
 }, async () => {
   const traced = newPlace()
   const [runnerTrace, serverTrace] = [join(traced.root, 'runner-trace'), join(traced.root, 'server-trace')]
@@ -250,23 +251,29 @@ test('killed at every mark, twice in a row, a runner and its server end in the s
   rmSync(traced.root, { recursive: true, force: true })
   assert.ok(left.length >= 16, `only ${left.length} marks: ${left.join(' ')}`)
   const faults: string[] = []
-  const work = async (): Promise<void> => {
-    for (let next = left.pop(); next; next = left.pop()) {
-      const [who, mark] = next
-      const place = newPlace()
-      const kills = join(place.root, 'kills')
-      mkdirSync(kills)
-      const environment = { HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `2:${kills}` }
-      const { told } = await live(place.root, { [who]: environment }, async ({ runner }) => {
-        if (!afterKills.includes(mark)) return
-        await begun(place.root)
-        runner.kill()
-      })
-      faults.push(...faultsOf(told, place.root).map((fault) => `${who} at ${mark}: ${fault}`))
-      if (readdirSync(kills).length === 0) faults.push(`${mark}: nothing was killed there`)
-      rmSync(place.root, { recursive: true, force: true })
-    }
+  const suffer = async ([who, mark]: readonly ['runner' | 'server', string]): Promise<void> => {
+    const place = newPlace()
+    const kills = join(place.root, 'kills')
+    mkdirSync(kills)
+    const { told } = await live(place.root, { [who]: killedAt(mark, kills) }, async ({ runner }) => {
+      if (!afterKills.includes(mark)) return
+      await begun(place.root)
+      runner.kill()
+    })
+    faults.push(...faultsOf(told, place.root).map((fault) => `${who} at ${mark}: ${fault}`))
+    if (readdirSync(kills).length === 0) faults.push(`${mark}: nothing was killed there`)
+    rmSync(place.root, { recursive: true, force: true })
   }
-  await Promise.all([work(), work(), work()])
+  const chosen = new Set(
+    marksToKillAt(
+      left.map(([, mark]) => mark),
+      ['ledger.append', 'runner.note-result'],
+    ),
+  )
+  await sideBySide(
+    left.filter(([, mark]) => chosen.has(mark)),
+    suffer,
+    3,
+  )
   assert.deepEqual(faults, [])
 })

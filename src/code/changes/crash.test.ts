@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { killedAt, lifeEnvironment, marksToKillAt } from '../../kills.testing.ts'
 import { isFact } from '../../ledger/fact.ts'
 import { refUpdated } from '../facts.ts'
 import { startCodeServer } from '../server-testing.ts'
@@ -18,7 +19,7 @@ const patienceMs = 60_000
 /** One life of the server: what is asked of it happens again until it dies, or says that all is merged. */
 const live = async (root: string, env: Record<string, string>): Promise<boolean> => {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, root], {
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { ...lifeEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = new Promise<void>((done) => child.once('close', () => done()))
@@ -91,11 +92,12 @@ describe('killed in the middle of merges, at', { concurrency: 4 }, async () => {
     )
   })
 
-  for (const mark of [...own, 'ledger.append'].flatMap((name) => [`${name}:before`, `${name}:after`]))
-    test(`${mark} twice, everything lands once, and nothing that was not tested`, async () => {
+  const both = [...own, 'ledger.append'].flatMap((name) => [`${name}:before`, `${name}:after`])
+  for (const mark of marksToKillAt(both, ['code.move-branch', 'ledger.append']))
+    test(`${mark}, everything lands once, and nothing that was not tested`, async () => {
       const root = await workplace()
       await using kept = { root, [Symbol.asyncDispose]: async () => rmSync(root, { recursive: true, force: true }) }
-      await liveUntilMerged(root, { HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `2:${join(kept.root, 'kills')}` })
+      await liveUntilMerged(root, killedAt(mark, join(kept.root, 'kills')))
       const server = await startCodeServer(root)
       try {
         const facts = await server.ledger.read({})

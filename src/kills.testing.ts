@@ -1,0 +1,68 @@
+// Where and how often the crash tests of the rooms kill. `npm run crash`, which CI runs, kills once at each effect, before or after it, and
+// on both sides of those that a test names; with HEADWAY_KILLS=all (`npm run soak -- marks`) before and after every effect, twice in a row.
+
+const isExhaustive = process.env.HEADWAY_KILLS === 'all'
+
+/** How often in a row a process is killed at its mark. */
+export const killsInARow = isExhaustive ? 2 : 1
+
+/** How long all kills of one test may take. */
+export const patienceMs = isExhaustive ? 1_800_000 : 600_000
+
+/** However many effects a room has, CI kills at no more of them than these. */
+const mostEffects = 48
+
+/**
+ * The marks (`<effect>:before`, `<effect>:after`) to kill at, of those that a life passes. Which side it is, and which effects where there
+ * are too many, follows from their names alone: the same with every run.
+ */
+export const marksToKillAt = (passed: Iterable<string>, onBothSides: readonly string[] = []): string[] => {
+  const marks = [...new Set(passed)]
+  if (isExhaustive) return marks
+  const isNamed = (effect: string): boolean => onBothSides.includes(effect)
+  const effects = [...new Set(marks.map(effectOf))].toSorted(
+    (one, other) => Number(isNamed(other)) - Number(isNamed(one)) || numberOf(one) - numberOf(other),
+  )
+  const taken = new Set(effects.slice(0, mostEffects))
+  return marks.filter((mark) => {
+    const effect = effectOf(mark)
+    if (!taken.has(effect) || isNamed(effect)) return taken.has(effect)
+    const wanted = `${effect}:${numberOf(effect) % 2 === 0 ? 'before' : 'after'}`
+    return mark === wanted || !marks.includes(wanted)
+  })
+}
+
+const effectOf = (mark: string): string => mark.replace(/:(before|after)$/, '')
+
+/** FNV-1a, so that names that are alike come out unlike. */
+const numberOf = (name: string): number => {
+  let hash = 0x811c9dc5
+  for (const byte of Buffer.from(name)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0
+  return hash >>> 3
+}
+
+/** With this a process and its successors kill themselves at the mark, in all as often as a mark is killed at; each kill is a file there. */
+export const killedAt = (mark: string, directory: string): Record<string, string> => ({
+  HEADWAY_FAILPOINT: mark,
+  HEADWAY_FAILPOINT_TIMES: `${killsInARow}:${directory}`,
+})
+
+/** What a life needs of this process's environment; without the compile cache each one would compile all of its modules. */
+export const lifeEnvironment = (): Record<string, string> => {
+  const { PATH = '', NODE_COMPILE_CACHE } = process.env
+  return { PATH, ...(NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE } : {}) }
+}
+
+/** Does the work for each, so many at a time; rejects with the first failure when those that had begun have ended. */
+export const sideBySide = async <Item>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<void>,
+  atOnce = 2,
+): Promise<void> => {
+  const left = [...items]
+  const worker = async (): Promise<void> => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item)
+  }
+  const ended = await Promise.allSettled(Array.from({ length: atOnce }, worker))
+  for (const one of ended) if (one.status === 'rejected') throw one.reason
+}
