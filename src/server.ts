@@ -39,6 +39,7 @@ import { packageFacts } from './package/facts.ts'
 import { packageView } from './package/views.ts'
 import { writeDurably } from './processes/files.ts'
 import { collectAfterStart } from './processes/memory.ts'
+import { releaseMigrations } from './release/index.ts'
 import { connectProcessRuntime } from './runtimes/process/index.ts'
 import { createStages, type Grounds, type Stages } from './stages.ts'
 import type { Migration } from './store/migrations.ts'
@@ -102,6 +103,7 @@ export const migrations: readonly Migration[] = [
   ...monitorMigrations,
   ...operateMigrations,
   ...resultsMigrations,
+  ...releaseMigrations,
 ]
 
 const patienceMs = 10_000

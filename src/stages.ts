@@ -27,6 +27,7 @@ import { createPackage } from './package/index.ts'
 import { packageRoutes } from './package/routes.ts'
 import { run } from './processes/run.ts'
 import { createUsers } from './processes/users.ts'
+import { createRelease } from './release/index.ts'
 import type { Runtime } from './runtimes/runtime.ts'
 import type { Stage } from './stage.ts'
 import type { Store } from './store/store.ts'
@@ -130,6 +131,8 @@ export const createStages = (grounds: Grounds) => {
     report: (error) => log.problem('packaging', error),
   })
 
+  const release = createRelease({ ...grounds, onError: report })
+
   const deploy = createDeploy({
     ...grounds,
     seal: access.seal,
@@ -157,11 +160,12 @@ export const createStages = (grounds: Grounds) => {
     tests,
     build,
     releases,
+    release,
     deploy,
     operate,
     monitor,
     /** In the order in which they are started; stopped the other way round. */
-    all: [access, code, tests, build, releases, deploy, operate, monitor] satisfies readonly Stage[],
+    all: [access, code, tests, build, releases, release, deploy, operate, monitor] satisfies readonly Stage[],
     routes: [
       accessRoutes(access),
       codeRoutes(code),

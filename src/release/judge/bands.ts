@@ -1,4 +1,7 @@
 import { latencyEdgesMs } from '../../edge/protocol.ts'
+import { ln } from './arithmetic.ts'
+import { better, type Grid, lnEvidenceAgainst, worse } from './grid.ts'
+import type { Tally } from './sample.ts'
 
 /**
  * Half the width, as a share of the sample, of a band about a distribution function that holds at all sample sizes at once with
@@ -33,4 +36,29 @@ export const quantileBand = (
     fromMs: below === -1 ? (latencyEdgesMs.at(-1) ?? 0) : (latencyEdgesMs[below - 1] ?? 0),
     untilMs: above === -1 ? null : (latencyEdgesMs[above] ?? null),
   }
+}
+
+/**
+ * Between what the true share lies, at all sample sizes at once with probability 1 - alpha: the shares against which there is not enough
+ * evidence. For showing.
+ */
+export const shareBand = ({ events, of }: Tally, alpha: number): { readonly from: number; readonly until: number } => {
+  const enough = ln(2 / alpha)
+  const isExcluded = (share: number, grid: Grid): boolean => lnEvidenceAgainst(share, grid, events, of) >= enough
+  if (of === 0) return { from: 0, until: 1 }
+  return {
+    from: isExcluded(0, worse) ? edgeOf((share) => isExcluded(share, worse)) : 0,
+    until: isExcluded(1, better) ? edgeOf((share) => !isExcluded(share, better)) : 1,
+  }
+}
+
+/** The share up to which something holds, by halving. */
+const edgeOf = (holds: (share: number) => boolean): number => {
+  let [low, high] = [0, 1]
+  for (let round = 0; round < 40; round += 1) {
+    const middle = (low + high) / 2
+    if (holds(middle)) low = middle
+    else high = middle
+  }
+  return low
 }

@@ -30,7 +30,7 @@ export type JudgeState = {
   readonly plan: JudgePlan
   /** Of the last batch; null before the first. */
   readonly at: number | null
-  /** Batches in which something was counted. */
+  /** Batches that told something. */
   readonly batches: number
   readonly isGap: boolean
   readonly baseline: Sample
@@ -88,17 +88,21 @@ export const begin = (plan: JudgePlan): JudgeState => ({
   ...{ canaryAt: null, metrics: metricsOf(plan.latency, plan.metrics ?? []), lnE: 0, lnHighest: 0, failed: null },
 })
 
-/** Takes a batch in. One in which nothing was counted changes the time alone. */
+/** Whether a batch changes more than the time: something was counted, or the edges fell silent or speak again. */
+export const tells = (state: JudgeState, { baseline, canary, gap = false }: Batch): boolean =>
+  gap !== state.isGap || !isEmpty(baseline) || !isEmpty(canary)
+
+/** Takes a batch in. */
 export const take = (state: JudgeState, batch: Batch): JudgeState => {
   const at = batch.at
   const isGap = batch.gap === true
-  if (isEmpty(batch.baseline) && isEmpty(batch.canary)) return { ...state, at, isGap }
+  const batches = state.batches + (tells(state, batch) ? 1 : 0)
+  if (isEmpty(batch.baseline) && isEmpty(batch.canary)) return { ...state, at, isGap, batches }
   const { plan } = state
   const metrics = plan.compared === false ? state.metrics : takeInto(state.metrics, batch, plan.tolerance)
   const lnE = lnWeightedExp(metrics.map(({ share, lnE: value }) => ({ share, value })))
   const next = {
-    ...{ plan, at, isGap, metrics, lnE },
-    batches: state.batches + 1,
+    ...{ plan, at, isGap, batches, metrics, lnE },
     baseline: addSamples(state.baseline, batch.baseline),
     canary: addSamples(state.canary, batch.canary),
     baselineAt: batch.baseline.requests > 0 ? at : state.baselineAt,

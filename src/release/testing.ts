@@ -1,0 +1,97 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Clock } from '../clock.ts'
+import { deployFacts } from '../deploy/facts.ts'
+import type { EdgeSamples, VersionSample } from '../edge/protocol.ts'
+import { latencyEdgesMs } from '../edge/protocol.ts'
+import { ledgerMigrations } from '../ledger/migrations.ts'
+import { openLedger } from '../ledger/open.ts'
+import { migrate } from '../store/migrations.ts'
+import { openSqliteStore } from '../store/sqlite.ts'
+import { releaseMigrations } from './book.ts'
+import { createRelease } from './index.ts'
+
+export const service = 'default/shop/production'
+
+/** An edge whose counters are moved by hand. */
+export const fakeEdge = (epoch: string) => {
+  const versions = new Map<string, { requests: number; errors: number; slow: number }>()
+  return {
+    epoch,
+    /** So many more requests of a version, of which so many failed and so many took more than 200 ms. */
+    serve: (version: string, requests: number, errors = 0, slow = 0): void => {
+      const before = versions.get(version) ?? { requests: 0, errors: 0, slow: 0 }
+      versions.set(version, {
+        requests: before.requests + requests,
+        errors: before.errors + errors,
+        slow: before.slow + slow,
+      })
+    },
+    forget: (): void => versions.clear(),
+    samples: (at: number): EdgeSamples => ({
+      ...{ epoch, at },
+      services: [
+        {
+          service,
+          versions: [...versions].map(([version, { requests, errors, slow }]): VersionSample => {
+            const slower = latencyEdgesMs.map((edge) => (edge < 20 ? requests : edge <= 200 ? slow : 0))
+            return { version, requests, errors, slower, mirrored: 0, leftOut: 0 }
+          }),
+        },
+      ],
+    }),
+  }
+}
+export type FakeEdge = ReturnType<typeof fakeEdge>
+
+/** Time that is moved by hand, from 1,000,000 on. */
+export const fakeClock = (start = 1_000_000): Clock & { forward(ms: number): void } => {
+  let now = start
+  return {
+    now: () => now,
+    monotonicMs: () => now,
+    sleep: (_, signal) =>
+      new Promise((_resolve, reject) => {
+        const stop = (): void => reject(signal?.reason)
+        if (signal?.aborted) stop()
+        signal?.addEventListener('abort', stop, { once: true })
+      }),
+    forward: (ms) => {
+      now += ms
+    },
+  }
+}
+
+/** The stage on a home of its own, with edges that a test moves; `again` is what a process that starts after this one finds. */
+export const openReleaseRoom = async (directory = mkdtempSync(join(tmpdir(), 'headway-release-'))) => {
+  const clock = fakeClock()
+  const edges: FakeEdge[] = []
+  const instances: { id: string; release: string; restarts: number }[] = []
+  const state = { answers: true }
+  const store = await openSqliteStore(join(directory, 'headway.db'))
+  await migrate(store, { migrations: [...ledgerMigrations, ...releaseMigrations], program: 'test', clock })
+  const ledger = await openLedger({ store, definitions: deployFacts, clock })
+  const owner = { project: 'default', service: 'shop', environment: 'production', commit: 'a'.repeat(40) }
+  const begin = () =>
+    createRelease({
+      ...{ ledger, store, clock, home: { blobs: join(directory, 'blobs') } },
+      runtime: {
+        samples: async () => {
+          if (!state.answers) throw new Error('nobody answers')
+          return edges.map((edge) => edge.samples(clock.now()))
+        },
+        instances: async () =>
+          instances.map(({ id, release, restarts }) => ({ id, restarts, owner: { ...owner, release } })),
+      },
+    })
+  return {
+    ...{ directory, clock, edges, instances, state, store, ledger },
+    release: begin(),
+    again: begin,
+    [Symbol.asyncDispose]: async (): Promise<void> => {
+      await store.close()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
