@@ -47,7 +47,9 @@ export const localRunCommands = (program: Command): void => {
       const result = await runLocally(order, onInterrupts())
       if (json) printJson(result)
       else printResult(result)
-      process.exit(result.runs.length > 0 && ['success', 'skipped'].includes(result.conclusion) ? 0 : 1)
+      const isGood = result.runs.length > 0 && ['success', 'skipped'].includes(result.conclusion)
+      // A pipe that is not read as fast as it was written would lose the rest.
+      process.stdout.write('', () => process.exit(isGood ? 0 : 1))
     })
 }
 
