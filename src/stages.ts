@@ -135,6 +135,7 @@ export const createStages = (grounds: Grounds) => {
 
   const deploy = createDeploy({
     ...grounds,
+    judging: release.judging,
     seal: access.seal,
     runtime,
     releases,

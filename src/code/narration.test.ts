@@ -67,7 +67,13 @@ const rolling = fact(rolloutStarted, {
     ...{ ...target, instances: ['a', 'b', 'c'], strategy: 'rolling', baseline: null, with: [] },
     steps: [{ weightPercent: 100, minMs: 0, maxMs: 0 }],
     plan: { alpha: 0.01, tolerance: 0, latency: true, thresholds: [] },
-    ...{ isJudged: false, noData: 'hold', watch: { timeMs: 0, holdbackPercent: 0 }, newer: 'queue' },
+    ...{
+      isJudged: false,
+      noData: 'hold',
+      watch: { timeMs: 0, holdbackPercent: 0 },
+      newer: 'queue',
+      freshBaseline: false,
+    },
   },
 })
 const shifted = fact(rolloutShifted, { ...about, payload: { ...target, instances: ['a', 'b', 'c'] } })

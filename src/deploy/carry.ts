@@ -7,11 +7,12 @@ import { type DesiredState, desiredOf, readDesired, writeDesired } from './desir
 import type { EnvironmentBook } from './environment-book.ts'
 import type { Environments } from './environments.ts'
 import type { Fleet } from './fleet.ts'
-import { gatherEvidence, waitForHealth } from './health.ts'
+import type { Judging } from './judging.ts'
 import type { Migrations } from './migrations/index.ts'
 import { planRollout } from './plan.ts'
-import { type Deployment, decide, describeUnhealthy, fold, nextStep, type Observation, type Step } from './rollout.ts'
+import { type Deployment, decide, deploymentSubject, fold, nextStep, type Observation, type Step } from './rollout.ts'
 import { type Ingredients, openRelease, type Prepared, prepareSpecs } from './specs.ts'
+import { createStepper } from './stepper.ts'
 import { defaultHost, desiredPath, type Target, targetLabel } from './target.ts'
 import type { DeployQueries } from './views.ts'
 
@@ -24,6 +25,7 @@ export type Carrying = Ingredients & {
   readonly fleet: Fleet
   readonly queries: DeployQueries
   readonly migrations: Pick<Migrations, 'migrate'>
+  readonly judging: Judging
   /** The address of a host behind the edge: `http://shop.localhost:4680/`. */
   urlOf(host: string): Promise<string> | string
 }
@@ -42,13 +44,31 @@ const retries = 5
 
 /** Carries a deployment from wherever it stands to its end. */
 export const createCarrier = (ports: Carrying) => {
-  const { ledger, clock, runtime, environments, fleet, queries } = ports
+  const { ledger, clock, environments, fleet, queries } = ports
+
+  /** With what was recorded meanwhile, also by others: people pause, resume, promote and abort. */
+  const refresh = async (deployment: Deployment): Promise<Deployment> => {
+    const facts = await ledger.read({ subject: deploymentSubject(deployment.id), after: deployment.seq })
+    return facts.reduce<Deployment>((state, recorded) => fold(state, recorded) ?? state, deployment)
+  }
 
   /** Records what was seen and returns the deployment as it stands then. */
   const record = async (deployment: Deployment, seen: Observation): Promise<Deployment> => {
-    const outcome = await ledger.append(decide(deployment, seen))
-    if (outcome.kind === 'outdated') throw new Error('unreachable: appended without expectation')
-    return outcome.facts.reduce<Deployment>((state, recorded) => fold(state, recorded) ?? state, deployment)
+    const facts = decide(deployment, seen)
+    if (facts.length > 0) await ledger.append(facts)
+    return refresh(deployment)
+  }
+
+  /** The old version of a rollout, and instances of it that are only there to compare with. */
+  const loadOld = async ({ id, target, rollout, instances }: Deployment) => {
+    const before = rollout?.baseline ? await queries.deployment(rollout.baseline.deployment) : null
+    if (!before?.desired) return null
+    const old = await prepare(before)
+    const state = { ...old.state, replicas: instances?.length ?? old.state.replicas }
+    const fresh = rollout?.freshBaseline
+      ? await prepareSpecs(ports, { target, deployment: `${id}.base`, state })
+      : { ...old.prepared, specs: [] }
+    return { old, fresh }
   }
 
   const carryOut = async (deployment: Deployment, interruptions: Interruptions): Promise<Deployment> => {
@@ -60,7 +80,8 @@ export const createCarrier = (ports: Carrying) => {
     }
     for (let step = nextStep(state); step !== 'done'; step = nextStep(state)) {
       const seen = await attempt(state, step, load, interruptions)
-      if (seen.kind === 'refused' || seen.kind === 'unhealthy' || seen.kind === 'overtaken') await withdraw(state)
+      if (!state.step && (seen.kind === 'refused' || seen.kind === 'unhealthy' || seen.kind === 'overtaken'))
+        await withdraw(state)
       state = await record(state, seen)
     }
     return state
@@ -79,13 +100,15 @@ export const createCarrier = (ports: Carrying) => {
       } catch (error) {
         interruptions.signal.throwIfAborted()
         if (step === 'retire' && tries >= retries) return retired(deployment.target)
+        // With traffic on it nothing is given up: the weights stay as they are until the world answers again.
+        const isUnderWay = deployment.step !== null
         if (error instanceof Problem) return { kind: 'refused', problem: error }
-        if (tries >= retries) {
+        if (tries >= retries && !isUnderWay) {
           const detail = `${deployment.target.service} ${shortCommit(deployment.commit)} could not be deployed: ${describeError(error)}`
           const next = `headway status ${deployment.target.service}, then headway deploy ${deployment.target.service}`
           return { kind: 'refused', problem: { kind: 'deployment-failed', status: 500, detail, next } }
         }
-        await clock.sleep(500 * 2 ** tries, interruptions.signal)
+        await clock.sleep(Math.min(500 * 2 ** tries, 5_000), interruptions.signal)
       }
     }
   }
@@ -100,19 +123,36 @@ export const createCarrier = (ports: Carrying) => {
       case 'commit':
         return commit(deployment)
       case 'prepare':
-        return (
-          (await migrate(deployment, await load(), interruptions.signal)) ?? {
-            kind: 'prepared',
-            replicas: (await load()).prepared.specs.length,
-            plan: planRollout({ rules: null, strategy: 'rolling', replicas: 1, baseline: null, isReturn: false }),
-          }
-        )
+        return (await migrate(deployment, await load(), interruptions.signal)) ?? plan(deployment, await load())
       case 'bring-up':
-        return bringUp(deployment, await load(), interruptions)
+        return stepper.bringUp(deployment, await load(), 0, interruptions)
+      case 'advance':
+        return stepper.advance(deployment, await load(), interruptions)
+      case 'shift':
+        return stepper.shift(deployment, await load())
+      case 'watch':
+        return stepper.watch(deployment, await load(), interruptions)
+      case 'revert':
+        return stepper.revert(deployment)
       case 'retire':
         return retire(deployment)
       case 'done':
         throw new Error('unreachable: a finished deployment has no step')
+    }
+  }
+
+  /** How it will take the place of what runs, decided once. */
+  const plan = async ({ target, reason }: Deployment, { state, prepared }: Loaded): Promise<Observation> => {
+    const current = (await queries.service(target))?.current ?? null
+    const running = current ? await queries.deployment(current) : null
+    const replicas = prepared.specs.length
+    const strategy = ports.book.find(target.environment)?.strategy ?? 'rolling'
+    const baseline = running && { deployment: running.id, release: running.release }
+    const isReturn = reason === 'rollback'
+    return {
+      kind: 'prepared',
+      replicas,
+      plan: planRollout({ rules: state.rollout, strategy, replicas, baseline, isReturn }),
     }
   }
 
@@ -154,7 +194,23 @@ export const createCarrier = (ports: Carrying) => {
     if (!state) throw new Error(`${desiredPath(target)} is not there at ${desired}`)
     const hosts = hostsOf(target, state)
     refuseTakenHosts(target, hosts)
-    return { state, hosts, prepared: await prepareSpecs(ports, { target, deployment: deployment.id, state }) }
+    return {
+      state,
+      hosts,
+      oldHosts: await oldHosts(deployment),
+      prepared: await prepareSpecs(ports, { target, deployment: deployment.id, state }),
+    }
+  }
+
+  const hosts = async ({ target, desired }: Deployment): Promise<string[]> => {
+    const state = desired && (await desiredAt(target, desired))
+    return state ? hostsOf(target, state) : [defaultHost(target)]
+  }
+  const oldHosts = async (deployment: Deployment): Promise<string[]> => {
+    const before = deployment.rollout?.baseline
+      ? await queries.deployment(deployment.rollout.baseline.deployment)
+      : null
+    return hosts(before ?? deployment)
   }
 
   const refuseTakenHosts = (target: Target, hosts: readonly string[]): void => {
@@ -184,39 +240,8 @@ export const createCarrier = (ports: Carrying) => {
     return { kind: 'unhealthy', detail, next, evidence: { instance: null, probe: null, lastLines } }
   }
 
-  /** Starts the new instances and, once all are healthy, gives them the traffic: never before. */
-  const bringUp = async (
-    deployment: Deployment,
-    loaded: Loaded,
-    interruptions: Interruptions,
-  ): Promise<Observation> => {
-    const { target, release } = deployment
-    const { state, hosts, prepared } = loaded
-    const instances = deployment.instances ?? []
-    await fleet.start(prepared.specs)
-    const { readyTimeoutMs } = state.health
-    const waited = await waitForHealth(runtime, clock, { instances, readyTimeoutMs, ...interruptions })
-    if (waited.kind === 'overtaken') return waited
-    if (waited.kind === 'unhealthy') {
-      const { instance, seen } = waited
-      const evidence = await gatherEvidence(runtime, { target, instance, seen, secretValues: prepared.secretValues })
-      return {
-        kind: 'unhealthy',
-        detail: describeUnhealthy(deployment, seen, readyTimeoutMs),
-        evidence,
-        next: `mend it and push again; headway logs ${target.service} shows more`,
-      }
-    }
-    refuseTakenHosts(target, hosts) // again: another target may have come to it while we waited
-    fleet.serve({ target, hosts, version: release, instances })
-    await fleet.route()
-    return { kind: 'routed' }
-  }
-
   const retire = async (deployment: Deployment): Promise<Observation> => {
-    const kept = new Set(deployment.instances)
-    const all = await fleet.instancesOf(deployment.target)
-    await fleet.stop(all.map(({ id }) => id).filter((id) => !kept.has(id)))
+    await stepper.retire(deployment)
     return retired(deployment.target)
   }
 
@@ -231,6 +256,16 @@ export const createCarrier = (ports: Carrying) => {
     await fleet.stop(deployment.instances).catch(() => {})
   }
 
+  const stepper = createStepper({
+    ...ports,
+    refresh,
+    onAppend: (listener) => ledger.onAppend(() => listener()),
+    loadOld,
+    hosts,
+    oldHosts,
+    refuseTakenHosts,
+  })
+
   return { carryOut, record, prepare, desiredAt }
 }
 export type Carrier = ReturnType<typeof createCarrier>
@@ -239,6 +274,8 @@ export type Carrier = ReturnType<typeof createCarrier>
 export type Loaded = {
   readonly state: DesiredState
   readonly hosts: readonly string[]
+  /** Those of the version that it takes the place of. */
+  readonly oldHosts: readonly string[]
   readonly prepared: Prepared
 }
 

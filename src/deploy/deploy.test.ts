@@ -38,6 +38,7 @@ test('a release goes live: wish in Git, new instances healthy, then traffic, the
     'deployment.requested',
     'deployment.committed',
     'rollout.started',
+    'rollout.step-started',
     'rollout.shifted',
     'deployment.finished',
   ])

@@ -36,6 +36,8 @@ const Started = z.object({
   noData: z.enum(['hold', 'promote', 'abort']),
   watch: z.object({ timeMs: z.number(), holdbackPercent: z.number() }),
   newer: z.enum(['supersede', 'queue']),
+  /** Whether it is compared with fresh instances of the old version. */
+  freshBaseline: z.boolean(),
   /** Services of the same push with which it is in lockstep. */
   with: z.array(ServiceName),
 })
@@ -52,6 +54,7 @@ export const rolloutStarted = defineFact('rollout.started', 2, Started, {
     noData: 'promote',
     watch: { timeMs: 0, holdbackPercent: 0 },
     newer: 'queue',
+    freshBaseline: false,
     with: [],
   }),
 })

@@ -2,14 +2,15 @@ import type { Instance, InstanceSpec, Route, RouteTable } from '../agent/protoco
 import { effect } from '../effect.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import { type Target, targetLabel } from './target.ts'
+import type { Traffic } from './traffic.ts'
 
 /** Whose traffic goes where: the route of one target, before it is part of a table. */
-export type Serving = {
-  readonly target: Target
-  readonly hosts: readonly string[]
-  readonly version: string
-  readonly instances: readonly string[]
-}
+export type Serving = Traffic & { readonly target: Target; readonly hosts: readonly string[] }
+
+/** What a target has when nothing is on its way: everything goes to one version. */
+export const wholly = (version: string, instances: readonly string[]): Traffic => ({
+  pools: [{ version, weight: 1, instances: [...instances] }],
+})
 
 /** What deploy does to the world: instances come and go, routes change. Every verb may be repeated. */
 export type Fleet = {
@@ -83,9 +84,8 @@ export const createFleet = (runtime: Runtime): Fleet => {
       generation = Math.max(generation, table.generation)
       for (const known of table.routes) wished.set(known.service, known)
     },
-    serve: ({ target, hosts, version, instances }) => {
-      const pools = [{ version, weight: 1, instances: [...instances] }]
-      wished.set(targetLabel(target), { service: targetLabel(target), hosts: [...hosts], pools })
+    serve: ({ target, hosts, ...traffic }) => {
+      wished.set(targetLabel(target), { service: targetLabel(target), hosts: [...hosts], ...traffic })
     },
     forget: (target) => {
       wished.delete(targetLabel(target))
@@ -114,5 +114,6 @@ const canonical = (route: Route | undefined): string =>
     ? JSON.stringify([
         [...route.hosts].sort(),
         route.pools.map(({ version, weight, instances }) => [version, weight, [...instances].sort()]),
+        ...[route.affinity ?? null, route.overrides ?? null, route.mirror ?? null, route.sample ?? null],
       ])
     : ''

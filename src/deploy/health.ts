@@ -1,7 +1,8 @@
 import type { Instance } from '../agent/protocol.ts'
 import type { Clock } from '../clock.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
-import { type Evidence, judge, type Verdict } from './rollout.ts'
+import { judge, type Verdict } from './readiness.ts'
+import type { Evidence } from './rollout.ts'
 import { masked } from './specs.ts'
 import type { Target } from './target.ts'
 
@@ -10,9 +11,14 @@ export type Waiting = {
   readonly readyTimeoutMs: number
   /** Asked from time to time: the newer deployment that this one has to give way to, if any. */
   overtakenBy(waitedMs: number): string | null
+  /** Asked from time to time: whether somebody wants it no more. */
+  isUnwanted(): Promise<boolean>
   readonly signal: AbortSignal
 }
-export type Waited = Exclude<Verdict, { kind: 'waiting' }> | { readonly kind: 'overtaken'; readonly by: string }
+export type Waited =
+  | Exclude<Verdict, { kind: 'waiting' }>
+  | { readonly kind: 'overtaken'; readonly by: string }
+  | { readonly kind: 'interrupted' }
 
 /** How long one question to the runtime may stay open; it answers at once when there is something to say. */
 const sliceMs = 2_000
@@ -32,6 +38,7 @@ export const waitForHealth = async (runtime: Runtime, clock: Clock, waiting: Wai
     if (verdict.kind !== 'waiting') return verdict
     const by = waiting.overtakenBy(afterMs)
     if (by) return { kind: 'overtaken', by }
+    if (await waiting.isUnwanted()) return { kind: 'interrupted' }
     if (afterMs - waitedMs < 50) await clock.sleep(100, waiting.signal) // it answered without having waited
   }
 }

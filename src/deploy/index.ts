@@ -23,8 +23,10 @@ import { createEnvironmentBook } from './environment-book.ts'
 import { createEnvironments } from './environments.ts'
 import { deployFacts, deploymentFinished, deploymentRequested } from './facts.ts'
 import { createFleet } from './fleet.ts'
+import type { Judging } from './judging.ts'
 import { createLanes, type LaneWork } from './lanes.ts'
 import { createMigrations } from './migrations/index.ts'
+import { createOrders } from './orders.ts'
 import { createReconciler, removal } from './reconcile.ts'
 import { createRequests } from './requests.ts'
 import { type Deployment, deploymentSubject, pick } from './rollout.ts'
@@ -47,6 +49,7 @@ export type DeployOptions = Ingredients & {
   readonly clock: Clock
   readonly ids: Ids
   readonly runtime: Runtime
+  readonly judging: Judging
   readonly seal: Seal
   /** The address of a host behind the edge: `http://shop.localhost:4680/`. */
   urlOf(host: string): Promise<string> | string
@@ -72,7 +75,8 @@ export const createDeploy = (options: DeployOptions) => {
   const ports = { ...options, environments: repository, book, fleet, queries, migrations }
   const carrier = createCarrier(ports)
   const reconciler = createReconciler(ports, carrier)
-  const requests = createRequests({ ...options, queries, book })
+  const orders = createOrders({ ...options, queries, book })
+  const requests = createRequests({ ...options, queries, book, orders })
   const closing = new AbortController()
   const background = new Set<Promise<void>>()
   let surveyed: CommitId | null = null
@@ -95,7 +99,10 @@ export const createDeploy = (options: DeployOptions) => {
       const { carryOn, overtaken } = pick(await queries.unfinishedOf(target))
       for (const { deployment, by } of overtaken) await supersede(deployment, by)
       if (!carryOn) break
-      const ended = await carrier.carryOut(carryOn, turn)
+      const ended = await carrier.carryOut(carryOn, {
+        signal: turn.signal,
+        overtakenBy: (waitedMs) => turn.overtakenBy(carryOn.requestedSeq, waitedMs),
+      })
       settle ||= ended.finished?.outcome !== 'succeeded'
     }
     if (settle) await reconciler.settle(target, turn.signal)
@@ -176,6 +183,7 @@ export const createDeploy = (options: DeployOptions) => {
     facts: deployFacts,
     views: [deployView],
     ...requests,
+    order: orders.order,
     queries,
     /** The environments as the repository defines them, in order of promotion. */
     environments: book.environments,
@@ -270,6 +278,7 @@ export const createDeploy = (options: DeployOptions) => {
   async function removeFrom(target: Target, by: string): Promise<void> {
     const row = await queries.service(target)
     if (!row || row.removed_at !== null) throw unknownService(target)
+    await orders.abandon(target, by)
     await lanes.exclusive(target, async (signal) => {
       const path = desiredPath(target)
       const head = await repository.head()

@@ -4,7 +4,12 @@ import { type Target, targetLabel } from './target.ts'
 /** What a lane does in its turn; called again while there is more. */
 export type LaneWork = (
   target: Target,
-  turn: { readonly settle: boolean; readonly signal: AbortSignal; overtakenBy(waitedMs: number): string | null },
+  turn: {
+    readonly settle: boolean
+    readonly signal: AbortSignal
+    /** The deployment by which one that was asked for at `seq` is overtaken after so long; null while there is none. */
+    overtakenBy(seq: number, waitedMs: number): string | null
+  },
 ) => Promise<void>
 
 type Lane = {
@@ -50,13 +55,12 @@ export const createLanes = (options: {
     lane.again = false
     const { settle } = lane
     lane.settle = false
-    const began = lane.newest?.seq ?? 0
     try {
       await options.work(target, {
         settle,
         signal: closing.signal,
-        overtakenBy: (waitedMs) =>
-          lane.newest && lane.newest.seq > began && mayOvertake(waitedMs) ? lane.newest.deployment : null,
+        overtakenBy: (seq, waitedMs) =>
+          lane.newest && lane.newest.seq > seq && mayOvertake(waitedMs) ? lane.newest.deployment : null,
       })
     } catch (error) {
       if (!closing.signal.aborted) options.onError(target, error)

@@ -7,7 +7,7 @@ type Started = z.infer<typeof rolloutStarted.payload>
 /** What a rollout goes by from its beginning to its end. */
 export type RolloutPlan = Pick<
   Started,
-  'strategy' | 'steps' | 'baseline' | 'plan' | 'isJudged' | 'noData' | 'watch' | 'newer' | 'with'
+  'strategy' | 'steps' | 'baseline' | 'plan' | 'isJudged' | 'noData' | 'watch' | 'newer' | 'freshBaseline' | 'with'
 >
 
 /** What a rollout is planned from. `rules` null: the service says nothing; `strategy`: what its environment has by default. */
@@ -40,6 +40,7 @@ export const planRollout = ({ rules, strategy: usual, replicas, baseline, isRetu
     noData,
     watch: isReturn || !baseline ? { timeMs: 0, holdbackPercent: 0 } : watch,
     newer: isGradual ? newer : 'queue',
+    freshBaseline: isGradual && rest.freshBaseline,
     with: isReturn || !baseline ? [] : [...rest.with],
   }
 }

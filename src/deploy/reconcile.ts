@@ -13,6 +13,7 @@ import {
   driftMended,
   serviceRemoved,
 } from './facts.ts'
+import { wholly } from './fleet.ts'
 import { type Deployment, deploymentSubject } from './rollout.ts'
 import { deploymentIdFor, desiredPath, parseDesiredPath, type Target, targetLabel } from './target.ts'
 import { targetOfRow } from './views.ts'
@@ -155,7 +156,7 @@ export const createReconciler = (ports: Carrying, carrier: Carrier) => {
     const state = current.desired && (await carrier.desiredAt(target, current.desired))
     if (!state) return
     const instances = current.instances ?? []
-    fleet.serve({ target, hosts: hostsOf(target, state), version: current.release, instances })
+    fleet.serve({ target, hosts: hostsOf(target, state), ...wholly(current.release, instances) })
   }
 
   /** The targets for which main or the runtime says something else than the ledger: one look at everything, cheap when all is well. */

@@ -12,7 +12,8 @@ import {
 import { Problem } from '../problem.ts'
 import type { EnvironmentBook } from './environment-book.ts'
 import { deploymentRequested } from './facts.ts'
-import { type Deployment, deploymentSubject, type Reason } from './rollout.ts'
+import type { Orders } from './orders.ts'
+import { type Deployment, deploymentSubject, isBeyondWatch, type Reason } from './rollout.ts'
 import type { Target } from './target.ts'
 import { type DeployQueries, releaseOfRow } from './views.ts'
 
@@ -27,8 +28,9 @@ export const createRequests = (ports: {
   readonly book: EnvironmentBook
   readonly clock: Clock
   readonly ids: Ids
+  readonly orders: Pick<Orders, 'record'>
 }) => {
-  const { ledger, views, queries, book, clock, ids } = ports
+  const { ledger, views, queries, book, clock, ids, orders } = ports
 
   const request = async (
     target: Target,
@@ -71,7 +73,8 @@ export const createRequests = (ports: {
 
   return {
     /**
-     * Goes back to the release that ran before the one that runs now, code and configuration together, or to the one named.
+     * Goes back to the release that ran before the one that runs now, code and configuration together, or to the one named. What has
+     * traffic already and is still judged or watched is undone: the old version is warm.
      * Resolves to the deployment's id as soon as the intent is recorded.
      */
     rollback: async (
@@ -82,6 +85,12 @@ export const createRequests = (ports: {
       const target = { ...key, environment: known(options.environment ?? book.main()) }
       if (options.to !== undefined) return request(target, await find(key, options.to), 'rollback', options.actor)
       const row = await queries.service(target)
+      const [midway] = (await queries.unfinishedOf(target)).filter(({ step, rollout }) => step && rollout?.baseline)
+      if (midway) {
+        if (!midway.aborted && !isBeyondWatch(midway))
+          await orders.record('abort', midway, options.actor, 'rolled back')
+        return midway.id
+      }
       const latest = row ? await queries.deployment(row.latest) : null
       if (latest?.reason === 'rollback' && isRecent(latest, clock.now())) return latest.id
       if (!row?.current) throw nothingRuns(target)
@@ -99,6 +108,7 @@ export const createRequests = (ports: {
     ): Promise<string> => {
       await views.reach()
       const target = { ...key, environment: known(options.environment ?? book.main()) }
+      refuseBeside((await queries.unfinishedOf(target)).find(isHalfway))
       if (options.release !== undefined)
         return request(target, await find(key, options.release), 'manual', options.actor)
       const row = await queries.service(target)
@@ -116,6 +126,21 @@ export const createRequests = (ports: {
 export const previousOf = (current: Deployment, succeededNewestFirst: readonly Deployment[]): Deployment | null => {
   const firstOfCurrent = succeededNewestFirst.findLastIndex(({ release }) => release === current.release)
   return succeededNewestFirst.slice(firstOfCurrent + 1)[0] ?? null
+}
+
+/** Whether two versions share the traffic; one that is only watched gives way. */
+const isHalfway = ({ step, shiftedAt }: Deployment): boolean => step !== null && shiftedAt === null
+
+/** A push takes the place of a rollout, or waits, as its service has it; a person is asked which is meant. */
+const refuseBeside = (underWay: Deployment | undefined): void => {
+  if (!underWay?.step) return
+  const { service, environment } = underWay.target
+  throw new Problem({
+    kind: 'rollout-under-way',
+    status: 409,
+    detail: `${service} ${shortCommit(underWay.commit)} is on its way to ${environment}, at ${underWay.step.weightPercent} % of the traffic`,
+    next: `headway rollout promote ${service} ends its step, headway rollout abort ${service} takes it back`,
+  })
 }
 
 const isRecent = (deployment: Deployment, now: number): boolean =>

@@ -8,8 +8,9 @@ import { readDesired, writeDesired } from './desired.ts'
 import { compareDesired, describeDrift, findDrift } from './drift.ts'
 import { deploymentRequested } from './facts.ts'
 import { planRollout } from './plan.ts'
+import { judge } from './readiness.ts'
 import { previousOf } from './requests.ts'
-import { type Deployment, decide, fold, judge, mayOvertake, nextStep, type Observation, pick } from './rollout.ts'
+import { type Deployment, decide, fold, mayOvertake, nextStep, type Observation, pick } from './rollout.ts'
 import { defaultHost, desiredPath, parseDesiredPath, parseTargetLabel, targetLabel } from './target.ts'
 import { commitOf, digestOf } from './testing.ts'
 
@@ -56,22 +57,26 @@ const prepared: Observation = {
   plan: planRollout({ rules: null, strategy: 'rolling', replicas: 2, baseline: null, isReturn: false }),
 }
 
+const ready: Observation = { kind: 'ready', step: 0 }
+
 test('a deployment goes step by step from its wish to its end', () => {
   const start = requested('deployment-1', 1)
+  const routed: Observation = { kind: 'routed' }
   const steps = [
     start,
     after(start, committed),
     after(start, committed, prepared),
-    after(start, committed, prepared, { kind: 'routed' }),
-    after(start, committed, prepared, { kind: 'routed' }, { kind: 'retired', url: 'http://shop.localhost/' }),
+    after(start, committed, prepared, ready),
+    after(start, committed, prepared, ready, routed),
+    after(start, committed, prepared, ready, routed, { kind: 'retired', url: 'http://shop.localhost/' }),
   ]
-  assert.deepEqual(steps.map(nextStep), ['commit', 'prepare', 'bring-up', 'retire', 'done'])
+  assert.deepEqual(steps.map(nextStep), ['commit', 'prepare', 'bring-up', 'shift', 'retire', 'done'])
   assert.deepEqual(steps[2]?.instances, ['shop.1.1', 'shop.1.2'])
-  assert.equal(steps[4]?.finished?.outcome, 'succeeded')
+  assert.equal(steps[5]?.finished?.outcome, 'succeeded')
 })
 
 test('what has traffic is no longer failed or overtaken, and what has ended stays as it ended', () => {
-  const shifted = after(requested('deployment-1', 1), committed, prepared, { kind: 'routed' })
+  const shifted = after(requested('deployment-1', 1), committed, prepared, ready, { kind: 'routed' })
   const refused: Observation = { kind: 'refused', problem: new Problem({ kind: 'x', status: 500, detail: 'no' }) }
   const overtaken: Observation = { kind: 'overtaken', by: 'deployment-2' }
   assert.deepEqual([decide(shifted, refused), decide(shifted, overtaken)], [[], []])
@@ -89,7 +94,7 @@ test('of what is unfinished the newest goes on, but one that has traffic first',
       { deployment: second, by: 'c' },
     ],
   })
-  const shifted = after(first, committed, prepared, { kind: 'routed' })
+  const shifted = after(first, committed, prepared, ready, { kind: 'routed' })
   assert.deepEqual(pick([shifted, second]), { carryOn: shifted, overtaken: [] })
   assert.deepEqual([mayOvertake(9_999), mayOvertake(10_000)], [false, true])
 })

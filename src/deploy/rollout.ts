@@ -1,6 +1,5 @@
-import type { Instance } from '../agent/protocol.ts'
 import { fact, isFact, type NewFact, type RecordedFact } from '../ledger/fact.ts'
-import { type CommitId, type Digest, shortCommit } from '../names.ts'
+import type { CommitId, Digest } from '../names.ts'
 import { type ProblemDetails, unreachable } from '../problem.ts'
 import {
   deploymentCommitted,
@@ -150,21 +149,45 @@ const changeBy = (recorded: RecordedFact): Partial<Deployment> => {
 
 const orderOf = (at: number, { by, reason }: { by: string; reason: string }): Order => ({ at, by, reason })
 
-/** What has to be done next to bring a deployment to its end; each step may be repeated after a crash. */
-export type Step = 'commit' | 'prepare' | 'bring-up' | 'retire' | 'done'
+export const isLastStep = ({ rollout, step }: Deployment): boolean =>
+  rollout !== null && step !== null && step.index === rollout.steps.length - 1
+
+/** Whether the watch after promotion is over, or was never asked for: what is promoted then stays. */
+export const isBeyondWatch = ({ rollout, shiftedAt, watchedAt }: Deployment): boolean =>
+  shiftedAt !== null && (watchedAt !== null || (rollout?.watch.timeMs ?? 0) === 0)
+
+/** Whether it is to be taken back: judged to be worse, or aborted, before it was there to stay. */
+export const isUndone = (deployment: Deployment): boolean =>
+  (deployment.aborted !== null || deployment.judged?.verdict === 'fail') && !isBeyondWatch(deployment)
+
+/** What has to be done next to bring a deployment to its end; each may be repeated after a crash. */
+export type Step = 'commit' | 'prepare' | 'bring-up' | 'advance' | 'shift' | 'watch' | 'revert' | 'retire' | 'done'
 
 export const nextStep = (deployment: Deployment): Step => {
   if (deployment.finished) return 'done'
-  if (deployment.shiftedAt !== null) return 'retire'
-  if (deployment.instances) return 'bring-up'
-  return deployment.desired ? 'prepare' : 'commit'
+  if (isUndone(deployment)) return 'revert'
+  if (deployment.shiftedAt !== null) return isBeyondWatch(deployment) ? 'retire' : 'watch'
+  if (!deployment.instances) return deployment.desired ? 'prepare' : 'commit'
+  if (!deployment.step) return 'bring-up'
+  return isLastStep(deployment) ? 'shift' : 'advance'
 }
 
 /** What was seen when a step was carried out. */
 export type Observation =
   | { readonly kind: 'committed'; readonly desired: CommitId }
   | { readonly kind: 'prepared'; readonly replicas: number; readonly plan: RolloutPlan }
+  /** The instances that a step needs are healthy. */
+  | { readonly kind: 'ready'; readonly step: number }
+  | { readonly kind: 'judged'; readonly judgement: Judgement; readonly evidence: Digest | null }
+  | { readonly kind: 'held'; readonly judgement: Judgement; readonly evidence: Digest | null; readonly reason: string }
+  /** It is taken back for a reason that the judge has no part in. */
+  | { readonly kind: 'undone'; readonly reason: string; readonly supersededBy: string | null }
   | { readonly kind: 'routed' }
+  | { readonly kind: 'watched'; readonly judgement: Judgement | null; readonly evidence: Digest | null }
+  /** The old version has all traffic, and nothing of the new one is left. */
+  | { readonly kind: 'reverted' }
+  /** Something else was said meanwhile: what comes next must be asked anew. */
+  | { readonly kind: 'interrupted' }
   | { readonly kind: 'retired'; readonly url: string }
   | { readonly kind: 'refused'; readonly problem: ProblemDetails }
   | {
@@ -184,14 +207,28 @@ export const decide = (deployment: Deployment, seen: Observation): NewFact[] => 
   const about = { subject: deploymentSubject(id), actor, causes: [deployment.requestedSeq] }
   const named = { deployment: id, ...target }
   const finish = (
-    outcome: 'succeeded' | 'failed' | 'superseded',
-    rest: { url?: string; detail?: string; evidence?: Evidence; next?: string | undefined },
+    outcome: Outcome,
+    rest: {
+      url?: string | null
+      detail?: string | null
+      evidence?: Evidence | null
+      next?: string | null | undefined
+    },
   ) => {
     const evidence = rest.evidence ? { ...rest.evidence, lastLines: [...rest.evidence.lastLines] } : null
     const said = { url: rest.url ?? null, detail: rest.detail ?? null, evidence, next: rest.next ?? null }
     return [fact(deploymentFinished, { ...about, payload: { ...named, release, commit, outcome, ...said } })]
   }
+  const judged = ({ verdict, reason, numbers }: Judgement, evidence: Digest | null) =>
+    fact(rolloutJudged, {
+      ...about,
+      payload: { ...named, step: deployment.step?.index ?? 0, verdict, reason, numbers, evidence },
+    })
+  const abort = (reason: string, supersededBy: string | null = null) => [
+    fact(rolloutAborted, { ...about, payload: { ...named, by: actor, reason, supersededBy } }),
+  ]
   if (deployment.finished) return []
+  if (isUndone(deployment) && seen.kind !== 'reverted') return []
   switch (seen.kind) {
     case 'committed':
       return [fact(deploymentCommitted, { ...about, payload: { ...named, desired: seen.desired } })]
@@ -202,24 +239,63 @@ export const decide = (deployment: Deployment, seen: Observation): NewFact[] => 
           payload: { ...named, instances: instanceIds(target.service, id, seen.replicas), ...seen.plan },
         }),
       ]
+    case 'ready': {
+      const weightPercent = deployment.rollout?.steps[seen.step]?.weightPercent
+      if (weightPercent === undefined) return []
+      return [fact(rolloutStepStarted, { ...about, payload: { ...named, step: seen.step, weightPercent } })]
+    }
+    case 'judged':
+      return [judged(seen.judgement, seen.evidence)]
+    case 'held':
+      return [
+        judged(seen.judgement, seen.evidence),
+        fact(rolloutPaused, { ...about, payload: { ...named, by: actor, reason: seen.reason } }),
+      ]
+    case 'undone':
+      return abort(seen.reason, seen.supersededBy)
     case 'routed':
       return [fact(rolloutShifted, { ...about, payload: { ...named, instances: [...(deployment.instances ?? [])] } })]
+    case 'watched':
+      return [
+        ...(seen.judgement ? [judged(seen.judgement, seen.evidence)] : []),
+        fact(rolloutWatched, { ...about, payload: named }),
+      ]
+    case 'reverted':
+      return finish(...outcomeOfReverted(deployment))
     case 'retired':
       return finish('succeeded', { url: seen.url })
-    // From here on the new version has traffic: what goes wrong now is mended, not undone.
+    // Once the new version has all traffic what goes wrong in here is mended, not undone; with a part of it, it is taken back.
     case 'refused':
-      return deployment.shiftedAt === null
-        ? finish('failed', { detail: seen.problem.detail, next: seen.problem.next })
-        : []
+      if (deployment.shiftedAt !== null) return []
+      return deployment.step
+        ? abort(seen.problem.detail)
+        : finish('failed', { detail: seen.problem.detail, next: seen.problem.next })
     case 'unhealthy':
-      return deployment.shiftedAt === null ? finish('failed', seen) : []
+      if (deployment.shiftedAt !== null) return []
+      return deployment.step ? abort(seen.detail) : finish('failed', seen)
     case 'overtaken':
-      return deployment.shiftedAt === null
-        ? finish('superseded', { detail: `${seen.by} was asked for before this one was healthy` })
-        : []
+      if (deployment.shiftedAt !== null) return []
+      return deployment.step
+        ? abort(`${seen.by} took its place`, seen.by)
+        : finish('superseded', { detail: `${seen.by} was asked for before this one was healthy` })
+    case 'interrupted':
+      return []
     default:
       return unreachable(seen)
   }
+}
+
+const outcomeOfReverted = ({
+  aborted,
+  judged,
+  step,
+  target,
+}: Deployment): [Outcome, { detail: string; next: string | null }] => {
+  if (aborted?.supersededBy) return ['superseded', { detail: aborted.reason, next: null }]
+  const detail =
+    judged?.verdict === 'fail' ? judged.reason : `aborted by ${aborted?.by ?? actor}: ${aborted?.reason ?? ''}`
+  const next = `mend it and push again; headway logs ${target.service} shows more`
+  return [step ? 'rolled-back' : 'failed', { detail, next }]
 }
 
 /**
@@ -230,8 +306,8 @@ export const pick = (
   unfinished: readonly Deployment[],
 ): { carryOn: Deployment | null; overtaken: readonly { deployment: Deployment; by: string }[] } => {
   const ordered = [...unfinished].sort((left, right) => left.requestedSeq - right.requestedSeq)
-  const shifted = ordered.find((deployment) => deployment.shiftedAt !== null)
-  if (shifted) return { carryOn: shifted, overtaken: [] }
+  const underWay = ordered.find(({ step }) => step !== null)
+  if (underWay) return { carryOn: underWay, overtaken: [] }
   const newest = ordered.at(-1) ?? null
   return {
     carryOn: newest,
@@ -245,40 +321,3 @@ export const pick = (
  */
 export const patienceMs = 10_000
 export const mayOvertake = (waitedMs: number): boolean => waitedMs >= patienceMs
-
-/** An instance that has ended this often before it was ever healthy will not become so by being started again. */
-const hopelessRestarts = 3
-
-export type Verdict =
-  | { readonly kind: 'healthy' }
-  | { readonly kind: 'waiting' }
-  | { readonly kind: 'unhealthy'; readonly instance: string; readonly seen: Instance | null }
-
-/** Whether the new instances can take the traffic. `seen` has null for one that is no longer there. */
-export const judge = (seen: ReadonlyMap<string, Instance | null>, outOfTime: boolean): Verdict => {
-  for (const [instance, state] of seen) {
-    const hopeless = state !== null && state.state !== 'healthy' && state.restarts >= hopelessRestarts
-    if (state === null || state.state === 'failed' || state.state === 'stopping' || hopeless)
-      return { kind: 'unhealthy', instance, seen: state }
-  }
-  const late = [...seen].find(([, state]) => state?.state !== 'healthy')
-  if (!late) return { kind: 'healthy' }
-  return outOfTime ? { kind: 'unhealthy', instance: late[0], seen: late[1] } : { kind: 'waiting' }
-}
-
-/** Why a version did not become healthy, in one sentence that names what was seen. */
-export const describeUnhealthy = (deployment: Deployment, seen: Instance | null, readyTimeoutMs: number): string => {
-  const { service, environment } = deployment.target
-  const version = `${service} ${shortCommit(deployment.commit)}`
-  if (!seen) return `${version} did not become healthy in ${environment}: its instance is gone`
-  const exit = seen.lastExit
-  const ended = exit
-    ? exit.outOfMemory
-      ? 'it ran out of memory'
-      : `it ended with ${exit.signal ? `signal ${exit.signal}` : `exit code ${exit.exitCode ?? '?'}`}`
-    : null
-  const after = exit && seen.restarts > 0 ? ` (${seen.restarts + 1} times)` : ''
-  const within = ended ? '' : ` within ${Math.round(readyTimeoutMs / 1000)} s`
-  const why = [ended && `${ended}${after}`, seen.lastProbe].filter(Boolean).join('; ')
-  return `${version} did not become healthy${within} in ${environment}: ${why || 'no probe was answered'}`
-}

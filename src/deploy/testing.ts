@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createKeyring } from '../access/seal.ts'
 import type { Instance, InstanceSpec, RouteTable } from '../agent/protocol.ts'
@@ -23,7 +23,49 @@ import { openSqliteStore } from '../store/sqlite.ts'
 import type { Store } from '../store/store.ts'
 import { deployFacts } from './facts.ts'
 import { createDeploy } from './index.ts'
+import type { Judged, Judgement, JudgePlan, Judging } from './judging.ts'
 import { deployView } from './views.ts'
+
+/** A judge that says of a version what it was told to; what was begun and said outlives the process, as with the real one. */
+export const scriptedJudge = (directory: string) => {
+  const file = join(directory, 'judge.json')
+  type Script = {
+    says: Record<string, { verdict: Judgement['verdict']; requests: number }>
+    begun: Record<string, { plan: JudgePlan; who: Judged }>
+    failed: string[]
+  }
+  const script = (): Script =>
+    existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { says: {}, begun: {}, failed: [] }
+  const change = (edit: (now: Script) => void): void => {
+    const now = script()
+    edit(now)
+    writeFileSync(`${file}.new`, JSON.stringify(now))
+    renameSync(`${file}.new`, file)
+  }
+  const judging: Judging = {
+    begin: async (rollout, plan, who) =>
+      change(({ begun }) => {
+        begun[rollout] ??= { plan, who }
+      }),
+    look: async (rollout) => {
+      const { says, begun, failed } = script()
+      const { verdict, requests } = says[begun[rollout]?.who.canary ?? ''] ?? { verdict: 'inconclusive', requests: 0 }
+      if (verdict === 'fail' && !failed.includes(rollout)) change((now) => now.failed.push(rollout))
+      const counted = { requests, errors: 0, restarts: 0 }
+      const said = failed.includes(rollout) ? 'fail' : verdict
+      return { verdict: said, reason: `it was told to ${said}`, numbers: { baseline: counted, canary: counted } }
+    },
+    conclude: async (rollout) => ({ evidence: digestOf(`evidence of ${rollout}`) }),
+  }
+  return {
+    judging,
+    script,
+    says: (version: string, verdict: Judgement['verdict'], requests = 1000) =>
+      change(({ says }) => {
+        says[version] = { verdict, requests }
+      }),
+  }
+}
 
 /** What the tests' world knows beside what is on disk: how versions behave. */
 export type Behaviour = 'healthy' | 'never-healthy' | 'slow'
@@ -203,6 +245,7 @@ export type TestDeployOptions = {
   readonly behaviours?: ReadonlyMap<string, Behaviour>
   readonly settings?: Readonly<Record<string, string>>
   readonly clock?: Clock
+  readonly judging?: Judging
   readonly views?: readonly View[]
   readonly facts?: readonly FactDefinition[]
   readonly migrations?: readonly Migration[]
@@ -226,6 +269,7 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
   const ledger = await openLedger({ store, definitions, clock })
   const views = await openViews({ store, ledger, views: [deployView, ...(options.views ?? [])] })
   const runtime = diskRuntime(directory, options.behaviours)
+  const judge = scriptedJudge(directory)
   const errors: string[] = []
   const known = options.settings ?? {}
   const deploy = createDeploy({
@@ -237,6 +281,7 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
     clock,
     ids: systemIds(clock),
     runtime: options.runtime ?? runtime,
+    judging: options.judging ?? judge.judging,
     releases: fakeReleases(options.releases, options.images, options.argv),
     settings: {
       resolve: async (_scope, names) => ({
@@ -262,18 +307,19 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
     ledger,
     views,
     runtime,
+    judge,
     deploy,
     errors,
     git,
     /** Records a release as packaging does and resolves to the deployment that it leads to. */
-    release: async (words: string): Promise<string> => {
+    release: async (words: string, push = `push-${words}`): Promise<string> => {
       const service = ServiceName.parse(words.split(' ')[0])
       const outcome = await ledger.append([
         fact(releaseCreated, {
           subject: `service:${defaultProject}/${service}`,
           actor: 'system:package',
           payload: {
-            push: `push-${words}`,
+            push,
             project: defaultProject,
             service,
             repository: RepositoryName.parse(service),

@@ -216,10 +216,17 @@ const applyToService = async (
   }
   const shifted = before.shiftedAt === null && after.shiftedAt !== null
   const succeeded = before.finished === null && after.finished?.outcome === 'succeeded'
-  if (!shifted && !succeeded) return
+  const isTakenBack = before.finished === null && after.finished !== null && after.shiftedAt !== null && !succeeded
+  if (!shifted && !succeeded && !isTakenBack) return
   await tx
     .updateTable('deploy_services')
-    .set(shifted ? { serving: after.id } : { current: after.id })
+    .set(
+      isTakenBack
+        ? { serving: after.rollout?.baseline?.deployment ?? null }
+        : shifted
+          ? { serving: after.id }
+          : { current: after.id },
+    )
     .where('project', '=', project)
     .where('service', '=', service)
     .where('environment', '=', environment)
@@ -270,6 +277,9 @@ export const createDeployQueries = (db: Kysely<DeployTables>) => {
       parsed(
         await of(target).where('outcome', '=', 'succeeded').where('release', '=', release).limit(1).execute(),
       )[0] ?? null,
+    /** The newest that a push asked for with this target. */
+    newestOfPush: async (target: Target, push: string): Promise<Deployment | null> =>
+      parsed(await of(target).limit(20).execute()).find((deployment) => deployment.push === push) ?? null,
     /** Releases that no deployment was asked for yet. */
     unrequested: async (): Promise<ReleaseRow[]> =>
       db

@@ -1,0 +1,80 @@
+import { describeDuration } from '../duration.ts'
+import type { Judgement } from './judging.ts'
+import type { Deployment } from './rollout.ts'
+
+/** What was seen of a rollout at one moment, everything that it is decided by. */
+export type Look = {
+  readonly now: number
+  /** Null where nothing is judged. */
+  readonly judgement: Judgement | null
+  /** Why the new version cannot go on, whatever the judge says: an instance of it has failed. */
+  readonly broken: string | null
+  /** A newer deployment of the same target that waits. */
+  readonly newer: string | null
+  readonly partners: Partners
+}
+/** How the services in lockstep with it stand; `absent`: the push has not asked for one of them (yet). */
+export type Partners =
+  | { readonly kind: 'ready' | 'waiting' | 'absent' }
+  | { readonly kind: 'undone'; readonly service: string }
+
+export type Decision =
+  | { readonly kind: 'wait' }
+  /** On to the next step. */
+  | { readonly kind: 'over' }
+  /** The judge ends the step: a fail undoes it, anything else takes it to the next. */
+  | { readonly kind: 'judged'; readonly judgement: Judgement }
+  | { readonly kind: 'held'; readonly judgement: Judgement; readonly reason: string }
+  | { readonly kind: 'undo'; readonly reason: string; readonly supersededBy: string | null }
+
+const undo = (reason: string, supersededBy: string | null = null): Decision => ({ kind: 'undo', reason, supersededBy })
+
+/** What becomes of a step under way. What fails is undone first of all, also while it is paused. */
+export const decideStep = (deployment: Deployment, look: Look): Decision => {
+  const { rollout, step, paused, promoted, judged } = deployment
+  const { now, judgement, partners } = look
+  const rules = rollout?.steps[step?.index ?? 0]
+  if (!rollout || !step || !rules) return { kind: 'wait' }
+  const failed = failing(look)
+  if (failed) return failed
+  if (look.newer && rollout.newer === 'supersede') return undo(`${look.newer} took its place`, look.newer)
+  if (paused) return { kind: 'wait' }
+  const since = Math.max(step.at, deployment.resumedAt ?? 0)
+  const isDecided = judged !== null && judged.step === step.index && judged.at >= since
+  const isOutOfTime = now - since >= rules.maxMs
+  if (promoted) return { kind: 'over' }
+  if (isDecided)
+    return partners.kind === 'ready' || (isOutOfTime && partners.kind === 'absent')
+      ? { kind: 'over' }
+      : { kind: 'wait' }
+  if (now - since < rules.minMs) return { kind: 'wait' }
+  if (!judgement) return step.weightPercent === 0 && !isOutOfTime ? { kind: 'wait' } : { kind: 'over' }
+  if (judgement.verdict === 'pass') return { kind: 'judged', judgement }
+  if (!isOutOfTime) return { kind: 'wait' }
+  if (hasEvidence(judgement, deployment)) return { kind: 'judged', judgement }
+  const reason = `no requests to judge by in ${describeDuration(rules.maxMs)} at ${step.weightPercent} %: ${judgement.reason}`
+  if (rollout.noData === 'promote') return { kind: 'judged', judgement }
+  return rollout.noData === 'abort' ? undo(reason) : { kind: 'held', judgement, reason }
+}
+
+/** What becomes of the watch after promotion: without requests nothing can be said against it. */
+export const decideWatch = (deployment: Deployment, look: Look): Decision => {
+  const { rollout, shiftedAt, paused, promoted, resumedAt } = deployment
+  if (!rollout || shiftedAt === null) return { kind: 'wait' }
+  const failed = failing(look)
+  if (failed) return failed
+  if (look.newer || promoted) return { kind: 'over' }
+  if (paused || look.now - Math.max(shiftedAt, resumedAt ?? 0) < rollout.watch.timeMs) return { kind: 'wait' }
+  return look.partners.kind !== 'waiting' ? { kind: 'over' } : { kind: 'wait' }
+}
+
+const failing = ({ broken, judgement, partners }: Look): Decision | null => {
+  if (judgement?.verdict === 'fail') return { kind: 'judged', judgement }
+  if (broken) return undo(broken)
+  return partners.kind === 'undone' ? undo(`${partners.service}, which goes in lockstep with it, was undone`) : null
+}
+
+/** Whether both sides had requests in this step, not only in those before. */
+const hasEvidence = ({ numbers }: Judgement, { judged }: Deployment): boolean =>
+  numbers.canary.requests > (judged?.numbers.canary.requests ?? 0) &&
+  numbers.baseline.requests > (judged?.numbers.baseline.requests ?? 0)

@@ -1,0 +1,397 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { defineRelease, type ReleaseKey } from '../golden/release.ts'
+import type { ServiceDefinition } from '../golden/service.ts'
+import { defaultEnvironment, defaultProject, ServiceName } from '../names.ts'
+import { Problem } from '../problem.ts'
+import { commitOf, digestOf, eventually, openTestDeploy, type TestDeployOptions } from './testing.ts'
+
+const project = defaultProject
+const shop = { project, service: ServiceName.parse('shop') }
+const released = (release: ReleaseKey, more: Partial<ServiceDefinition> = {}): Partial<ServiceDefinition> => ({
+  release: defineRelease(release),
+  ...more,
+})
+
+const begin = async (context: TestContext, options: Omit<TestDeployOptions, 'directory'>) => {
+  const directory = mkdtempSync(join(tmpdir(), 'headway-strategies-'))
+  const world = await openTestDeploy({ directory, ...options })
+  await world.deploy.start()
+  context.after(async () => {
+    await world.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+  const live = async (words: string) => world.deploy.finished(await world.release(words))
+  /** The weights by version of each table that was routed, without repetitions; `+` marks a mirror. */
+  const weights = (): string[] => {
+    const all = world.runtime.world().routed.map((table) =>
+      table
+        .map(({ pools, mirror }) => {
+          const sum = pools.reduce((total, { weight }) => total + weight, 0)
+          const parts = pools.map(({ version, weight }) => `${nameOf(version)}:${Math.round((100 * weight) / sum)}`)
+          return [...parts, ...(mirror ? [`+${nameOf(mirror.version)}`] : [])].sort().join(' ')
+        })
+        .join(', '),
+    )
+    return all.filter((one, index) => one !== all[index - 1])
+  }
+  const at = async (deployment: string, percent: number) =>
+    eventually(async () => {
+      await world.views.reach()
+      return (await world.deploy.queries.deployment(deployment))?.step?.weightPercent === percent
+    })
+  const order = (kind: 'pause' | 'resume' | 'promote' | 'abort', reason?: string) =>
+    world.deploy.order(kind, { project, name: 'shop' }, { actor: 'user:ada', reason })
+  const kinds = async (id: string) => (await world.ledger.read({ subject: `deployment:${id}` })).map(({ type }) => type)
+  return { ...world, live, weights, at, order, kinds }
+}
+
+const words = ['shop v1', 'shop v2', 'shop v3', 'blog v1', 'blog v2']
+const nameOf = (version: string): string => {
+  const [release = '', rest] = version.split('+')
+  const known = words.find((one) => digestOf(one) === release) ?? release
+  return `${known.split(' ')[1]}${rest === undefined ? '' : '+'}`
+}
+
+const quick: ReleaseKey = { strategy: 'canary', steps: [{ weight: 10, min: 0 }, { weight: 50, min: 0 }, 100], watch: 0 }
+
+test('a canary that passes goes through its steps to all traffic, each step judged', async (context) => {
+  const world = await begin(context, { releases: { 'shop v1': {}, 'shop v2': released(quick) } })
+  await world.live('shop v1')
+  world.judge.says(digestOf('shop v2'), 'pass')
+  const second = await world.live('shop v2')
+  assert.equal(second.finished?.outcome, 'succeeded')
+  assert.deepEqual(world.weights(), ['v1:100', 'v1:90 v2:10', 'v1:50 v2:50', 'v2:100'])
+  assert.deepEqual(await world.kinds(second.id), [
+    'deployment.requested',
+    'deployment.committed',
+    'rollout.started',
+    'rollout.step-started',
+    'rollout.judged',
+    'rollout.step-started',
+    'rollout.judged',
+    'rollout.step-started',
+    'rollout.shifted',
+    'deployment.finished',
+  ])
+  assert.deepEqual(second.judged?.evidence, digestOf(`evidence of ${second.id}`))
+  assert.deepEqual(Object.keys(world.runtime.world().instances), second.instances)
+})
+
+test('the first version of a service goes live at once whatever its strategy', async (context) => {
+  const world = await begin(context, { releases: { 'shop v1': released({ strategy: 'canary' }) } })
+  assert.equal((await world.live('shop v1')).finished?.outcome, 'succeeded')
+  assert.deepEqual(world.weights(), ['v1:100'])
+})
+
+test('a canary that fails is out of the routes first, then it is a fact, then the file of before is committed', async (context) => {
+  const world = await begin(context, {
+    releases: {
+      'shop v1': { env: { COLOUR: 'blue' } },
+      'shop v2': released({ strategy: 'canary', steps: [5, 100] }, { env: { COLOUR: 'red' } }),
+    },
+  })
+  const first = await world.live('shop v1')
+  const wished = await world.git('show', 'main:production/default/shop.yaml')
+  const id = await world.release('shop v2')
+  await world.at(id, 5)
+  const recordedAtRoute: string[][] = []
+  const { route } = world.runtime
+  world.runtime.route = async (table) => {
+    await route(table)
+    recordedAtRoute.push(await world.kinds(id))
+  }
+  world.judge.says(digestOf('shop v2'), 'fail')
+  const second = await world.deploy.finished(id)
+  assert.deepEqual(second.finished, {
+    at: second.finished?.at,
+    outcome: 'rolled-back',
+    url: null,
+    detail: 'it was told to fail',
+    evidence: null,
+    next: 'mend it and push again; headway logs shop shows more',
+  })
+  assert.deepEqual(world.weights(), ['v1:100', 'v1:95 v2:5', 'v1:100'])
+  assert.equal(recordedAtRoute[0]?.includes('rollout.judged'), false, 'the route comes before the fact')
+  await eventually(async () => (await world.git('show', 'main:production/default/shop.yaml')) === wished)
+  assert.deepEqual(Object.keys(world.runtime.world().instances), first.instances)
+  const row = await world.deploy.queries.service({ ...shop, environment: defaultEnvironment })
+  assert.deepEqual([row?.current, row?.serving], [first.id, first.id])
+  const again = await world.deploy.deploy(shop, { release: commitOf('shop v2'), actor: 'user:ada' })
+  world.judge.says(digestOf('shop v2'), 'pass')
+  await world.at(again, 5)
+  await world.order('promote')
+  await world.at(again, 100)
+  await world.order('promote')
+  assert.equal((await world.deploy.finished(again)).finished?.outcome, 'succeeded', 'the same release, tried again')
+  assert.match(await world.git('show', 'main:production/default/shop.yaml'), /COLOUR: red/)
+})
+
+test('a step without requests holds, is promoted or aborted, as the service has it', async (context) => {
+  const steps = [{ weight: 10, min: 0, max: 0.05 }, 100]
+  const world = await begin(context, {
+    releases: {
+      'shop v1': {},
+      'shop v2': released({ strategy: 'canary', steps, watch: 0 }),
+      'shop v3': released({ strategy: 'canary', steps, watch: 0, noData: 'promote' }),
+      'shop v4': released({ strategy: 'canary', steps, watch: 0, noData: 'abort' }),
+    },
+  })
+  await world.live('shop v1')
+  const held = await world.release('shop v2')
+  await eventually(async () => (await world.kinds(held)).includes('rollout.paused'))
+  await world.views.reach()
+  const state = await world.deploy.queries.deployment(held)
+  assert.match(state?.paused?.reason ?? '', /^no requests to judge by in 0.1 s at 10 %|50 ms at 10 %/)
+  await world.order('promote', 'seen by hand')
+  assert.equal((await world.deploy.finished(held)).finished?.outcome, 'succeeded')
+  assert.equal((await world.live('shop v3')).finished?.outcome, 'succeeded')
+  assert.equal((await world.live('shop v4')).finished?.outcome, 'rolled-back')
+})
+
+test('with evidence and no fail the time of a step promotes', async (context) => {
+  const steps = [{ weight: 10, min: 0, max: 0.05 }, 100]
+  const world = await begin(context, {
+    releases: { 'shop v1': {}, 'shop v2': released({ strategy: 'canary', steps, watch: 0 }) },
+  })
+  await world.live('shop v1')
+  world.judge.says(digestOf('shop v2'), 'inconclusive')
+  const second = await world.live('shop v2')
+  assert.deepEqual([second.finished?.outcome, second.judged?.verdict], ['succeeded', 'inconclusive'])
+})
+
+test('blue/green switches at once, keeps the old version warm, and goes back in one route', async (context) => {
+  const world = await begin(context, {
+    releases: { 'shop v1': {}, 'shop v2': released({ strategy: 'blue-green', watch: '1h' }) },
+  })
+  const first = await world.live('shop v1')
+  const id = await world.release('shop v2')
+  await eventually(async () => (await world.kinds(id)).includes('rollout.shifted'))
+  assert.deepEqual(Object.keys(world.runtime.world().instances).length, 4, 'the old version stays')
+  const row = async () => {
+    await world.views.reach()
+    return world.deploy.queries.service({ ...shop, environment: defaultEnvironment })
+  }
+  assert.equal((await row())?.serving, id)
+  assert.equal(await world.deploy.rollback(shop, { actor: 'user:ada' }), id, 'a rollback in the watch is an abort')
+  const { finished } = await world.deploy.finished(id)
+  assert.deepEqual([finished?.outcome, finished?.detail], ['rolled-back', 'aborted by user:ada: rolled back'])
+  assert.deepEqual(world.weights(), ['v1:100', 'v2:100', 'v1:100'])
+  assert.deepEqual(
+    world.runtime.world().stopped.some((one) => first.instances?.includes(one)),
+    false,
+  )
+  assert.deepEqual([(await row())?.serving, (await row())?.current], [first.id, first.id])
+})
+
+test('after promotion it is watched beside a hold-back of the old version, and a breach undoes it', async (context) => {
+  const watch = { time: '1h', holdback: 2 }
+  const world = await begin(context, { releases: { 'shop v1': {}, 'shop v2': released({ ...quick, watch }) } })
+  await world.live('shop v1')
+  world.judge.says(digestOf('shop v2'), 'pass')
+  const id = await world.release('shop v2')
+  await eventually(async () => (await world.kinds(id)).includes('rollout.shifted'))
+  world.judge.says(digestOf('shop v2'), 'fail')
+  assert.equal((await world.deploy.finished(id)).finished?.outcome, 'rolled-back')
+  assert.deepEqual(world.weights(), ['v1:100', 'v1:90 v2:10', 'v1:50 v2:50', 'v1:2 v2:98', 'v1:100'])
+})
+
+test('a watch that ends well says so and lets the old version go', async (context) => {
+  const world = await begin(context, {
+    releases: { 'shop v1': {}, 'shop v2': released({ strategy: 'blue-green', watch: '50ms' }) },
+  })
+  await world.live('shop v1')
+  const second = await world.live('shop v2')
+  assert.deepEqual((await world.kinds(second.id)).slice(-4), [
+    'rollout.shifted',
+    'rollout.judged',
+    'rollout.watched',
+    'deployment.finished',
+  ])
+  assert.deepEqual(Object.keys(world.runtime.world().instances), second.instances)
+  assert.deepEqual(world.judge.script().begun[`${second.id}.watch`]?.who.baseline, null)
+})
+
+test('a shadow gets copies first, and traffic only when the copies went well', async (context) => {
+  const release: ReleaseKey = { ...quick, strategy: 'shadow', steps: [100], mirror: { min: 0 } }
+  const world = await begin(context, { releases: { 'shop v1': {}, 'shop v2': released(release) } })
+  await world.live('shop v1')
+  const id = await world.release('shop v2')
+  await world.at(id, 0)
+  await eventually(() => world.weights().length === 2)
+  world.judge.says(digestOf('shop v2'), 'pass')
+  assert.equal((await world.deploy.finished(id)).finished?.outcome, 'succeeded')
+  assert.deepEqual(world.weights(), ['v1:100', '+v2 v1:100 v2:0', 'v2:100'])
+})
+
+test('a rolling update of many replaces a part at a time, never with fewer than wanted', async (context) => {
+  const many = { replicas: 8 }
+  const world = await begin(context, { releases: { 'shop v1': many, 'shop v2': many } })
+  await world.live('shop v1')
+  let fewest = 8
+  let most = 8
+  const { start, stop } = world.runtime
+  const count = () => {
+    const now = Object.keys(world.runtime.world().instances).length
+    fewest = Math.min(fewest, now)
+    most = Math.max(most, now)
+  }
+  world.runtime.start = async (spec) => start(spec).finally(count)
+  world.runtime.stop = async (id) => stop(id).finally(count)
+  const second = await world.live('shop v2')
+  assert.equal(second.finished?.outcome, 'succeeded')
+  assert.deepEqual(world.weights(), ['v1:100', 'v1:63 v2:38', 'v1:25 v2:75', 'v2:100'])
+  assert.deepEqual([fewest, most, Object.keys(world.runtime.world().instances)], [8, 11, second.instances])
+})
+
+test('a rolling update whose second part is not healthy is taken back, with all that it replaced', async (context) => {
+  const world = await begin(context, { releases: { 'shop v1': { replicas: 8 }, 'shop v2': { replicas: 8 } } })
+  const first = await world.live('shop v1')
+  const { settled } = world.runtime
+  world.runtime.settled = async (id, timeoutMs, signal) => {
+    const seen = await settled(id, timeoutMs, signal)
+    return seen?.owner.release === digestOf('shop v2') && id.endsWith('.5') ? { ...seen, state: 'failed' } : seen
+  }
+  const second = await world.live('shop v2')
+  assert.equal(second.finished?.outcome, 'rolled-back')
+  assert.deepEqual(Object.keys(world.runtime.world().instances).sort(), [...(first.instances ?? [])].sort())
+  assert.deepEqual(world.weights().at(-1), 'v1:100')
+  assert.deepEqual(await world.ledger.read({ types: ['drift.found'] }), [])
+})
+
+test('compared with fresh instances of the old version, these have as much as the canary', async (context) => {
+  const release: ReleaseKey = { ...quick, steps: [{ weight: 10, min: 0 }, 100], freshBaseline: true }
+  const world = await begin(context, { releases: { 'shop v1': {}, 'shop v2': released(release) } })
+  await world.live('shop v1')
+  world.judge.says(digestOf('shop v2'), 'pass')
+  const second = await world.live('shop v2')
+  assert.deepEqual(world.weights(), ['v1:100', 'v1+:10 v1:80 v2:10', 'v2:100'])
+  assert.deepEqual(world.judge.script().begun[second.id]?.who, {
+    service: 'default/shop/production',
+    baseline: `${digestOf('shop v1')}+fresh`,
+    canary: digestOf('shop v2'),
+  })
+  assert.deepEqual(Object.keys(world.runtime.world().instances), second.instances)
+})
+
+test('it can be paused, resumed, promoted and aborted, each said once with who did it', async (context) => {
+  const release: ReleaseKey = { strategy: 'canary', steps: [10, 50, 100], watch: 0 }
+  const world = await begin(context, { releases: { 'shop v1': {}, 'shop v2': released(release) } })
+  const first = await world.live('shop v1')
+  await assert.rejects(world.order('pause'), /no rollout of default\/shop is under way in production/)
+  const id = await world.release('shop v2')
+  await world.at(id, 10)
+  await world.order('pause', 'lunch')
+  await world.order('pause', 'lunch')
+  await world.order('resume')
+  await world.order('promote')
+  await world.at(id, 50)
+  await assert.rejects(world.deploy.deploy(shop, { actor: 'user:ada' }), {
+    kind: 'rollout-under-way',
+    detail: `shop ${commitOf('shop v2').slice(0, 7)} is on its way to production, at 50 % of the traffic`,
+  })
+  await world.order('abort', 'looks wrong')
+  const { finished } = await world.deploy.finished(id)
+  assert.deepEqual([finished?.outcome, finished?.detail], ['rolled-back', 'aborted by user:ada: looks wrong'])
+  await assert.rejects(world.deploy.order('pause', { project, name: id }, { actor: 'user:ada' }), Problem)
+  const said = await world.ledger.read({
+    types: ['rollout.paused', 'rollout.resumed', 'rollout.promoted', 'rollout.aborted'],
+  })
+  assert.deepEqual(
+    said.map(({ type, actor }) => [type, actor]),
+    ['paused', 'resumed', 'promoted', 'aborted'].map((one) => [`rollout.${one}`, 'user:ada']),
+  )
+  assert.deepEqual(Object.keys(world.runtime.world().instances), first.instances)
+})
+
+test('a newer push takes the place of a canary, or waits for its end where the service has it so', async (context) => {
+  const slow: ReleaseKey = { strategy: 'canary', steps: [10, 100], watch: 0 }
+  const world = await begin(context, {
+    releases: {
+      'shop v1': {},
+      'shop v2': released(slow),
+      'shop v3': released({ ...slow, newer: 'queue' }),
+      'shop v4': {},
+    },
+  })
+  await world.live('shop v1')
+  const second = await world.release('shop v2')
+  await world.at(second, 10)
+  const third = await world.release('shop v3')
+  assert.equal((await world.deploy.finished(second)).finished?.outcome, 'superseded')
+  await world.at(third, 10)
+  const fourth = await world.release('shop v4')
+  await world.views.reach()
+  assert.deepEqual((await world.deploy.queries.deployment(third))?.finished, null)
+  await world.order('promote')
+  const ends = await Promise.all([third, fourth].map((id) => world.deploy.finished(id)))
+  assert.deepEqual(
+    ends.map(({ finished }) => finished?.outcome),
+    ['succeeded', 'succeeded'],
+  )
+})
+
+test('services in lockstep are promoted together and undone together', async (context) => {
+  const steps = [{ weight: 10, min: 0 }, { weight: 50, min: 0 }, 100]
+  const together = (other: string): ReleaseKey => ({
+    strategy: 'canary',
+    steps,
+    watch: 0,
+    with: [ServiceName.parse(other)],
+  })
+  const world = await begin(context, {
+    releases: {
+      'shop v1': {},
+      'blog v1': {},
+      'shop v2': released(together('blog')),
+      'blog v2': released(together('shop')),
+    },
+  })
+  await world.live('shop v1')
+  await world.live('blog v1')
+  world.judge.says(digestOf('shop v2'), 'pass')
+  const [left, right] = [await world.release('shop v2', 'push-2'), await world.release('blog v2', 'push-2')]
+  await eventually(async () => (await world.kinds(left)).includes('rollout.judged'))
+  await world.at(right, 10)
+  await world.views.reach()
+  assert.deepEqual((await world.deploy.queries.deployment(left))?.step?.weightPercent, 10, 'it waits for the other')
+  world.judge.says(digestOf('blog v2'), 'fail')
+  const ends = await Promise.all([left, right].map((id) => world.deploy.finished(id)))
+  assert.deepEqual(
+    ends.map(({ finished }) => [finished?.outcome, finished?.detail]),
+    [
+      ['rolled-back', 'aborted by system:deploy: blog, which goes in lockstep with it, was undone'],
+      ['rolled-back', 'it was told to fail'],
+    ],
+  )
+  world.judge.says(digestOf('blog v2'), 'pass')
+  const again = [await world.release('shop v2', 'push-3'), await world.release('blog v2', 'push-3')]
+  const well = await Promise.all(again.map((id) => world.deploy.finished(id)))
+  assert.deepEqual(
+    well.map(({ finished }) => finished?.outcome),
+    ['succeeded', 'succeeded'],
+  )
+})
+
+test('a release that was collected is refused, and the live version stays as it is', async (context) => {
+  const world = await begin(context, { releases: { 'shop v1': {} } })
+  await world.live('shop v1')
+  const before = world.runtime.world()
+  const { finished } = await world.deploy.finished(await world.release('shop v9'))
+  assert.equal(finished?.outcome, 'failed')
+  assert.match(finished?.detail ?? '', /is no longer on this machine$/)
+  assert.deepEqual(world.runtime.world(), before)
+})
+
+test('other settings of the same release are a rollout as well, told apart from what runs', async (context) => {
+  const world = await begin(context, { releases: { 'shop v1': released(quick) } })
+  await world.live('shop v1')
+  world.judge.says(digestOf('shop v1'), 'fail') // of the old version nothing is judged
+  const id = await world.deploy.deploy(shop, { actor: 'user:ada' })
+  world.judge.says(`${digestOf('shop v1')}+${id}`, 'pass')
+  assert.equal((await world.deploy.finished(id)).finished?.outcome, 'succeeded')
+  assert.deepEqual(world.weights(), ['v1:100', 'v1+:10 v1:90', 'v1+:50 v1:50', 'v1+:100', 'v1:100'])
+})
