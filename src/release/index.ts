@@ -48,14 +48,18 @@ export const createRelease = ({ ledger, store, clock, home, runtime, onError }: 
     instances: async () => (await runtime.instances()).map(restartsOf),
   })
 
+  const forget = async (now = clock.now()): Promise<void> => {
+    await book.forgetBefore(now - countsKeptMs)
+    await shelf.forgetBefore(now - evidenceKeptMs)
+  }
+
   const sweep = async (): Promise<void> => {
     while (!closing.signal.aborted) {
       await clock.sleep(sweepMs, closing.signal).catch(() => undefined)
-      if (closing.signal.aborted) return
-      await book
-        .forgetBefore(clock.now() - countsKeptMs)
-        .then(() => shelf.forgetBefore(clock.now() - evidenceKeptMs))
-        .catch((error: unknown) => onError?.(`sweeping what releases were judged by: ${describeError(error)}`))
+      if (!closing.signal.aborted)
+        await forget().catch((error: unknown) =>
+          onError?.(`forgetting what releases were judged by: ${describeError(error)}`),
+        )
     }
   }
 
@@ -64,6 +68,8 @@ export const createRelease = ({ ledger, store, clock, home, runtime, onError }: 
     facts: [],
     views: [],
     judging,
+    /** Removes what nobody needs any more; it does so by itself once a day. */
+    forget,
     ...createExplanations({ ledger, book, shelf }),
     start: async (): Promise<void> => {
       sweeping = sweep()

@@ -45,8 +45,8 @@ export const fakeEdge = (epoch: string) => {
 }
 export type FakeEdge = ReturnType<typeof fakeEdge>
 
-/** Time that is moved by hand, from 1,000,000 on. */
-export const fakeClock = (start = 1_000_000): Clock & { forward(ms: number): void } => {
+/** Time that is moved by hand, from the 500th day on. */
+export const fakeClock = (start = 500 * 24 * 3_600_000): Clock & { forward(ms: number): void } => {
   let now = start
   return {
     now: () => now,
@@ -63,8 +63,9 @@ export const fakeClock = (start = 1_000_000): Clock & { forward(ms: number): voi
   }
 }
 
-/** The stage on a home of its own, with edges that a test moves; `again` is what a process that starts after this one finds. */
-export const openReleaseRoom = async (directory = mkdtempSync(join(tmpdir(), 'headway-release-'))) => {
+/** The stage on a directory that is given, or on one of its own, with edges that a test moves; `again` is what a process that starts after this one finds. */
+export const openReleaseRoom = async (given?: string) => {
+  const directory = given ?? mkdtempSync(join(tmpdir(), 'headway-release-'))
   const clock = fakeClock()
   const edges: FakeEdge[] = []
   const instances: { id: string; release: string; restarts: number }[] = []
@@ -91,7 +92,7 @@ export const openReleaseRoom = async (directory = mkdtempSync(join(tmpdir(), 'he
     again: begin,
     [Symbol.asyncDispose]: async (): Promise<void> => {
       await store.close()
-      rmSync(directory, { recursive: true, force: true })
+      if (given === undefined) rmSync(directory, { recursive: true, force: true })
     },
   }
 }
