@@ -3,6 +3,7 @@ import { checkoutAction } from './actions/checkout.ts'
 import { dependenciesAction } from './actions/dependencies.ts'
 import { downloadArtifactAction } from './actions/download-artifact.ts'
 import { setupAction, setupKinds } from './actions/setup.ts'
+import { setupJavaAction } from './actions/setup-java.ts'
 import { uploadArtifactAction } from './actions/upload-artifact.ts'
 import type { DependencyCache } from './dependencies.ts'
 import type { RepositoryPath } from './git.ts'
@@ -31,6 +32,7 @@ export const builtInActions = (
     ['actions/cache/save', saveCacheAction],
     ['actions/checkout', checkoutAction(repositoryPath)],
     ['actions/download-artifact', downloadArtifactAction],
+    ['actions/setup-java', setupJavaAction(toolchain)],
     ['actions/upload-artifact', uploadArtifactAction],
     ['headway/dependencies', dependenciesAction(dependencies)],
     ...Object.entries(setupKinds).map(([name, kind]) => [name, setupAction(kind, toolchain)] as const),

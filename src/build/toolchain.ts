@@ -33,6 +33,8 @@ export type ToolSearch =
 export type Toolchain = {
   /** The newest of a program (`node`, `python3`, `go`) in a range of versions (null: any) which `user` can run. */
   find(program: string, range: string | null, user: RunAs | null): Promise<ToolSearch>
+  /** All of a program (`java`) that `user` can run, each once. */
+  all(program: string, user: RunAs | null): Promise<readonly Tool[]>
   /** The folders for the PATH of a job that asked for nothing: the standard ones, then those of tools found elsewhere. */
   defaultPath(user: RunAs | null): Promise<readonly string[]>
   hasBash(): Promise<boolean>
@@ -81,6 +83,7 @@ export const createToolchain = (toolsDirectory: string): Toolchain => {
     return probeAll([await shareOwnNode(toolsDirectory)], program, user)
   }
   return {
+    all: toolsOf,
     find: async (program, range, user) => {
       const tools = await toolsOf(program, user)
       const [newest] = tools
@@ -116,7 +119,7 @@ export const createToolchain = (toolsDirectory: string): Toolchain => {
  */
 export const toolFolders = (toolsDirectory: string): readonly string[] => {
   const home = process.env.HOME ?? '/nonexistent'
-  const folders = ['node', 'python3', 'go']
+  const folders = ['node', 'python3', 'go', 'java']
     .flatMap((program) => candidates(program, toolsDirectory))
     .map((folder) => {
       const above = dirname(folder)
@@ -131,6 +134,7 @@ const candidates = (program: string, toolsDirectory: string): string[] => {
   const elsewhere: Readonly<Record<string, readonly string[]>> = {
     node: ['/opt/*/bin', `${home}/.nvm/versions/node/*/bin`, '/usr/local/n/versions/node/*/bin'],
     python3: ['/opt/*/bin', `${home}/.pyenv/versions/*/bin`],
+    java: ['/usr/lib/jvm/*/bin', '/opt/*/bin', '/opt/java/*/bin', `${home}/.sdkman/candidates/java/*/bin`],
     go: ['/usr/local/go/bin', '/usr/lib/go-*/bin', '/usr/lib/go/bin', '/opt/*/bin', `${home}/go-sdk/*/bin`],
   }
   const folders = [
@@ -173,15 +177,18 @@ const probeAll = async (folders: readonly string[], program: string, user: RunAs
 
 const run = promisify(execFile)
 
+const versionOptions: Readonly<Record<string, string>> = { go: 'version', java: '-version' }
+
 const probe = async (directory: string, program: string, user: RunAs | null): Promise<Tool | null> => {
   try {
-    const { stdout, stderr } = await run(join(directory, program), [program === 'go' ? 'version' : '--version'], {
+    const { stdout, stderr } = await run(join(directory, program), [versionOptions[program] ?? '--version'], {
       cwd: '/',
       env: { PATH: [directory, ...standardPath].join(':'), HOME: '/nonexistent', GOTOOLCHAIN: 'local' },
       timeout: 10_000,
       ...(user ? { uid: user.uid, gid: user.gid } : {}),
     })
-    const version = versionIn(stdout || stderr)
+    const said = stdout || stderr
+    const version = versionIn(program === 'java' ? said.replace('"1.8.', '"8.') : said)
     return version ? { program, directory, version: version.join('.') } : null
   } catch {
     return null // not for this user, or no such program at all

@@ -1,6 +1,7 @@
 import type { ActionCall } from '../jobs/actions.ts'
 import { describeRemark } from '../jobs/annotations.ts'
 import type { Frame } from '../jobs/frame.ts'
+import { hashFiles } from '../jobs/hash-files.ts'
 import { nextNumber } from '../jobs/job-run.ts'
 import { marked } from '../jobs/output.ts'
 import { failed, runProgram, type StepEnd, succeeded } from '../jobs/program.ts'
@@ -146,6 +147,7 @@ const performBuiltIn = async (
       const program = { number: nextNumber(run), step: call.name, cwd: run.at.workspace.work, signals: call.signals }
       return runProgram({ ...program, argv, env, ...options }, run.at)
     },
+    hashFiles: (patterns) => hashFiles(patterns, run.at),
     endProcesses: () => run.at.cell.endAll(),
     say: (line) => run.at.log.write(`${run.at.mask.hide(line)}\n`),
   }

@@ -27,6 +27,8 @@ export type ActionCall = {
   readonly signal: AbortSignal
   /** Runs a program as the job's user, its output into the log. */
   run(argv: readonly [string, ...string[]], options?: RunOptions): Promise<StepEnd>
+  /** As the function of expressions. */
+  hashFiles(patterns: readonly string[]): Promise<string>
   /** Kills what the job's steps left running; for an action that keeps files of the job. */
   endProcesses(): Promise<void>
   say(line: string): void

@@ -6,7 +6,7 @@ import type { RunStep } from '../workflow/workflow.ts'
 import { scopeOf } from './frame.ts'
 import { nextNumber } from './job-run.ts'
 import { failed, runProgram, type StepEnd } from './program.ts'
-import { describeMissingProgram, findProgram, scriptText, shellCommand } from './shell.ts'
+import { describeMissingProgram, findProgram, type ShellCommand, scriptText, shellCommand } from './shell.ts'
 import type { StepCall } from './step.ts'
 import { variablesOf } from './variables.ts'
 import { writeForJob } from './workspace.ts'
@@ -23,9 +23,11 @@ export const runScript = async (step: RunStep, call: StepCall): Promise<StepEnd>
   const number = nextNumber(frame.run)
   const { extension } = shellCommand(shell, '', hasBash)
   const file = join(workspace.files, `${number}-script${extension}`)
-  const command = shellCommand(shell, file, hasBash)
   const cwd = resolve(workspace.work, folder ?? '')
   const env = { ...variablesOf(call), ...identityVariables(frame.run.services) }
+  // What a container has is not to be seen from here.
+  const isHere = (program: string): boolean => !cell.hasHostTools || findProgram(program, env.PATH ?? '', cwd) !== null
+  const command = pythonAs(isHere, shellCommand(shell, file, hasBash))
 
   const said = Object.entries(call.env).map(([name, value]) => `  ${name}: ${value}\n`)
   const header = `${script.trimEnd()}\nshell: ${shellCommand(shell, '{0}', hasBash).argv.join(' ')}\n`
@@ -34,13 +36,18 @@ export const runScript = async (step: RunStep, call: StepCall): Promise<StepEnd>
   log.markTail()
 
   const [program] = command.argv
-  // What a container has is not to be seen from here.
-  if (cell.hasHostTools && findProgram(program, env.PATH ?? '', cwd) === null)
-    return { ...failed(describeMissingProgram(program, env.PATH ?? '')), command: script.trim() }
+  if (!isHere(program)) return { ...failed(describeMissingProgram(program, env.PATH ?? '')), command: script.trim() }
   writeForJob(file, scriptText(script, command), at.user)
   const end = await runProgram({ number, step: call.name, argv: command.argv, cwd, env, signals: call.signals }, at)
   const hint = end.exitCode === 127 ? missingIn(log.lastLines(5), env.PATH ?? '') : null
   return { ...end, command: script.trim(), ...(hint === null ? {} : { detail: `${end.detail}: ${hint}` }) }
+}
+
+/** `shell: python` is any Python of GitHub's machines; some systems have it as python3 only. */
+const pythonAs = (isHere: (program: string) => boolean, command: ShellCommand): ShellCommand => {
+  const [program, ...rest] = command.argv
+  const isOther = program === 'python' && !isHere('python') && isHere('python3')
+  return isOther ? { ...command, argv: ['python3', ...rest] } : command
 }
 
 /** What a shell says of a program that it did not find, such as `line 3: node: command not found`. */
