@@ -265,14 +265,14 @@ const lastWords: ReadonlySet<Mark> = new Set([
   'server.forget-note:before',
 ])
 
-/** A whole life with the process that passes this mark killed there, twice in a row. */
-export const livesThroughKillsAt = async (mark: Mark, options: Life = {}): Promise<void> => {
+/** A whole life with the process that passes this mark killed there, so many times in a row. */
+export const livesThroughKillsAt = async (mark: Mark, options: Life = {}, inARow = 2): Promise<void> => {
   const directory = mkdtempSync(join(tmpdir(), 'headway-kills-'))
   chmodSync(directory, 0o777)
   try {
-    await livesThrough({ HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `2:${directory}` }, options)
+    await livesThrough({ HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `${inARow}:${directory}` }, options)
     // What a kill stood before is done again after the restart, and meets the second one; what it stood behind may be done for good.
-    const least = mark.endsWith(':before') && !lastWords.has(mark) ? 2 : 1
+    const least = mark.endsWith(':before') && !lastWords.has(mark) ? inARow : 1
     const times = entriesOf(directory).length
     assert.ok(
       times >= least,

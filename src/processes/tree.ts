@@ -54,10 +54,35 @@ export const allPids = (): number[] => {
 export const endAllAtHomeIn = async (directory: string): Promise<void> => {
   const isThere = (entry: string): boolean => entry.startsWith(`HOME=${directory}/`)
   for (let round = 0; round < 100; round += 1) {
-    const left = allPids().filter((pid) => environmentOf(pid).some(isThere) && identityOf(pid) !== null)
-    if (left.length === 0) return
+    const pids = allPids()
+    const left = pids.filter((pid) => environmentOf(pid).some(isThere) && identityOf(pid) !== null)
+    if (left.length === 0 && !pids.some(isBetweenPrograms)) return
     for (const pid of left) effectSync('processes.end-left-over', () => sendSignal(pid, 'SIGKILL'))
     await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+/**
+ * Whether it was started just now and shows no environment yet, as in the middle of execve(2): that is until the new program is in place,
+ * which takes as long as the disk and the scheduler want. A kernel thread shows none either, but has no program.
+ */
+const isBetweenPrograms = (pid: number): boolean => {
+  if (environmentOf(pid).join('') !== '') return false
+  const status = statusOf(pid)
+  if (status === null || status.isZombie) return false
+  const upSeconds = Number(readOrEmpty('/proc/uptime').split(' ')[0])
+  return upSeconds - Number(status.startTicks) / ticksASecond < justNowSeconds && hasProgram(pid)
+}
+
+/** The unit of times in proc(5)'s stat: USER_HZ, which is this on every Linux that Node.js runs on. */
+const ticksASecond = 100
+const justNowSeconds = 5
+
+const hasProgram = (pid: number): boolean => {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`) !== ''
+  } catch {
+    return false
   }
 }
 
