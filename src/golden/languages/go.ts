@@ -36,7 +36,8 @@ export const go: Language = {
         GOCACHE: `$PWD/${cache}/build`,
         GOMODCACHE: `$PWD/${cache}/modules`,
         GOPATH: `$PWD/${cache}/path`,
-        GOFLAGS: vendored ? '-mod=vendor' : '-mod=readonly -modcacherw',
+        // What is built without paths cannot use what was compiled with them: the same for all, or everything is compiled twice.
+        GOFLAGS: vendored ? '-mod=vendor -trimpath' : '-mod=readonly -modcacherw -trimpath',
         // A toolchain that is downloaded meanwhile is not the one that was asked for.
         GOTOOLCHAIN: 'local',
         // The image holds no C library.

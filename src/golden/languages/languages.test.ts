@@ -143,7 +143,7 @@ test('Go builds one binary without a C library, and packages no source', () => {
   const vendored = planOf('go', { 'go.mod': '', vendor: null, cmd: null })
   assert.deepEqual(
     [vendored.env.GOFLAGS, vendored.build],
-    ['-mod=vendor', ['go build -trimpath -buildvcs=false -o bin/shop ./cmd/shop']],
+    ['-mod=vendor -trimpath', ['go build -trimpath -buildvcs=false -o bin/shop ./cmd/shop']],
   )
 })
 
