@@ -14,6 +14,7 @@ import { createCode } from './code/index.ts'
 import { codeRoutes } from './code/routes.ts'
 import { createDeploy, platformProject } from './deploy/index.ts'
 import { migrationRoutes } from './deploy/migrations/routes.ts'
+import { rolloutRoutes } from './deploy/rollout-routes.ts'
 import { deployRoutes } from './deploy/routes.ts'
 import type { Home } from './home.ts'
 import type { Ledger, Views } from './ledger/ledger.ts'
@@ -179,6 +180,7 @@ export const createStages = (grounds: Grounds) => {
       testRoutes(tests),
       packageRoutes(releases),
       deployRoutes(deploy),
+      rolloutRoutes(deploy),
       migrationRoutes(deploy.migrations),
       operateRoutes(operate),
       monitorRoutes(monitor),

@@ -287,7 +287,13 @@ const printFailure = (deployment: Deployment): void => {
 }
 
 const concluded = (deployment: Deployment, options: GlobalOptions, done: string): void => {
+  const { service, commit } = deployment
+  const isBack = done === 'rolled back' && deployment.outcome === 'rolled-back'
   if (options.json) printJson(deployment)
+  else if (isBack)
+    console.log(`${service} is ${done}: ${shortCommit(commit)} was on its way, what was live before has all traffic`)
+  else if (deployment.outcome === null)
+    console.log(`${service} ${shortCommit(commit)} is on its way; headway rollout ${service} shows how it goes on`)
   else if (deployment.outcome === 'succeeded')
     console.log(
       `${deployment.service} is ${done} to ${shortCommit(deployment.commit)} in ${span((deployment.finishedAt ?? 0) - deployment.requestedAt)}: ${deployment.url ?? ''}`,
@@ -296,5 +302,5 @@ const concluded = (deployment: Deployment, options: GlobalOptions, done: string)
     console.log(`${deployment.service} was not ${done}: ${deployment.outcome ?? 'it is still under way'}`)
     printFailure(deployment)
   }
-  if (deployment.outcome !== 'succeeded') process.exitCode = 1
+  if (deployment.outcome !== 'succeeded' && deployment.outcome !== null && !isBack) process.exitCode = 1
 }

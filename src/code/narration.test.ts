@@ -8,6 +8,7 @@ import {
   migrationFinished,
   rolloutShifted,
   rolloutStarted,
+  rolloutStepStarted,
 } from '../deploy/facts.ts'
 import { fact, type NewFact, type RecordedFact } from '../ledger/fact.ts'
 import { CommitId, Digest, defaultEnvironment, defaultProject, RepositoryName, ServiceName } from '../names.ts'
@@ -76,6 +77,16 @@ const rolling = fact(rolloutStarted, {
     },
   },
 })
+const canary = fact(rolloutStarted, {
+  ...about,
+  payload: {
+    ...rolling.payload,
+    ...{ strategy: 'canary', isJudged: true },
+    steps: [10, 100].map((weightPercent) => ({ weightPercent, minMs: 0, maxMs: 0 })),
+  },
+})
+const stepped = (step: number, weightPercent: number): NewFact =>
+  fact(rolloutStepStarted, { ...about, payload: { ...target, step, weightPercent } })
 const shifted = fact(rolloutShifted, { ...about, payload: { ...target, instances: ['a', 'b', 'c'] } })
 const finished = (
   outcome: 'succeeded' | 'failed' | 'superseded',
@@ -361,6 +372,18 @@ test('push options are read, the unknown ones answered', () => {
           'the push option x is not known and does nothing; known: async, wait=<environment>, change, title=<text>, target=<branch>',
         ],
       },
+    ],
+  )
+})
+
+test('of a rollout that is judged for as long as it takes only the beginning is waited for', () => {
+  const began = tell([released, packaged([service]), requested, canary, stepped(0, 10)])
+  assert.equal(began.ended, true)
+  assert.deepEqual(
+    began.lines.slice(-2).map((line) => line.replace(/ +/g, ' ').trim()),
+    [
+      '✓ deploy shop 1.0 s with 10 % of the traffic, judged while it is used',
+      'headway rollout shop shows how it goes on',
     ],
   )
 })

@@ -18,6 +18,7 @@ import {
   migrationFinished,
   rolloutShifted,
   rolloutStarted,
+  rolloutStepStarted,
 } from '../deploy/facts.ts'
 import { describeDuration, describeSize } from '../duration.ts'
 import { isFact, type RecordedFact } from '../ledger/fact.ts'
@@ -59,6 +60,7 @@ export const narratedFacts: readonly string[] = [
   migrationAdvised,
   migrationFinished,
   rolloutStarted,
+  rolloutStepStarted,
   rolloutShifted,
   deploymentFinished,
 ].map(({ type }) => type)
@@ -88,6 +90,9 @@ type Deployment = {
   readonly requestedAt: number
   readonly instances: number | null
   readonly shifted: boolean
+  readonly isJudged: boolean
+  /** For how long it will be watched once it has all traffic. */
+  readonly watchMs: number
 }
 
 export type Told = { readonly narration: Narration; readonly lines: readonly string[] }
@@ -200,7 +205,7 @@ const tellDeployment = (narration: Narration, fact: RecordedFact): Told | null =
   if (isFact(deploymentRequested, fact)) {
     const { push, deployment, service, environment } = fact.payload
     if (push !== narration.push || environment !== narration.environment) return null
-    const begun = { service, requestedAt: fact.at, instances: null, shifted: false }
+    const begun = { service, requestedAt: fact.at, instances: null, shifted: false, isJudged: false, watchMs: 0 }
     return silent({ ...narration, deployments: { ...narration.deployments, [deployment]: begun } })
   }
   if (isFact(migrationAdvised, fact)) {
@@ -215,13 +220,29 @@ const tellDeployment = (narration: Narration, fact: RecordedFact): Told | null =
     return told(narration, [mark(sign, `migrate ${known.service}`, describeDuration(durationMs))])
   }
   if (isFact(rolloutStarted, fact)) {
-    const { deployment, instances } = fact.payload
-    return changed(narration, deployment, { instances: instances.length })
+    const { deployment, instances, isJudged, watch } = fact.payload
+    return changed(narration, deployment, { instances: instances.length, isJudged, watchMs: watch.timeMs })
+  }
+  if (isFact(rolloutStepStarted, fact)) {
+    const { deployment, service, step, weightPercent } = fact.payload
+    const known = narration.deployments[deployment]
+    if (!known?.isJudged || step > 0) return null
+    const share = weightPercent === 0 ? 'with copies of requests' : `with ${weightPercent} % of the traffic`
+    return goesOn(narration, service, [
+      mark(
+        '✓',
+        `deploy ${service}`,
+        describeDuration(fact.at - known.requestedAt),
+        `${share}, judged while it is used`,
+      ),
+      `headway rollout ${service} shows how it goes on`,
+    ])
   }
   if (isFact(rolloutShifted, fact)) {
     const { deployment, instances } = fact.payload
     const known = narration.deployments[deployment]
     if (!known) return null
+    if (known.isJudged) return null
     const count = instances.length
     const line = mark(
       '✓',
@@ -229,7 +250,10 @@ const tellDeployment = (narration: Narration, fact: RecordedFact): Told | null =
       describeDuration(fact.at - known.requestedAt),
       `${count} of ${known.instances ?? count} healthy, taking the traffic`,
     )
-    return told(changed(narration, deployment, { shifted: true })?.narration ?? narration, [line])
+    const shifted = changed(narration, deployment, { shifted: true })?.narration ?? narration
+    if (known.watchMs === 0) return told(shifted, [line])
+    const watched = `${known.service} is live; the version before it is kept for ${describeDuration(known.watchMs)}`
+    return goesOn(shifted, known.service, [line, watched])
   }
   if (isFact(deploymentFinished, fact)) {
     const { deployment, service } = fact.payload
@@ -299,6 +323,10 @@ const changed = (narration: Narration, deployment: string, change: Partial<Deplo
     ? silent({ ...narration, deployments: { ...narration.deployments, [deployment]: { ...known, ...change } } })
     : null
 }
+
+/** A rollout may take hours: who pushed is told that it has begun, not how it ends. */
+const goesOn = (narration: Narration, service: string, lines: readonly string[]): Told =>
+  concluded({ ...narration, pending: narration.pending.filter((one) => one !== service) }, lines)
 
 /** The story ends once every service that the push released has been deployed, or not. */
 const concluded = (narration: Narration, lines: readonly string[]): Told => ({

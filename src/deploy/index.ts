@@ -29,7 +29,7 @@ import { createMigrations } from './migrations/index.ts'
 import { createOrders } from './orders.ts'
 import { createReconciler, removal } from './reconcile.ts'
 import { createRequests } from './requests.ts'
-import { type Deployment, deploymentSubject, pick } from './rollout.ts'
+import { type Deployment, deploymentSubject, isUndone, pick } from './rollout.ts'
 import type { Ingredients } from './specs.ts'
 import { defaultHost, desiredPath, type Target, targetLabel } from './target.ts'
 import { createDeployQueries, type DeployTables, deployView, releaseOfRow, targetOfRow } from './views.ts'
@@ -223,25 +223,11 @@ export const createDeploy = (options: DeployOptions) => {
     reconcile: survey,
 
     /** Resolves when a deployment has come to its end; rejects when there is none of that id or the signal aborts. */
-    finished: async (deployment: string, signal?: AbortSignal): Promise<Deployment> =>
-      new Promise<Deployment>((resolve, reject) => {
-        const look = async (): Promise<void> => {
-          await views.reach()
-          const state = await queries.deployment(deployment)
-          if (!state) throw new Error(`there is no deployment ${deployment}`)
-          if (state.finished) done(() => resolve(state))
-        }
-        const done = (settle: () => void): void => {
-          stopListening()
-          signal?.removeEventListener('abort', onAbort)
-          settle()
-        }
-        const onAbort = (): void => done(() => reject(signal?.reason))
-        const check = (): void => void look().catch((error: unknown) => done(() => reject(error)))
-        const stopListening = ledger.onAppend(check)
-        signal?.addEventListener('abort', onAbort, { once: true })
-        check()
-      }),
+    finished: (deployment: string, signal?: AbortSignal): Promise<Deployment> =>
+      until(deployment, ({ finished }) => finished !== null, signal),
+
+    /** Resolves as soon as its users have (a part of) it, or will not get it: a rollout may take hours. */
+    begun: (deployment: string, signal?: AbortSignal): Promise<Deployment> => until(deployment, hasBegun, signal),
 
     /** Takes a service out of every environment. Its database stays until it is removed by itself. */
     remove: async (key: ServiceKey, by: string): Promise<void> => {
@@ -275,6 +261,31 @@ export const createDeploy = (options: DeployOptions) => {
     follows: [deploymentRequested, deploymentFinished] as const,
   } satisfies Stage & Record<string, unknown>
 
+  async function until(
+    deployment: string,
+    holds: (state: Deployment) => boolean,
+    signal?: AbortSignal,
+  ): Promise<Deployment> {
+    return new Promise<Deployment>((resolve, reject) => {
+      const look = async (): Promise<void> => {
+        await views.reach()
+        const state = await queries.deployment(deployment)
+        if (!state) throw new Error(`there is no deployment ${deployment}`)
+        if (holds(state)) done(() => resolve(state))
+      }
+      const done = (settle: () => void): void => {
+        stopListening()
+        signal?.removeEventListener('abort', onAbort)
+        settle()
+      }
+      const onAbort = (): void => done(() => reject(signal?.reason))
+      const check = (): void => void look().catch((error: unknown) => done(() => reject(error)))
+      const stopListening = ledger.onAppend(check)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      check()
+    })
+  }
+
   async function removeFrom(target: Target, by: string): Promise<void> {
     const row = await queries.service(target)
     if (!row || row.removed_at !== null) throw unknownService(target)
@@ -306,6 +317,13 @@ export const createDeploy = (options: DeployOptions) => {
   }
 }
 export type Deploy = ReturnType<typeof createDeploy>
+
+/** Ended, or with traffic that is judged or watched for as long as it takes; one that goes live at once is waited for. */
+const hasBegun = (deployment: Deployment): boolean =>
+  deployment.finished !== null || (goesOn(deployment) && !isUndone(deployment))
+
+const goesOn = ({ step, rollout }: Deployment): boolean =>
+  step !== null && rollout !== null && (rollout.isJudged || rollout.watch.timeMs > 0)
 
 const isOurRef = (recorded: RecordedFact): boolean =>
   isFact(refUpdated, recorded) &&

@@ -69,7 +69,7 @@ const ServiceDetail = ServiceBody.extend({ instances: z.array(InstanceBody) }).o
 
 const inProject = z.object({ project: ProjectName })
 const ofService = z.object({ project: ProjectName, service: ServiceName })
-/** With `wait` the answer comes when the deployment has ended, else at once. */
+/** With `wait` the answer comes when the deployment has ended, or is judged or watched with traffic; else at once. */
 const wait = z.boolean().default(false)
 const body = <Schema extends z.ZodType>(schema: Schema) => ({ content: { 'application/json': { schema } } })
 const limit = z.coerce.number().int().min(1).max(1000).default(50)
@@ -82,7 +82,7 @@ export const deployRoutes = (deploy: Deploy) => {
     return deploymentBody(found.deployment, found.pushedAt)
   }
   const ended = async (id: string, waits: boolean, signal: AbortSignal): Promise<DeploymentBody> => {
-    await (waits ? deploy.finished(id, signal) : deploy.caughtUp())
+    await (waits ? deploy.begun(id, signal) : deploy.caughtUp())
     return bodyOf(id)
   }
 
