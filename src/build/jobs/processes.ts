@@ -113,21 +113,22 @@ const startFault = (child: ChildProcess, program: string): Promise<Error> =>
     )
   })
 
-const endingOf = (child: ChildProcess, clock: Clock): Promise<Ending> =>
-  new Promise((resolve) => {
-    const patience = new AbortController()
-    child.once('exit', (exitCode, signal) => {
-      child.once('close', () => {
-        patience.abort()
-        resolve({ exitCode, signal })
-      })
-      clock.sleep(outputGraceMs, patience.signal).then(
-        () => resolve({ exitCode, signal }),
-        () => undefined,
-      )
-    })
-    child.on('error', () => undefined) // a failed kill; the exit is still told
-  })
+const endingOf = async (child: ChildProcess, clock: Clock): Promise<Ending> => {
+  const closed = new Promise((resolve) => child.once('close', resolve))
+  child.on('error', () => undefined) // a failed kill; the exit is still told
+  const ending = await new Promise<Ending>((resolve) =>
+    child.once('exit', (exitCode, signal) => resolve({ exitCode, signal })),
+  )
+  return outputRead(ending, closed, clock)
+}
+
+/** Resolves to how a program ended once its output has been read, or is kept open for too long. */
+export const outputRead = async (ending: Ending, closed: Promise<unknown>, clock: Clock): Promise<Ending> => {
+  const patience = new AbortController()
+  await Promise.race([closed, clock.sleep(outputGraceMs, patience.signal).catch(() => undefined)])
+  patience.abort()
+  return ending
+}
 
 /** Which processes belong together: those whose marker starts so, those whose folder is below, those in these sessions. */
 export type ProcessFamily = {
@@ -161,6 +162,11 @@ export const endFamily = (family: ProcessFamily, clock: Clock): Promise<number> 
     }
     return killed.size
   })
+
+/** Signals every process of a family that is there now. */
+export const signalFamily = (family: ProcessFamily, name: NodeJS.Signals): void => {
+  for (const pid of membersOf(family)) sendSignal(pid, name)
+}
 
 /** Signals a process's whole group; nothing happens when it is gone. */
 export const signalGroup = (pid: number, name: NodeJS.Signals): void => void sendSignal(-pid, name)

@@ -10,12 +10,14 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { Clock } from '../../clock.ts'
 import { effectSync } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
 import { groupMembers, sendSignal } from '../../processes/tree.ts'
 import type { JobUser, ProcessStart } from '../jobs/processes.ts'
-import type { Workspace } from '../jobs/workspace.ts'
+import { type Workspace, writeForJob } from '../jobs/workspace.ts'
 import { type Confinement, processLimit, ulimits } from './confinement.ts'
+import type { StartFolder } from './inner-shell.ts'
 import type { JobLimits } from './limits.ts'
 import { keepNamespaces, type Namespaces } from './namespaces.ts'
 
@@ -24,6 +26,7 @@ export type BubblewrapParts = {
   readonly program: string
   readonly workspace: Workspace
   readonly user: JobUser | null
+  readonly clock: Clock
   readonly limits: JobLimits
   /** Where no control group counts processes, each program gets a limit of its own of them. */
   readonly countsProcesses: boolean
@@ -43,13 +46,19 @@ export const findBubblewrap = (path = process.env.PATH ?? ''): string | null =>
 /**
  * A job in namespaces of its own: it sees the system read-only, its own directories, and nothing else of the disk; its own processes
  * and no others. The network is the machine's. Everything is done as the job's user, nothing as root: bubblewrap makes a user namespace.
- * One process keeps the user and process namespaces for as long as the job lasts, so that what a step leaves running is there for
- * the next; it dies with Headway, and the whole job with it. Each program gets a mount namespace with the same mounts. Its environment goes
- * to bubblewrap over a pipe and takes effect only inside, because outside it would be the job's to say what is loaded.
+ * A shell keeps the namespaces for as long as the job lasts, so that what a step leaves running is there for the next, and starts the job's
+ * programs; it dies with Headway, and the whole job with it. What it cannot start gets a bubblewrap of its own in the same user and process
+ * namespaces, with a mount namespace with the same mounts. Its environment goes to bubblewrap over a pipe and takes effect only inside,
+ * because outside it would be the job's to say what is loaded.
  */
 export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
-  const { program, workspace, user, limits, countsProcesses } = parts
+  const { program, workspace, user, limits, countsProcesses, clock, placed } = parts
   const privateFolder = join(workspace.root, 'private')
+  const folder: StartFolder = {
+    orders: workspace.files,
+    pipes: join(workspace.root, 'pipes'),
+    write: (file, text) => writeForJob(file, text, user),
+  }
   const accounts = user ? { passwd: join(workspace.root, 'passwd'), group: join(workspace.root, 'group') } : null
   const mounts = [
     ...systemMounts(),
@@ -66,18 +75,30 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
   let keeping: Promise<Namespaces> | null = null
 
   const keep = (): Promise<Namespaces> => {
-    effectSync('build.make-private-directory', () => {
-      mkdirSync(privateFolder, { recursive: true, mode: 0o700 })
-      if (user) chownSync(privateFolder, user.uid, user.gid)
+    effectSync('build.make-private-directories', () => {
+      for (const path of [privateFolder, folder.pipes]) {
+        mkdirSync(path, { recursive: true, mode: 0o700 })
+        if (user) chownSync(path, user.uid, user.gid)
+      }
     })
     if (user && accounts) writeAccounts(accounts, user, workspace.home)
-    return keepNamespaces({ program, user, mounts: [...mounts, ...own], placed: parts.placed })
+    const about = { program, user, mounts: [...mounts, ...own], limits: ulimits(limits), folder, clock, placed }
+    return keepNamespaces(about)
   }
-
+  const limited = countsProcesses ? [] : processLimit(limits)
+  const kept = async (): Promise<Namespaces> => {
+    const earlier = await keeping?.catch(() => null)
+    if (earlier && !earlier.shell.isSound()) await end() // a program has killed all that it could reach
+    keeping ??= keep()
+    return keeping.catch((error: unknown) => {
+      keeping = null
+      throw error
+    })
+  }
   const end = async (): Promise<void> => {
-    const kept = await keeping?.catch(() => null)
+    const ending = await keeping?.catch(() => null)
     keeping = null
-    await kept?.end()
+    await ending?.end()
   }
 
   const argumentsFor = ({ cwd, env }: ProcessStart): string[] => [
@@ -90,22 +111,16 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
   ]
 
   return {
-    prepare: async (start, placed) => {
-      const kept = await keeping?.catch(() => null)
-      if (kept && !(await kept.areKept())) await end() // a program has killed all that it could reach
-      keeping ??= keep()
-      const { userNamespace, pidNamespace } = await keeping.catch((error: unknown) => {
-        keeping = null
-        throw error
-      })
-      const limited = countsProcesses ? [] : processLimit(limits)
+    startInside: async (start) => (await kept()).shell.start(start, limited),
+    prepare: async (start, placedProgram) => {
+      const { userNamespace, pidNamespace } = await kept()
       const script = `${ulimits(limits)}exec "$@"`
       return {
         ...start,
         argv: ['/bin/sh', '-c', script, 'sh', program, '--args', '3', '--', ...limited, ...start.argv],
         cwd: '/',
         env: { PATH: '/usr/bin:/bin' },
-        gate: { text: nulTerminated(argumentsFor(start)), placed },
+        gate: { text: nulTerminated(argumentsFor(start)), placed: placedProgram },
         descriptors: [userNamespace, pidNamespace],
       }
     },

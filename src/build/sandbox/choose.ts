@@ -116,6 +116,7 @@ const openersFor = (
       program: program ?? '',
       workspace,
       user: own,
+      clock: order.clock,
       limits: tools.limits,
       countsProcesses,
       readable: [...readable, ...(order.readable ?? [])],

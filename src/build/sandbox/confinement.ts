@@ -2,10 +2,13 @@ import { existsSync } from 'node:fs'
 import { isRoot } from '../../home.ts'
 import { withoutNewPrivileges } from '../../processes/confine.ts'
 import { type ProcessStart, type Spawn, signalGroup } from '../jobs/processes.ts'
+import type { InnerProcess } from './inner-shell.ts'
 import type { JobLimits } from './limits.ts'
 
 /** How a job's programs are kept to themselves, as processes of this machine. */
 export type Confinement = {
+  /** Starts a program without a new process of Headway's, which would cost milliseconds; null: it has to be by `prepare`. */
+  startInside(start: ProcessStart): Promise<InnerProcess | null>
   /** What is really started in place of a program, once `placed` has put its process where it belongs. */
   prepare(start: ProcessStart, placed: (pid: number) => void): Promise<Spawn>
   signal(pid: number, name: NodeJS.Signals): void
@@ -31,6 +34,7 @@ export const plainConfinement = (limits: JobLimits, countsProcesses: boolean): C
       gate: { text: 'go\n', placed },
     }
   },
+  startInside: async () => null,
   signal: (pid, name) => signalGroup(pid, name),
   end: async () => undefined,
 })

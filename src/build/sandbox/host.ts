@@ -5,6 +5,7 @@ import {
   heldInput,
   markerVariable,
   type ProcessFamily,
+  signalFamily,
   startProcess,
 } from '../jobs/processes.ts'
 import type { Confinement } from './confinement.ts'
@@ -57,20 +58,32 @@ export const openHostCell = async (
     over: over.signal,
     start: async (start) => {
       over.signal.throwIfAborted()
-      const input = start.input && heldInput(start.input)
       const env = { ...start.env, [markerVariable]: start.marker }
-      const spawn = await confinement.prepare({ ...start, env, user, ...(input ? { input } : {}) }, (pid) =>
-        cgroups.place(id, pid),
-      )
+      const stepUser = user && { ...user, isExclusive: false }
+      const familyOf = (session: number | null): ProcessFamily => {
+        const known = new Set(session === null ? [] : [session])
+        return { marker: start.marker, directory: null, sessions: known, user: stepUser }
+      }
+      const input = start.input && heldInput(start.input)
+      const asked = { ...start, env, user, ...(input ? { input } : {}) }
+      const inside = await confinement.startInside(asked)
+      if (inside) {
+        const { pid, ended, ...streams } = inside
+        return {
+          ...streams,
+          ended: ended.then(told),
+          signal: (name) => signalFamily(familyOf(pid()), name),
+          end: async () => void (await endFamily(familyOf(pid()), clock)),
+        }
+      }
+      const spawn = await confinement.prepare(asked, (pid) => cgroups.place(id, pid))
       const { pid, ended, ...process } = await startProcess(spawn, clock)
       sessions.add(pid)
-      const stepUser = user && { ...user, isExclusive: false }
-      const own = { marker: start.marker, directory: null, sessions: new Set([pid]), user: stepUser }
       return {
         ...process,
         ended: ended.then(told),
         signal: (name) => confinement.signal(pid, name),
-        end: async () => void (await endFamily(own, clock)),
+        end: async () => void (await endFamily(familyOf(pid), clock)),
       }
     },
     endAll,

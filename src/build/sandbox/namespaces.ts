@@ -1,16 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, writeFileSync } from 'node:fs'
+import type { Clock } from '../../clock.ts'
 import { effectSync } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
 import { groupMembers, identityOf, isAlive, sendSignal } from '../../processes/tree.ts'
+import { type InnerShell, innerShellScript, openInnerShell, type StartFolder } from './inner-shell.ts'
 
-/** The user and process namespaces that all programs of a job share, kept by a process that does nothing but answer. */
+/** The user and process namespaces that all programs of a job share, kept by a shell that starts programs in them. */
 export type Namespaces = {
   /** Open files, to be handed to bubblewrap. */
   readonly userNamespace: number
   readonly pidNamespace: number
-  /** Whether they are still kept: a job can kill all that runs in its namespaces but the first process. */
-  areKept(): Promise<boolean>
+  /** Starts programs in them; once it is not sound any more, they are to be made anew: the job has killed what it could reach. */
+  readonly shell: InnerShell
   /** Kills whatever runs in them. */
   end(): Promise<void>
 }
@@ -21,18 +23,23 @@ export type NamespacesParts = {
   readonly user: RunAs | null
   /** bubblewrap's options for what is mounted: what keeps the namespaces can be looked through by what runs in them. */
   readonly mounts: readonly string[]
+  /** Put before the shell that keeps them: limits that all programs inherit. */
+  readonly limits: string
+  readonly folder: StartFolder
+  readonly clock: Clock
   /** Puts a process where it belongs. */
   placed(pid: number): void
 }
 
-const answering = 'while read -r word; do echo "$word"; done'
-
 /** Makes namespaces that die with this process. Rejects with what bubblewrap said when they cannot be made. */
-export const keepNamespaces = async ({ program, user, mounts, placed }: NamespacesParts): Promise<Namespaces> => {
-  const options = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--die-with-parent', '--info-fd', '3']
+export const keepNamespaces = async (parts: NamespacesParts): Promise<Namespaces> => {
+  const { program, user, mounts, placed } = parts
+  const script = `${parts.limits}${innerShellScript(parts.folder)}`
+  const unshared = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts']
+  const options = [...unshared, '--die-with-parent', '--info-fd', '3']
   if (user) options.push('--userns-block-fd', '4')
   const child = effectSync('build.keep-namespaces', () =>
-    spawn(program, [...options, ...mounts, '--chdir', '/', '--', '/bin/sh', '-c', answering], {
+    spawn(program, [...options, ...mounts, '--chdir', '/', '--', '/bin/sh', '-c', script], {
       cwd: '/',
       env: { PATH: '/usr/bin:/bin' },
       stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
@@ -41,7 +48,7 @@ export const keepNamespaces = async ({ program, user, mounts, placed }: Namespac
     }),
   )
   for (const pipe of child.stdio) pipe?.on('error', () => undefined) // reset where bubblewrap ends without having read all
-  const pid = await begun(child, user).catch((error: unknown) => {
+  const { pid, shell } = await begun(child, parts).catch((error: unknown) => {
     effectSync('build.give-up-namespaces', () => child.kill('SIGKILL'))
     throw error
   })
@@ -52,7 +59,7 @@ export const keepNamespaces = async ({ program, user, mounts, placed }: Namespac
   return {
     userNamespace,
     pidNamespace,
-    areKept: () => answerOf(child),
+    shell,
     end: async () => {
       closeSync(userNamespace)
       closeSync(pidNamespace)
@@ -63,15 +70,21 @@ export const keepNamespaces = async ({ program, user, mounts, placed }: Namespac
   }
 }
 
-/** The first process, once all is mounted. */
-const begun = async (child: ChildProcess, user: RunAs | null): Promise<number> => {
+/** The first process, and the shell in it once all is mounted. */
+const begun = async (
+  child: ChildProcess,
+  { user, folder, clock }: NamespacesParts,
+): Promise<{ pid: number; shell: InnerShell }> => {
+  const { stdin, stdout } = child
+  if (!stdin || !stdout) throw new Error('bubblewrap has no pipes')
   const fault = faultOf(child)
   const pid = await Promise.race([firstPid(child), fault])
   if (user) mapUsers(pid, user)
   const gate = child.stdio[4]
   if (user && gate && 'write' in gate) gate.end('1')
-  if (!(await Promise.race([answerOf(child), fault]))) await fault // which says why
-  return pid
+  const shell = await Promise.race([openInnerShell({ stdin, stdout }, pid, folder, clock), fault])
+  if (!shell.isSound()) await fault // which says why
+  return { pid, shell }
 }
 
 /** Rejects with what bubblewrap said before it ended. */
@@ -97,24 +110,6 @@ const firstPid = (child: ChildProcess): Promise<number> =>
       const [, pid] = /"child-pid": (\d+)/.exec(told) ?? []
       if (pid !== undefined) resolve(Number(pid))
     })
-  })
-
-const answerOf = (child: ChildProcess): Promise<boolean> =>
-  new Promise((resolve) => {
-    const { stdin, stdout } = child
-    if (!stdin || !stdout || child.exitCode !== null || child.signalCode !== null) return resolve(false)
-    const settle = (isThere: boolean): void => {
-      stdout.off('data', onAnswer)
-      stdout.off('close', onEnd)
-      stdin.off('error', onEnd)
-      resolve(isThere)
-    }
-    const onAnswer = (): void => settle(true)
-    const onEnd = (): void => settle(false)
-    stdout.on('data', onAnswer)
-    stdout.on('close', onEnd)
-    stdin.on('error', onEnd)
-    stdin.write('there?\n')
   })
 
 const ended = (child: ChildProcess): Promise<void> =>
