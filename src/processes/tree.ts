@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { effectSync } from '../effect.ts'
 
 /**
@@ -93,6 +93,13 @@ export const groupMembers = (leader: number): number[] =>
     return status !== null && !status.isZombie && (status.group === leader || status.session === leader)
   })
 
+/** Those that a process of one thread has started, or was given by others' ends, and that it has not yet taken note of the end of. */
+export const childrenOf = (parent: number): number[] => {
+  const list = `/proc/${parent}/task/${parent}/children` // where the kernel has it: else all processes are read
+  if (existsSync(list)) return readOrEmpty(list).split(' ').filter(Boolean).map(Number)
+  return allPids().filter((pid) => statusOf(pid)?.parent === parent)
+}
+
 /** The environment that a process was started with; empty when it is gone or not ours to read. */
 export const environmentOf = (pid: number): readonly string[] => readOrEmpty(`/proc/${pid}/environ`).split('\0')
 
@@ -129,18 +136,20 @@ const inodeOf = (link: string): string[] => {
 
 type Status = {
   readonly isZombie: boolean
+  readonly parent: number
   readonly group: number
   readonly session: number
   readonly startTicks: string
 }
 
-/** Fields 3, 5, 6 and 22 of proc(5)'s stat, counted from after the program's name, which may hold anything. */
+/** Fields 3, 4, 5, 6 and 22 of proc(5)'s stat, counted from after the program's name, which may hold anything. */
 const statusOf = (pid: number): Status | null => {
   const text = readOrEmpty(`/proc/${pid}/stat`)
-  const [state, , group, session, ...rest] = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  const [state, parent, group, session, ...rest] = text.slice(text.lastIndexOf(')') + 2).split(' ')
   const startTicks = rest[15]
   if (state === undefined || startTicks === undefined) return null
-  return { isZombie: state === 'Z' || state === 'X', group: Number(group), session: Number(session), startTicks }
+  const ids = { parent: Number(parent), group: Number(group), session: Number(session) }
+  return { isZombie: state === 'Z' || state === 'X', ...ids, startTicks }
 }
 
 let knownBootId: string | undefined

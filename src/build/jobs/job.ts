@@ -30,7 +30,7 @@ import { type JobResult, noResult } from './result.ts'
 import { type MissingAction, notPrepared, record, settle } from './settle.ts'
 import type { StepCall } from './step.ts'
 import { trustVariables } from './trust.ts'
-import { prepareWorkspace, type Workspace, writeForJob } from './workspace.ts'
+import { createCommandFolders, prepareWorkspace, type Workspace, writeForJob } from './workspace.ts'
 
 /** One job that is to run now: its conditions are met. */
 export type JobOrder = {
@@ -128,7 +128,8 @@ export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSigna
       cancel: AbortSignal.any([limits.cancel, limits.kill]),
     })
     const told = { annotations: createAnnotations(), matchers: createMatchers(), isDebug }
-    const at = { workspace, user: cell.user, log, mask, clock, marker, cell, ...told }
+    const commandFolders = createCommandFolders(workspace, cell.user, cell.isolation !== 'docker' && !cell.containers)
+    const at = { workspace, user: cell.user, log, mask, clock, marker, cell, commandFolders, ...told }
     const result = await runSteps(await beginRun(order, place, at, limits))
     // What is read must not change under the reader.
     await cell.endAll()

@@ -10,7 +10,7 @@ import type { Mask } from './mask.ts'
 import type { Matchers } from './matchers.ts'
 import { createOutputReader, marked, type ToldByCommands } from './output.ts'
 import type { Ending, JobUser, RunningProcess } from './processes.ts'
-import { makeCommandFiles, readIfThere, readOfJob, type Workspace } from './workspace.ts'
+import { type CommandFolders, readIfThere, readOfJob, type Workspace } from './workspace.ts'
 
 /** What a step's program may change for the steps behind it, and how it ended. */
 export type StepEnd = {
@@ -47,6 +47,7 @@ export type StepPlace = {
   readonly marker: string
   /** In which its programs run. */
   readonly cell: Cell
+  readonly commandFolders: CommandFolders
 }
 
 /** When a step must end before it has ended by itself. */
@@ -82,9 +83,9 @@ const untilKillMs = 2500
 
 /** Runs one program of a step to its end and reads what it wrote into its command files, even when it failed. */
 export const runProgram = async (program: Program, place: StepPlace): Promise<StepEnd> => {
-  const { workspace, user, clock, cell } = place
+  const { workspace, user, clock, cell, commandFolders } = place
   if (!existsSync(program.cwd)) return failed(`the working directory ${program.cwd} does not exist`)
-  const files = makeCommandFiles(workspace, program.number, user)
+  const files = commandFolders.make(program.number)
   const marker = `${place.marker}${program.number}/`
   const readFile = (path: string): string => readOfJob(workspace, path, user)
   const output = createOutputReader(
@@ -111,7 +112,7 @@ export const runProgram = async (program: Program, place: StepPlace): Promise<St
     return failed(describeError(error))
   }
   output.endCommands()
-  const told = readFiles(files, program.step, place)
+  const told = commandFolders.areUntouched(program.number) ? nothingTold : readFiles(files, program.step, place)
   const changes = together(output.told(), told)
   if (cell.over.aborted)
     return { ...changes, outcome: 'failure', exitCode: ending.exitCode, detail: describeError(cell.over.reason) }
@@ -200,6 +201,8 @@ const watchOver = (
 }
 
 type ToldInFiles = ToldByCommands & { readonly summary: string; readonly fault: string | null }
+
+const nothingTold: ToldInFiles = { outputs: {}, state: {}, env: {}, paths: [], summary: '', fault: null }
 
 const readFiles = (
   files: Readonly<Record<CommandFile, string>>,

@@ -7,11 +7,13 @@ import {
   fchownSync,
   fstatSync,
   lchownSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readlinkSync,
   readSync,
   realpathSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -67,27 +69,56 @@ export const removeWorkspace = (root: string): Promise<void> => effect('build.re
 export const writeForJob = (file: string, text: string, user: RunAs | null): void =>
   effectSync('build.write-job-file', () => writeFresh(file, text, 0o640, user && { uid: 0, gid: user.gid }))
 
-/** Makes a program's empty command files, which it may also remove, and returns their paths by variable. */
-export const makeCommandFiles = (
-  workspace: Workspace,
-  program: number,
-  user: RunAs | null,
-): Readonly<Record<CommandFile, string>> => {
-  const directory = join(workspace.files, String(program))
-  const fileFor = (name: string): string => join(directory, name)
-  const files = {
-    GITHUB_ENV: fileFor(commandFiles.GITHUB_ENV),
-    GITHUB_OUTPUT: fileFor(commandFiles.GITHUB_OUTPUT),
-    GITHUB_PATH: fileFor(commandFiles.GITHUB_PATH),
-    GITHUB_STATE: fileFor(commandFiles.GITHUB_STATE),
-    GITHUB_STEP_SUMMARY: fileFor(commandFiles.GITHUB_STEP_SUMMARY),
+/** The command files of the programs of a job. */
+export type CommandFolders = {
+  /** A program's empty command files, which it may also remove: their paths by variable. */
+  make(program: number): Readonly<Record<CommandFile, string>>
+  /** Whether the program has left them as they were made; then they become the next one's, as making files takes a while. */
+  areUntouched(program: number): boolean
+}
+
+/** `mayHandOn`: no other than this user (nor a container's root) changes what is in the job's directories. */
+export const createCommandFolders = (workspace: Workspace, user: RunAs | null, mayHandOn: boolean): CommandFolders => {
+  let untouched: string | null = null
+  const folderOf = (program: number): string => join(workspace.files, String(program))
+  return {
+    make: (program) => {
+      const directory = folderOf(program)
+      const earlier = untouched
+      untouched = null
+      const files = filesIn(directory)
+      if (earlier !== null) effectSync('build.hand-on-command-files', () => renameSync(earlier, directory))
+      else
+        effectSync('build.make-command-files', () => {
+          mkdirSync(directory, { mode: 0o700 })
+          for (const file of Object.values(files)) writeFresh(file, '', 0o600, user)
+          if (user) lchownSync(directory, user.uid, user.gid)
+        })
+      return files
+    },
+    areUntouched: (program) => {
+      const directory = folderOf(program)
+      const isAsMade = mayHandOn && Object.values(filesIn(directory)).every(isUntouched)
+      if (isAsMade) untouched = directory
+      return isAsMade
+    },
   }
-  effectSync('build.make-command-files', () => {
-    mkdirSync(directory, { mode: 0o700 })
-    for (const file of Object.values(files)) writeFresh(file, '', 0o600, user)
-    if (user) lchownSync(directory, user.uid, user.gid)
-  })
-  return files
+}
+
+const filesIn = (directory: string): Readonly<Record<CommandFile, string>> => {
+  const fileFor = (name: CommandFile): string => join(directory, commandFiles[name])
+  return {
+    GITHUB_ENV: fileFor('GITHUB_ENV'),
+    GITHUB_OUTPUT: fileFor('GITHUB_OUTPUT'),
+    GITHUB_PATH: fileFor('GITHUB_PATH'),
+    GITHUB_STATE: fileFor('GITHUB_STATE'),
+    GITHUB_STEP_SUMMARY: fileFor('GITHUB_STEP_SUMMARY'),
+  }
+}
+
+const isUntouched = (file: string): boolean => {
+  const status = lstatSync(file, { throwIfNoEntry: false })
+  return status?.isFile() === true && status.size === 0 && status.nlink === 1 && (status.mode & 0o777) === 0o600
 }
 
 /** What a step wrote into a command file; nothing where it removed it. Throws as `readCommandFile` does. */
@@ -102,13 +133,22 @@ export const readIfThere = (file: string, owner: RunAs | null): string => {
 
 /** Never through a link that stands in the file's place: the root of a job's container can put one there, and Headway may be root, too. */
 const writeFresh = (file: string, text: string, mode: number, owner: RunAs | null): void => {
-  rmSync(file, { force: true })
-  const descriptor = openSync(file, 'wx', mode)
+  const descriptor = openFresh(file, mode)
   try {
-    writeFileSync(descriptor, text)
+    if (text !== '') writeFileSync(descriptor, text)
     if (owner && isRoot()) fchownSync(descriptor, owner.uid, owner.gid)
   } finally {
     closeSync(descriptor)
+  }
+}
+
+const openFresh = (file: string, mode: number): number => {
+  try {
+    return openSync(file, 'wx', mode)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    rmSync(file, { force: true })
+    return openSync(file, 'wx', mode)
   }
 }
 

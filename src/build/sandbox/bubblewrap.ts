@@ -15,9 +15,8 @@ import { effectSync } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
 import { groupMembers, sendSignal } from '../../processes/tree.ts'
 import type { JobUser, ProcessStart } from '../jobs/processes.ts'
-import { type Workspace, writeForJob } from '../jobs/workspace.ts'
+import type { Workspace } from '../jobs/workspace.ts'
 import { type Confinement, processLimit, ulimits } from './confinement.ts'
-import type { StartFolder } from './inner-shell.ts'
 import type { JobLimits } from './limits.ts'
 import { keepNamespaces, type Namespaces } from './namespaces.ts'
 
@@ -54,11 +53,7 @@ export const findBubblewrap = (path = process.env.PATH ?? ''): string | null =>
 export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
   const { program, workspace, user, limits, countsProcesses, clock, placed } = parts
   const privateFolder = join(workspace.root, 'private')
-  const folder: StartFolder = {
-    orders: workspace.files,
-    pipes: join(workspace.root, 'pipes'),
-    write: (file, text) => writeForJob(file, text, user),
-  }
+  const pipes = join(workspace.root, 'pipes')
   const accounts = user ? { passwd: join(workspace.root, 'passwd'), group: join(workspace.root, 'group') } : null
   const mounts = [
     ...systemMounts(),
@@ -76,13 +71,13 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
 
   const keep = (): Promise<Namespaces> => {
     effectSync('build.make-private-directories', () => {
-      for (const path of [privateFolder, folder.pipes]) {
+      for (const path of [privateFolder, pipes]) {
         mkdirSync(path, { recursive: true, mode: 0o700 })
         if (user) chownSync(path, user.uid, user.gid)
       }
     })
     if (user && accounts) writeAccounts(accounts, user, workspace.home)
-    const about = { program, user, mounts: [...mounts, ...own], limits: ulimits(limits), folder, clock, placed }
+    const about = { program, user, mounts: [...mounts, ...own], limits: ulimits(limits), pipes, clock, placed }
     return keepNamespaces(about)
   }
   const limited = countsProcesses ? [] : processLimit(limits)

@@ -1,10 +1,10 @@
-import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../../clock.ts'
 import { effectSync } from '../../effect.ts'
-import { allPids } from '../../processes/tree.ts'
+import { childrenOf } from '../../processes/tree.ts'
 import { type Ending, outputRead, type ProcessStart } from '../jobs/processes.ts'
 
 /** A program that was started from inside of its job's namespaces. */
@@ -16,139 +16,118 @@ export type InnerProcess = {
   pid(): number | null
 }
 
-/** Starts a job's programs from inside of its namespaces, one at a time. */
+/**
+ * A shell inside of a job's namespaces that starts the job's programs, one at a time: as quickly as from any shell, while a process as large
+ * as Headway, or one that makes namespaces, takes milliseconds for it.
+ */
 export type InnerShell = {
   /** Whether it still answers as it was asked: a job can kill it, or speak in its place. */
   isSound(): boolean
   /** Null: this program has to be started by other means. */
-  start(start: ProcessStart, prefix: readonly string[]): InnerProcess | null
+  start(start: ProcessStart, prefix: readonly string[]): Promise<InnerProcess | null>
 }
 
-/** Where it is told what to start. */
-export type StartFolder = {
-  /** The job can change nothing in it. */
-  readonly orders: string
-  /** The job's own, in a directory that is not. */
+export type InnerShellParts = {
+  /** The standard streams of a `sh` that has just been started with no arguments. */
+  readonly stdin: Writable
+  readonly stdout: Readable
+  /** Its id on this machine. */
+  readonly pid: () => number | null
+  /** What it shall do before anything else, as it concerns all that it starts. */
+  readonly prelude: string
+  /** A folder of the job's own, in a directory that the job cannot change. */
   readonly pipes: string
-  /** Writes a file for the job's user alone to read. */
-  write(file: string, text: string): void
+  readonly clock: Clock
 }
 
 /** Programs whose outputs may be held open at once, by what earlier ones left running. */
-const pairs = 4
+const mostPairs = 16
 const setsid = ['/usr/bin/setsid', '/bin/setsid'].find((path) => existsSync(path))
 
-/**
- * What it is: a shell which, before it is asked, has forked a process that waits for the name of a file, reads it and becomes the program that is in
- * there. So a program starts as quickly as from any shell, however large Headway is. The waiting process says its id, then `begun`;
- * the shell says `= <exit code>`. A signal to all of a job's processes does not end it, and it is not called `sh`, which a job may kill.
- */
-export const innerShellScript = ({ orders, pipes }: Pick<StartFolder, 'orders' | 'pipes'>): string => `
-echo job-starter >/proc/$$/comm
-trap '' HUP INT QUIT TERM
-mkfifo -m 600 ${Array.from({ length: pairs }, (_, pair) => pairIn(pipes, pair).map(quoted).join(' ')).join(' ')}
-exec 2>/dev/null
-while :; do
-  (
-    read -r pid rest </proc/self/stat
-    echo "$pid"
-    read -r order || { kill -KILL $$; exit; }
-    echo begun
-    . ${quoted(orders)}/"$order"
-  )
-  echo "= $?"
-done`
+/** Resolves once the shell has answered, or cannot. */
+export const openInnerShell = async (parts: InnerShellParts): Promise<InnerShell> => {
+  const { stdin, stdout: answers, pipes, clock } = parts
+  const free: number[] = []
+  let pairs = 0
+  let isSound = true
+  let orders = 0
+  let current: ((ending: Ending) => void) | null = null
+
+  const lose = (): void => {
+    isSound = false
+    current?.({ exitCode: null, signal: 'SIGKILL' })
+    current = null
+  }
+  /** `= <number of the order> <exit code>`; but what comes out of a job may be anything. */
+  const hear = (line: string): void => {
+    const [, order, code] = /^= (\d{1,9}) (\d{1,3})$/.exec(line) ?? []
+    const end = current
+    if (end === null || Number(order) !== orders) lose()
+    else {
+      current = null
+      end({ exitCode: Number(code), signal: null })
+    }
+  }
+  let rest = ''
+  answers.on('data', (chunk: Buffer) => {
+    const lines = (rest + chunk.toString('latin1')).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) if (isSound) hear(line)
+    if (rest.length > 100) lose()
+  })
+  answers.on('close', lose)
+  const order = (text: string): Promise<Ending> =>
+    new Promise((resolve) => {
+      orders += 1
+      current = resolve
+      stdin.write(`${text}\necho "= ${orders} $?"\n`)
+    })
+
+  const makePair = (): string => {
+    free.push(pairs)
+    pairs += 1
+    return `mkfifo -m 600 ${pairIn(pipes, pairs - 1)
+      .map(quoted)
+      .join(' ')}`
+  }
+  const isAble = ({ input, env }: ProcessStart): boolean => isSound && current === null && !input && isExportable(env)
+
+  await order([parts.prelude, prelude, makePair()].join('\n'))
+  return {
+    isSound: () => isSound,
+    start: async (start, prefix) => {
+      if (setsid === undefined || !isAble(start)) return null
+      if (free.length === 0 && pairs < mostPairs) await order(makePair())
+      const pair = isAble(start) ? free.shift() : undefined
+      if (pair === undefined) return null
+      const names = pairIn(pipes, pair)
+      const [stdout, stderr] = names.map(openPipe)
+      if (!stdout || !stderr) {
+        for (const stream of [stdout, stderr]) stream?.destroy()
+        return null
+      }
+      const closed = Promise.all([stdout, stderr].map(closeOf)).then(() => free.push(pair))
+      const exit = effectSync('build.start-inside', () => order(orderFor(start, [setsid, ...prefix], names)))
+      const ended = exit.then((ending) => {
+        if (!isSound) for (const stream of [stdout, stderr]) stream.destroy() // perhaps nobody has ever opened them
+        return outputRead(ending, closed, clock)
+      })
+      return { stdout, stderr, ended, pid: () => childOf(parts.pid()) }
+    },
+  }
+}
+
+/** It is not called `sh`, of which a job may kill all that there are, and does not end with a signal to all of a job's processes. */
+const prelude = `echo job-starter >/proc/$$/comm; trap '' HUP INT QUIT TERM; exec 2>/dev/null`
 
 const pairIn = (pipes: string, pair: number): [string, string] => [
   join(pipes, `${pair}-out`),
   join(pipes, `${pair}-err`),
 ]
 
-/** What it was asked to start; the id is the one inside, null until the program begins. */
-type Order = { pid: number | null; readonly end: (ending: Ending) => void }
-
-/** Talks with the shell that runs `innerShellScript`; `first` is the first process of its namespace. Resolves once it is ready. */
-export const openInnerShell = async (
-  streams: { readonly stdin: Writable; readonly stdout: Readable },
-  first: number,
-  folder: StartFolder,
-  clock: Clock,
-): Promise<InnerShell> => {
-  const ready = Promise.withResolvers<void>()
-  const free = Array.from({ length: pairs }, (_, pair) => pair)
-  let isSound = true
-  let orders = 0
-  let hasPipes = true
-  let waiting: number | null = null
-  let current: Order | null = null
-
-  const lose = (): void => {
-    isSound = false
-    ready.resolve()
-    current?.end({ exitCode: null, signal: 'SIGKILL' })
-    current = null
-  }
-  /** What comes out of a job may be anything. */
-  const hear = (line: string): void => {
-    const [, pid] = /^(\d{1,10})$/.exec(line) ?? []
-    const [, code] = /^= (\d{1,3})$/.exec(line) ?? []
-    if (pid !== undefined) {
-      waiting = Number(pid)
-      ready.resolve()
-    } else if (line === 'begun' && current?.pid === null && waiting !== null) {
-      current.pid = waiting
-    } else if (code !== undefined && current && current.pid !== null) {
-      const { end } = current
-      current = null
-      end({ exitCode: Number(code), signal: null })
-    } else lose()
-  }
-  let rest = ''
-  streams.stdout.on('data', (chunk: Buffer) => {
-    const lines = (rest + chunk.toString('latin1')).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) if (isSound) hear(line)
-    if (rest.length > 100) lose()
-  })
-  streams.stdout.on('close', lose)
-  await ready.promise
-  return {
-    isSound: () => isSound,
-    start: (start, prefix) => {
-      const isPossible =
-        isSound && hasPipes && !current && setsid !== undefined && !start.input && isExportable(start.env)
-      const pair = isPossible ? free.shift() : undefined
-      if (pair === undefined || setsid === undefined) return null
-      const names = pairIn(folder.pipes, pair)
-      const [stdout, stderr] = names.map(openPipe)
-      if (!stdout || !stderr) {
-        for (const stream of [stdout, stderr]) stream?.destroy()
-        hasPipes = false
-        return null
-      }
-      const closed = Promise.all([stdout, stderr].map(closeOf)).then(() => free.push(pair))
-      const exit = Promise.withResolvers<Ending>()
-      const mine: Order = { pid: null, end: exit.resolve }
-      current = mine
-      orders += 1
-      const file = `${orders}-start`
-      const path = join(folder.orders, file)
-      folder.write(path, orderFor(start, [setsid, ...prefix], names))
-      effectSync('build.start-inside', () => streams.stdin.write(`${file}\n`))
-      const ended = exit.promise.then((ending) => {
-        // It holds the program's environment, which is not for others of the job.
-        effectSync('build.remove-order', () => rmSync(path, { force: true }))
-        if (mine.pid === null) for (const stream of [stdout, stderr]) stream.destroy()
-        return outputRead(ending, closed, clock)
-      })
-      return { stdout, stderr, ended, pid: () => (mine.pid === null ? null : pidOutside(mine.pid, first)) }
-    },
-  }
-}
-
 /**
- * The program as the shell is told it. What is exported takes effect on none but the programs that follow, which are all inside; the
- * shell's own words for what goes wrong come after the outputs are the program's.
+ * A program as the shell is told it, and nobody else: its environment is in no file. What is exported takes effect on none but the programs that
+ * follow, which are all inside; the shell's own words on what goes wrong go to the program's standard error.
  */
 const orderFor = (
   { argv, cwd, env }: ProcessStart,
@@ -156,13 +135,12 @@ const orderFor = (
   [stdout, stderr]: readonly [string, string],
 ): string =>
   [
-    'trap - HUP INT QUIT TERM',
+    '(trap - HUP INT QUIT TERM',
     `exec </dev/null >${quoted(stdout)} 2>${quoted(stderr)}`,
     `cd -P -- ${quoted(cwd)} || exit 126`,
     'unset OLDPWD PATH',
     ...Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`),
-    `exec ${[...prefix, ...argv].map(quoted).join(' ')}`,
-    '',
+    `exec ${[...prefix, ...argv].map(quoted).join(' ')})`,
   ].join('\n')
 
 const quoted = (text: string): string => `'${text.replaceAll('\0', '').replaceAll("'", `'\\''`)}'`
@@ -174,7 +152,7 @@ const isExportable = (env: ProcessStart['env']): boolean =>
 const theShells =
   /^(_|BASH.*|COMP_.*|DIRSTACK|E?UID|EPOCH.*|FUNCNAME|GROUPS|HIST.*|IFS|LINENO|OPT(ARG|ERR|IND)|POSIXLY_CORRECT|PPID|PS4|RANDOM|SECONDS|SHELLOPTS|SHLVL|SRANDOM|TMOUT)$/
 
-/** A named pipe that the job made, or whatever it put in its place, which is not opened. */
+/** A named pipe that the job made; null where it put something else in its place. */
 const openPipe = (path: string): Socket | null => {
   let descriptor: number
   try {
@@ -182,36 +160,12 @@ const openPipe = (path: string): Socket | null => {
   } catch {
     return null
   }
-  if (!fstatSync(descriptor).isFIFO()) {
-    closeSync(descriptor)
-    return null
-  }
-  return new Socket({ fd: descriptor, readable: true, writable: false })
+  if (fstatSync(descriptor).isFIFO()) return new Socket({ fd: descriptor, readable: true, writable: false })
+  closeSync(descriptor)
+  return null
 }
 
 const closeOf = (stream: Socket): Promise<void> => new Promise((resolve) => stream.once('close', () => resolve()))
 
-/** Of a process inside the id outside, where it is in the namespace of which the other is the first one. */
-const pidOutside = (inside: number, first: number): number | null => {
-  const namespace = namespaceOf(first)
-  const isIt = (pid: number): boolean => idsOf(pid).at(-1) === inside && namespaceOf(pid) === namespace
-  return namespace === null ? null : (allPids().find(isIt) ?? null)
-}
-
-const namespaceOf = (pid: number): string | null => {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/pid`)
-  } catch {
-    return null
-  }
-}
-
-/** Its ids from the outermost namespace to its own: proc(5)'s NSpid. */
-const idsOf = (pid: number): number[] => {
-  try {
-    const [, ids = ''] = /^NSpid:\t(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? []
-    return ids.split('\t').map(Number)
-  } catch {
-    return []
-  }
-}
+/** What the shell waits for, its only child. */
+const childOf = (shell: number | null): number | null => (shell === null ? null : (childrenOf(shell)[0] ?? null))

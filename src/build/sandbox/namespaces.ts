@@ -3,8 +3,8 @@ import { closeSync, openSync, writeFileSync } from 'node:fs'
 import type { Clock } from '../../clock.ts'
 import { effectSync } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
-import { groupMembers, identityOf, isAlive, sendSignal } from '../../processes/tree.ts'
-import { type InnerShell, innerShellScript, openInnerShell, type StartFolder } from './inner-shell.ts'
+import { childrenOf, identityOf, isAlive, sendSignal } from '../../processes/tree.ts'
+import { type InnerShell, openInnerShell } from './inner-shell.ts'
 
 /** The user and process namespaces that all programs of a job share, kept by a shell that starts programs in them. */
 export type Namespaces = {
@@ -23,9 +23,10 @@ export type NamespacesParts = {
   readonly user: RunAs | null
   /** bubblewrap's options for what is mounted: what keeps the namespaces can be looked through by what runs in them. */
   readonly mounts: readonly string[]
-  /** Put before the shell that keeps them: limits that all programs inherit. */
+  /** What the shell that keeps them does first: limits that all programs inherit. */
   readonly limits: string
-  readonly folder: StartFolder
+  /** See `InnerShellParts`. */
+  readonly pipes: string
   readonly clock: Clock
   /** Puts a process where it belongs. */
   placed(pid: number): void
@@ -34,12 +35,11 @@ export type NamespacesParts = {
 /** Makes namespaces that die with this process. Rejects with what bubblewrap said when they cannot be made. */
 export const keepNamespaces = async (parts: NamespacesParts): Promise<Namespaces> => {
   const { program, user, mounts, placed } = parts
-  const script = `${parts.limits}${innerShellScript(parts.folder)}`
   const unshared = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts']
   const options = [...unshared, '--die-with-parent', '--info-fd', '3']
   if (user) options.push('--userns-block-fd', '4')
   const child = effectSync('build.keep-namespaces', () =>
-    spawn(program, [...options, ...mounts, '--chdir', '/', '--', '/bin/sh', '-c', script], {
+    spawn(program, [...options, ...mounts, '--chdir', '/', '--', '/bin/sh'], {
       cwd: '/',
       env: { PATH: '/usr/bin:/bin' },
       stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
@@ -48,11 +48,11 @@ export const keepNamespaces = async (parts: NamespacesParts): Promise<Namespaces
     }),
   )
   for (const pipe of child.stdio) pipe?.on('error', () => undefined) // reset where bubblewrap ends without having read all
-  const { pid, shell } = await begun(child, parts).catch((error: unknown) => {
+  const { pid, shellPid, shell } = await begun(child, parts).catch((error: unknown) => {
     effectSync('build.give-up-namespaces', () => child.kill('SIGKILL'))
     throw error
   })
-  for (const member of groupMembers(child.pid ?? pid)) placed(member)
+  for (const member of [child.pid, pid, shellPid]) if (member) placed(member)
   const first = identityOf(pid)
   const userNamespace = openSync(`/proc/${pid}/ns/user`, 'r')
   const pidNamespace = openSync(`/proc/${pid}/ns/pid`, 'r')
@@ -73,8 +73,8 @@ export const keepNamespaces = async (parts: NamespacesParts): Promise<Namespaces
 /** The first process, and the shell in it once all is mounted. */
 const begun = async (
   child: ChildProcess,
-  { user, folder, clock }: NamespacesParts,
-): Promise<{ pid: number; shell: InnerShell }> => {
+  { user, limits, pipes, clock }: NamespacesParts,
+): Promise<{ pid: number; shellPid: number | null; shell: InnerShell }> => {
   const { stdin, stdout } = child
   if (!stdin || !stdout) throw new Error('bubblewrap has no pipes')
   const fault = faultOf(child)
@@ -82,9 +82,12 @@ const begun = async (
   if (user) mapUsers(pid, user)
   const gate = child.stdio[4]
   if (user && gate && 'write' in gate) gate.end('1')
-  const shell = await Promise.race([openInnerShell({ stdin, stdout }, pid, folder, clock), fault])
+  let shellPid: number | null = null
+  const about = { stdin, stdout, pid: () => shellPid, prelude: limits, pipes, clock }
+  const shell = await Promise.race([openInnerShell(about), fault])
   if (!shell.isSound()) await fault // which says why
-  return { pid, shell }
+  shellPid = childrenOf(pid)[0] ?? null
+  return { pid, shellPid, shell }
 }
 
 /** Rejects with what bubblewrap said before it ended. */
