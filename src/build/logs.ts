@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { effect } from '../effect.ts'
 import { Digest } from '../names.ts'
 import { writeDurably } from '../processes/files.ts'
+import { createLineParser, type LogLine } from './jobs/log-lines.ts'
 
-export type LogLine = { readonly at: number; readonly text: string }
+export type { LogLine } from './jobs/log-lines.ts'
 
-/** The logs of all jobs: `<runs>/<run>/<job>.log`, lines `<epochMs> <text>`. */
+/** The logs of all jobs: `<runs>/<run>/<job>.log`, as `jobs/log-lines.ts` has them. */
 export type LogBook = {
   /** The file of a job's log, its folder made; until `end(file)` followers wait for more. */
   begin(run: string, job: string): Promise<string>
@@ -117,6 +118,7 @@ const linesOf = async function* (
   try {
     const buffer = Buffer.alloc(chunkBytes)
     let rest = Buffer.alloc(0)
+    const parse = createLineParser()
     for (let isAtEnd = false; ; ) {
       // Asked for before reading once more: what is written in between must not be waited for.
       const wasGrowing = isGrowing()
@@ -132,14 +134,9 @@ const linesOf = async function* (
       const bytes = Buffer.concat([rest, buffer.subarray(0, bytesRead)])
       const end = bytes.lastIndexOf(10) + 1
       rest = bytes.subarray(end)
-      for (const line of bytes.toString('utf8', 0, end).split('\n').slice(0, -1)) yield lineFrom(line)
+      yield* parse(bytes.toString('utf8', 0, end))
     }
   } finally {
     await handle.close()
   }
-}
-
-const lineFrom = (line: string): LogLine => {
-  const space = line.indexOf(' ')
-  return { at: Number(line.slice(0, space)) || 0, text: line.slice(space + 1) }
 }

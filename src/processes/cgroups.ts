@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
-import { effectSync } from '../effect.ts'
+import { effect, effectSync } from '../effect.ts'
 import { describeError } from '../problem.ts'
 import { sendSignal } from './tree.ts'
 
@@ -24,6 +25,8 @@ export type Cgroups = {
   /** Makes the groups of an instance, or sets their limits again. */
   prepare(id: string, limits: CgroupLimits): void
   place(id: string, pid: number): void
+  /** The same, without holding the process up: the kernel may take some ten milliseconds. */
+  placeSoon(id: string, pid: number): Promise<void>
   members(id: string): number[]
   /** How often the kernel has killed a process of it for want of memory. */
   outOfMemoryKills(id: string): number
@@ -76,6 +79,11 @@ export const openCgroups = (name: string, clock: Clock, say: Say, root = '/sys/f
     place: (id, pid) => {
       for (const path of paths(id))
         effectSync('processes.cgroup-place', () => writeFileSync(join(path, 'cgroup.procs'), String(pid)))
+    },
+    placeSoon: async (id, pid) => {
+      const groups = paths(id).map((path) => join(path, 'cgroup.procs'))
+      if (groups.length > 0)
+        await effect('processes.cgroup-place-soon', () => Promise.all(groups.map((file) => writeFile(file, `${pid}`))))
     },
     members,
     outOfMemoryKills: (id) => {

@@ -31,7 +31,7 @@ const known: ReadonlySet<string> = new Set(commandNames)
 export const isCommandName = (name: string): name is CommandName => known.has(name)
 
 /** Whether a text can hold a command at all; most output does not, and is not looked at line by line. */
-export const mayHoldCommands = (text: string): boolean => text.includes('::') || text.includes('##[')
+export const mayHoldCommands = (lines: Buffer): boolean => lines.includes('::') || lines.includes('##[')
 
 /**
  * The command on a line whose name `isKnown`, in either of its forms, or null. As actions/runner, src/Runner.Common/ActionCommand.cs:

@@ -30,7 +30,7 @@ import { type JobResult, noResult } from './result.ts'
 import { type MissingAction, notPrepared, record, settle } from './settle.ts'
 import type { StepCall } from './step.ts'
 import { trustVariables } from './trust.ts'
-import { createCommandFolders, prepareWorkspace, type Workspace, writeForJob } from './workspace.ts'
+import { createCommandFolders, type Workspace, writeForJob } from './workspace.ts'
 
 /** One job that is to run now: its conditions are met. */
 export type JobOrder = {
@@ -62,6 +62,8 @@ export type JobOrder = {
 /** Where and as whom it runs. */
 export type JobPlace = {
   readonly root: string
+  /** Its directories, fresh. */
+  readonly workspace: Promise<Workspace>
   /** Put before the marker of the job's processes, so that two who run jobs on one machine end only their own. */
   readonly markerPrefix?: string
   readonly user: JobUser | null
@@ -111,8 +113,8 @@ export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSigna
   const limits = limitsOf(signals, place.clock)
   for (const note of order.notes) place.log.write(marked('notice', mask.hide(note)))
   try {
-    const workspace = await prepareWorkspace(place.root, order.source.repository, place.user)
     const { log, clock } = place
+    const workspace = await place.workspace
     const wished = wishScope(order, place, workspace)
     await using cell = await place.sandbox.open({
       run: order.source.run,

@@ -1,49 +1,54 @@
 import type { Readable } from 'node:stream'
-import { StringDecoder } from 'node:string_decoder'
 import type { JobLog } from './log.ts'
 import type { Mask } from './mask.ts'
 
 /** A line without an end is cut here, so that memory stays bounded. */
 const longestLine = 64 * 1024
+const lineFeed = 10
 
 /** Hands on whole lines, several at a time, as fast as the log takes them. */
 export const readLines = (
   stream: Readable,
   log: JobLog,
   mask: Mask,
-  /** False: wait until the log is drained. */
-  take: (text: string) => boolean,
+  /** Is given lines with their ends. False: wait until the log is drained. */
+  take: (lines: Buffer) => boolean,
 ): void => {
-  const decoder = new StringDecoder('utf8')
-  let rest = ''
+  let rest = Buffer.alloc(0)
   let isDropping = false
-  const accept = (chunk: string): boolean => {
-    let text = rest + chunk
+  const accept = (chunk: Buffer): boolean => {
+    let bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
     if (isDropping) {
-      const end = text.indexOf('\n')
+      const end = bytes.indexOf(lineFeed)
       if (end < 0) return true
-      text = text.slice(end + 1)
+      bytes = bytes.subarray(end + 1)
       isDropping = false
     }
-    const end = text.lastIndexOf('\n') + 1
-    rest = text.slice(end)
-    let canGoOn = end === 0 || take(text.slice(0, end))
-    if (rest.length > longestLine + mask.longest()) {
-      canGoOn = log.write(`${mask.hide(rest.slice(0, mask.cutAt(rest, longestLine)))} [line cut]\n`) && canGoOn
-      rest = ''
+    const end = bytes.lastIndexOf(lineFeed) + 1
+    rest = Buffer.from(bytes.subarray(end)) // a copy, as the chunk is large
+    let canGoOn = end === 0 || take(bytes.subarray(0, end))
+    if (rest.length > longestLine + mostBytes * mask.longest()) {
+      const text = rest.toString()
+      // Of what begins before the cut, the whole is there to be seen.
+      const limit = Math.min(longestLine, text.length - mask.longest())
+      canGoOn = log.write(`${mask.hide(text.slice(0, mask.cutAt(text, limit)))} [line cut]\n`) && canGoOn
+      rest = Buffer.alloc(0)
       isDropping = true
     }
     return canGoOn
   }
   stream.on('data', (chunk: Buffer) => {
-    if (accept(decoder.write(chunk))) return
+    if (accept(chunk)) return
     stream.pause()
     log.drained().then(() => stream.resume())
   })
   stream.on('end', () => {
-    const last = rest + decoder.end()
-    rest = ''
-    if (last !== '' && !isDropping) take(`${last}\n`)
+    const last = rest
+    rest = Buffer.alloc(0)
+    if (last.length > 0 && !isDropping) take(Buffer.concat([last, Buffer.from('\n')]))
   })
   stream.on('error', () => undefined) // the program is gone; what it said until then is logged
 }
+
+/** Of a character in UTF-8. */
+const mostBytes = 4

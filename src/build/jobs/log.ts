@@ -1,20 +1,22 @@
 import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
+import { closeSync, createWriteStream, openSync, readSync, statSync } from 'node:fs'
 import type { Clock } from '../../clock.ts'
 import { effectSync } from '../../effect.ts'
+import { escaped, stampAt } from './log-lines.ts'
 
 /** Beyond this the rest of a job's output is thrown away, and the log says so. */
 const maximumBytes = 512 * 1024 * 1024
 const tailCharacters = 16 * 1024
 const longestShownLine = 500
+const tooLong = '##[warning]The log is longer than 512 MiB; what follows is not kept\n'
 
 /**
- * The log of one job: lines `<epochMs> <text>`, already masked when they come here. Marks are lines that start with `##[`:
+ * The log of one job, as `log-lines.ts` has it, already masked when it comes here. Marks are lines that start with `##[`:
  * `##[group]`, `##[endgroup]`, `##[error]`, `##[warning]`, `##[notice]`, `##[debug]`.
  */
 export type JobLog = {
-  /** Adds text that ends with a newline. False: wait for `drained()` before adding more, so that memory stays bounded. */
-  write(text: string): boolean
+  /** Adds lines with their ends, as text or UTF-8. False: wait for `drained()` before adding more, so that memory stays bounded. */
+  write(lines: string | Buffer): boolean
   drained(): Promise<void>
   /** The last lines that were added since `markTail()`, oldest first, without marks. */
   lastLines(count: number): string[]
@@ -25,7 +27,7 @@ export type JobLog = {
 /** Opens (or goes on with) the log in a file; `onLines` is called whenever lines have reached the file. */
 export const openJobLog = (file: string, clock: Clock, onLines: () => void): JobLog => {
   const stream = effectSync('build.open-log', () =>
-    createWriteStream(file, { flags: 'a', mode: 0o600, highWaterMark: 256 * 1024 }),
+    createWriteStream(file, { flags: 'a', mode: 0o600, highWaterMark: 1024 * 1024 }),
   )
   let failed: Error | undefined
   let draining: { readonly promise: Promise<void>; resolve(): void } | null = null
@@ -39,14 +41,28 @@ export const openJobLog = (file: string, clock: Clock, onLines: () => void): Job
     goOn()
   })
   let written = 0
-  let tail = ''
+  let stampedAt: number | null = null
+  if (endsWithinLine(file)) stream.write('\n') // Headway was killed there
+  const tail: (string | Buffer)[] = []
+  let tailLength = 0
+  const remember = (lines: string | Buffer): void => {
+    tail.push(lines)
+    tailLength += lines.length
+    for (let first = tail[0]; first && tailLength - first.length >= tailCharacters; first = tail[0]) {
+      tailLength -= first.length
+      tail.shift()
+    }
+  }
   return {
-    write: (text) => {
-      tail = text.length >= tailCharacters ? text.slice(-tailCharacters) : (tail + text).slice(-tailCharacters)
+    write: (lines) => {
+      remember(lines)
       if (failed || written > maximumBytes) return true
-      written += text.length
-      const cut = written > maximumBytes ? '##[warning]The log is longer than 512 MiB; what follows is not kept\n' : ''
-      return stream.write(stamped(text + cut, clock.now()), () => onLines())
+      written += lines.length
+      const now = clock.now()
+      if (now !== stampedAt) stream.write(stampAt(now))
+      stampedAt = now
+      const canGoOn = stream.write(escaped(lines), () => onLines())
+      return written > maximumBytes ? stream.write(tooLong) : canGoOn
     },
     drained: async () => {
       if (!stream.writableNeedDrain || stream.destroyed) return
@@ -55,12 +71,16 @@ export const openJobLog = (file: string, clock: Clock, onLines: () => void): Job
     },
     lastLines: (count) =>
       tail
+        .map(String)
+        .join('')
+        .slice(-tailCharacters)
         .split('\n')
         .filter((line) => line.trim() !== '' && !line.startsWith('##['))
         .slice(-count)
         .map((line) => line.slice(0, longestShownLine)),
     markTail: () => {
-      tail = ''
+      tail.length = 0
+      tailLength = 0
     },
     close: async () => {
       if (!stream.destroyed) {
@@ -72,4 +92,14 @@ export const openJobLog = (file: string, clock: Clock, onLines: () => void): Job
   }
 }
 
-const stamped = (text: string, now: number): string => `${now} ${text.slice(0, -1).replaceAll('\n', `\n${now} `)}\n`
+const endsWithinLine = (file: string): boolean => {
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0
+  if (size === 0) return false
+  const descriptor = openSync(file, 'r')
+  try {
+    const last = Buffer.alloc(1)
+    return readSync(descriptor, last, 0, 1, size - 1) === 1 && last.toString() !== '\n'
+  } finally {
+    closeSync(descriptor)
+  }
+}

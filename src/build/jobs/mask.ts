@@ -1,3 +1,5 @@
+import { createFinder } from './finder.ts'
+
 /** What stands in the log where a secret was. */
 const stars = '***'
 /** Shorter parts of a secret (a lone brace of a JSON key, say) would blacken the log and hide nothing. */
@@ -11,6 +13,8 @@ export type Mask = {
   add(secret: string): void
   /** The text with every secret replaced. Only complete lines, or texts from `cutAt` on, are safe to hide. */
   hide(text: string): string
+  /** Whether there is anything to hide in these bytes; without a look at each of them. */
+  isIn(bytes: Buffer): boolean
   /** The longest form of any secret, in characters. */
   longest(): number
   /** Where a text may be cut at or before `limit` without cutting through a secret. */
@@ -20,9 +24,15 @@ export type Mask = {
 export const createMask = (secrets: Iterable<string> = []): Mask => {
   const forms = new Set<string>()
   let pattern: RegExp | null = null
+  let finder: ((bytes: Buffer) => boolean) | null = null
+  let longest = 0
   const add = (secret: string): void => {
-    for (const form of formsOf(secret)) forms.add(form)
+    for (const form of formsOf(secret)) {
+      forms.add(form)
+      longest = Math.max(longest, form.length)
+    }
     pattern = null
+    finder = null
   }
   const compiled = (): RegExp => {
     // Longest first, so that a secret which contains another is hidden whole.
@@ -34,7 +44,11 @@ export const createMask = (secrets: Iterable<string> = []): Mask => {
   return {
     add,
     hide: (text) => (forms.size === 0 ? text : text.replace(compiled(), stars)),
-    longest: () => Math.max(0, ...Array.from(forms, (form) => form.length)),
+    isIn: (bytes) => {
+      finder ??= createFinder(Array.from(forms, (form) => Buffer.from(form)))
+      return finder(bytes)
+    },
+    longest: () => longest,
     cutAt: (text, limit) => {
       if (forms.size === 0) return limit
       for (const match of text.matchAll(compiled())) {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { Readable } from 'node:stream'
 import { describeError } from '../../problem.ts'
 import { type Annotations, describeRemark, levelOf, type Remark, remark, remarkOf } from './annotations.ts'
@@ -174,9 +175,12 @@ export const createOutputReader = (
       .join('')
   }
 
-  const take = (complete: string, problems: MatchReader): boolean => {
+  const take = (lines: Buffer, problems: MatchReader): boolean => {
+    const hasCommands = mayHoldCommands(lines)
+    const isPlain = !hasCommands && matchers.list().length === 0 && !lines.includes(carriageReturn)
+    if (isPlain && isUtf8(lines) && !mask.isIn(lines)) return log.write(lines)
+    const complete = lines.toString()
     const text = complete.includes('\r') ? complete.replaceAll('\r\n', '\n') : complete
-    const hasCommands = mayHoldCommands(text)
     if (!hasCommands && matchers.list().length === 0) return log.write(mask.hide(text))
     let written = ''
     let waiting: string[] = []
@@ -204,7 +208,7 @@ export const createOutputReader = (
   return {
     read: (stream) => {
       const problems = createMatchReader(matchers, (message) => void log.write(warn(message)))
-      readLines(stream, log, mask, (text) => take(text, problems))
+      readLines(stream, log, mask, (lines) => take(lines, problems))
     },
     endCommands: () => {
       obeys = false
@@ -213,6 +217,8 @@ export const createOutputReader = (
     told: () => ({ outputs, state, env, paths }),
   }
 }
+
+const carriageReturn = 13
 
 /** A mark in the log; of several lines, each is marked, as nobody may print a mark's continuation as text. */
 export const marked = (kind: string, text: string): string =>

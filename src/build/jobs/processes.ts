@@ -23,7 +23,7 @@ export type ProcessStart = {
 /** A child of this process to be. */
 export type Spawn = ProcessStart & {
   /** It reads this from descriptor 3, and nothing before `placed` has been told its id. */
-  readonly gate?: { readonly text: string; placed(pid: number): void }
+  readonly gate?: { readonly text: string; placed(pid: number): Promise<void> }
   /** Open files that it gets as descriptors 4, 5, … */
   readonly descriptors?: readonly number[]
 }
@@ -66,7 +66,7 @@ export const startProcess = async (start: Spawn, clock: Clock): Promise<SpawnedP
   if (pid === undefined || stdout === null || stderr === null) throw await startFault(child, program)
   if (start.input && child.stdin) feed(start.input, child.stdin)
   const ended = endingOf(child, clock)
-  if (gate) openGate(child, pid, gate)
+  if (gate) await openGate(child, pid, gate)
   return { pid, stdout, stderr, ended }
 }
 
@@ -89,12 +89,16 @@ export const heldInput = (input: Readable): Readable => {
   return input.pipe(held)
 }
 
-const openGate = (child: ChildProcess, pid: number, { text, placed }: NonNullable<Spawn['gate']>): void => {
+const openGate = async (
+  child: ChildProcess,
+  pid: number,
+  { text, placed }: NonNullable<Spawn['gate']>,
+): Promise<void> => {
   const pipe = child.stdio[3]
   if (!pipe || !('write' in pipe)) throw new Error('the gate has no pipe')
   pipe.on('error', () => undefined) // it has ended already
   try {
-    placed(pid)
+    await placed(pid)
     pipe.end(text, () => pipe.destroy())
   } catch (error) {
     pipe.destroy() // it ends without having begun

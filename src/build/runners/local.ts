@@ -3,10 +3,9 @@ import type { Clock } from '../../clock.ts'
 import type { Home } from '../../home.ts'
 import type { ActionLibrary } from '../actions/library.ts'
 import type { Actions } from '../jobs/actions.ts'
-import { type JobOrder, type JobPlace, type JobServices, runJob } from '../jobs/job.ts'
-import type { JobLog } from '../jobs/log.ts'
+import { type JobPlace, type JobServices, runJob } from '../jobs/job.ts'
 import type { JobUser } from '../jobs/processes.ts'
-import { removeWorkspace } from '../jobs/workspace.ts'
+import { prepareWorkspace, removeWorkspace } from '../jobs/workspace.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { Slots } from '../slots.ts'
 import type { Toolchain } from '../toolchain.ts'
@@ -39,11 +38,19 @@ export const createLocalExecutor = (local: LocalRunner): JobExecutor => ({
       return { kind: 'not begun' }
     }
     try {
-      const log = await begin(localRunnerName)
-      if (log === null) return { kind: 'not begun' }
-      const place = await placeFor(local, order, local.userFor(slot.number), log)
-      const result = await runJob(order, place, signals)
-      const cleaned = removeWorkspace(place.root).catch(() => undefined) // what is left goes with the next start
+      const { source, key } = order
+      const user = local.userFor(slot.number)
+      const root = join(local.home.workspaces, source.run, key)
+      const clean = (): Promise<void> => removeWorkspace(root).catch(() => undefined) // what is left goes with the next start
+      const workspace = prepareWorkspace(root, source.repository, user)
+      workspace.catch(() => undefined) // told when the job needs it
+      const log = await begin(localRunnerName).finally(() => workspace.catch(() => undefined))
+      if (log === null) {
+        await clean()
+        return { kind: 'not begun' }
+      }
+      const result = await runJob(order, await placeFor(local, { root, workspace, user, log }), signals)
+      const cleaned = clean()
       signals.kill.throwIfAborted()
       return { kind: 'ended', result, runner: localRunnerName, cleaned }
     } finally {
@@ -54,19 +61,15 @@ export const createLocalExecutor = (local: LocalRunner): JobExecutor => ({
 
 const placeFor = async (
   { home, clock, actions, library, toolchain, serverUrl, services, sandbox, markerPrefix }: LocalRunner,
-  { source, key }: JobOrder,
-  user: JobUser | null,
-  log: JobLog,
+  given: Pick<JobPlace, 'root' | 'workspace' | 'user' | 'log'>,
 ): Promise<JobPlace> => ({
-  root: join(home.workspaces, source.run, key),
-  user,
+  ...given,
   sandbox,
-  log,
   clock,
   actions,
   library,
-  findNode: () => toolchain.ownNode(user),
-  path: await toolchain.defaultPath(user),
+  findNode: () => toolchain.ownNode(given.user),
+  path: await toolchain.defaultPath(given.user),
   toolCache: join(home.caches, 'tools'),
   serverUrl: serverUrl(),
   hasBash: await toolchain.hasBash(),

@@ -32,7 +32,7 @@ export type BubblewrapParts = {
   /** Directories outside of the system's that jobs may read: tools. */
   readonly readable: readonly string[]
   /** Puts the process that keeps the namespaces where it belongs. */
-  placed(pid: number): void
+  placed(pid: number): Promise<void>
 }
 
 /** Where bubblewrap is on this machine; null where it is not. */
@@ -106,6 +106,7 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
   ]
 
   return {
+    begin: () => void kept().catch(() => undefined),
     startInside: async (start) => (await kept()).shell.start(start, limited),
     prepare: async (start, placedProgram) => {
       const { userNamespace, pidNamespace } = await kept()

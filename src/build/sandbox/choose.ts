@@ -110,7 +110,7 @@ const openersFor = (
   const countsProcesses = tools.cgroups.enforced
   const program = findBubblewrap()
   const inBubblewrap: Opener = (order) => {
-    const placed = (pid: number): void => tools.cgroups.place(cellId(order), pid)
+    const placed = (pid: number): Promise<void> => tools.cgroups.placeSoon(cellId(order), pid)
     const { workspace, user: own } = order
     const parts = {
       program: program ?? '',

@@ -7,10 +7,12 @@ import type { JobLimits } from './limits.ts'
 
 /** How a job's programs are kept to themselves, as processes of this machine. */
 export type Confinement = {
+  /** Makes ready for programs, as that takes a while; what is wrong is told with the first of them. */
+  begin(): void
   /** Starts a program without a new process of Headway's, which would cost milliseconds; null: it has to be by `prepare`. */
   startInside(start: ProcessStart): Promise<InnerProcess | null>
   /** What is really started in place of a program, once `placed` has put its process where it belongs. */
-  prepare(start: ProcessStart, placed: (pid: number) => void): Promise<Spawn>
+  prepare(start: ProcessStart, placed: (pid: number) => Promise<void>): Promise<Spawn>
   signal(pid: number, name: NodeJS.Signals): void
   /** Ends what it keeps running of its own; the next program begins anew. */
   end(): Promise<void>
@@ -34,6 +36,7 @@ export const plainConfinement = (limits: JobLimits, countsProcesses: boolean): C
       gate: { text: 'go\n', placed },
     }
   },
+  begin: () => undefined,
   startInside: async () => null,
   signal: (pid, name) => signalGroup(pid, name),
   end: async () => undefined,

@@ -31,9 +31,10 @@ export const openHostCell = async (
   const sessions = new Set<number>()
   const family: ProcessFamily = { marker, directory: workspace.root, sessions, user }
   const over = new AbortController()
-  const endAll = async (): Promise<void> => {
-    await confinement.end()
-    await endFamily(family, clock)
+  let ending: Promise<void> | null = null
+  const endAll = (): Promise<void> => {
+    ending ??= confinement.end().then(async () => void (await endFamily(family, clock)))
+    return ending
   }
   const overLimit = (reason: Error): void => {
     if (over.signal.aborted) return
@@ -48,6 +49,7 @@ export const openHostCell = async (
 
   cgroups.prepare(id, { ...limits, cpuWeight: jobCpuWeight })
   const watching = await meter.watch({ id, family, directory: workspace.root, limits, onOver: overLimit })
+  confinement.begin()
   return {
     isolation,
     user,
@@ -58,6 +60,7 @@ export const openHostCell = async (
     over: over.signal,
     start: async (start) => {
       over.signal.throwIfAborted()
+      ending = null
       const env = { ...start.env, [markerVariable]: start.marker }
       const stepUser = user && { ...user, isExclusive: false }
       const familyOf = (session: number | null): ProcessFamily => {
@@ -76,7 +79,7 @@ export const openHostCell = async (
           end: async () => void (await endFamily(familyOf(pid()), clock)),
         }
       }
-      const spawn = await confinement.prepare(asked, (pid) => cgroups.place(id, pid))
+      const spawn = await confinement.prepare(asked, (pid) => cgroups.placeSoon(id, pid))
       const { pid, ended, ...process } = await startProcess(spawn, clock)
       sessions.add(pid)
       return {

@@ -118,7 +118,7 @@ export const openInnerShell = async (parts: InnerShellParts): Promise<InnerShell
 }
 
 /** It is not called `sh`, of which a job may kill all that there are, and does not end with a signal to all of a job's processes. */
-const prelude = `echo job-starter >/proc/$$/comm; trap '' HUP INT QUIT TERM; exec 2>/dev/null`
+const prelude = `exec 3>&- 4>&-; echo job-starter >/proc/$$/comm; trap '' HUP INT QUIT TERM; exec 2>/dev/null`
 
 const pairIn = (pipes: string, pair: number): [string, string] => [
   join(pipes, `${pair}-out`),

@@ -29,12 +29,12 @@ export type NamespacesParts = {
   readonly pipes: string
   readonly clock: Clock
   /** Puts a process where it belongs. */
-  placed(pid: number): void
+  placed(pid: number): Promise<void>
 }
 
 /** Makes namespaces that die with this process. Rejects with what bubblewrap said when they cannot be made. */
 export const keepNamespaces = async (parts: NamespacesParts): Promise<Namespaces> => {
-  const { program, user, mounts, placed } = parts
+  const { program, user, mounts } = parts
   const unshared = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts']
   const options = [...unshared, '--die-with-parent', '--info-fd', '3']
   if (user) options.push('--userns-block-fd', '4')
@@ -48,11 +48,10 @@ export const keepNamespaces = async (parts: NamespacesParts): Promise<Namespaces
     }),
   )
   for (const pipe of child.stdio) pipe?.on('error', () => undefined) // reset where bubblewrap ends without having read all
-  const { pid, shellPid, shell } = await begun(child, parts).catch((error: unknown) => {
+  const { pid, shell } = await begun(child, parts).catch((error: unknown) => {
     effectSync('build.give-up-namespaces', () => child.kill('SIGKILL'))
     throw error
   })
-  for (const member of [child.pid, pid, shellPid]) if (member) placed(member)
   const first = identityOf(pid)
   const userNamespace = openSync(`/proc/${pid}/ns/user`, 'r')
   const pidNamespace = openSync(`/proc/${pid}/ns/pid`, 'r')
@@ -73,13 +72,15 @@ export const keepNamespaces = async (parts: NamespacesParts): Promise<Namespaces
 /** The first process, and the shell in it once all is mounted. */
 const begun = async (
   child: ChildProcess,
-  { user, limits, pipes, clock }: NamespacesParts,
-): Promise<{ pid: number; shellPid: number | null; shell: InnerShell }> => {
+  { user, limits, pipes, clock, placed }: NamespacesParts,
+): Promise<{ pid: number; shell: InnerShell }> => {
   const { stdin, stdout } = child
   if (!stdin || !stdout) throw new Error('bubblewrap has no pipes')
   const fault = faultOf(child)
   const pid = await Promise.race([firstPid(child), fault])
   if (user) mapUsers(pid, user)
+  const placing = placed(pid) // for which the kernel takes as long as bubblewrap for its mounts
+  placing.catch(() => undefined) // told below
   const gate = child.stdio[4]
   if (user && gate && 'write' in gate) gate.end('1')
   let shellPid: number | null = null
@@ -87,7 +88,9 @@ const begun = async (
   const shell = await Promise.race([openInnerShell(about), fault])
   if (!shell.isSound()) await fault // which says why
   shellPid = childrenOf(pid)[0] ?? null
-  return { pid, shellPid, shell }
+  await placing
+  if (shellPid !== null) await placed(shellPid)
+  return { pid, shell }
 }
 
 /** Rejects with what bubblewrap said before it ended. */

@@ -190,6 +190,55 @@ if (findBubblewrap())
       assert.ok(Number(pids.stdout) < 10, pids.stdout)
     })
 
+    test('a program gets its words and its environment as they are, whatever they hold, and nothing else', async () => {
+      await using sandbox = await openTestSandbox({ wanted: 'bubblewrap' })
+      await using job = await sandbox.open('job')
+      const odd = `a 'b' "c" $d \`e\` \\ \n\t;&|<>()#~*é\u0081\u0088😀%s\r end `
+      const env = { ODD: odd, EMPTY: '', PATH: '/usr/bin:/bin', HOME: job.workspace.home }
+      const seen = await job.run(
+        `printf %s "$ODD"; [ "\${EMPTY+set}" ]; printf '%s' '${odd.replaceAll("'", `'\\''`)}'`,
+        { env },
+      )
+      assert.deepEqual([seen.exitCode, seen.stdout], [0, odd + odd])
+      const names = await job.run('exec /usr/bin/env -u _ /usr/bin/env | cut -d= -f1', { env: { A: '1' } })
+      assert.deepEqual(
+        names.stdout
+          .split('\n')
+          .filter((name) => name !== '_' && name !== 'SHLVL')
+          .sort(),
+        ['', 'A', 'HEADWAY_JOB_PROCESS', 'HOME', 'PATH', 'PWD'],
+      )
+    })
+
+    test('a program has no privilege and no open file but its own, however it was started', async () => {
+      await using sandbox = await openTestSandbox({ wanted: 'bubblewrap' })
+      await using job = await sandbox.open('job')
+      const script =
+        'grep -e Cap -e NoNewPrivs /proc/self/status; ls /proc/self/fd | grep -v 255 | wc -l; readlink /proc/self/ns/user /proc/self/ns/pid'
+      const inside = await job.run(script)
+      assert.match(inside.stdout, /^(Cap\w+:\t0+\n){5}NoNewPrivs:\t1\n/)
+      const { stdout } = await job.run(script, { env: { 'INPUT_A-B': 'no name for a shell' } })
+      assert.deepEqual(stdout.replaceAll(/^\d+$/gm, ''), inside.stdout.replaceAll(/^\d+$/gm, ''))
+    })
+
+    test('who kills what starts the programs, or keeps their outputs open, harms its own job at most', async () => {
+      await using sandbox = await openTestSandbox({ wanted: 'bubblewrap' })
+      await using job = await sandbox.open('job')
+      const lost = await job.run('kill -9 $PPID; sleep 60')
+      assert.deepEqual([lost.exitCode, lost.signal], [null, 'SIGKILL'])
+      const said: string[] = []
+      for (let step = 1; step <= 18; step += 1) {
+        const { stdout } = await job.run(`sleep 3005 & echo ${'$'}{OF}`, { step, env: { OF: String(step) } })
+        said.push(stdout)
+      }
+      assert.deepEqual(
+        said,
+        Array.from({ length: 18 }, (_, index) => `${index + 1}\n`),
+      )
+      await job.cell.endAll()
+      assert.deepEqual(processesNamed('sleep 3005'), [])
+    })
+
     test('the environment of a step takes no effect outside of the sandbox', async () => {
       await using sandbox = await openTestSandbox({ wanted: 'bubblewrap' })
       await using job = await sandbox.open('job')
