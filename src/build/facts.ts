@@ -172,6 +172,8 @@ export const jobFinished = defineFact(
     keptFrom: z.number().int().optional(),
     /** Of the job's summary, which is in the run's directory; null where there is none. */
     summary: Digest.nullable().optional(),
+    /** What it was let into, and where that is reached, as the job says. */
+    environment: z.object({ name: z.string(), url: z.string().nullable() }).optional(),
   }),
 )
 export const runFinished = defineFact(

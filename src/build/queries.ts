@@ -52,6 +52,8 @@ const StepSummary = z.object({
   durationMs: z.number(),
 })
 
+const UsedEnvironment = z.object({ name: z.string(), url: z.string().nullable() })
+
 export const RunDetails = RunSummary.extend({
   jobs: z.array(
     z.object({
@@ -64,6 +66,8 @@ export const RunDetails = RunSummary.extend({
       failure: Failure.nullable(),
       steps: z.array(StepSummary),
       annotations: z.array(Annotation),
+      /** What it was let into, once it has ended, and where that is reached. */
+      environment: UsedEnvironment.nullable(),
       starts: z.number(),
       /** The attempt that its result and log are of; an earlier one than the run's where it did not run again. */
       attempt: z.number(),
@@ -173,6 +177,7 @@ export const findRun = async (
       failure: failureOf(job.failure),
       steps: z.array(StepSummary).parse(JSON.parse(job.steps)),
       annotations: z.array(Annotation).parse(JSON.parse(job.annotations)),
+      environment: job.environment === null ? null : UsedEnvironment.parse(JSON.parse(job.environment)),
       starts: job.starts,
       attempt: job.ran_in,
       startedAt: timeOf(job.started_at),

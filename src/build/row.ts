@@ -72,7 +72,8 @@ const execute = async (row: RowOfJob, name: string, environment: string | null):
     const summary = await tools.logs
       .keepSummary(source.run, logKey(key, source.attempt), result.summary)
       .catch(() => null)
-    const end = { job: key, ...(await tolerated(result, job, scope)), annotations: read.annotations, summary }
+    const used = environment === null ? {} : { environment: { name: environment, url: result.environmentUrl } }
+    const end = { job: key, ...(await tolerated(result, job, scope)), annotations: read.annotations, summary, ...used }
     const ended = { kind: 'job-ended' as const, result: end, also: read.facts }
     // The job itself may have filled the disk: once its directory is gone there is room to say so.
     await tell(ended).catch(() => cleaned.then(() => tell(ended)))

@@ -59,6 +59,8 @@ export type BuildTables = {
     steps: string
     failure: string | null
     annotations: string
+    /** As JSON; null: it named none, or has not ended. */
+    environment: string | null
     starts: number
     /** The attempt whose log and result this is; an earlier one where the job was not run again. */
     ran_in: number
@@ -257,6 +259,7 @@ const createRunTables = async (db: Kysely<BuildTables>): Promise<void> => {
     .addColumn('steps', 'text', (column) => column.notNull())
     .addColumn('failure', 'text')
     .addColumn('annotations', 'text', (column) => column.notNull())
+    .addColumn('environment', 'text')
     .addColumn('starts', 'integer', (column) => column.notNull())
     .addColumn('ran_in', 'integer', (column) => column.notNull())
     .addColumn('started_at', 'bigint')

@@ -26,7 +26,7 @@ export { type BuildTables, generated } from './tables.ts'
 
 export const buildView: View<BuildTables> = {
   name: 'build',
-  version: 2,
+  version: 3,
   create: createTables,
   drop: dropTables,
   apply: async (tx, fact) => {
@@ -193,7 +193,7 @@ const applyToJobs = async (tx: Tx, fact: RecordedFact): Promise<void> => {
     const begun = { status: 'running' as const, wait: null, name, starts, started_at: known?.started_at ?? fact.at }
     await put({ run, job, name }, begun)
   } else if (isFact(jobFinished, fact)) {
-    const { run, job, name, conclusion, steps, failure, annotations = [], keptFrom } = fact.payload
+    const { run, job, name, conclusion, steps, failure, annotations = [], keptFrom, environment } = fact.payload
     await put(
       { run, job, name: name ?? job },
       {
@@ -203,6 +203,7 @@ const applyToJobs = async (tx: Tx, fact: RecordedFact): Promise<void> => {
         steps: JSON.stringify(steps),
         failure: failure ? JSON.stringify(failure) : null,
         annotations: JSON.stringify(annotations),
+        environment: environment ? JSON.stringify(environment) : null,
         finished_at: fact.at,
         ...(name === undefined ? {} : { name }),
         ...(keptFrom === undefined ? {} : { ran_in: keptFrom }),
@@ -217,6 +218,7 @@ const noJob = {
   steps: '[]',
   failure: null,
   annotations: '[]',
+  environment: null,
   starts: 0,
   started_at: null,
   finished_at: null,

@@ -230,6 +230,30 @@ test('an approval comes too late 30 days after the job began to wait, though not
   assert.deepEqual([answer, clock.sleeping], [{ kind: 'expired' }, 0])
 })
 
+test('a run shows what its jobs were let into and where that is reached, as far as a browser may open it', async () => {
+  await using build = await openTestBuild()
+  const pushed = await build.push({
+    '.github/workflows/ci.yml': file(`
+on: push
+jobs:
+  told:
+    runs-on: x
+    environment: { name: Production, url: '#{ steps.deploy.outputs.url }}' }
+    steps: [{ id: deploy, run: 'echo url=https://example.org/#{ github.sha }} >> "$GITHUB_OUTPUT"' }]
+  odd: { runs-on: x, environment: { name: staging, url: 'javascript:alert(1)' }, steps: [{ run: 'true' }] }
+  none: { runs-on: x, steps: [{ run: 'true' }] }
+`),
+  })
+  assert.equal((await build.verified(pushed)).conclusion, 'success')
+  const details = await build.build.run(defaultProject, 'run-1')
+  assert.deepEqual(Object.fromEntries(details?.jobs.map(({ job, environment }) => [job, environment]) ?? []), {
+    told: { name: 'Production', url: `https://example.org/${pushed.commit}` },
+    odd: { name: 'staging', url: null },
+    none: null,
+  })
+  assert.match((await build.log(pushed, 'odd')).join('\n'), /environment\.url is no http or https address: javascript:/)
+})
+
 test('a rejected job fails, and branches that may not use an environment do not wait for it', async () => {
   await using build = await openTestBuild()
   await build.build.requests.protectEnvironment(

@@ -133,8 +133,9 @@ const printResult = ({ runs, conclusion, notes }: LocalResult): void => {
   for (const run of runs) {
     console.log(`\n${bold(printable(run.name))}: ${stateColour(run.conclusion)}`)
     if (run.isolation) console.log(dim(`  ran as ${run.isolation}`))
-    for (const { name, conclusion: ended, steps } of Object.values(run.jobs)) {
-      console.log(`\n  ${bold(printable(name))} ${stateColour(ended)}`)
+    for (const { name, conclusion: ended, steps, environment } of Object.values(run.jobs)) {
+      const url = environment?.url ? ` ${printable(environment.url)}` : ''
+      console.log(`\n  ${bold(printable(name))} ${stateColour(ended)}${url}`)
       for (const step of steps)
         console.log(
           `    ${step.conclusion === 'success' ? '✓' : step.conclusion === 'skipped' ? '–' : red('✗')} ${printable(step.name)} ${dim(span(step.durationMs))}`,

@@ -47,6 +47,7 @@ type Job = {
   readonly startedAt: number | null
   readonly finishedAt: number | null
   readonly steps: readonly { readonly name: string; readonly conclusion: string; readonly durationMs: number }[]
+  readonly environment: { readonly name: string; readonly url: string | null } | null
   readonly annotations: readonly {
     readonly level: string
     readonly message: string
@@ -172,11 +173,13 @@ export const watchRun = async (client: Client, options: GlobalOptions, run: stri
   return last.conclusion === 'success' || last.conclusion === 'skipped'
 }
 
-const jobLine = (run: string, { name, status, conclusion, wait, startedAt, finishedAt }: Job): string => {
+const jobLine = (run: string, { name, status, conclusion, wait, environment, startedAt, finishedAt }: Job): string => {
   const took = startedAt !== null && finishedAt !== null ? dim(` ${span(finishedAt - startedAt)}`) : ''
-  if (status === 'finished') return `${signOf(conclusion)} ${printable(name)}${took}`
+  if (status === 'finished') return `${signOf(conclusion)} ${printable(name)}${took}${urlText(environment)}`
   return `${yellow('·')} ${printable(name)} ${wait ? waitText(run, wait) : status}`
 }
+
+const urlText = (environment: Job['environment']): string => (environment?.url ? ` ${printable(environment.url)}` : '')
 
 const waitText = (run: string, wait: Wait): string =>
   wait.kind === 'approval'
@@ -257,7 +260,7 @@ const printRun = (run: Details): void => {
   for (const job of run.jobs) {
     const kept = job.attempt < run.attempt ? dim(` (of attempt ${job.attempt})`) : ''
     const state = job.wait ? yellow(waitText(run.run, job.wait)) : stateColour(job.conclusion ?? job.status)
-    console.log(`\n  ${bold(printable(job.name))} ${state}${kept}`)
+    console.log(`\n  ${bold(printable(job.name))} ${state}${kept}${urlText(job.environment)}`)
     for (const step of job.steps)
       console.log(`    ${signOf(step.conclusion)} ${printable(step.name)} ${dim(span(step.durationMs))}`)
     for (const { level, message, file, line } of job.annotations)

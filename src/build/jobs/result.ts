@@ -33,7 +33,9 @@ export type JobResult = {
   /** What the steps wrote into GITHUB_STEP_SUMMARY, in Markdown; at most 1 MiB. */
   readonly summary: string
   readonly reports: readonly ReportFile[]
+  /** Where its environment is reached, as it says; null where it says nothing. */
+  readonly environmentUrl: string | null
 }
 
 /** The result of a job that ran no step. */
-export const noResult = { outputs: {}, steps: [], annotations: [], summary: '', reports: [] }
+export const noResult = { outputs: {}, steps: [], annotations: [], summary: '', reports: [], environmentUrl: null }

@@ -1,7 +1,7 @@
 import { describeError } from '../../problem.ts'
 import type { Failure } from '../facts.ts'
 import { failureFor } from '../failure.ts'
-import { textsFrom } from '../workflow/evaluate.ts'
+import { textFrom, textsFrom } from '../workflow/evaluate.ts'
 import { describeTemplate } from '../workflow/template.ts'
 import type { Step, UsesStep } from '../workflow/workflow.ts'
 import { remark } from './annotations.ts'
@@ -61,6 +61,7 @@ export const settle = async (run: JobRun, frame: Frame, fault: Failure | null): 
     progress.failure = failureFor(detail, { job: order.name, step, command, lastLines: log.lastLines(20) })
   }
   const outputs = await outputsOf(run, frame)
+  const environmentUrl = await environmentUrlOf(run, frame)
   const conclusion = statusWord(run)
   const timedOut = limits.timedOutAfterMinutes()
   if (timedOut !== null) {
@@ -81,7 +82,20 @@ export const settle = async (run: JobRun, frame: Frame, fault: Failure | null): 
     failure: progress.failure,
     annotations: at.annotations.kept(),
     summary: progress.summary,
+    environmentUrl,
   }
+}
+
+const longestUrl = 2000
+
+/** `environment.url`, by what the steps have said; only what a browser may open is kept. */
+const environmentUrlOf = async ({ order, at }: JobRun, frame: Frame): Promise<string | null> => {
+  const text = at.mask.hide((await textFrom(order.job.environment?.url, scopeOf(frame)))?.trim() ?? '')
+  if (text === '') return null
+  const url = text.length <= longestUrl && URL.canParse(text) ? new URL(text) : null
+  if (url && /^https?:$/.test(url.protocol)) return text
+  at.log.write(marked('warning', `environment.url is no http or https address: ${text.slice(0, longestUrl)}`))
+  return null
 }
 
 const outputsOf = async ({ order, at }: JobRun, frame: Frame): Promise<Record<string, string>> => {

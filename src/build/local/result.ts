@@ -45,6 +45,8 @@ export type LocalJob = {
   readonly steps: ReturnType<typeof jobFinished.payload.parse>['steps']
   readonly failure: Failure | null
   readonly annotations: readonly Annotation[]
+  /** What it was let into, and where that is reached, as the job says; null where it names none. */
+  readonly environment: { readonly name: string; readonly url: string | null } | null
   /** In Markdown, masked; empty where there is none. */
   readonly summary: string
   /** Masked, without times. */
@@ -97,6 +99,7 @@ const runOf = async (
       steps,
       failure: one.payload.failure ?? null,
       annotations: one.payload.annotations ?? [],
+      environment: one.payload.environment ?? null,
       summary: hasRun ? await build.summary(run, job) : '',
       log: lines,
     }

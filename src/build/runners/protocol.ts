@@ -26,6 +26,7 @@ export const ResultBody: z.ZodType<JobResult> = z.object({
       text: z.string(),
     }),
   ),
+  environmentUrl: z.string().nullable(),
 })
 
 /** What a runner says of a job that it was given. */
