@@ -1,0 +1,1 @@
+export { alertActed, alertFacts as monitorFacts, alertFired, alertResolved } from './alerts/facts.ts'
