@@ -43,6 +43,8 @@ export const passedElsewhere: readonly {
   { name: 'release.keep-blob', why: 'no release is judged', killedBy: 'src/release/crash.test.ts' },
   { name: 'release.forget-blob', why: 'a year old evidence', killedBy: 'src/release/crash.test.ts' },
   { name: 'release.forget-judgings', why: 'a month old counts', killedBy: 'src/release/crash.test.ts' },
+  { name: 'monitor.notify-command', why: 'nobody has alerts', killedBy: 'src/monitor/alerts/crash.test.ts' },
+  { name: 'monitor.notify-webhook', why: 'nobody has alerts', killedBy: 'src/monitor/alerts/crash.test.ts' },
   { name: 'access.rewrap-setting', why: 'needs a rotated master key', killedBy: 'src/marks.test.ts' },
   { name: 'processes.cgroup-kill', why: 'a process or group that outlives its SIGTERM', killedBy: 'src/marks.test.ts' },
   { name: 'processes.cgroup-tree', why: "depends on the machine's cgroups", killedBy: 'src/marks.test.ts' },

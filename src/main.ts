@@ -68,6 +68,7 @@ async function nouns(): Promise<((program: Command) => void)[]> {
       load: async () => (await import('./cli/migrations.ts')).migrationCommands,
     },
     rollout: { words: ['rollout'], load: async () => (await import('./cli/rollout.ts')).rolloutCommands },
+    alerts: { words: ['alerts'], load: async () => (await import('./cli/alerts.ts')).alertCommands },
     logs: { words: ['logs'], load: async () => (await import('./cli/logs.ts')).logCommands },
     tests: { words: ['tests'], load: async () => (await import('./cli/tests.ts')).testCommands },
     run: { words: ['run'], load: async () => (await import('./cli/run.ts')).localRunCommands },

@@ -31,6 +31,7 @@ import { openLedger } from './ledger/open.ts'
 import { openViews } from './ledger/views.ts'
 import { type ServerNote, takeLock } from './lock.ts'
 import { openLog } from './log.ts'
+import { monitorFacts } from './monitor/facts.ts'
 import { monitorMigrations } from './monitor/index.ts'
 import { operateFacts } from './operate/facts.ts'
 import { operateMigrations } from './operate/index.ts'
@@ -90,6 +91,7 @@ export const definitions = [
   ...deployFacts,
   ...operateFacts,
   ...testFacts,
+  ...monitorFacts,
 ]
 /** Some read, below the home, what is too large for a fact. */
 export const allViews = (home: Home): readonly View[] => [

@@ -19,6 +19,7 @@ import { deployRoutes } from './deploy/routes.ts'
 import type { Home } from './home.ts'
 import type { Ledger, Views } from './ledger/ledger.ts'
 import type { Log } from './log.ts'
+import { alertRoutes } from './monitor/alerts/routes.ts'
 import { createMonitor } from './monitor/index.ts'
 import { monitorRoutes } from './monitor/routes.ts'
 import { EnvironmentName, type ProjectName } from './names.ts'
@@ -34,6 +35,7 @@ import type { Stage } from './stage.ts'
 import type { Store } from './store/store.ts'
 import { createTest } from './test/index.ts'
 import { testRoutes } from './test/routes.ts'
+import { createWatched } from './watched.ts'
 
 /** What stands beneath the stages. */
 export type Grounds = {
@@ -147,7 +149,14 @@ export const createStages = (grounds: Grounds) => {
     onError: report,
   })
 
-  const monitor = createMonitor({ ...grounds, onError: report })
+  const watched = createWatched({ deploy, releases })
+  const monitor = createMonitor({
+    ...grounds,
+    settings: access.settings,
+    userFor,
+    ...watched,
+    onError: report,
+  })
 
   return {
     access,
@@ -184,6 +193,7 @@ export const createStages = (grounds: Grounds) => {
       migrationRoutes(deploy.migrations),
       operateRoutes(operate),
       monitorRoutes(monitor),
+      alertRoutes(monitor.alerts),
     ],
   }
 }

@@ -10,6 +10,7 @@ import { runnerRoutes } from '../build/runners/routes.ts'
 import { codeRoutes } from '../code/routes.ts'
 import { migrationRoutes } from '../deploy/migrations/routes.ts'
 import { deployRoutes } from '../deploy/routes.ts'
+import { alertRoutes } from '../monitor/alerts/routes.ts'
 import { monitorRoutes } from '../monitor/routes.ts'
 import { ProjectName } from '../names.ts'
 import { operateRoutes } from '../operate/routes.ts'
@@ -46,6 +47,7 @@ const everyRoute = () => [
   migrationRoutes(behindTheDoor()),
   operateRoutes(behindTheDoor()),
   monitorRoutes(behindTheDoor()),
+  alertRoutes(behindTheDoor()),
   backupRoutes(behindTheDoor()),
 ]
 

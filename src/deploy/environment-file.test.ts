@@ -58,6 +58,7 @@ test('environments stand in the order in which releases reach them, times are mi
     strategy: 'canary',
     drift: 'report',
     requires: ['security'],
+    alerts: [],
   })
   assert.deepEqual(previews, { quota: 3, age: 172_800_000, replicas: 1, database: { copy: 'staging' } })
 })

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { Role } from '../access/facts.ts'
+import { defineAlerts, EnvironmentAlerts } from '../golden/alerts.ts'
 import { defaultEnvironment, EnvironmentName } from '../names.ts'
 import type { Problem } from '../problem.ts'
 import { type ReadFile, readYamlFile } from './yaml-file.ts'
@@ -95,6 +96,8 @@ const EnvironmentFile = z
     drift: z.enum(['mend', 'report']).default('mend'),
     /** Environments in which the release must have succeeded as well. */
     requires: z.array(EnvironmentName).max(20).default([]),
+    /** What is watched of every service that runs here, besides what the service itself asks for. */
+    alerts: EnvironmentAlerts.default([]).transform(defineAlerts),
   })
   .readonly()
 
@@ -209,4 +212,5 @@ const previewKeys = ['quota', 'age', 'replicas', 'database', 'copy', 'seed']
 const environmentKeys = [
   ...['promote', 'from', 'policy', 'soak', 'approval', 'role', 'quorum', 'expires', 'notAuthor'],
   ...['windows', 'days', 'to', 'timezone', 'freeze', 'until', 'reason', 'strategy', 'drift', 'requires'],
+  ...['alerts', 'name', 'when', 'for', 'do', 'notify', 'webhook', 'secret', 'command'],
 ]

@@ -221,6 +221,7 @@ export const fakeReleases = (
         commands: { lint: null, test: null, build: null, start: null },
         release: null,
         migrate: null,
+        alerts: [],
         ...over,
       },
       toolchain: null,

@@ -25,7 +25,7 @@ test("the mission's five lines are complete as they stand", () => {
       ...{
         resources: { memoryBytes: null, cpus: null },
         commands: { lint: null, test: null, build: null, start: null },
-        ...{ migrate: null, tests: [], quality: null, release: null },
+        ...{ migrate: null, tests: [], quality: null, alerts: [], release: null },
       },
     },
   })
@@ -44,6 +44,8 @@ hosts: [shop.example.com]
 resources: { memory: 512Mi, cpu: 0.5 }
 commands: { test: npm run ci, start: node app.js }
 release: { migrate: { run: npm run migrate, timeout: 2m } }
+alerts:
+  - { name: errors, when: error_rate_5m > 2 % and deployment_in_progress, for: 30s, do: [halt, notify], notify: [{ webhook: https://hooks.example.com/a, secret: KEY }] }
 tests: [out/*.xml, coverage/lcov.info]
 quality: { coverage: { minimum: 80, drop: 0.5 }, p95: 300ms, refuse: [newly-failing] }
 `
@@ -61,6 +63,13 @@ quality: { coverage: { minimum: 80, drop: 0.5 }, p95: 300ms, refuse: [newly-fail
         coverage: { minimumPercent: 80, largestDropPercent: 0.5 },
         ...{ p95Ms: 300, refuse: ['newly-failing'] },
       },
+      alerts: [
+        {
+          ...{ name: 'errors', when: 'error_rate_5m > 2 % and deployment_in_progress', forMs: 30_000 },
+          actions: ['halt', 'notify'],
+          notify: [{ kind: 'webhook', url: 'https://hooks.example.com/a', secret: 'KEY' }],
+        },
+      ],
       release: defaultRules,
     },
   })
@@ -109,11 +118,11 @@ test('broken and hostile YAML is refused with its place', () => {
     huge: [`name: ${'a'.repeat(70_000)}`, '-:- a headway.yaml has at most 64 KiB'],
     merge: [
       'name: a\nlanguage: node\n<<: { port: 1 }',
-      '3:1 unknown key "<<" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, release, or leave it out)',
+      '3:1 unknown key "<<" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, alerts, release, or leave it out)',
     ],
     prototype: [
       'name: a\nlanguage: node\n__proto__: { port: 1 }',
-      '3:1 unknown key "__proto__" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, release, or leave it out)',
+      '3:1 unknown key "__proto__" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, alerts, release, or leave it out)',
     ],
     name: [
       'name: ../../etc\nlanguage: node',

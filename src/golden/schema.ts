@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { ServiceName } from '../names.ts'
+import { defineAlerts, ServiceAlerts } from './alerts.ts'
 import { defineMigration, defineRelease, ReleaseKey } from './release.ts'
 import type { LanguageName, QualityRules, ServiceDefinition } from './service.ts'
 
@@ -143,6 +144,7 @@ export const ServiceFile = z.strictObject({
     })
     .optional()
     .describe('What the reports of a push must show before it is packaged.'),
+  alerts: ServiceAlerts.optional().describe('What is watched while it runs, and what is done when it holds.'),
   release: ReleaseKey.optional().describe('How a new version takes the place of the old one.'),
 })
 export type ServiceFile = z.infer<typeof ServiceFile>
@@ -174,6 +176,7 @@ export const define = (file: ServiceFile): ServiceDefinition => {
     migrate: defineMigration(file.release?.migrate),
     tests: typeof file.tests === 'string' ? [file.tests] : (file.tests ?? []),
     quality: file.quality ? qualityOf(file.quality) : null,
+    alerts: defineAlerts(file.alerts ?? []),
     release: file.release ? defineRelease(file.release) : null,
   }
 }

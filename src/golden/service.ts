@@ -1,4 +1,5 @@
 import type { ServiceName } from '../names.ts'
+import type { AlertRule } from './alerts.ts'
 import type { MigrationPlan, ReleaseRules } from './release.ts'
 
 /** What `headway.yaml` says, with every default filled in. The schema that makes it is beside this file. */
@@ -29,6 +30,8 @@ export type ServiceDefinition = {
   readonly tests: readonly string[]
   /** What the reports of a push must show before it is packaged; null: nothing. */
   readonly quality: QualityRules | null
+  /** What is watched while it runs, and what is done then. */
+  readonly alerts: readonly AlertRule[]
   /** How it is released; null: as the environment has it. */
   readonly release: ReleaseRules | null
 }

@@ -15,6 +15,8 @@ export const createCollector = (ports: {
   readonly traffic: TrafficStore
   readonly runtime: Runtime
   readonly clock: Clock
+  /** Called after each time that the counters were fetched, or could not be. */
+  onCollected?(): Promise<void>
   onError?(message: string): void
 }) => {
   const { traffic, runtime, clock } = ports
@@ -52,6 +54,9 @@ export const createCollector = (ports: {
       const moved = await collect().catch((error: unknown) => {
         if (!signal.aborted) ports.onError?.(`collecting the edge's counters: ${describeError(error)}`)
         return false
+      })
+      await ports.onCollected?.().catch((error: unknown) => {
+        if (!signal.aborted) ports.onError?.(`looking at alerts: ${describeError(error)}`)
       })
       waitMs = moved ? busyMs : Math.min(waitMs * 2, idleMs)
       await clock.sleep(waitMs, signal).catch(() => {})

@@ -1,21 +1,19 @@
 import type { LogLine, LogQuery } from '../agent/protocol.ts'
-import type { Clock } from '../clock.ts'
 import { type Target, targetLabel } from '../deploy/index.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import type { Stage } from '../stage.ts'
 import type { Migration } from '../store/migrations.ts'
 import type { Store } from '../store/store.ts'
+import { type AlertPorts, createAlerts } from './alerts/index.ts'
 import { createCollector } from './collector.ts'
+import { monitorFacts } from './facts.ts'
 import { createTraffic, createTrafficTable, type TrafficQuery } from './traffic.ts'
 
 export type { Traffic } from './traffic.ts'
 
-export type MonitorOptions = {
+export type MonitorOptions = Omit<AlertPorts, 'traffic'> & {
   readonly store: Store
-  readonly clock: Clock
   readonly runtime: Runtime
-  /** Told of what went wrong and will be tried again. */
-  onError?(message: string): void
 }
 
 /** What the stage keeps beside the ledger. */
@@ -25,7 +23,8 @@ export const monitorMigrations: readonly Migration[] = [{ name: 'monitor-traffic
 export const createMonitor = (options: MonitorOptions) => {
   const { store, clock, runtime } = options
   const traffic = createTraffic(store)
-  const collector = createCollector({ ...options, traffic })
+  const alerts = createAlerts({ ...options, traffic })
+  const collector = createCollector({ ...options, traffic, onCollected: alerts.lookAround })
   const closing = new AbortController()
   let following: Promise<void> = Promise.resolve()
   const of = (target: Target, range: { from: number; until: number }): TrafficQuery => ({
@@ -35,8 +34,9 @@ export const createMonitor = (options: MonitorOptions) => {
 
   return {
     name: 'monitor',
-    facts: [],
+    facts: monitorFacts,
     views: [],
+    alerts,
     /** Fetches what the edge has counted up to now. */
     collect: collector.collect,
     /** All requests of a service from `from` up to `until` (milliseconds since 1970), by whole minutes. */
@@ -51,6 +51,7 @@ export const createMonitor = (options: MonitorOptions) => {
     stop: async (): Promise<void> => {
       closing.abort()
       await following
+      await alerts.stop()
     },
   } satisfies Stage & Record<string, unknown>
 }

@@ -5,6 +5,7 @@ import { openTestLedger } from '../ledger/testing.ts'
 import { defaultEnvironment, defaultProject, ServiceName } from '../names.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import { testClock } from '../testing.ts'
+import { nothingWatched } from './alerts/testing.ts'
 import { quantile } from './histogram.ts'
 import { createMonitor, monitorMigrations } from './index.ts'
 
@@ -37,7 +38,7 @@ const begin = async () => {
     logs: () => assert.fail(),
   }
   const seen: { epoch: string; minutes: TrafficMinute[]; runtime: Runtime } = { epoch: 'one', minutes: [], runtime }
-  const open = () => createMonitor({ ...ground, clock, runtime })
+  const open = () => createMonitor({ ...ground, ...nothingWatched, clock, runtime })
   return { clock, ground, seen, open }
 }
 
@@ -117,7 +118,7 @@ test('the edge is asked every five seconds while there is traffic and at most on
       return clock.sleep(ms, signal)
     },
   }
-  const monitor = createMonitor({ ...ground, clock: watched, runtime: seen.runtime })
+  const monitor = createMonitor({ ...ground, ...nothingWatched, clock: watched, runtime: seen.runtime })
   const waiting = async (count: number): Promise<void> => {
     while (waits.length < count) await new Promise(setImmediate)
   }

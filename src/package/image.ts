@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import { AlertRule } from '../golden/alerts.ts'
 import type { PlannedService } from '../golden/index.ts'
 import { MigrationPlan, ReleaseRules } from '../golden/release.ts'
 import type { ReleasedDefinition, ServiceDefinition } from '../golden/service.ts'
@@ -44,6 +45,7 @@ const Label = z.object({
       start: z.string().nullable(),
     }),
     release: ReleaseRules.nullable().default(null),
+    alerts: z.array(AlertRule).default([]),
     migrate: MigrationPlan.nullable().default(null),
   }) satisfies z.ZodType<ReleasedDefinition>,
 })
@@ -161,4 +163,5 @@ const mutable = ({ tests: _tests, quality: _quality, ...definition }: ServiceDef
   ...definition,
   secrets: [...definition.secrets],
   hosts: [...definition.hosts],
+  alerts: [...definition.alerts],
 })

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { systemClock } from '../../clock.ts'
+import { openLedger } from '../../ledger/open.ts'
+import { openSqliteStore } from '../../store/sqlite.ts'
+import { alertFacts } from './facts.ts'
+
+const marks = ['monitor.notify-webhook', 'monitor.notify-command', 'ledger.append'].flatMap((name) => [
+  `${name}:before`,
+  `${name}:after`,
+])
+
+const live = async (directory: string, url: string, env: Record<string, string>) => {
+  const script = join(import.meta.dirname, 'crash-testing.ts')
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, directory, url], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk
+  })
+  await once(child, 'close')
+  if (child.exitCode !== 0 && child.signalCode !== 'SIGKILL') assert.fail(said)
+  return child.signalCode
+}
+
+describe('killed while it tells of an alert, twice in a row, and started again, everybody is told, and it fired once', () => {
+  for (const mark of marks)
+    test(mark, async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'headway-crash-'))
+      const told: string[] = []
+      const server = createServer((request, response) => {
+        told.push(String(request.headers['webhook-id']))
+        request.resume()
+        response.end()
+      })
+      try {
+        const kills = join(directory, 'kills')
+        mkdirSync(kills)
+        server.listen(0, '127.0.0.1')
+        await once(server, 'listening')
+        const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+        const env = { HEADWAY_FAILPOINT: mark, HEADWAY_FAILPOINT_TIMES: `2:${kills}` }
+        while ((await live(directory, url, env)) === 'SIGKILL');
+        assert.ok(readdirSync(kills).length >= 1)
+        const store = await openSqliteStore(join(directory, 'headway.db'))
+        const ledger = await openLedger({ store, definitions: alertFacts, clock: systemClock })
+        const kinds = (await ledger.read({ limit: 100 }))
+          .map(({ type }) => type)
+          .filter((type) => type.startsWith('alert.'))
+        await store.close()
+        assert.deepEqual(kinds, ['alert.fired', 'alert.acted', 'alert.acted'])
+        assert.ok(existsSync(join(directory, 'told')))
+        assert.ok(told.length >= 1)
+        assert.equal(new Set(told).size, 1, 'a repetition can be told by its id')
+      } finally {
+        server.closeAllConnections()
+        server.close()
+        rmSync(directory, { recursive: true, force: true })
+      }
+    })
+})
