@@ -30,6 +30,7 @@ import { packageRoutes } from './package/routes.ts'
 import { run } from './processes/run.ts'
 import { createUsers } from './processes/users.ts'
 import { createRelease } from './release/index.ts'
+import { releaseRoutes } from './release/routes.ts'
 import type { Runtime } from './runtimes/runtime.ts'
 import type { Stage } from './stage.ts'
 import type { Store } from './store/store.ts'
@@ -188,6 +189,7 @@ export const createStages = (grounds: Grounds) => {
       requestRoutes(build),
       testRoutes(tests),
       packageRoutes(releases),
+      releaseRoutes(release),
       deployRoutes(deploy),
       rolloutRoutes(deploy),
       migrationRoutes(deploy.migrations),

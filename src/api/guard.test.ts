@@ -15,6 +15,7 @@ import { monitorRoutes } from '../monitor/routes.ts'
 import { ProjectName } from '../names.ts'
 import { operateRoutes } from '../operate/routes.ts'
 import { packageRoutes } from '../package/routes.ts'
+import { releaseRoutes } from '../release/routes.ts'
 import { backupRoutes } from './backup-route.ts'
 import { isGuarded } from './index.ts'
 import { type ApiEnv, guardedRoutes, type Needs } from './route.ts'
@@ -45,6 +46,7 @@ const everyRoute = () => [
   packageRoutes(behindTheDoor()),
   deployRoutes(behindTheDoor()),
   migrationRoutes(behindTheDoor()),
+  releaseRoutes(behindTheDoor()),
   operateRoutes(behindTheDoor()),
   monitorRoutes(behindTheDoor()),
   alertRoutes(behindTheDoor()),

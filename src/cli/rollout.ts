@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { shortCommit } from '../names.ts'
 import { at, connect, type GlobalOptions } from './client.ts'
 import { printJson } from './output.ts'
+import { whyCommand } from './why.ts'
 
 /** A rollout as the API shows it, as far as the commands go by it. */
 export type Rollout = {
@@ -27,6 +28,7 @@ const verbs = {
 /** What can be asked of a rollout under way, by its service or its id. */
 export const rolloutCommands = (program: Command): void => {
   const rollout = program.command('rollout').description('what is on its way to its users')
+  whyCommand(rollout)
   for (const [verb, [description, done]] of Object.entries(verbs))
     rollout
       .command(verb)

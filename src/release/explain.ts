@@ -3,7 +3,7 @@ import { rolloutJudged, rolloutStarted } from '../deploy/facts.ts'
 import type { JudgePlan, Judgement as Recorded } from '../deploy/judging.ts'
 import { type FactDefinition, isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import type { Digest } from '../names.ts'
+import type { Digest, ProjectName } from '../names.ts'
 import type { Book } from './book.ts'
 import { batchOf, type EvidenceDocument, recompute } from './document.ts'
 import { type QuantileBand, quantileBand, shareBand } from './judge/bands.ts'
@@ -69,6 +69,9 @@ export const createExplanations = (ports: {
   const factsOf = (rollout: string, { type }: FactDefinition): Promise<RecordedFact[]> =>
     ledger.read({ subject: `deployment:${rollout}`, types: [type] })
 
+  const startOf = async (rollout: string) =>
+    (await factsOf(rollout, rolloutStarted)).flatMap((one) => (isFact(rolloutStarted, one) ? [one.payload] : [])).at(-1)
+
   const explained = async (fact: RecordedFact): Promise<readonly ExplainedVerdict[]> => {
     if (!isFact(rolloutJudged, fact)) return []
     const { step, verdict: kind, reason, numbers, evidence } = fact.payload
@@ -97,9 +100,9 @@ export const createExplanations = (ports: {
   return {
     /** Why a rollout went as it did, each verdict computed anew from its evidence; null when there was no such rollout. */
     explain: async (rollout: string, points = 300): Promise<Explanation | null> => {
-      const started = (await factsOf(rollout, rolloutStarted)).findLast((one) => isFact(rolloutStarted, one))
-      if (!started || !isFact(rolloutStarted, started)) return null
-      const { project, service, environment, plan } = started.payload
+      const started = await startOf(rollout)
+      if (!started) return null
+      const { project, service, environment, plan } = started
       const verdicts = (await Promise.all((await factsOf(rollout, rolloutJudged)).map(explained))).flat()
       const evidence = await evidenceOf(rollout, verdicts.at(-1)?.evidence ?? null)
       const { series, state } = evidence ? follow(evidence, points) : { series: [], state: null }
@@ -108,6 +111,9 @@ export const createExplanations = (ports: {
         now: state && { ...verdict(state), baseline: shown(state.baseline), canary: shown(state.canary) },
       }
     },
+
+    /** Whose rollout it is; null when there is none of that name. */
+    projectOf: async (rollout: string): Promise<ProjectName | null> => (await startOf(rollout))?.project ?? null,
 
     /** The evidence of a verdict of this rollout, as it was kept; null when it is not. */
     evidence: async (rollout: string, digest: Digest): Promise<EvidenceDocument | null> => {

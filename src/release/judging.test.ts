@@ -5,9 +5,9 @@ import { test } from 'node:test'
 import { rolloutJudged, rolloutStarted } from '../deploy/facts.ts'
 import type { JudgePlan } from '../deploy/judging.ts'
 import { fact } from '../ledger/fact.ts'
-import { CommitId, Digest, defaultEnvironment, defaultProject, ServiceName } from '../names.ts'
+import { defaultEnvironment, defaultProject, ServiceName } from '../names.ts'
 import type { Release } from './index.ts'
-import { fakeEdge, openReleaseRoom, service } from './testing.ts'
+import { fakeEdge, openReleaseRoom, service, startedOf } from './testing.ts'
 
 const plan: JudgePlan = { alpha: 0.01, tolerance: 0, latency: true, thresholds: [] }
 const [old, fresh] = ['sha256:old', 'sha256:new']
@@ -172,7 +172,7 @@ test('a verdict is explained, computed anew from its evidence, and one that was 
     environment: defaultEnvironment,
   }
   const about = { subject: 'deployment:one', actor: 'system:deploy' }
-  await room.ledger.append([fact(rolloutStarted, { ...about, payload: startedOf(target) })])
+  await room.ledger.append([fact(rolloutStarted, { ...about, payload: startedOf(target, plan) })])
   await room.release.judging.begin('one', plan, who)
   for (let second = 0; second < 20; second += 1) {
     edge.serve(old, 95, second % 5 === 0 ? 1 : 0, 3)
@@ -224,15 +224,3 @@ test('a verdict is explained, computed anew from its evidence, and one that was 
   assert.equal((await room.again().explain('one'))?.verdicts[0]?.recomputed.kind, 'gone')
   assert.equal(await room.release.explain('two'), null)
 })
-
-const startedOf = (target: { deployment: string }) =>
-  rolloutStarted.payload.parse({
-    ...target,
-    ...{ instances: [], strategy: 'canary', steps: [{ weightPercent: 100, minMs: 0, maxMs: 0 }], baseline: null },
-    ...{ plan, isJudged: true, noData: 'hold', watch: { timeMs: 0, holdbackPercent: 0 }, newer: 'queue', with: [] },
-    ...{
-      freshBaseline: false,
-      release: Digest.parse(`sha256:${'a'.repeat(64)}`),
-      commit: CommitId.parse('b'.repeat(40)),
-    },
-  })

@@ -2,11 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
-import { deployFacts } from '../deploy/facts.ts'
+import { deployFacts, rolloutStarted } from '../deploy/facts.ts'
+import type { JudgePlan } from '../deploy/judging.ts'
 import type { EdgeSamples, VersionSample } from '../edge/protocol.ts'
 import { latencyEdgesMs } from '../edge/protocol.ts'
 import { ledgerMigrations } from '../ledger/migrations.ts'
 import { openLedger } from '../ledger/open.ts'
+import { CommitId, Digest } from '../names.ts'
 import { migrate } from '../store/migrations.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
 import { releaseMigrations } from './book.ts'
@@ -96,3 +98,16 @@ export const openReleaseRoom = async (given?: string) => {
     },
   }
 }
+
+/** What a rollout of this target begins with. */
+export const startedOf = (target: { deployment: string }, plan: JudgePlan) =>
+  rolloutStarted.payload.parse({
+    ...target,
+    ...{ instances: [], strategy: 'canary', steps: [{ weightPercent: 100, minMs: 0, maxMs: 0 }], baseline: null },
+    ...{ plan, isJudged: true, noData: 'hold', watch: { timeMs: 0, holdbackPercent: 0 }, newer: 'queue', with: [] },
+    ...{
+      freshBaseline: false,
+      release: Digest.parse(`sha256:${'a'.repeat(64)}`),
+      commit: CommitId.parse('b'.repeat(40)),
+    },
+  })

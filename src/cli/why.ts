@@ -1,0 +1,81 @@
+import type { Command } from 'commander'
+import { shortDigest } from '../names.ts'
+import type { Explanation } from '../release/index.ts'
+import type { MetricNumbers } from '../release/judge/judge.ts'
+import { at, connect, type GlobalOptions } from './client.ts'
+import { bold, dim, green, printable, printJson, printTable, red, yellow } from './output.ts'
+
+type Judged = Explanation['verdicts'][number]
+
+/** `headway rollout why`. */
+export const whyCommand = (rollout: Command): void => {
+  rollout
+    .command('why')
+    .argument('<rollout>', 'the name of its deployment, as headway deployments --json has it')
+    .description('each verdict with the numbers it was made from, computed anew from its evidence')
+    .action(async (name: string, _own, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      const why = await connect(options).get<Explanation>(at`/projects/${options.project}/rollouts/${name}/why`)
+      if (options.json) printJson(why)
+      else printWhy(why)
+      if (why.verdicts.some(({ recomputed }) => recomputed.kind === 'differs')) process.exitCode = 1
+    })
+}
+
+const printWhy = ({ rollout, service, environment, plan, verdicts, now }: Explanation): void => {
+  console.log(`${bold(`${service} in ${environment}`)} ${dim(rollout)}`)
+  console.log(
+    dim(
+      `  stopped by chance at most once in ${Math.round(1 / plan.alpha)} releases that are no worse` +
+        `${plan.tolerance > 0 ? ` than ${percent(plan.tolerance)} more errors` : ''}; judged by errors, ${plan.latency ? 'latency, ' : ''}restarts`,
+    ),
+  )
+  for (const one of verdicts) printVerdict(one)
+  if (verdicts.length === 0 && !now) console.log('  nothing was judged')
+  if (verdicts.length > 0 || !now) return
+  console.log(`  ${yellow('no verdict yet')}: ${printable(now.reason)}`)
+  printNumbers(now.numbers)
+}
+
+const printVerdict = (one: Judged): void => {
+  const colour = one.verdict === 'fail' ? red : one.verdict === 'pass' ? green : yellow
+  console.log(`\n${colour(one.verdict)} at step ${one.step + 1}, ${new Date(one.at).toISOString()}`)
+  console.log(`  ${printable(one.reason)}`)
+  printNumbers(one.numbers)
+  console.log(`  ${describeRecomputed(one)}`)
+}
+
+const describeRecomputed = ({ recomputed, evidence }: Judged): string => {
+  const named = evidence === null ? '' : shortDigest(evidence)
+  if (recomputed.kind === 'agrees') return `${green('recomputed')} from evidence ${named}: the same to the last digit`
+  if (recomputed.kind === 'gone') return `${yellow('not recomputed')}: evidence ${named} is not kept any more`
+  if (recomputed.kind === 'none') return `${yellow('not recomputed')}: it was made without evidence`
+  return `${red('NOT the same')}: evidence ${named} gives ${recomputed.judgement?.verdict}, ${printable(recomputed.judgement?.reason ?? '')}`
+}
+
+const printNumbers = (numbers: Judged['numbers']): void => {
+  const metrics = metricsIn(numbers)
+  if (metrics.length === 0) return
+  console.log()
+  printTable(
+    ['', 'new version', 'old version', 'ratio', 'evidence'],
+    metrics.map(({ metric, canary, baseline, ratio, lnE }) => [
+      printable(metric.replace(/^own:/, '').replace(/^slower-than-(\d+)ms$/, 'slower than $1 ms')),
+      tally(metric, canary),
+      tally(metric, baseline),
+      `${ratio.from.toFixed(2)} to ${ratio.until?.toFixed(2) ?? 'any'}`,
+      odds(lnE),
+    ]),
+    '',
+  )
+}
+
+/** What the judge says more than deploy goes by. */
+const metricsIn = (numbers: Judged['numbers']): readonly MetricNumbers[] =>
+  'metrics' in numbers && Array.isArray(numbers.metrics) ? numbers.metrics : []
+
+const tally = (metric: string, { events, of }: MetricNumbers['canary']): string =>
+  metric === 'restarts' ? String(events) : `${of === 0 ? '0 %' : percent(events / of)} (${events} of ${of})`
+const percent = (share: number): string => `${Number((share * 100).toPrecision(2))} %`
+const odds = (lnE: number): string =>
+  lnE <= 0 ? 'none' : lnE > 14 ? `10^${Math.floor(lnE / Math.LN10)} to 1` : `${Math.round(Math.exp(lnE))} to 1`
