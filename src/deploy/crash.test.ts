@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { killedAt, killsInARow, marksToKillAt } from '../kills.testing.ts'
 import { defaultProject, ServiceName } from '../names.ts'
-import { digestOf, openTestDeploy } from './testing.ts'
+import { digestOf, openTestDeploy, weightsOf } from './testing.ts'
 
 const marks = [
   'ledger.append',
@@ -18,9 +18,14 @@ const marks = [
   'deploy.stop',
 ].flatMap((name) => [`${name}:before`, `${name}:after`])
 
-const live = async (directory: string, env: Record<string, string>): Promise<NodeJS.Signals | number | null> => {
-  const script = join(import.meta.dirname, 'crash-testing.ts')
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, directory], {
+const live = async (
+  directory: string,
+  env: Record<string, string>,
+  story: readonly [string, ...string[]] = ['crash-testing.ts'],
+): Promise<NodeJS.Signals | number | null> => {
+  const [file, ...words] = story
+  const script = join(import.meta.dirname, file)
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, directory, ...words], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
@@ -94,4 +99,75 @@ test('killed after each single append, one after the other, everything ends in t
   assert.ok(runs > 20, `${runs} runs are fewer than there are facts`)
   await endedRightly(directory)
   rmSync(directory, { recursive: true, force: true })
+})
+
+const clear = (directories: readonly string[]): void => {
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
+}
+
+const weights: Readonly<Record<string, readonly string[]>> = {
+  canary: ['v1:100', 'v1:90 v2:10', 'v1:50 v2:50', 'v2:100', 'v2:90 v3:10', 'v2:100'],
+  'blue-green': ['v1:100', 'v2:100', 'v3:100', 'v2:100'],
+  shadow: ['v1:100', '+v2 v1:100 v2:0', 'v2:100', '+v3 v2:100 v3:0', 'v2:100'],
+  rolling: ['v1:100', 'v1:63 v2:38', 'v1:25 v2:75', 'v2:100'],
+}
+
+/** What is left of a story, by which one that was killed is compared with one that was not. */
+const leftBy = async (directory: string) => {
+  const world = await openTestDeploy({ directory, releases: {} })
+  const history = await world.deploy.queries.history({
+    project: defaultProject,
+    service: ServiceName.parse('shop'),
+    limit: 100,
+  })
+  const facts = await Promise.all(
+    history.map(({ deployment }) => world.ledger.read({ subject: `deployment:${deployment.id}` })),
+  )
+  const { instances } = world.runtime.world()
+  const trailers = (await world.git('log', '--format=%B', 'main')).match(/^Headway-[A-Za-z-]+/gm)
+  const left = {
+    outcomes: history.map(({ deployment }) => deployment.finished?.outcome).reverse(),
+    facts: facts.map((one) => one.map(({ type }) => type)).reverse(),
+    weights: weightsOf(world.runtime),
+    running: Object.values(instances).map(({ owner }) => owner.release),
+    trailers,
+    drift: await world.ledger.read({ types: ['drift.found'] }),
+  }
+  await world.close()
+  return left
+}
+
+describe('killed whenever weights have changed, and after each fact, a rollout ends as if nothing had happened', {
+  concurrency: 2,
+}, () => {
+  for (const [strategy, expected] of Object.entries(weights))
+    test(strategy, async () => {
+      const directories = ['undisturbed', 'routes', 'facts'].map((name) => {
+        const directory = mkdtempSync(join(tmpdir(), `headway-crash-${name}-`))
+        mkdirSync(join(directory, 'kills'))
+        return directory
+      })
+      const [undisturbed = '', routes = '', facts = ''] = directories
+      const story = ['strategies-crash-testing.ts', strategy] as const
+      assert.equal(await live(undisturbed, {}, story), 0)
+      const left = await leftBy(undisturbed)
+      assert.deepEqual(left.weights, expected)
+      assert.deepEqual(left.outcomes, ['succeeded', 'succeeded', strategy === 'rolling' ? 'failed' : 'rolled-back'])
+      assert.deepEqual(left.drift, [])
+
+      let kills = 0
+      while ((await live(routes, {}, [...story, join(routes, 'kills')])) !== 0) kills += 1
+      assert.equal(kills, expected.length)
+      assert.deepEqual(await leftBy(routes), left)
+
+      // A shadow differs from a canary, and rolling from blue/green, in its routes only.
+      if (killsInARow === 1 && !['canary', 'blue-green'].includes(strategy)) return clear(directories)
+      const env = {
+        HEADWAY_FAILPOINT: 'ledger.append:after',
+        HEADWAY_FAILPOINT_TIMES: `100:${join(facts, 'kills')}`,
+      }
+      while ((await live(facts, env, story)) !== 0);
+      assert.deepEqual(await leftBy(facts), left)
+      clear(directories)
+    })
 })

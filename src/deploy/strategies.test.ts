@@ -7,7 +7,7 @@ import { defineRelease, type ReleaseKey } from '../golden/release.ts'
 import type { ServiceDefinition } from '../golden/service.ts'
 import { defaultEnvironment, defaultProject, ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
-import { commitOf, digestOf, eventually, openTestDeploy, type TestDeployOptions } from './testing.ts'
+import { commitOf, digestOf, eventually, openTestDeploy, type TestDeployOptions, weightsOf } from './testing.ts'
 
 const project = defaultProject
 const shop = { project, service: ServiceName.parse('shop') }
@@ -25,19 +25,7 @@ const begin = async (context: TestContext, options: Omit<TestDeployOptions, 'dir
     rmSync(directory, { recursive: true, force: true })
   })
   const live = async (words: string) => world.deploy.finished(await world.release(words))
-  /** The weights by version of each table that was routed, without repetitions; `+` marks a mirror. */
-  const weights = (): string[] => {
-    const all = world.runtime.world().routed.map((table) =>
-      table
-        .map(({ pools, mirror }) => {
-          const sum = pools.reduce((total, { weight }) => total + weight, 0)
-          const parts = pools.map(({ version, weight }) => `${nameOf(version)}:${Math.round((100 * weight) / sum)}`)
-          return [...parts, ...(mirror ? [`+${nameOf(mirror.version)}`] : [])].sort().join(' ')
-        })
-        .join(', '),
-    )
-    return all.filter((one, index) => one !== all[index - 1])
-  }
+  const weights = () => weightsOf(world.runtime)
   const at = async (deployment: string, percent: number) =>
     eventually(async () => {
       await world.views.reach()
@@ -47,13 +35,6 @@ const begin = async (context: TestContext, options: Omit<TestDeployOptions, 'dir
     world.deploy.order(kind, { project, name: 'shop' }, { actor: 'user:ada', reason })
   const kinds = async (id: string) => (await world.ledger.read({ subject: `deployment:${id}` })).map(({ type }) => type)
   return { ...world, live, weights, at, order, kinds }
-}
-
-const words = ['shop v1', 'shop v2', 'shop v3', 'blog v1', 'blog v2']
-const nameOf = (version: string): string => {
-  const [release = '', rest] = version.split('+')
-  const known = words.find((one) => digestOf(one) === release) ?? release
-  return `${known.split(' ')[1]}${rest === undefined ? '' : '+'}`
 }
 
 const quick: ReleaseKey = { strategy: 'canary', steps: [{ weight: 10, min: 0 }, { weight: 50, min: 0 }, 100], watch: 0 }

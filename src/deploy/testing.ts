@@ -189,6 +189,26 @@ export const diskRuntime = (
   }
 }
 
+/** The weights by version (`v1:90 v2:10`) of each table that was routed, without repetitions; `+v2` is a mirror, `v2+` a version of that kind. */
+export const weightsOf = (runtime: { world(): Pick<World, 'routed'> }): string[] => {
+  const all = runtime.world().routed.map((table) =>
+    table
+      .map(({ pools, mirror }) => {
+        const sum = pools.reduce((total, { weight }) => total + weight, 0)
+        const parts = pools.map(({ version, weight }) => `${nameOf(version)}:${Math.round((100 * weight) / sum)}`)
+        return [...parts, ...(mirror ? [`+${nameOf(mirror.version)}`] : [])].sort().join(' ')
+      })
+      .join(', '),
+  )
+  return all.filter((one, index) => one !== all[index - 1])
+}
+
+const nameOf = (version: string): string => {
+  const [release = '', rest] = version.split('+')
+  const known = [1, 2, 3, 4, 5].find((one) => ['shop', 'blog'].some((name) => digestOf(`${name} v${one}`) === release))
+  return `${known === undefined ? release : `v${known}`}${rest === undefined ? '' : '+'}`
+}
+
 export const digestOf = (text: string): Digest =>
   Digest.parse(`sha256:${createHash('sha256').update(text).digest('hex')}`)
 export const commitOf = (text: string): CommitId => CommitId.parse(createHash('sha1').update(text).digest('hex'))
