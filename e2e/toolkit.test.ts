@@ -5,7 +5,12 @@ import { after, before, describe, test } from 'node:test'
 import { execute, type Platform, startPlatform } from './support/platform.ts'
 
 /** The clients that actions bring along, as they are published. */
-const packages = ['@actions/artifact@6.2.1', '@actions/cache@6.3.0', '@actions/core@3.0.1']
+const packages = [
+  '@actions/artifact@6.2.1',
+  '@actions/cache@6.3.0',
+  '@actions/core@3.0.1',
+  'cache3@npm:@actions/cache@3.2.4',
+]
 
 const manifest = `
 name: kit
@@ -17,6 +22,7 @@ runs: { using: node24, main: index.mjs }
 const action = `
 import { DefaultArtifactClient } from '@actions/artifact'
 import * as cache from '@actions/cache'
+import * as older from 'cache3'
 import * as core from '@actions/core'
 import assert from 'node:assert/strict'
 import { createPublicKey, verify } from 'node:crypto'
@@ -37,6 +43,8 @@ const leave = async () => {
   core.info('restored ' + hit)
   if (!hit) assert.notEqual(await cache.saveCache(['out'], 'kit-1'), -1)
   assert.equal(await cache.saveCache(['out'], 'kit-1'), -1)
+  assert.equal(await older.restoreCache(['out'], 'older-none', ['older-']), undefined)
+  assert.notEqual(await older.saveCache(['out'], 'older-1', { uploadChunkSize: 1_000_000 }), -1)
   const token = await core.getIDToken('somebody')
   const [header, payload, signature] = token.split('.')
   const read = (part) => JSON.parse(Buffer.from(part, 'base64url').toString())
@@ -59,6 +67,9 @@ const take = async () => {
   rmSync('out', { recursive: true, force: true })
   assert.equal(await cache.restoreCache(['out'], 'kit-none', ['kit-']), 'kit-1')
   assert.equal(readFileSync('out/a.txt', 'utf8'), 'hello')
+  rmSync('out', { recursive: true, force: true })
+  assert.equal(await older.restoreCache(['out'], 'older-none', ['older-']), 'older-1')
+  assert.equal(readFileSync('out/sub/large').length, 40_000_000)
   await assert.rejects(core.getIDToken('somebody'), /ACTIONS_ID_TOKEN_REQUEST/)
 }
 await (core.getInput('do') === 'leave' ? leave() : take()).catch((error) => core.setFailed(error.stack))

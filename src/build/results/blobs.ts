@@ -23,6 +23,8 @@ export type Blobs = {
    * `room` is asked while bytes arrive, which are among those of `underWay` by then.
    */
   putBlock(upload: string, block: string, bytes: AsyncIterable<Buffer>, room: () => number): Promise<void>
+  /** How many bytes of a block there are; null: none came, or not whole. */
+  blockSize(upload: string, block: string): Promise<number | null>
   /** Keeps all of it at once. */
   putWhole(upload: string, bytes: AsyncIterable<Buffer>, room: () => number): Promise<void>
   /** Puts the blocks together in this order; false when one is missing. Done twice, it is done once. */
@@ -125,6 +127,7 @@ export const openBlobs = async (directory: string): Promise<Blobs> => {
         tally.blocks += before ? 0 : 1
       })
     },
+    blockSize: async (upload, block) => (await stat(blockOf(upload, block)).catch(() => null))?.size ?? null,
     putWhole: async (upload, bytes, room) => {
       const tally = tallyOf(upload)
       const hash = createHash('sha256')

@@ -44,9 +44,9 @@ export const drain = (request: IncomingMessage): void => {
 }
 
 export const answerJson = (response: ServerResponse, { status, body, headers = {} }: Answer): void => {
-  const text = JSON.stringify(body)
+  if (status === 204) return void response.writeHead(status, { ...plainHeaders, ...headers }).end()
   response.writeHead(status, { ...plainHeaders, ...headers, 'content-type': 'application/json' })
-  response.end(text)
+  response.end(JSON.stringify(body))
 }
 
 /** What no answer with a token or somebody's file in it goes without. */

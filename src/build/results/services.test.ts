@@ -229,6 +229,49 @@ test('a cache is found by key and by prefix, on the own ref, the base and the de
   assert.deepEqual(await find({ ...main, repository: RepositoryName.parse('other') }, 'npm-1'), null)
 })
 
+test('clients before version 4 find what the others have saved, and the others what they have, sent in pieces out of order', async () => {
+  await using opened = await openTestResults()
+  const { ACTIONS_RUNTIME_TOKEN: token = '', ACTIONS_CACHE_URL: address } = await variablesFor(opened)
+  const ask = async (method: string, path: string, body?: string, headers: Record<string, string> = {}) => {
+    const url = `${address}_apis/artifactcache/${path}`
+    const authorization = `Bearer ${token}`
+    const response = await fetch(url, { method, headers: { authorization, ...headers }, body: body ?? null })
+    const text = await response.text()
+    return { status: response.status, answer: z.record(z.string(), z.unknown()).parse(JSON.parse(text || '{}')) }
+  }
+  const version = 'v1'
+  assert.deepEqual(await ask('GET', `cache?keys=npm-1,npm-&version=${version}`), { status: 204, answer: {} })
+  const { status, answer } = await ask('POST', 'caches', JSON.stringify({ key: 'npm-1', version, cacheSize: 11 }))
+  const id = Number(answer.cacheId)
+  assert.deepEqual([status, Number.isSafeInteger(id)], [201, true])
+  const send = (piece: string, start: number) =>
+    ask('PATCH', `caches/${id}`, piece, { 'content-range': `bytes ${start}-${start + piece.length - 1}/*` })
+  assert.equal((await send('world', 6)).status, 204)
+  const early = await ask('POST', `caches/${id}`, JSON.stringify({ size: 11 }))
+  assert.deepEqual([early.status, early.answer.message], [400, 'nothing was sent from byte 0 on'])
+  assert.equal((await send('hello ', 0)).status, 204)
+  assert.equal((await send('world', 6)).status, 204) // again, as a client does that heard no answer
+  assert.equal((await ask('POST', `caches/${id}`, JSON.stringify({ size: 11 }))).status, 204)
+
+  const found = await ask('GET', `cache?keys=${encodeURIComponent('npm-2,npm-')}&version=${version}`)
+  assert.deepEqual([found.status, found.answer.cacheKey, found.answer.scope], [200, 'npm-1', 'refs/heads/main'])
+  assert.equal(await (await fetch(String(found.answer.archiveLocation))).text(), 'hello world')
+  const newer = await call(opened, token, 'CacheService/GetCacheEntryDownloadURL', { key: 'npm-1', version })
+  assert.equal(newer.answer.matched_key, 'npm-1')
+  const taken = await ask('POST', 'caches', JSON.stringify({ key: 'npm-1', version }))
+  assert.deepEqual([taken.status, taken.answer.message], [409, 'a cache of this key exists on refs/heads/main'])
+  const listed = await ask('GET', 'caches?key=npm')
+  assert.equal(listed.answer.totalCount, 1)
+  for (const [method, path] of [
+    ['PATCH', `caches/${id}`],
+    ['GET', 'nowhere'],
+    ['POST', 'caches/1/2'],
+  ] as const)
+    assert.equal((await ask(method, path, method === 'GET' ? undefined : '{}')).status, 404, path)
+  opened.running.clear()
+  assert.equal((await ask('GET', `cache?keys=npm-1&version=${version}`)).status, 401)
+})
+
 test('what is not trusted saves caches for its own change only', async () => {
   await using opened = await openTestResults()
   const reserve = async (source: Parameters<typeof testOrder>[1]) => {

@@ -12,6 +12,7 @@ import { toolkitAddress } from './address.ts'
 import { type Artifact, type Artifacts, createArtifacts, fileNameOf } from './artifacts.ts'
 import { downloadPath, serveBlobs, uploadPath } from './blob-http.ts'
 import { type Blobs, openBlobs } from './blobs.ts'
+import { answerCacheOne, cacheOnePath } from './cache-v1.ts'
 import { type Caches, createCaches } from './caches.ts'
 import { answerJson, drain, jsonOf, originOf } from './http.ts'
 import { openResultKeys, type ResultKeys } from './keys.ts'
@@ -110,6 +111,12 @@ export const openResults = async (parts: ResultsParts): Promise<Results> => {
     answerJson(response, await answerTwirp(call, await jsonOf(request), { artifacts, caches, ...addresses }))
   }
 
+  const serveCacheOne = async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
+    const subject = await subjectOf(request, 'results')
+    if (!subject) drain(request)
+    answerJson(response, subject ? await answerCacheOne(request, url, subject, { ...blobHttp, caches }) : noToken)
+  }
+
   const serveIdentity = async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
     drain(request)
     const subject = await subjectOf(request, 'id-token')
@@ -162,6 +169,7 @@ export const openResults = async (parts: ResultsParts): Promise<Results> => {
       try {
         const url = new URL(request.url ?? '/', 'http://localhost')
         if (url.pathname.startsWith('/twirp/')) return await serveTwirp(request, response, url)
+        if (url.pathname.startsWith(cacheOnePath)) return await serveCacheOne(request, response, url)
         if (url.pathname === idTokenPath) return await serveIdentity(request, response, url)
         if (url.pathname.startsWith(`${issuerPath}/`)) return await servePublic(response, url.pathname)
         await serveBlobs(request, response, url, blobHttp)
