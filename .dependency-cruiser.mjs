@@ -13,7 +13,7 @@ export default {
       comment:
         "Another stage's facts.ts, index.ts, and the port types it publishes (release.ts, attachments.ts, judging.ts); nothing else.",
       severity: 'error',
-      from: { path: `^src/(${stages})/`, pathNot: '\\.(test|testing)\\.ts$' },
+      from: { path: `^src/(${stages})/`, pathNot: '[./](test|testing)\\.ts$' },
       to: {
         path: `^src/(${stages})/`,
         pathNot: ['^src/$1/', '^src/[^/]+/(facts|index|release|attachments|judging)\\.ts$'],

@@ -41,6 +41,8 @@ import { packageView } from './package/views.ts'
 import { writeDurably } from './processes/files.ts'
 import { collectAfterStart } from './processes/memory.ts'
 import { releaseMigrations } from './release/index.ts'
+import { promotionFacts } from './release/promotion/facts.ts'
+import { promotionView } from './release/promotion/view.ts'
 import { connectProcessRuntime } from './runtimes/process/index.ts'
 import { createStages, type Grounds, type Stages } from './stages.ts'
 import type { Migration } from './store/migrations.ts'
@@ -89,6 +91,7 @@ export const definitions = [
   ...buildFacts,
   ...packageFacts,
   ...deployFacts,
+  ...promotionFacts,
   ...operateFacts,
   ...testFacts,
   ...monitorFacts,
@@ -96,6 +99,7 @@ export const definitions = [
 /** Some read, below the home, what is too large for a fact. */
 export const allViews = (home: Home): readonly View[] => [
   ...[accessView, codeView, changesView, buildView, resultsView, runnersView, packageView, deployView, operateView],
+  promotionView,
   testView(home),
 ]
 /** In the order of the releases that brought them; new ones go to the end. */

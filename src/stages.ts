@@ -30,6 +30,8 @@ import { packageRoutes } from './package/routes.ts'
 import { run } from './processes/run.ts'
 import { createUsers } from './processes/users.ts'
 import { createRelease } from './release/index.ts'
+import { createPromotion } from './release/promotion/index.ts'
+import { promotionRoutes } from './release/promotion/routes.ts'
 import { releaseRoutes } from './release/routes.ts'
 import type { Runtime } from './runtimes/runtime.ts'
 import type { Stage } from './stage.ts'
@@ -131,7 +133,7 @@ export const createStages = (grounds: Grounds) => {
     installations: build.dependencies,
     userFor,
     network: networkVariables(),
-    inUse: async () => [...(await deploy.inUse())],
+    inUse: async () => [...(await deploy.inUse()), ...(await promotion.inUse())],
     report: (error) => log.problem('packaging', error),
   })
 
@@ -147,6 +149,7 @@ export const createStages = (grounds: Grounds) => {
     databases: operate.databases,
     userFor,
     urlOf: (host) => `http://${host}:${grounds.edgePort}/`,
+    admit: (asked) => promotion.admit(asked),
     onError: report,
   })
 
@@ -158,6 +161,8 @@ export const createStages = (grounds: Grounds) => {
     ...watched,
     onError: report,
   })
+
+  const promotion = createPromotion({ ...deploy, ...grounds, onError: report })
 
   return {
     access,
@@ -174,10 +179,22 @@ export const createStages = (grounds: Grounds) => {
     releases,
     release,
     deploy,
+    promotion,
     operate,
     monitor,
     /** In the order in which they are started; stopped the other way round. */
-    all: [access, code, tests, build, releases, release, deploy, operate, monitor] satisfies readonly Stage[],
+    all: [
+      access,
+      code,
+      tests,
+      build,
+      releases,
+      release,
+      deploy,
+      promotion,
+      operate,
+      monitor,
+    ] satisfies readonly Stage[],
     routes: [
       accessRoutes(access),
       codeRoutes(code),
@@ -193,6 +210,7 @@ export const createStages = (grounds: Grounds) => {
       deployRoutes(deploy),
       rolloutRoutes(deploy),
       migrationRoutes(deploy.migrations),
+      promotionRoutes(promotion),
       operateRoutes(operate),
       monitorRoutes(monitor),
       alertRoutes(monitor.alerts),

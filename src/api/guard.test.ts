@@ -15,6 +15,7 @@ import { monitorRoutes } from '../monitor/routes.ts'
 import { ProjectName } from '../names.ts'
 import { operateRoutes } from '../operate/routes.ts'
 import { packageRoutes } from '../package/routes.ts'
+import { promotionRoutes } from '../release/promotion/routes.ts'
 import { releaseRoutes } from '../release/routes.ts'
 import { backupRoutes } from './backup-route.ts'
 import { isGuarded } from './index.ts'
@@ -47,6 +48,7 @@ const everyRoute = () => [
   deployRoutes(behindTheDoor()),
   migrationRoutes(behindTheDoor()),
   releaseRoutes(behindTheDoor()),
+  promotionRoutes(behindTheDoor()),
   operateRoutes(behindTheDoor()),
   monitorRoutes(behindTheDoor()),
   alertRoutes(behindTheDoor()),

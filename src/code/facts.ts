@@ -4,6 +4,15 @@ import { CommitId, ProjectName, RepositoryName } from '../names.ts'
 import { changeFacts } from './changes/facts.ts'
 import { DirectPush } from './protection.ts'
 
+export {
+  changeAbandoned,
+  changeMerged,
+  changeOpened,
+  changeReopened,
+  changeTestRequested,
+  changeUpdated,
+} from './changes/facts.ts'
+
 export const repositoryCreated = defineFact(
   'repository.created',
   1,

@@ -1,5 +1,5 @@
 import { defaultProject, ServiceName } from '../names.ts'
-import { digestOf, eventually, openTestDeploy } from './testing.ts'
+import { deploymentOfRelease, digestOf, eventually, openTestDeploy } from './testing.ts'
 
 // A story that goes on where it was killed: two versions, one that never becomes healthy, and the way back. Run by crash.test.ts.
 const [directory = ''] = process.argv.slice(2)
@@ -20,7 +20,9 @@ for (const words of ['shop v1', 'shop v2', 'shop v3']) {
   await world.views.reach()
   const rows = await world.deploy.queries.releasesOf(shop.project, shop.service)
   const known = rows.find((row) => row.release === digestOf(words))
-  const { finished } = await world.deploy.finished(known ? await asked(known.deployment) : await world.release(words))
+  const { finished } = await world.deploy.finished(
+    known ? await asked(deploymentOfRelease(known.seq)) : await world.release(words),
+  )
   const expected = words === 'shop v3' ? 'failed' : 'succeeded'
   if (finished?.outcome !== expected) throw new Error(`${words} ${finished?.outcome}: ${finished?.detail}`)
 }

@@ -28,9 +28,14 @@ export type EnvironmentBook = {
   knows(environment: EnvironmentName): boolean
   /** Where users are: `production`, or what comes last where nothing is called so. */
   main(): EnvironmentName
+  /** Called when the environments are others than before; returns the way to stop. */
+  onChange(listener: () => void): () => void
   /** Reads main again; when its files are broken, what held before holds, and the refusal says where they are. */
   refresh(): Promise<Refusal | null>
 }
+
+/** What others may ask of it. */
+export type EnvironmentView = Omit<EnvironmentBook, 'refresh'>
 
 export const createEnvironmentBook = (
   repository: Pick<Environments, 'head' | 'list' | 'readAll' | 'history'>,
@@ -38,7 +43,9 @@ export const createEnvironmentBook = (
   let known: EnvironmentSet = defaultSet
   let seen: CommitId | null = null
   let isLoaded = false
+  let told = JSON.stringify(defaultSet)
   let refusal: Refusal | null = null
+  const listeners = new Set<() => void>()
 
   const read = async (commit: CommitId): Promise<EnvironmentSet | Refusal> => {
     const files = (await repository.list(commit)).filter(({ path }) => parseEnvironmentPath(path) !== null)
@@ -74,6 +81,9 @@ export const createEnvironmentBook = (
     }
     seen = head
     isLoaded = true
+    const now = JSON.stringify(known)
+    if (now !== told) for (const listener of listeners) listener()
+    told = now
     return refusal
   }
 
@@ -86,6 +96,10 @@ export const createEnvironmentBook = (
     find,
     knows: (environment) => find(environment) !== null || changeOfPreview(environment) !== null,
     main: () => find(defaultEnvironment)?.name ?? known.environments.at(-1)?.name ?? defaultEnvironment,
+    onChange: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
     refresh,
   }
 }

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { Role } from '../access/facts.ts'
 import { defineAlerts, EnvironmentAlerts } from '../golden/alerts.ts'
+import { Strategy } from '../golden/release.ts'
 import { defaultEnvironment, EnvironmentName } from '../names.ts'
 import type { Problem } from '../problem.ts'
 import { type ReadFile, readYamlFile } from './yaml-file.ts'
@@ -63,10 +64,6 @@ const Approval = z
     notAuthor: z.boolean().default(defaultApproval.notAuthor),
   })
   .readonly()
-
-/** The strategies by which a release may go live. */
-export const Strategy = z.enum(['rolling', 'canary', 'blue-green', 'shadow'])
-export type Strategy = z.infer<typeof Strategy>
 
 const Promotion = z
   .strictObject({

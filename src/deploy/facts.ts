@@ -15,7 +15,7 @@ export const deploymentRequested = defineFact(
     ...target,
     release: Digest,
     commit: CommitId,
-    reason: z.enum(['push', 'rollback', 'manual', 'configuration', 'git']),
+    reason: z.enum(['push', 'promotion', 'rollback', 'manual', 'configuration', 'git']),
     push: z.string().nullable(),
   }),
 )

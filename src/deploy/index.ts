@@ -3,21 +3,14 @@ import type { Seal } from '../access/access.ts'
 import type { Clock, Ids } from '../clock.ts'
 import { refUpdated } from '../code/facts.ts'
 import type { Home } from '../home.ts'
-import { fact, isFact, type RecordedFact } from '../ledger/fact.ts'
+import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
-import {
-  type CommitId,
-  type Digest,
-  defaultEnvironment,
-  ProjectName,
-  RepositoryName,
-  type ServiceKey,
-} from '../names.ts'
-import { releaseCreated } from '../package/facts.ts'
+import { type CommitId, type Digest, ProjectName, RepositoryName, type ServiceKey } from '../names.ts'
 import { describeError, Problem } from '../problem.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
+import { type Admission, admitAll } from './admission.ts'
 import { createCarrier } from './carry.ts'
 import { createEnvironmentBook } from './environment-book.ts'
 import { createEnvironments } from './environments.ts'
@@ -29,13 +22,17 @@ import { createMigrations } from './migrations/index.ts'
 import { createOrders } from './orders.ts'
 import { createReconciler, removal } from './reconcile.ts'
 import { createRequests } from './requests.ts'
-import { type Deployment, deploymentSubject, isUndone, pick } from './rollout.ts'
+import { type Deployment, isUndone, pick } from './rollout.ts'
 import type { Ingredients } from './specs.ts'
 import { defaultHost, desiredPath, type Target, targetLabel } from './target.ts'
-import { createDeployQueries, type DeployTables, deployView, releaseOfRow, targetOfRow } from './views.ts'
+import { createDeployQueries, type DeployTables, deployView, targetOfRow } from './views.ts'
 
+export type { Admission } from './admission.ts'
+export type { EnvironmentView } from './environment-book.ts'
 export type { EnvironmentDefinition, PreviewPolicy } from './environment-file.ts'
-export { parseTargetLabel, type Target, targetLabel } from './target.ts'
+export { noEnvironment } from './requests.ts'
+export { deploymentSubject } from './rollout.ts'
+export { deploymentIdFor, parseTargetLabel, type Target, targetLabel } from './target.ts'
 
 /** The project of Headway's own, and its repository of desired state. */
 export const platformProject = ProjectName.parse('headway')
@@ -53,6 +50,8 @@ export type DeployOptions = Ingredients & {
   readonly seal: Seal
   /** The address of a host behind the edge: `http://shop.localhost:4680/`. */
   urlOf(host: string): Promise<string> | string
+  /** Whether what is no promotion may begin; all may where nobody says otherwise. */
+  readonly admit?: Admission
   /** Told of what went wrong and will be tried again. */
   onError?(message: string): void
 }
@@ -61,7 +60,6 @@ export type DeployOptions = Ingredients & {
 const surveyEveryMs = 30_000
 /** How many releases of a service that succeeded are kept to go back to. */
 const rollbackTargets = 3
-const actor = 'system:deploy'
 
 /** The stage that brings releases to life: desired state in Git, rollouts, rollbacks, drift. */
 export const createDeploy = (options: DeployOptions) => {
@@ -72,11 +70,12 @@ export const createDeploy = (options: DeployOptions) => {
   const queries = createDeployQueries(options.store.tables<DeployTables>())
   const fleet = createFleet(runtime)
   const migrations = createMigrations(options)
-  const ports = { ...options, environments: repository, book, fleet, queries, migrations }
+  const admit: Admission = options.admit ?? admitAll
+  const ports = { ...options, admit, environments: repository, book, fleet, queries, migrations }
   const carrier = createCarrier(ports)
   const reconciler = createReconciler(ports, carrier)
   const orders = createOrders({ ...options, queries, book })
-  const requests = createRequests({ ...options, queries, book, orders })
+  const requests = createRequests({ ...options, queries, book, admit, orders })
   const closing = new AbortController()
   const background = new Set<Promise<void>>()
   let surveyed: CommitId | null = null
@@ -127,29 +126,10 @@ export const createDeploy = (options: DeployOptions) => {
     void running.finally(() => background.delete(running))
   }
 
-  /** Asks for the deployment of every release that none was asked for yet. */
-  const requestReleases = async (): Promise<void> => {
-    await views.reach()
-    for (const row of await queries.unrequested()) {
-      const target = targetOfRow({ ...row, environment: defaultEnvironment })
-      const subject = deploymentSubject(row.deployment)
-      const about = { subject, actor, causes: [row.seq] }
-      const payload = {
-        deployment: row.deployment,
-        ...target,
-        ...releaseOfRow(row),
-        reason: 'push',
-        push: row.push,
-      } as const
-      await ledger.append([fact(deploymentRequested, { ...about, payload })], { expect: { subject, seq: 0 } })
-    }
-  }
-
   const follow = serially(async (): Promise<void> => {
-    const types = [releaseCreated.type, deploymentRequested.type, refUpdated.type]
+    const types = [deploymentRequested.type, refUpdated.type]
     for (;;) {
       const facts = await ledger.read({ after: followed, types, limit: 500 })
-      if (facts.some((one) => isFact(releaseCreated, one))) await requestReleases()
       for (const one of facts) drive(one)
       if (facts.some(isOurRef)) await survey()
       const last = facts.at(-1)
@@ -196,7 +176,6 @@ export const createDeploy = (options: DeployOptions) => {
       await repository.prepare()
       await book.refresh()
       followed = (await ledger.head()).seq
-      await requestReleases()
       await views.reach()
       for (const { target, id, requestedSeq } of await queries.unfinished())
         lanes.drive(target, { newest: { seq: requestedSeq, deployment: id } })
@@ -218,6 +197,16 @@ export const createDeploy = (options: DeployOptions) => {
       await lanes.close()
       await Promise.all(background)
     },
+
+    /** What runs for a target; null while nothing has succeeded there. */
+    current: async (target: Target): Promise<Deployment | null> => {
+      const row = await queries.service(target)
+      return row?.current ? queries.deployment(row.current) : null
+    },
+    hasSucceeded: async (target: Target, release: Digest): Promise<boolean> =>
+      (await queries.lastSuccessOf(target, release)) !== null,
+    /** Looks again at what Git asks for a target. */
+    settle: (target: Target): void => lanes.drive(target, { settle: true }),
 
     /** Compares what runs with what should, now, and mends what differs. */
     reconcile: survey,

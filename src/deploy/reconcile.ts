@@ -1,6 +1,7 @@
 import { fact, type NewFact } from '../ledger/fact.ts'
 import type { CommitId } from '../names.ts'
 import { Problem, type ProblemDetails } from '../problem.ts'
+import type { Admission } from './admission.ts'
 import { type Carrier, type Carrying, hostsOf, setBackTrailer } from './carry.ts'
 import { readDesired } from './desired.ts'
 import { type Blobs, compareDesired, type Drift, describeDrift, findDrift } from './drift.ts'
@@ -24,8 +25,8 @@ const actor = 'system:deploy'
  * Brings the world to what stands in Git: for one target at a time, and only while none of its deployments is under way (then its
  * facts rule). Says whether that asks for a deployment.
  */
-export const createReconciler = (ports: Carrying, carrier: Carrier) => {
-  const { ledger, runtime, environments: repository, book, fleet, queries } = ports
+export const createReconciler = (ports: Carrying & { readonly admit: Admission }, carrier: Carrier) => {
+  const { ledger, runtime, environments: repository, book, fleet, queries, admit } = ports
   /** Drift that was said and is not mended yet, so that it is not said every half minute. */
   const said = new Map<string, string>()
 
@@ -76,11 +77,12 @@ export const createReconciler = (ports: Carrying, carrier: Carrier) => {
     })
   }
 
-  /** A commit by hand is a deployment like any other; false when the file cannot be read, which changes nothing. */
+  /** A commit by hand is a deployment like any other; false when it is not admitted yet or cannot be read, which changes nothing. */
   const request = async (target: Target, head: CommitId, file: { blob: string; text: string }): Promise<boolean> => {
     const path = desiredPath(target)
     try {
       const { release, commit } = readDesired(path, file.text)
+      if (await admit({ target, release, commit, cause: { kind: 'git', blob: file.blob } })) return false
       const deployment = deploymentIdFor(`git ${head} ${path}`)
       const subject = deploymentSubject(deployment)
       const named = { deployment, ...target }

@@ -10,6 +10,7 @@ import {
   shortDigest,
 } from '../names.ts'
 import { Problem } from '../problem.ts'
+import type { Admission, Asked } from './admission.ts'
 import type { EnvironmentBook } from './environment-book.ts'
 import { deploymentRequested } from './facts.ts'
 import type { Orders } from './orders.ts'
@@ -26,11 +27,12 @@ export const createRequests = (ports: {
   readonly views: Views
   readonly queries: DeployQueries
   readonly book: EnvironmentBook
+  readonly admit: Admission
   readonly clock: Clock
   readonly ids: Ids
   readonly orders: Pick<Orders, 'record'>
 }) => {
-  const { ledger, views, queries, book, clock, ids, orders } = ports
+  const { ledger, views, queries, book, clock, ids, admit, orders } = ports
 
   const request = async (
     target: Target,
@@ -43,6 +45,14 @@ export const createRequests = (ports: {
     const payload = { deployment, ...target, ...version, reason, push: null }
     await ledger.append([fact(deploymentRequested, { subject, actor, payload })])
     return deployment
+  }
+
+  /** The same, where the environment's policy does not stand against it. */
+  const admitted: typeof request = async (target, version, reason, actor) => {
+    const cause: Asked['cause'] = { kind: reason === 'configuration' ? 'settings' : 'order' }
+    const problem = await admit({ target, ...version, cause })
+    if (problem) throw problem
+    return request(target, version, reason, actor)
   }
 
   /** The release that a person means by (the beginning of) its digest or its commit. */
@@ -110,14 +120,14 @@ export const createRequests = (ports: {
       const target = { ...key, environment: known(options.environment ?? book.main()) }
       refuseBeside((await queries.unfinishedOf(target)).find(isHalfway))
       if (options.release !== undefined)
-        return request(target, await find(key, options.release), 'manual', options.actor)
+        return admitted(target, await find(key, options.release), 'manual', options.actor)
       const row = await queries.service(target)
       const current = row?.current ? await queries.deployment(row.current) : null
       if (current)
-        return request(target, { release: current.release, commit: current.commit }, 'configuration', options.actor)
+        return admitted(target, { release: current.release, commit: current.commit }, 'configuration', options.actor)
       const [newest] = await queries.releasesOf(key.project, key.service)
       if (!newest) throw nothingRuns(target)
-      return request(target, releaseOfRow(newest), 'manual', options.actor)
+      return admitted(target, releaseOfRow(newest), 'manual', options.actor)
     },
   }
 }

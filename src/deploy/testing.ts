@@ -11,18 +11,21 @@ import type { Ledger, View, Views } from '../ledger/ledger.ts'
 import { ledgerMigrations } from '../ledger/migrations.ts'
 import { openLedger } from '../ledger/open.ts'
 import { openViews } from '../ledger/views.ts'
-import { CommitId, Digest, defaultProject, RepositoryName, ServiceName } from '../names.ts'
+import { CommitId, Digest, defaultEnvironment, defaultProject, RepositoryName, ServiceName } from '../names.ts'
 import type { Databases } from '../operate/attachments.ts'
 import { packageFacts, releaseCreated } from '../package/facts.ts'
 import type { Release, Releases } from '../package/release.ts'
 import type { RunAs } from '../processes/command.ts'
 import { run } from '../processes/run.ts'
+import { promotionFacts } from '../release/promotion/facts.ts'
+import { createPromotion } from '../release/promotion/index.ts'
+import { promotionView } from '../release/promotion/view.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import { type Migration, migrate } from '../store/migrations.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
 import type { Store } from '../store/store.ts'
 import { deployFacts } from './facts.ts'
-import { createDeploy } from './index.ts'
+import { createDeploy, type Deploy, deploymentIdFor } from './index.ts'
 import type { Judged, Judgement, JudgePlan, Judging } from './judging.ts'
 import { deployView } from './views.ts'
 
@@ -286,14 +289,15 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
   for (const name of ['repositories', 'migrations', 'migrating']) mkdirSync(join(directory, name), { recursive: true })
   const store = await openSqliteStore(join(directory, 'headway.db'))
   await migrate(store, { migrations: [...ledgerMigrations, ...(options.migrations ?? [])], program: 'test', clock })
-  const definitions = [...deployFacts, ...codeFacts, ...packageFacts, ...(options.facts ?? [])]
+  const definitions = [...promotionFacts, ...deployFacts, ...codeFacts, ...packageFacts, ...(options.facts ?? [])]
   const ledger = await openLedger({ store, definitions, clock })
-  const views = await openViews({ store, ledger, views: [deployView, ...(options.views ?? [])] })
+  const views = await openViews({ store, ledger, views: [deployView, promotionView, ...(options.views ?? [])] })
   const runtime = diskRuntime(directory, options.behaviours)
   const judge = scriptedJudge(directory)
   const errors: string[] = []
   const known = options.settings ?? {}
-  const deploy = createDeploy({
+  const deploy: Deploy = createDeploy({
+    admit: (asked) => promotion.admit(asked),
     home: { repositories, migrations: join(directory, 'migrations'), migrating: join(directory, 'migrating') },
     seal: createKeyring([new Uint8Array(32)]),
     ledger,
@@ -315,6 +319,14 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
     urlOf: (host) => `http://${host}:4680/`,
     onError: (message) => errors.push(message),
   })
+  const promotion = createPromotion({
+    ...deploy,
+    ledger,
+    views,
+    store,
+    clock,
+    onError: (message) => errors.push(message),
+  })
   const git = async (...words: string[]): Promise<string> => {
     const argv: [string, ...string[]] = ['git', ...words]
     const env = { PATH: process.env.PATH ?? '', GIT_DIR: deploy.repository, HOME: directory }
@@ -329,7 +341,14 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
     views,
     runtime,
     judge,
-    deploy,
+    deploy: {
+      ...deploy,
+      start: async (): Promise<void> => {
+        await deploy.start()
+        await promotion.start()
+      },
+    },
+    promotion,
     errors,
     git,
     /** Records a release as packaging does and resolves to the deployment that it leads to. */
@@ -354,10 +373,9 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
       if (outcome.kind !== 'appended') throw new Error('unreachable')
       const seq = outcome.facts[0]?.seq ?? 0
       await views.reach()
-      const row = (await deploy.queries.releasesOf(defaultProject, service)).find((one) => one.seq === seq)
-      if (!row) throw new Error('the release is not in the view')
-      await eventually(async () => (await deploy.queries.deployment(row.deployment)) !== null)
-      return row.deployment
+      const deployment = deploymentOfRelease(seq)
+      await eventually(async () => (await deploy.queries.deployment(deployment)) !== null)
+      return deployment
     },
     /** Writes a file of the environments repository as somebody's clone would push it. */
     pushByHand: async (path: string, text: string | null): Promise<void> => {
@@ -375,6 +393,7 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
       if (outcome.exitCode !== 0) throw new Error(outcome.stderr)
     },
     close: async (): Promise<void> => {
+      await promotion.stop()
       await deploy.stop()
       await views.stop()
       await store.close()
@@ -382,6 +401,9 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
   }
 }
 export type TestDeploy = Awaited<ReturnType<typeof openTestDeploy>>
+
+/** The deployment that a release leads to where every push goes to production. */
+export const deploymentOfRelease = (seq: number): string => deploymentIdFor(`release ${seq} ${defaultEnvironment}`)
 
 /** Resolves once it holds; asks again every few milliseconds, at most 20 s. */
 export const eventually = async (holds: () => Promise<boolean> | boolean): Promise<void> => {

@@ -2,11 +2,11 @@ import type { Kysely, Transaction } from 'kysely'
 import { refUpdated } from '../code/facts.ts'
 import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { View } from '../ledger/ledger.ts'
-import { CommitId, Digest, defaultEnvironment, EnvironmentName, ProjectName, ServiceName } from '../names.ts'
+import { CommitId, Digest, EnvironmentName, ProjectName, ServiceName } from '../names.ts'
 import { releaseCreated } from '../package/facts.ts'
 import { serviceRemoved } from './facts.ts'
 import { type Deployment, deploymentSubject, fold } from './rollout.ts'
-import { deploymentIdFor, type Target } from './target.ts'
+import type { Target } from './target.ts'
 
 /** One row a deployment; `state` is the folded deployment as JSON, the columns beside it are what is asked for. */
 export type DeploymentRow = {
@@ -39,10 +39,9 @@ export type ServiceRow = {
   removed_at: number | null
 }
 
-/** One row for each release that was made for a service, with the deployment that it asks for. */
+/** One row for each release that was made for a service. */
 export type ReleaseRow = {
   seq: number
-  deployment: string
   project: string
   service: string
   release: string
@@ -62,7 +61,7 @@ export type DeployTables = {
 
 export const deployView: View<DeployTables> = {
   name: 'deploy',
-  version: 2,
+  version: 3,
   create: async (db) => {
     await db.schema
       .createTable('deploy_deployments')
@@ -103,7 +102,6 @@ export const deployView: View<DeployTables> = {
     await db.schema
       .createTable('deploy_releases')
       .addColumn('seq', 'bigint', (column) => column.primaryKey())
-      .addColumn('deployment', 'text', (column) => column.notNull())
       .addColumn('project', 'text', (column) => column.notNull())
       .addColumn('service', 'text', (column) => column.notNull())
       .addColumn('release', 'text', (column) => column.notNull())
@@ -136,8 +134,8 @@ export const deployView: View<DeployTables> = {
         .execute()
     } else if (isFact(releaseCreated, recorded)) {
       const { project, service, digest, commit, push } = recorded.payload
-      const asked = { deployment: deploymentOfRelease(recorded.seq), project, service }
-      const row = { seq: recorded.seq, ...asked, release: digest, commit_id: commit, push, created_at: recorded.at }
+      const made = { seq: recorded.seq, project, service, push, created_at: recorded.at }
+      const row = { ...made, release: digest, commit_id: commit }
       await tx
         .insertInto('deploy_releases')
         .values(row)
@@ -153,9 +151,6 @@ export const deployView: View<DeployTables> = {
     } else await applyToDeployment(tx, recorded)
   },
 }
-
-/** The deployment that a release asks for where pushes go to. */
-const deploymentOfRelease = (seq: number): string => deploymentIdFor(`release ${seq} ${defaultEnvironment}`)
 
 const subjectPrefix = deploymentSubject('')
 
@@ -280,15 +275,6 @@ export const createDeployQueries = (db: Kysely<DeployTables>) => {
     /** The newest that a push asked for with this target. */
     newestOfPush: async (target: Target, push: string): Promise<Deployment | null> =>
       parsed(await of(target).limit(20).execute()).find((deployment) => deployment.push === push) ?? null,
-    /** Releases that no deployment was asked for yet. */
-    unrequested: async (): Promise<ReleaseRow[]> =>
-      db
-        .selectFrom('deploy_releases')
-        .selectAll('deploy_releases')
-        .leftJoin('deploy_deployments', 'deploy_deployments.deployment', 'deploy_releases.deployment')
-        .where('deploy_deployments.deployment', 'is', null)
-        .orderBy('deploy_releases.seq')
-        .execute(),
     releasesOf: async (project: ProjectName, service: ServiceName): Promise<ReleaseRow[]> =>
       db
         .selectFrom('deploy_releases')

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { defaultProject, ServiceName } from '../../names.ts'
-import { digestOf, eventually, openTestDeploy } from '../testing.ts'
+import { deploymentOfRelease, digestOf, eventually, openTestDeploy } from '../testing.ts'
 
 // Three releases: one whose migration does its work, one whose migration does not heed that its time is over, and one that fails. Goes on
 // where it was killed. Run by crash.test.ts.
@@ -26,7 +26,8 @@ for (const [words, expected] of [
 ] as const) {
   await world.views.reach()
   const rows = await world.deploy.queries.releasesOf(shop.project, shop.service)
-  const known = rows.find((row) => row.release === digestOf(words))?.deployment
+  const row = rows.find(({ release }) => release === digestOf(words))
+  const known = row && deploymentOfRelease(row.seq)
   if (known) await eventually(async () => (await world.deploy.queries.deployment(known)) !== null)
   const { finished } = await world.deploy.finished(known ?? (await world.release(words)))
   if (finished?.outcome !== expected) throw new Error(`${words} ${finished?.outcome}: ${finished?.detail}`)

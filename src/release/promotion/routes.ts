@@ -1,0 +1,221 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi'
+import { type ApiEnv, json, route } from '../../api/route.ts'
+import { EnvironmentName, ProjectName, ServiceName } from '../../names.ts'
+import type { EnvironmentState, PromotionStage } from './index.ts'
+import type { Promotion } from './promotion.ts'
+
+const PromotionBody = z
+  .object({
+    promotion: z.string(),
+    project: z.string(),
+    service: z.string(),
+    environment: z.string(),
+    release: z.string(),
+    commit: z.string(),
+    /** `push`, `git`, or the environment that it comes from. */
+    from: z.string(),
+    push: z.string().nullable(),
+    authors: z.array(z.string()),
+    requestedBy: z.string(),
+    requestedAt: z.number(),
+    approvals: z.array(z.object({ user: z.string(), role: z.string(), at: z.number() })),
+    /** Why it does not go yet, and when that may change; null when it has ended. */
+    held: z.object({ why: z.string(), detail: z.string(), until: z.number().nullable() }).nullable(),
+    /** Null while it is open. */
+    outcome: z.enum(['granted', 'rejected', 'expired', 'superseded', 'withdrawn']).nullable(),
+    detail: z.string().nullable(),
+    endedAt: z.number().nullable(),
+    deployment: z.string().nullable(),
+  })
+  .openapi('Promotion')
+
+const EnvironmentBody = z
+  .object({
+    environment: z.string(),
+    from: z.string(),
+    policy: z.enum(['automatic', 'soak', 'approval']),
+    soakMs: z.number(),
+    approval: z.object({ role: z.string(), quorum: z.number(), expiresMs: z.number(), notAuthor: z.boolean() }),
+    requires: z.array(z.string()),
+    strategy: z.string().nullable(),
+    drift: z.enum(['mend', 'report']),
+    /** Whether something new may be deployed there now; else why not. */
+    isOpen: z.boolean(),
+    closed: z
+      .object({ why: z.enum(['freeze', 'window']), detail: z.string(), until: z.number().nullable() })
+      .nullable(),
+  })
+  .openapi('Environment')
+
+const inProject = z.object({ project: ProjectName })
+const ofService = inProject.extend({ service: ServiceName })
+const ofPromotion = inProject.extend({ promotion: z.string().regex(/^promotion-[0-9a-f]{1,64}$/) })
+const ofEnvironment = inProject.extend({ environment: EnvironmentName })
+const body = <Schema extends z.ZodType>(schema: Schema) => ({ content: { 'application/json': { schema } } })
+const limit = z.coerce.number().int().min(1).max(1000).default(50)
+const reason = z.string().trim().min(1).max(500)
+
+/** Environments and what is on its way into them. */
+export const promotionRoutes = (promotion: PromotionStage) =>
+  new OpenAPIHono<ApiEnv>()
+    .openapi(
+      route(
+        { role: 'viewer', in: 'project' },
+        {
+          method: 'get',
+          path: '/projects/{project}/environments',
+          request: { params: inProject },
+          responses: { 200: json(z.array(EnvironmentBody), 'In order of promotion.') },
+        },
+      ),
+      async (context) => {
+        const found = await promotion.environments(context.req.valid('param').project)
+        return context.json(found.map(environmentBody), 200)
+      },
+    )
+    .openapi(
+      route(
+        { role: 'viewer', in: 'project' },
+        {
+          method: 'get',
+          path: '/projects/{project}/promotions',
+          request: {
+            params: inProject,
+            query: z.object({ service: ServiceName.optional(), open: z.enum(['true', 'false']).optional(), limit }),
+          },
+          responses: {
+            200: json(z.array(PromotionBody), 'Newest first; with open=true only those that have not ended.'),
+          },
+        },
+      ),
+      async (context) => {
+        const { open, ...query } = context.req.valid('query')
+        const found = await promotion.list(context.req.valid('param').project, query)
+        return context.json(found.filter(({ ended }) => open !== 'true' || ended === null).map(promotionBody), 200)
+      },
+    )
+    .openapi(
+      route(
+        { role: 'developer', in: 'project' },
+        {
+          method: 'post',
+          path: '/projects/{project}/services/{service}/promotions',
+          request: { params: ofService, body: body(z.object({ to: EnvironmentName, release: z.string().optional() })) },
+          responses: { 200: json(PromotionBody, 'The promotion, which goes as soon as the policy lets it.') },
+        },
+      ),
+      async (context) => {
+        const { to, release = null } = context.req.valid('json')
+        const by = context.get('identity').actor
+        return context.json(
+          promotionBody(await promotion.promote(context.req.valid('param'), { to, release, by })),
+          200,
+        )
+      },
+    )
+    .openapi(
+      route(
+        { role: 'developer', in: 'project' },
+        {
+          method: 'post',
+          path: '/projects/{project}/promotions/{promotion}/approvals',
+          request: { params: ofPromotion },
+          responses: { 200: json(PromotionBody, 'With the approval; a refused one is recorded as well.') },
+        },
+      ),
+      async (context) => {
+        const { project, promotion: id } = context.req.valid('param')
+        return context.json(promotionBody(await promotion.approve(project, id, context.get('identity'))), 200)
+      },
+    )
+    .openapi(
+      route(
+        { role: 'developer', in: 'project' },
+        {
+          method: 'post',
+          path: '/projects/{project}/promotions/{promotion}/rejection',
+          request: { params: ofPromotion, body: body(z.object({ reason })) },
+          responses: { 200: json(PromotionBody, 'It goes nowhere any more.') },
+        },
+      ),
+      async (context) => {
+        const { project, promotion: id } = context.req.valid('param')
+        const { actor } = context.get('identity')
+        return context.json(
+          promotionBody(await promotion.reject(project, id, context.req.valid('json').reason, actor)),
+          200,
+        )
+      },
+    )
+    .openapi(
+      route(
+        { role: 'operator', in: 'project' },
+        {
+          method: 'put',
+          path: '/projects/{project}/environments/{environment}/freeze',
+          request: {
+            params: ofEnvironment,
+            body: body(z.object({ reason, until: z.number().int().nullable().default(null) })),
+          },
+          responses: { 200: json(z.array(EnvironmentBody), 'Nothing new of the project is deployed there.') },
+        },
+      ),
+      async (context) => {
+        const { project, environment } = context.req.valid('param')
+        await promotion.freeze(project, environment, context.req.valid('json'), context.get('identity').actor)
+        return context.json((await promotion.environments(project)).map(environmentBody), 200)
+      },
+    )
+    .openapi(
+      route(
+        { role: 'operator', in: 'project' },
+        {
+          method: 'delete',
+          path: '/projects/{project}/environments/{environment}/freeze',
+          request: { params: ofEnvironment, query: z.object({ reason: reason.default('lifted') }) },
+          responses: { 200: json(z.array(EnvironmentBody), 'What was held goes on.') },
+        },
+      ),
+      async (context) => {
+        const { project, environment } = context.req.valid('param')
+        const { actor } = context.get('identity')
+        await promotion.unfreeze(project, environment, context.req.valid('query').reason, actor)
+        return context.json((await promotion.environments(project)).map(environmentBody), 200)
+      },
+    )
+
+const promotionBody = ({ id, target, ended, held, ...promotion }: Promotion): z.infer<typeof PromotionBody> => ({
+  promotion: id,
+  ...target,
+  release: promotion.release,
+  commit: promotion.commit,
+  from: promotion.from,
+  push: promotion.push,
+  authors: [...promotion.authors],
+  requestedBy: promotion.requestedBy,
+  requestedAt: promotion.requestedAt,
+  approvals: promotion.approvals.map((one) => ({ ...one })),
+  held,
+  outcome: ended?.outcome ?? null,
+  detail: ended?.detail ?? null,
+  endedAt: ended?.at ?? null,
+  deployment: ended?.deployment ?? null,
+})
+
+const environmentBody = ({ name, promote, opening, ...one }: EnvironmentState): z.infer<typeof EnvironmentBody> => ({
+  environment: name,
+  from: promote.from,
+  policy: promote.policy,
+  soakMs: promote.soak,
+  approval: {
+    role: promote.approval.role,
+    quorum: promote.approval.quorum,
+    expiresMs: promote.approval.expires,
+    notAuthor: promote.approval.notAuthor,
+  },
+  requires: [...one.requires],
+  strategy: one.strategy,
+  drift: one.drift,
+  isOpen: opening.kind === 'open',
+  closed: opening.kind === 'open' ? null : { why: opening.kind, detail: opening.detail, until: opening.until },
+})
