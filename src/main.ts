@@ -77,8 +77,12 @@ async function nouns(): Promise<((program: Command) => void)[]> {
       load: async () => (await import('./cli/runs.ts')).runCommands,
     },
     pipeline: {
-      words: ['dispatch', 'approve', 'environments', 'revert'],
+      words: ['dispatch', 'revert'],
       load: async () => (await import('./cli/pipeline.ts')).pipelineCommands,
+    },
+    environments: {
+      words: ['environments', 'promotions', 'promote', 'approve', 'freeze', 'unfreeze', 'diff'],
+      load: async () => (await import('./cli/environments.ts')).environmentCommands,
     },
     runners: {
       words: ['runner', 'runners'],

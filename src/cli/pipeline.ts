@@ -3,16 +3,8 @@ import { shortCommit } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { at, type Client, connect, type GlobalOptions } from './client.ts'
 import { repositoryHere } from './here.ts'
-import { bold, dim, printable, printJson, printTable } from './output.ts'
+import { dim, printable, printJson } from './output.ts'
 import { watchRun } from './runs.ts'
-
-type Environment = {
-  readonly environment: string
-  readonly needsApproval: boolean
-  readonly allowsOwnApproval: boolean
-  readonly refs: readonly string[] | null
-  readonly waiting: readonly { readonly run: string; readonly job: string; readonly name: string }[]
-}
 
 /** What people ask of the pipeline besides pushing. */
 export const pipelineCommands = (program: Command): void => {
@@ -35,64 +27,6 @@ export const pipelineCommands = (program: Command): void => {
       if (!own.watch) return options.json ? printJson({ events }) : console.log(`raised ${events.join(', ')}`)
       for (const event of events) if (!(await watchEvent(client, options, event))) process.exitCode = 1
     })
-
-  program
-    .command('approve')
-    .argument('<run>')
-    .argument('<environment>')
-    .option('--reject', 'say no')
-    .option('--comment <text>', 'why')
-    .description('let the jobs of a run use an environment that they wait for')
-    .action(async (run: string, environment: string, own: { reject?: boolean; comment?: string }, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>()
-      const answer = { environment, isApproved: own.reject !== true, comment: own.comment ?? null }
-      const path = at`/projects/${options.project}/runs/${run}/approvals`
-      const { jobs } = await connect(options).send<{ jobs: string[] }>('POST', path, answer)
-      if (options.json) return printJson({ run, jobs })
-      console.log(`${own.reject ? 'rejected' : 'approved'}: ${jobs.map(printable).join(', ')}`)
-    })
-
-  const environments = program.command('environments').description('what jobs need that name an environment')
-  environments
-    .command('list', { isDefault: true })
-    .description('the protected ones, and the jobs that wait')
-    .action(async (_own, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>()
-      const path = at`/projects/${options.project}/pipeline-environments`
-      const { environments: found } = await connect(options).get<{ environments: Environment[] }>(path)
-      if (options.json) return printJson(found)
-      printTable(
-        ['environment', 'approval', 'branches and tags', 'waiting'],
-        found.map((one) => [
-          bold(printable(one.environment)),
-          one.needsApproval ? `needed${one.allowsOwnApproval ? '' : ', by somebody else'}` : 'not needed',
-          one.refs === null ? 'all' : one.refs.map(printable).join(', '),
-          one.waiting.map(({ run, name }) => `${run} ${printable(name)}`).join(', '),
-        ]),
-        'no environment is protected: headway environments protect production --approval',
-      )
-    })
-  environments
-    .command('protect')
-    .argument('<environment>')
-    .option('--approval', 'each job that names it waits until an operator approves')
-    .option('--not-own', 'who caused a run cannot approve its jobs')
-    .option('--ref <pattern...>', 'only runs of these branches and tags may use it')
-    .description('say what a job needs that names it; without options: nothing')
-    .action(
-      async (environment: string, own: { approval?: boolean; notOwn?: boolean; ref?: string[] }, command: Command) => {
-        const options = command.optsWithGlobals<GlobalOptions>()
-        const protection = {
-          needsApproval: own.approval === true,
-          allowsOwnApproval: own.notOwn !== true,
-          refs: own.ref ?? null,
-        }
-        const path = at`/projects/${options.project}/pipeline-environments/${environment}/protection`
-        await connect(options).send('PUT', path, protection)
-        if (options.json) return printJson({ environment, ...protection })
-        console.log(`${environment}: ${own.approval ? 'an approval is needed' : 'no approval is needed'}`)
-      },
-    )
 
   program
     .command('revert')

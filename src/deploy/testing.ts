@@ -11,7 +11,15 @@ import type { Ledger, View, Views } from '../ledger/ledger.ts'
 import { ledgerMigrations } from '../ledger/migrations.ts'
 import { openLedger } from '../ledger/open.ts'
 import { openViews } from '../ledger/views.ts'
-import { CommitId, Digest, defaultEnvironment, defaultProject, RepositoryName, ServiceName } from '../names.ts'
+import {
+  CommitId,
+  Digest,
+  defaultEnvironment,
+  defaultProject,
+  type EnvironmentName,
+  RepositoryName,
+  ServiceName,
+} from '../names.ts'
 import type { Databases } from '../operate/attachments.ts'
 import { packageFacts, releaseCreated } from '../package/facts.ts'
 import type { Release, Releases } from '../package/release.ts'
@@ -352,7 +360,7 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
     errors,
     git,
     /** Records a release as packaging does and resolves to the deployment that it leads to. */
-    release: async (words: string, push = `push-${words}`): Promise<string> => {
+    release: async (words: string, push = `push-${words}`, environment = defaultEnvironment): Promise<string> => {
       const service = ServiceName.parse(words.split(' ')[0])
       const outcome = await ledger.append([
         fact(releaseCreated, {
@@ -373,7 +381,7 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
       if (outcome.kind !== 'appended') throw new Error('unreachable')
       const seq = outcome.facts[0]?.seq ?? 0
       await views.reach()
-      const deployment = deploymentOfRelease(seq)
+      const deployment = deploymentOfRelease(seq, environment)
       await eventually(async () => (await deploy.queries.deployment(deployment)) !== null)
       return deployment
     },
@@ -402,8 +410,9 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
 }
 export type TestDeploy = Awaited<ReturnType<typeof openTestDeploy>>
 
-/** The deployment that a release leads to where every push goes to production. */
-export const deploymentOfRelease = (seq: number): string => deploymentIdFor(`release ${seq} ${defaultEnvironment}`)
+/** The deployment that a release leads to where every push goes to. */
+export const deploymentOfRelease = (seq: number, environment: EnvironmentName = defaultEnvironment): string =>
+  deploymentIdFor(`release ${seq} ${environment}`)
 
 /** Resolves once it holds; asks again every few milliseconds, at most 20 s. */
 export const eventually = async (holds: () => Promise<boolean> | boolean): Promise<void> => {

@@ -25,6 +25,8 @@ export const promotionRequested = defineFact(
     origin: z.number().int(),
     /** When that was, in milliseconds since 1970: the soak begins there. */
     since: z.number(),
+    /** When somebody, or Headway itself, asked for it; the time to approve it begins there. */
+    askedAt: z.number(),
     push: z.string().nullable(),
     /** Who has a part in what it brings, or has asked for it by hand. */
     authors: z.array(z.string()),

@@ -99,7 +99,7 @@ export const createPromotion = (parts: PromotionParts) => {
     for (const definition of book.environments())
       for (const origin of await queries.candidates(definition.promote.from, definition.name))
         await open(
-          requestOf(origin, definition, await authorsOf(origin, definition.name), definition.promote.from),
+          requestOf(origin, definition, await authorsOf(origin, definition.name), definition.promote.from, clock.now()),
           actor,
         )
     await views.reach()
@@ -136,7 +136,7 @@ export const createPromotion = (parts: PromotionParts) => {
   /** Records the wish together with what becomes of it at once; nothing when it was recorded before. */
   const open = async (payload: Requested, by: string): Promise<Promotion> => {
     const subject = promotionSubject(payload.promotion)
-    const draft = draftOf(payload, by, clock.now())
+    const draft = draftOf(payload, by)
     const definition = book.find(payload.environment)
     const first = fact(promotionRequested, {
       subject,
@@ -314,7 +314,13 @@ export const createPromotion = (parts: PromotionParts) => {
       const { seq } = await ledger.head()
       const asker = personOf(by)
       const authors = new Set([...(await authorsOf(origin, to)), ...(asker === null ? [] : [asker])])
-      const request = requestOf({ ...origin, seq }, definition, [...authors].sort(), definition.promote.from)
+      const request = requestOf(
+        { ...origin, seq },
+        definition,
+        [...authors].sort(),
+        definition.promote.from,
+        clock.now(),
+      )
       return open({ ...request, since: origin.at }, by)
     },
 
@@ -420,8 +426,8 @@ export const createPromotion = (parts: PromotionParts) => {
       ...(await authorsOf({ ...key, seq, release, commit, push: made, at }, target.environment)),
     ])
     const origin = { ...key, seq, release, commit, push: made, at }
-    const request = { ...requestOf(origin, definition, [...authors].sort(), 'git'), promotion: id, isKnown }
-    const draft = draftOf(request, actor, at)
+    const request = { ...requestOf(origin, definition, [...authors].sort(), 'git', at), promotion: id, isKnown }
+    const draft = draftOf(request, actor)
     const now = await standing(draft, definition)
     return now.kind === 'granted' ? null : heldCommit(await open(request, actor))
   }
@@ -441,7 +447,9 @@ const requestOf = (
   { name }: EnvironmentDefinition,
   authors: readonly string[],
   from: string,
+  askedAt: number,
 ): Requested => ({
+  askedAt,
   promotion: promotionIdFor(`${from} ${seq} ${project}/${service}/${name}`),
   ...{
     project,
@@ -458,16 +466,11 @@ const requestOf = (
   },
 })
 
-const draftOf = (
-  { promotion, project, service, environment, ...asked }: Requested,
-  by: string,
-  now: number,
-): Promotion => ({
+const draftOf = ({ promotion, project, service, environment, ...asked }: Requested, by: string): Promotion => ({
   ...asked,
   id: promotion,
   target: { project, service, environment },
   requestedBy: by,
-  requestedAt: now,
   requestedSeq: 0,
   seq: 0,
   approvals: [],

@@ -25,7 +25,7 @@ export type Promotion = {
   readonly authors: readonly string[]
   readonly isKnown: boolean
   readonly requestedBy: string
-  readonly requestedAt: number
+  readonly askedAt: number
   readonly requestedSeq: number
   /** The newest fact about it. */
   readonly seq: number
@@ -50,7 +50,6 @@ export const fold = (state: Promotion | null, recorded: RecordedFact): Promotion
         id: promotion,
         target: { project, service, environment },
         requestedBy: recorded.actor,
-        requestedAt: at,
         requestedSeq: seq,
         seq,
         approvals: [],
@@ -128,7 +127,7 @@ const soakedAt = ({ since, from }: Promotion, { promote }: EnvironmentDefinition
 
 /** Approvals are awaited from when nothing else but them is missing. */
 const expiryOf = (promotion: Promotion, definition: EnvironmentDefinition): number =>
-  Math.max(promotion.requestedAt, soakedAt(promotion, definition)) + definition.promote.approval.expires
+  Math.max(promotion.askedAt, soakedAt(promotion, definition)) + definition.promote.approval.expires
 
 const whoHad = (given: number, quorum: number): string => (given === 0 ? 'nobody' : `only ${given} of ${quorum}`)
 const article = (role: Role): string => (/^[aeiou]/.test(role) ? 'an' : 'a')

@@ -193,7 +193,7 @@ const promotionBody = ({ id, target, ended, held, ...promotion }: Promotion): z.
   push: promotion.push,
   authors: [...promotion.authors],
   requestedBy: promotion.requestedBy,
-  requestedAt: promotion.requestedAt,
+  requestedAt: promotion.askedAt,
   approvals: promotion.approvals.map((one) => ({ ...one })),
   held,
   outcome: ended?.outcome ?? null,

@@ -1,0 +1,276 @@
+import type { Command } from 'commander'
+import { describeDuration } from '../duration.ts'
+import { shortCommit } from '../names.ts'
+import { Problem } from '../problem.ts'
+import { at, connect, type GlobalOptions } from './client.ts'
+import { ago, bold, dim, printable, printJson, printTable } from './output.ts'
+
+type Environment = {
+  readonly environment: string
+  readonly from: string
+  readonly policy: string
+  readonly soakMs: number
+  readonly approval: { readonly role: string; readonly quorum: number }
+  readonly strategy: string | null
+  readonly drift: string
+  readonly isOpen: boolean
+  readonly closed: { readonly detail: string } | null
+}
+type Promotion = {
+  readonly promotion: string
+  readonly service: string
+  readonly environment: string
+  readonly commit: string
+  readonly from: string
+  readonly authors: readonly string[]
+  readonly requestedAt: number
+  readonly approvals: readonly { readonly user: string }[]
+  readonly held: { readonly detail: string } | null
+  readonly outcome: string | null
+  readonly detail: string | null
+  readonly deployment: string | null
+}
+type ProtectedEnvironment = {
+  readonly environment: string
+  readonly needsApproval: boolean
+  readonly allowsOwnApproval: boolean
+  readonly refs: readonly string[] | null
+  readonly waiting: readonly { readonly run: string; readonly name: string }[]
+}
+
+/** Environments, what goes into them, and what jobs need that name one. */
+export const environmentCommands = (program: Command): void => {
+  const environments = program.command('environments').description('where releases go, and what they need for it')
+  environments
+    .command('list', { isDefault: true })
+    .description('the environments in order of promotion, and what pipeline jobs need that name one')
+    .action(async (_own, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      const client = connect(options)
+      const found = await client.get<Environment[]>(at`/projects/${options.project}/environments`)
+      const { environments: protectedOnes } = await client.get<{ environments: ProtectedEnvironment[] }>(
+        at`/projects/${options.project}/pipeline-environments`,
+      )
+      if (options.json) return printJson({ environments: found, protected: protectedOnes })
+      printTable(
+        ['environment', 'takes from', 'policy', 'strategy', 'drift', 'now'],
+        found.map((one) => [
+          bold(one.environment),
+          one.from,
+          policyOf(one),
+          one.strategy ?? '',
+          one.drift,
+          one.closed ? printable(one.closed.detail) : 'open',
+        ]),
+        '',
+      )
+      if (protectedOnes.length > 0) printProtected(protectedOnes)
+    })
+  environments
+    .command('protect')
+    .argument('<environment>')
+    .option('--approval', 'each job that names it waits until an operator approves')
+    .option('--not-own', 'who caused a run cannot approve its jobs')
+    .option('--ref <pattern...>', 'only runs of these branches and tags may use it')
+    .description('say what a pipeline job needs that names it; without options: nothing')
+    .action(
+      async (environment: string, own: { approval?: boolean; notOwn?: boolean; ref?: string[] }, command: Command) => {
+        const options = command.optsWithGlobals<GlobalOptions>()
+        const protection = {
+          needsApproval: own.approval === true,
+          allowsOwnApproval: own.notOwn !== true,
+          refs: own.ref ?? null,
+        }
+        const path = at`/projects/${options.project}/pipeline-environments/${environment}/protection`
+        await connect(options).send('PUT', path, protection)
+        if (options.json) return printJson({ environment, ...protection })
+        console.log(`${environment}: ${own.approval ? 'an approval is needed' : 'no approval is needed'}`)
+      },
+    )
+
+  program
+    .command('promotions')
+    .argument('[service]')
+    .option('--all', 'those that have ended as well')
+    .option('--limit <count>', 'how many', '50')
+    .description('what is on its way into an environment, and what it waits for')
+    .action(async (service: string | undefined, own: { all?: boolean; limit: string }, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      const query = { service, limit: own.limit, ...(own.all ? {} : { open: 'true' }) }
+      const found = await connect(options).get<Promotion[]>(at`/projects/${options.project}/promotions`, query)
+      if (options.json) return printJson(found)
+      printTable(
+        ['promotion', 'service', 'commit', 'from', 'into', 'by', 'asked', 'state'],
+        found.map((one) => [
+          one.promotion,
+          bold(one.service),
+          shortCommit(one.commit),
+          one.from,
+          one.environment,
+          one.authors.map(printable).join(', '),
+          ago(one.requestedAt),
+          printable(stateOf(one)),
+        ]),
+        'nothing is on its way: headway promotions --all shows what was',
+      )
+    })
+
+  program
+    .command('promote')
+    .argument('<service>')
+    .requiredOption('--to <environment>', 'where it is to go')
+    .option(
+      '--release <release>',
+      'a release or commit, by its first characters (default: the newest there is where it comes from)',
+    )
+    .description('ask for a release in the next environment; it goes as soon as the policy lets it')
+    .action(async (service: string, own: { to: string; release?: string }, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      const path = at`/projects/${options.project}/services/${service}/promotions`
+      told(await connect(options).send<Promotion>('POST', path, own), options)
+    })
+
+  program
+    .command('approve')
+    .argument('<what>', 'a promotion (or the service that it is of), or a run of the pipeline')
+    .argument('[environment]', 'where to; needed for a run, and for a service that several promotions are of')
+    .option('--reject', 'say no')
+    .option('--comment <text>', 'why')
+    .description('agree to a promotion, or to the jobs of a run that wait for an environment')
+    .action(async (what: string, environment: string | undefined, own: Answer, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      if (what.startsWith('run-')) return approveRun(options, what, environment, own)
+      const promotion = await promotionOf(options, what, environment)
+      const path = at`/projects/${options.project}/promotions/${promotion}`
+      const client = connect(options)
+      told(
+        own.reject
+          ? await client.send<Promotion>('POST', `${path}/rejection`, { reason: own.comment ?? 'not now' })
+          : await client.send<Promotion>('POST', `${path}/approvals`),
+        options,
+      )
+    })
+
+  program
+    .command('freeze')
+    .argument('<environment>')
+    .requiredOption('--reason <text>', 'why; everybody who is held by it reads this')
+    .option('--until <time>', 'when it ends by itself, such as 2026-12-27T08:00:00Z')
+    .description('deploy nothing new there; going back is always possible')
+    .action(async (environment: string, own: { reason: string; until?: string }, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      const until = own.until === undefined ? null : timeIn(own.until)
+      const path = at`/projects/${options.project}/environments/${environment}/freeze`
+      const found = await connect(options).send<Environment[]>('PUT', path, { reason: own.reason, until })
+      sayOpening(found, environment, options)
+    })
+
+  program
+    .command('unfreeze')
+    .argument('<environment>')
+    .option('--reason <text>', 'why')
+    .description('lift a freeze; what it held goes on')
+    .action(async (environment: string, own: { reason?: string }, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      const path = at`/projects/${options.project}/environments/${environment}/freeze`
+      const found = await connect(options).send<Environment[]>('DELETE', path, undefined, own)
+      sayOpening(found, environment, options)
+    })
+}
+
+type Answer = { readonly reject?: boolean; readonly comment?: string }
+
+const policyOf = ({ policy, soakMs, approval }: Environment): string =>
+  [
+    policy === 'approval'
+      ? `approval by ${approval.quorum} ${approval.role}${approval.quorum === 1 ? '' : 's'}`
+      : policy,
+    ...(soakMs > 0 ? [`soak ${describeDuration(soakMs)}`] : []),
+  ].join(', ')
+
+const stateOf = ({ outcome, detail, held }: Promotion): string =>
+  outcome === null ? (held?.detail ?? 'it is looked at') : `${outcome}${detail ? `: ${detail}` : ''}`
+
+const told = (promotion: Promotion, options: GlobalOptions): void => {
+  if (options.json) {
+    printJson(promotion)
+    return
+  }
+  const { service, commit, environment, outcome, deployment } = promotion
+  const what = `${service} ${shortCommit(commit)} into ${environment}`
+  if (outcome === 'granted')
+    console.log(`${what} is granted${deployment ? `; headway deployments ${service} shows how it fares` : ''}`)
+  else if (outcome === null) {
+    console.log(`${what}: ${printable(stateOf(promotion))}`)
+    console.log(dim(`  ${promotion.promotion}`))
+  } else console.log(`${what} was ${printable(stateOf(promotion))}`)
+}
+
+/** The one open promotion that is meant by a service; itself when it is named. */
+const promotionOf = async (options: GlobalOptions, what: string, environment: string | undefined): Promise<string> => {
+  if (what.startsWith('promotion-')) return what
+  const query = { service: what, open: 'true' }
+  const open = await connect(options).get<Promotion[]>(at`/projects/${options.project}/promotions`, query)
+  const wanted = open.filter((one) => environment === undefined || one.environment === environment)
+  const [only] = wanted
+  if (only && wanted.length === 1) return only.promotion
+  throw new Problem({
+    kind: only ? 'promotion-ambiguous' : 'promotion-not-found',
+    status: only ? 409 : 404,
+    detail: only
+      ? `${what} has ${wanted.length} promotions under way: ${wanted.map((one) => `${one.promotion} (${shortCommit(one.commit)} into ${one.environment})`).join(', ')}`
+      : `no promotion of ${what}${environment ? ` into ${environment}` : ''} waits`,
+    next: only ? 'headway approve <promotion> names one' : 'headway promotions lists those that do',
+  })
+}
+
+const approveRun = async (
+  options: GlobalOptions,
+  run: string,
+  environment: string | undefined,
+  own: Answer,
+): Promise<void> => {
+  if (environment === undefined)
+    throw new Problem({
+      kind: 'environment-missing',
+      status: 422,
+      detail: 'nothing says which environment the jobs of the run may use',
+      next: `headway approve ${run} <environment>`,
+    })
+  const answer = { environment, isApproved: own.reject !== true, comment: own.comment ?? null }
+  const path = at`/projects/${options.project}/runs/${run}/approvals`
+  const { jobs } = await connect(options).send<{ jobs: string[] }>('POST', path, answer)
+  if (options.json) return printJson({ run, jobs })
+  console.log(`${own.reject ? 'rejected' : 'approved'}: ${jobs.map(printable).join(', ')}`)
+}
+
+const timeIn = (text: string): number => {
+  const time = Date.parse(text)
+  if (!Number.isNaN(time)) return time
+  throw new Problem({
+    kind: 'no-time',
+    status: 422,
+    detail: `${text} is no time`,
+    next: 'write it as 2026-12-27T08:00:00Z',
+  })
+}
+
+const sayOpening = (found: readonly Environment[], environment: string, options: GlobalOptions): void => {
+  const one = found.find(({ environment: name }) => name === environment)
+  if (options.json) printJson(one ?? null)
+  else console.log(one?.closed ? printable(one.closed.detail) : `${environment} is open`)
+}
+
+const printProtected = (found: readonly ProtectedEnvironment[]): void => {
+  console.log('\npipeline jobs that name one need:')
+  printTable(
+    ['environment', 'approval', 'branches and tags', 'waiting'],
+    found.map((one) => [
+      bold(printable(one.environment)),
+      one.needsApproval ? `needed${one.allowsOwnApproval ? '' : ', by somebody else'}` : 'not needed',
+      one.refs === null ? 'all' : one.refs.map(printable).join(', '),
+      one.waiting.map(({ run, name }) => `${run} ${printable(name)}`).join(', '),
+    ]),
+    '',
+  )
+}
