@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { defineRelease, type ReleaseKey } from '../golden/release.ts'
 import { defaultProject, ServiceName } from '../names.ts'
-import { digestOf, eventually, openTestDeploy, weightsOf } from './testing.ts'
+import { deploymentOfRelease, digestOf, eventually, openTestDeploy, weightsOf } from './testing.ts'
 
 // A story that goes on where it was killed: a first version, one that takes its place by the strategy named, and one that is undone.
 // With a third word the process kills itself whenever weights have changed, once for each change. Run by crash.test.ts.
@@ -41,7 +41,8 @@ world.runtime.route = async (table) => {
 const ended = async (words: string) => {
   await world.views.reach()
   const rows = await world.deploy.queries.releasesOf(shop.project, shop.service)
-  const known = rows.find((row) => row.release === digestOf(words))?.deployment
+  const row = rows.find(({ release }) => release === digestOf(words))
+  const known = row && deploymentOfRelease(row.seq)
   if (!known) return world.deploy.finished(await world.release(words))
   await eventually(async () => (await world.deploy.queries.deployment(known)) !== null)
   return world.deploy.finished(known)
