@@ -26,14 +26,18 @@ export const createFinder = (sequences: readonly Buffer[]): ((bytes: Buffer) => 
       const step = steps[block] ?? 0
       if (step > 0) at += step
       else {
-        const begin = at - span + 1
-        for (const sequence of endingIn.get(block) ?? [])
-          if (bytes.subarray(begin, begin + sequence.length).equals(sequence)) return true
+        for (const sequence of endingIn.get(block) ?? []) if (standsAt(bytes, at - span + 1, sequence)) return true
         at += 1
       }
     }
     return false
   }
+}
+
+const standsAt = (bytes: Buffer, begin: number, sequence: Buffer): boolean => {
+  if (begin + sequence.length > bytes.length) return false
+  for (let at = 0; at < sequence.length; at += 1) if (bytes[begin + at] !== sequence[at]) return false
+  return true
 }
 
 const blockAt = (bytes: Buffer, at: number): number => ((bytes[at - 1] ?? 0) << 8) | (bytes[at] ?? 0)

@@ -1,6 +1,6 @@
-import type { Readable } from 'node:stream'
 import type { JobLog } from './log.ts'
 import type { Mask } from './mask.ts'
+import type { Output } from './processes.ts'
 
 /** A line without an end is cut here, so that memory stays bounded. */
 const longestLine = 64 * 1024
@@ -8,25 +8,22 @@ const lineFeed = 10
 
 /** Hands on whole lines, several at a time, as fast as the log takes them. */
 export const readLines = (
-  stream: Readable,
+  stream: Output,
   log: JobLog,
   mask: Mask,
-  /** Is given lines with their ends. False: wait until the log is drained. */
+  /** Is given lines with their ends, in a place that is used again. False: wait until the log is drained. */
   take: (lines: Buffer) => boolean,
 ): void => {
   let rest = Buffer.alloc(0)
   let isDropping = false
   const accept = (chunk: Buffer): boolean => {
-    let bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-    if (isDropping) {
-      const end = bytes.indexOf(lineFeed)
-      if (end < 0) return true
-      bytes = bytes.subarray(end + 1)
-      isDropping = false
-    }
-    const end = bytes.lastIndexOf(lineFeed) + 1
-    rest = Buffer.from(bytes.subarray(end)) // a copy, as the chunk is large
-    let canGoOn = end === 0 || take(bytes.subarray(0, end))
+    const begin = isDropping ? chunk.indexOf(lineFeed) + 1 : 0
+    if (isDropping && begin === 0) return true
+    isDropping = false
+    const end = chunk.lastIndexOf(lineFeed) + 1
+    const lines = end === 0 ? null : joined(rest, chunk.subarray(begin, end))
+    let canGoOn = lines === null || lines.length === 0 || take(lines)
+    rest = end === 0 ? Buffer.concat([rest, chunk]) : Buffer.from(chunk.subarray(end))
     if (rest.length > longestLine + mostBytes * mask.longest()) {
       const text = rest.toString()
       // Of what begins before the cut, the whole is there to be seen.
@@ -37,17 +34,30 @@ export const readLines = (
     }
     return canGoOn
   }
-  stream.on('data', (chunk: Buffer) => {
-    if (accept(chunk)) return
+  const hear = (chunk: Buffer): boolean => {
+    if (accept(chunk)) return true
     stream.pause()
     log.drained().then(() => stream.resume())
-  })
+    return false
+  }
+  if (stream.lookAt) stream.lookAt(hear)
+  else stream.on('data', hear)
   stream.on('end', () => {
     const last = rest
     rest = Buffer.alloc(0)
     if (last.length > 0 && !isDropping) take(Buffer.concat([last, Buffer.from('\n')]))
   })
   stream.on('error', () => undefined) // the program is gone; what it said until then is logged
+}
+
+/** One place for all, so that much output makes no garbage: who takes lines copies what is to be kept. */
+const joinedIn = Buffer.allocUnsafeSlow(256 * 1024)
+const joined = (rest: Buffer, chunk: Buffer): Buffer => {
+  const length = rest.length + chunk.length
+  if (rest.length === 0 || length > joinedIn.length) return rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+  rest.copy(joinedIn)
+  chunk.copy(joinedIn, rest.length)
+  return joinedIn.subarray(0, length)
 }
 
 /** Of a character in UTF-8. */

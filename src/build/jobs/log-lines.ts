@@ -11,10 +11,8 @@ const stampByte = 1
 export const stampAt = (now: number): string => `${stamp}${now}\n`
 
 /** Lines with their ends, of which none looks like a stamp. */
-export const escaped = (lines: string | Buffer): string | Buffer => {
-  const mayHoldStamps = typeof lines === 'string' ? lines.includes(stamp) : lines.includes(stampByte)
-  return mayHoldStamps ? lines.toString().replaceAll(stampLike, ` ${stamp}`) : lines
-}
+export const escaped = (lines: Buffer): Buffer =>
+  lines.includes(stampByte) ? Buffer.from(lines.toString().replaceAll(stampLike, ` ${stamp}`)) : lines
 
 const stampLike = /^\u0001/gm
 

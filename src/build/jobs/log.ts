@@ -1,12 +1,11 @@
-import { once } from 'node:events'
-import { closeSync, createWriteStream, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import type { Clock } from '../../clock.ts'
-import { effectSync } from '../../effect.ts'
+import { openAppender } from './appender.ts'
 import { escaped, stampAt } from './log-lines.ts'
 
 /** Beyond this the rest of a job's output is thrown away, and the log says so. */
 const maximumBytes = 512 * 1024 * 1024
-const tailCharacters = 16 * 1024
+const tailBytes = 16 * 1024
 const longestShownLine = 500
 const tooLong = '##[warning]The log is longer than 512 MiB; what follows is not kept\n'
 
@@ -26,68 +25,55 @@ export type JobLog = {
 
 /** Opens (or goes on with) the log in a file; `onLines` is called whenever lines have reached the file. */
 export const openJobLog = (file: string, clock: Clock, onLines: () => void): JobLog => {
-  const stream = effectSync('build.open-log', () =>
-    createWriteStream(file, { flags: 'a', mode: 0o600, highWaterMark: 1024 * 1024 }),
-  )
-  let failed: Error | undefined
-  let draining: { readonly promise: Promise<void>; resolve(): void } | null = null
-  const goOn = (): void => {
-    draining?.resolve()
-    draining = null
-  }
-  stream.on('drain', goOn).on('close', goOn)
-  stream.on('error', (error) => {
-    failed = error
-    goOn()
-  })
+  const isCut = endsWithinLine(file) // Headway was killed there
+  const appender = openAppender(file, clock, onLines)
+  const tail = createTail(tailBytes)
   let written = 0
   let stampedAt: number | null = null
-  if (endsWithinLine(file)) stream.write('\n') // Headway was killed there
-  const tail: (string | Buffer)[] = []
-  let tailLength = 0
-  const remember = (lines: string | Buffer): void => {
-    tail.push(lines)
-    tailLength += lines.length
-    for (let first = tail[0]; first && tailLength - first.length >= tailCharacters; first = tail[0]) {
-      tailLength -= first.length
-      tail.shift()
-    }
-  }
+  if (isCut) appender.write(Buffer.from('\n'))
   return {
     write: (lines) => {
-      remember(lines)
-      if (failed || written > maximumBytes) return true
-      written += lines.length
+      const bytes = Buffer.isBuffer(lines) ? lines : Buffer.from(lines)
+      tail.add(bytes)
+      if (written > maximumBytes) return true
+      written += bytes.length
       const now = clock.now()
-      if (now !== stampedAt) stream.write(stampAt(now))
+      if (now !== stampedAt) appender.write(Buffer.from(stampAt(now)))
       stampedAt = now
-      const canGoOn = stream.write(escaped(lines), () => onLines())
-      return written > maximumBytes ? stream.write(tooLong) : canGoOn
+      const canGoOn = appender.write(escaped(bytes))
+      return written > maximumBytes ? appender.write(Buffer.from(tooLong)) : canGoOn
     },
-    drained: async () => {
-      if (!stream.writableNeedDrain || stream.destroyed) return
-      draining ??= Promise.withResolvers<void>()
-      await draining.promise
-    },
+    drained: appender.drained,
     lastLines: (count) =>
       tail
-        .map(String)
-        .join('')
-        .slice(-tailCharacters)
+        .text()
         .split('\n')
         .filter((line) => line.trim() !== '' && !line.startsWith('##['))
         .slice(-count)
         .map((line) => line.slice(0, longestShownLine)),
-    markTail: () => {
-      tail.length = 0
-      tailLength = 0
-    },
+    markTail: tail.clear,
     close: async () => {
-      if (!stream.destroyed) {
-        stream.end()
-        await Promise.race([once(stream, 'close'), once(stream, 'error').catch(() => undefined)])
-      }
+      await appender.close()
       onLines()
+    },
+  }
+}
+
+/** The last of what was added, of which nobody keeps what was before. */
+const createTail = (sizeBytes: number) => {
+  const kept = Buffer.alloc(sizeBytes)
+  let length = 0
+  return {
+    add: (bytes: Buffer): void => {
+      const last = bytes.subarray(-sizeBytes)
+      const stays = Math.min(length, sizeBytes - last.length)
+      kept.copyWithin(0, length - stays, length)
+      last.copy(kept, stays)
+      length = stays + last.length
+    },
+    text: (): string => kept.toString('utf8', 0, length),
+    clear: (): void => {
+      length = 0
     },
   }
 }

@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer'
-import type { Readable } from 'node:stream'
 import { describeError } from '../../problem.ts'
 import { type Annotations, describeRemark, levelOf, type Remark, remark, remarkOf } from './annotations.ts'
 import { isRefusedVariable } from './command-files.ts'
@@ -9,6 +8,7 @@ import type { JobLog } from './log.ts'
 import type { Mask } from './mask.ts'
 import { createMatchReader, type Matchers, type MatchReader, parseMatchers } from './matchers.ts'
 import { foundPlace, namedPlace } from './places.ts'
+import type { Output } from './processes.ts'
 
 /** What a step's program told by commands, besides annotations. */
 export type ToldByCommands = {
@@ -21,7 +21,7 @@ export type ToldByCommands = {
 
 export type OutputReader = {
   /** Reads a program's stdout or stderr into the log, line by line, obeying workflow commands. */
-  read(stream: Readable): void
+  read(stream: Output): void
   /** From now on output is only logged: the step is over, what it left running is not. */
   endCommands(): void
   /** What a command was refused for, which fails the step. */

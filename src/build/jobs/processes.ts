@@ -30,10 +30,19 @@ export type Spawn = ProcessStart & {
 
 export type Ending = { readonly exitCode: number | null; readonly signal: NodeJS.Signals | null }
 
+/** What a program prints. */
+export type Output = Readable & {
+  /**
+   * Where it is there, all that comes is shown to `take` in the place to which it was read, and nothing comes out of the stream: what is
+   * to be kept must be copied. False: nothing more until `resume()`.
+   */
+  lookAt?(take: (chunk: Buffer) => boolean): void
+}
+
 /** A program on its way, wherever it runs. */
 export type RunningProcess = {
-  readonly stdout: Readable
-  readonly stderr: Readable
+  readonly stdout: Output
+  readonly stderr: Output
   /** Resolves when the program itself has ended and what it printed has been read. */
   readonly ended: Promise<Ending>
   /** Signals the program and what it started in its session. */

@@ -5,12 +5,12 @@ import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../../clock.ts'
 import { effectSync } from '../../effect.ts'
 import { childrenOf } from '../../processes/tree.ts'
-import { type Ending, outputRead, type ProcessStart } from '../jobs/processes.ts'
+import { type Ending, type Output, outputRead, type ProcessStart } from '../jobs/processes.ts'
 
 /** A program that was started from inside of its job's namespaces. */
 export type InnerProcess = {
-  readonly stdout: Readable
-  readonly stderr: Readable
+  readonly stdout: Output
+  readonly stderr: Output
   readonly ended: Promise<Ending>
   /** Its id on this machine, which is its session's, too; null when it is gone. */
   pid(): number | null
@@ -153,16 +153,33 @@ const theShells =
   /^(_|BASH.*|COMP_.*|DIRSTACK|E?UID|EPOCH.*|FUNCNAME|GROUPS|HIST.*|IFS|LINENO|OPT(ARG|ERR|IND)|POSIXLY_CORRECT|PPID|PS4|RANDOM|SECONDS|SHELLOPTS|SHLVL|SRANDOM|TMOUT)$/
 
 /** A named pipe that the job made; null where it put something else in its place. */
-const openPipe = (path: string): Socket | null => {
+const openPipe = (path: string): OutputPipe | null => {
   let descriptor: number
   try {
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW)
   } catch {
     return null
   }
-  if (fstatSync(descriptor).isFIFO()) return new Socket({ fd: descriptor, readable: true, writable: false })
+  if (fstatSync(descriptor).isFIFO()) return new OutputPipe(descriptor)
   closeSync(descriptor)
   return null
+}
+
+/** Everything is read to one place, as much output in buffers of their own would keep the collector of garbage busy. */
+const readTo = Buffer.allocUnsafeSlow(64 * 1024)
+
+class OutputPipe extends Socket implements Output {
+  #take = (chunk: Buffer): boolean => this.push(Buffer.from(chunk))
+
+  constructor(descriptor: number) {
+    const callback = (length: number): boolean => this.#take(readTo.subarray(0, length))
+    super({ fd: descriptor, readable: true, writable: false, onread: { buffer: readTo, callback } })
+  }
+
+  lookAt(take: (chunk: Buffer) => boolean): void {
+    this.#take = take
+    this.resume()
+  }
 }
 
 const closeOf = (stream: Socket): Promise<void> => new Promise((resolve) => stream.once('close', () => resolve()))
