@@ -6,13 +6,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { changed, exampleFiles } from '../e2e/support/example.ts'
 import { startLoad } from '../e2e/support/load.ts'
 import { execute, launcher, type Platform, repositoryRoot, startPlatform } from '../e2e/support/platform.ts'
+import { measureJudge } from './judge.ts'
 import { measureLedger } from './ledger.ts'
 import { measurePipeline } from './pipeline.ts'
 import { footprintsOf } from './processes.ts'
 
 /**
  * `npm run bench [-- NAME...]`: figures and ratios, each against a bare baseline measured in the same run. Asserts nothing.
- * Names: start, memory, ledger, push, deployments, pipeline. Results that are kept stand in bench/RESULTS.md.
+ * Names: start, memory, ledger, push, deployments, pipeline, judge. Results that are kept stand in bench/RESULTS.md.
  */
 const wanted = process.argv.slice(2)
 /** Measures on a Headway of one's own, which is stopped whatever happens. */
@@ -156,6 +157,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   ledger: () => measureLedger(say),
   push: () => onPlatform(pushToLive),
   deployments: () => onPlatform(deployments),
+  judge: () => measureJudge(say),
   pipeline: () => onPlatform((platform) => measurePipeline(platform, say)),
 }
 

@@ -110,7 +110,6 @@ def ratio_within(bets, alpha):
 class Metric:
     def __init__(self, name, share):
         self.name, self.share, self.ln_e = name, share, 0.0
-        self.baseline, self.canary = [0, 0], [0, 0]
         self.rollback, self.promotion = [0.0] * len(WORSE), [0.0] * len(AROUND)
 
     def counted_in(self, sample):
@@ -126,8 +125,6 @@ class Metric:
 
     def take(self, baseline, canary, tolerance):
         (x0, n0), (x1, n1) = self.counted_in(baseline), self.counted_in(canary)
-        self.baseline = [self.baseline[0] + x0, self.baseline[1] + n0]
-        self.canary = [self.canary[0] + x1, self.canary[1] + n1]
         if x0 + x1 == 0 or n0 == 0 or n1 == 0:
             return
         share = n1 / (n0 + n1)
@@ -149,6 +146,17 @@ def is_empty(sample):
     return sample[0] == sample[1] == sample[2] == 0 and all(of == 0 for _, of in (sample[5].values() if len(sample) > 5 else ()))
 
 
+def nothing():
+    return [0, 0, 0, 0, [0] * len(EDGES_MS), {}]
+
+
+def add(one, other):
+    own = dict(one[5])
+    for name, (events, of) in (other[5] if len(other) > 5 else {}).items():
+        own[name] = (own.get(name, (0, 0))[0] + events, own.get(name, (0, 0))[1] + of)
+    return [*(a + b for a, b in zip(one[:4], other[:4])), [a + b for a, b in zip(one[4], other[4])], own]
+
+
 class Judge:
     def __init__(self, plan):
         self.plan, self.metrics = plan, metrics_of(plan)
@@ -156,24 +164,28 @@ class Judge:
         self.enough = ln(1 / plan['alpha'])
         self.at, self.gap, self.failed = None, False, None
         self.canary_at = self.baseline_at = None
-        self.baseline, self.canary = [0, 0, 0, [0] * len(EDGES_MS)], [0, 0, 0, [0] * len(EDGES_MS)]
+        self.baseline, self.canary = nothing(), nothing()
+        self.block = None
         self.ln_e = self.highest = 0.0
 
     def take(self, at, gap, baseline, canary):
         self.at, self.gap = at, gap
         if is_empty(baseline) and is_empty(canary):
             return
-        for total, sample in ((self.baseline, baseline), (self.canary, canary)):
-            total[0:3] = [one + more for one, more in zip(total[0:3], sample[0:3])]
-            total[3] = [one + more for one, more in zip(total[3], sample[4])]
-        if self.compared:
+        since, *versions = self.block or (at, nothing(), nothing())
+        self.baseline, self.canary = add(self.baseline, baseline), add(self.canary, canary)
+        block = [add(*pair) for pair in zip(versions, (baseline, canary))]
+        whole = min(block[0][0], block[1][0]) >= 5 or at - since >= 60_000
+        self.block = None if whole else (since, *block)
+        if whole and self.compared:
             for metric in self.metrics:
-                metric.take(baseline, canary, self.plan['tolerance'])
+                metric.take(*block, self.plan['tolerance'])
         if canary[0] > 0:
             self.canary_at = at
         if baseline[0] > 0:
             self.baseline_at = at
-        self.ln_e = ln_weighted_exp([(metric.share, metric.ln_e) for metric in self.metrics])
+        if whole:
+            self.ln_e = ln_weighted_exp([(metric.share, metric.ln_e) for metric in self.metrics])
         self.highest = max(self.highest, self.ln_e)
         self.failed = self.failed or self.failure()
 
@@ -187,7 +199,7 @@ class Judge:
         return None
 
     def measured(self, threshold):
-        requests, errors, _, slower = self.canary
+        requests, errors, _, _, slower, _ = self.canary
         if threshold['metric'] == 'error-rate':
             return errors, requests, threshold['below']
         edge = next((place for place, edge in enumerate(EDGES_MS) if edge >= threshold['belowMs']), None)
@@ -211,7 +223,8 @@ class Judge:
             until = ratio_within(metric.promotion, self.plan['alpha'])[1]
             if until is not None and until <= 1:
                 return True
-            return metric.canary[0] == 0 if metric.name == 'restarts' else shown_below(0.001, *metric.canary)
+            canary = metric.counted_in(self.canary)
+            return canary[0] == 0 if metric.name == 'restarts' else shown_below(0.001, *canary)
 
         for threshold in self.plan['thresholds']:
             events, of, bound = self.measured(threshold)
@@ -234,14 +247,15 @@ class Judge:
             'baseline': counted(self.baseline), 'canary': counted(self.canary), 'metrics': [], 'thresholds': [],
         }
         for metric in self.metrics:
-            if metric.baseline[0] + metric.canary[0] == 0:
+            baseline, canary = metric.counted_in(self.baseline), metric.counted_in(self.canary)
+            if baseline[0] + canary[0] == 0:
                 continue
             low, high = ratio_within(metric.promotion, self.plan['alpha'])
             tolerated = 1 + self.plan['tolerance']
             ratio = {'from': low * tolerated, 'until': None if high is None else high * tolerated}
             numbers['metrics'].append({
-                'metric': metric.name, 'share': metric.share, 'baseline': tally(*metric.baseline),
-                'canary': tally(*metric.canary), 'lnE': metric.ln_e, 'ratio': ratio,
+                'metric': metric.name, 'share': metric.share, 'baseline': tally(*baseline),
+                'canary': tally(*canary), 'lnE': metric.ln_e, 'ratio': ratio,
             })
         for threshold in self.plan['thresholds']:
             events, of, bound = self.measured(threshold)
@@ -254,8 +268,7 @@ def recompute(evidence, given):
     for at, gap, baseline, canary in evidence['batches'][: given['batches']]:
         judge.take(at, gap == 1, baseline, canary)
     if given['at'] not in (0, judge.at):
-        nothing = [0, 0, 0, 0, [0] * len(EDGES_MS)]
-        judge.take(given['at'], judge.gap, nothing, nothing)
+        judge.take(given['at'], judge.gap, nothing(), nothing())
     return judge.judgement(given['batches'])
 
 

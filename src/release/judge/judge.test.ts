@@ -166,6 +166,18 @@ test('without errors on either side it passes once errors of one in a thousand a
   assert.equal(judge(errorsOnly, seconds(100)).verdict, 'pass')
 })
 
+test('a block is of five requests of either version or a minute, so that looking often takes nothing away', () => {
+  const quarter = (at: number) =>
+    batch(at, sample(19, 0), at % 4 === 0 ? sample(1, at % 12 === 0 ? 1 : 0) : sample(0, 0))
+  const found = Array.from({ length: 400 }, (_, at) => quarter(at)).reduce(take, begin(errorsOnly))
+  assert.equal(verdict(found).numbers.cause, 'errors')
+  const often = Array.from({ length: 16 }, (_, at) => quarter(at)).reduce(take, begin(errorsOnly))
+  assert.deepEqual([often.lnE, often.block?.canary.requests], [0, 4])
+  const seldom = [0, 59_999].map((at) => batch(at, sample(100, 0), sample(1, 1)))
+  assert.equal(seldom.reduce(take, begin(errorsOnly)).block?.canary.requests, 2)
+  assert.equal([...seldom, batch(60_000, sample(1, 0), sample(0, 0))].reduce(take, begin(errorsOnly)).block, null)
+})
+
 test('no data is neither pass nor fail', () => {
   const causeOf = (batches: readonly Batch[], how = errorsOnly) => {
     const { verdict: kind, numbers, reason } = judge(how, batches)
@@ -209,12 +221,12 @@ test('restarts are judged by how long instances ran, and metrics of a team by wh
   const hour = 3_600_000
   const restarts = (canary: number) =>
     batch(1, sample(100, 0, 0, { instanceMs: 9 * hour, restarts: 1 }), {
-      ...sample(1, 0, 0, { instanceMs: hour }),
+      ...sample(5, 0, 0, { instanceMs: hour }),
       restarts: canary,
     })
   assert.deepEqual(judge(errorsOnly, [restarts(9)]).numbers.cause, 'restarts')
   assert.equal(judge(errorsOnly, [restarts(1)]).verdict, 'inconclusive')
-  const without = batch(1, sample(100, 0), sample(1, 0, 0, { restarts: 50 }))
+  const without = batch(1, sample(100, 0), sample(5, 0, 0, { restarts: 50 }))
   assert.equal(judge(errorsOnly, [without]).verdict, 'inconclusive')
   const checkouts = (events: number) => ({ metrics: { checkout: { events, of: 50 } } })
   const own = [batch(1, sample(100, 0, 0, checkouts(1)), sample(100, 0, 0, checkouts(25)))]
@@ -224,15 +236,15 @@ test('restarts are judged by how long instances ran, and metrics of a team by wh
 
 test('a state is plain JSON, follows from the batches alone, and a batch without counts changes only the time', () => {
   const random = randomFrom(3)
-  const bad = { requests: 50, share: 0.2, baseline: { errorRate: 0.01, latency: logNormal(50, 0.5) } }
+  const bad = { requests: 2, share: 0.2, baseline: { errorRate: 0.01, latency: logNormal(50, 0.5) } }
   const seconds = Array.from({ length: 40 }, (_, at) =>
-    secondOf(random, at, { ...bad, canary: { errorRate: 0.02, latency: logNormal(60, 0.5) } }),
+    secondOf(random, at * 7000, { ...bad, canary: { errorRate: 0.02, latency: logNormal(60, 0.5) } }),
   )
   const whole = seconds.reduce(take, begin(plan))
   const stored = seconds.reduce((state, one) => JSON.parse(JSON.stringify(take(state, one))), begin(plan))
-  const sparse = seconds.flatMap((one) => [one, batch(one.at + 0.5, sample(0, 0), sample(0, 0))])
+  const sparse = seconds.flatMap((one) => [one, batch(one.at + 500, sample(0, 0), sample(0, 0))])
   assert.deepEqual(stored, whole)
-  assert.deepEqual({ ...sparse.reduce(take, begin(plan)), at: 39 }, whole)
+  assert.deepEqual({ ...sparse.reduce(take, begin(plan)), at: 39 * 7000 }, whole)
 })
 
 test('of identical releases that are looked at every second, at most one in a hundred is stopped', () => {

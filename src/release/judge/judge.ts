@@ -1,7 +1,7 @@
 import { latencyEdgesMs } from '../../edge/protocol.ts'
 import { exp, ln, lnWeightedExp } from './arithmetic.ts'
 import { better, isBelowOne, lnEvidenceAgainst, ratioWithin, worse } from './grid.ts'
-import { type Metric, metricsOf, takeInto } from './metric.ts'
+import { type Metric, metricsOf, takeInto, tallyOf } from './metric.ts'
 import { addSamples, type Batch, emptySample, type Sample, type Tally } from './sample.ts'
 import { describeVerdict } from './words.ts'
 
@@ -38,6 +38,8 @@ export type JudgeState = {
   /** When each last had a request. */
   readonly baselineAt: number | null
   readonly canaryAt: number | null
+  /** What was counted since the last bets, and since when. */
+  readonly block: { readonly since: number; readonly baseline: Sample; readonly canary: Sample } | null
   readonly metrics: readonly Metric[]
   /** ln E now, and the highest that it has been. */
   readonly lnE: number
@@ -79,13 +81,26 @@ export type Judgement = {
 
 /** Without a request for so long a version is without traffic. */
 const silenceMs = 300_000
+/**
+ * Bets are made on blocks with so many requests of either version: in smaller ones the share of the canary follows from where the
+ * requests happened to go, and a canary that fails is hard to tell from one that had more requests. After a minute whatever came is one.
+ */
+const blockRequests = 5
+const blockMs = 60_000
 /** What befalls fewer than one request in a thousand does not hold up an early promotion, whatever its ratio. */
 const negligible = 0.001
 
 export const begin = (plan: JudgePlan): JudgeState => ({
   plan,
   ...{ at: null, batches: 0, isGap: false, baseline: emptySample, canary: emptySample, baselineAt: null },
-  ...{ canaryAt: null, metrics: metricsOf(plan.latency, plan.metrics ?? []), lnE: 0, lnHighest: 0, failed: null },
+  ...{
+    canaryAt: null,
+    block: null,
+    metrics: metricsOf(plan.latency, plan.metrics ?? []),
+    lnE: 0,
+    lnHighest: 0,
+    failed: null,
+  },
 })
 
 /** Whether a batch changes more than the time: something was counted, or the edges fell silent or speak again. */
@@ -99,10 +114,19 @@ export const take = (state: JudgeState, batch: Batch): JudgeState => {
   const batches = state.batches + (tells(state, batch) ? 1 : 0)
   if (isEmpty(batch.baseline) && isEmpty(batch.canary)) return { ...state, at, isGap, batches }
   const { plan } = state
-  const metrics = plan.compared === false ? state.metrics : takeInto(state.metrics, batch, plan.tolerance)
-  const lnE = lnWeightedExp(metrics.map(({ share, lnE: value }) => ({ share, value })))
+  const begun = state.block ?? { since: at, baseline: emptySample, canary: emptySample }
+  const block = {
+    since: begun.since,
+    baseline: addSamples(begun.baseline, batch.baseline),
+    canary: addSamples(begun.canary, batch.canary),
+  }
+  const isWhole =
+    Math.min(block.baseline.requests, block.canary.requests) >= blockRequests || at - block.since >= blockMs
+  const metrics = isWhole && plan.compared !== false ? takeInto(state.metrics, block, plan.tolerance) : state.metrics
+  const lnE = isWhole ? lnWeightedExp(metrics.map(({ share, lnE: value }) => ({ share, value }))) : state.lnE
   const next = {
     ...{ plan, at, isGap, batches, metrics, lnE },
+    block: isWhole ? null : block,
     baseline: addSamples(state.baseline, batch.baseline),
     canary: addSamples(state.canary, batch.canary),
     baselineAt: batch.baseline.requests > 0 ? at : state.baselineAt,
@@ -163,9 +187,9 @@ const isNoWorse = ({ plan, metrics, canary }: JudgeState): boolean => {
   const enough = ln(1 / plan.alpha)
   const isShownBelow = (bound: number, { events, of }: Tally): boolean =>
     lnEvidenceAgainst(bound, better, events, of) >= enough
-  const isFine = ({ name, promotion, canary: counted }: Metric): boolean =>
+  const isFine = ({ name, promotion }: Metric): boolean =>
     isBelowOne(ratioWithin(promotion, plan.alpha)) ||
-    (name === 'restarts' ? counted.events === 0 : isShownBelow(negligible, counted))
+    (name === 'restarts' ? canary.restarts === 0 : isShownBelow(negligible, tallyOf(name, canary)))
   return (
     (plan.compared !== false || plan.thresholds.length > 0) &&
     plan.thresholds.every((threshold) => {
@@ -185,6 +209,11 @@ const numbersOf = (state: JudgeState, cause: string): JudgeNumbers => ({
   baseline: counted(state.baseline),
   canary: counted(state.canary),
   metrics: state.metrics
+    .map((metric) => ({
+      ...metric,
+      baseline: tallyOf(metric.name, state.baseline),
+      canary: tallyOf(metric.name, state.canary),
+    }))
     .filter(({ baseline, canary }) => baseline.events + canary.events > 0)
     .map(({ name, share, baseline, canary, lnE, promotion }) => {
       const { from, until } = ratioWithin(promotion, state.plan.alpha)

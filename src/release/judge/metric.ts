@@ -9,8 +9,6 @@ export type Metric = {
   readonly name: string
   /** Of the one wager that all metrics share; they add up to 1. */
   readonly share: number
-  readonly baseline: Tally
-  readonly canary: Tally
   readonly rollback: readonly number[]
   readonly promotion: readonly number[]
   /** ln E of the rollback's process. */
@@ -35,8 +33,7 @@ export const slowerThan = (edgeMs: number): string => `slower-than-${edgeMs}ms`
 
 const nothing: Tally = { events: 0, of: 0 }
 const untouched = (name: string, share: number): Metric => ({
-  ...{ name, share, baseline: nothing, canary: nothing },
-  ...{ rollback: noBets(worse), promotion: noBets(around), lnE: 0 },
+  ...{ name, share, rollback: noBets(worse), promotion: noBets(around), lnE: 0 },
 })
 
 /** How many events a metric counts in a sample, of which exposure. */
@@ -50,8 +47,12 @@ const edgeOf = new Map(latencyEdgesMs.map((edge, place) => [slowerThan(edge), pl
 
 type Costs = { readonly worse: readonly number[]; readonly around: readonly number[] }
 
-/** Metrics after a batch. Those of one exposure share their costs, which are most of the work. */
-export const takeInto = (metrics: readonly Metric[], batch: Batch, tolerance: number): readonly Metric[] => {
+/** Metrics after a block. Those of one exposure share their costs, which are most of the work. */
+export const takeInto = (
+  metrics: readonly Metric[],
+  block: Pick<Batch, 'baseline' | 'canary'>,
+  tolerance: number,
+): readonly Metric[] => {
   const known = new Map<number, Costs>()
   const costsFor = (share: number): Costs => {
     const found = known.get(share) ?? { worse: costs(worse, share), around: costs(around, share) }
@@ -59,18 +60,16 @@ export const takeInto = (metrics: readonly Metric[], batch: Batch, tolerance: nu
     return found
   }
   return metrics.map((metric) => {
-    const baseline = tallyOf(metric.name, batch.baseline)
-    const canary = tallyOf(metric.name, batch.canary)
-    if (baseline.of === 0 && canary.of === 0) return metric
-    const counted = { ...metric, baseline: sum(metric.baseline, baseline), canary: sum(metric.canary, canary) }
+    const baseline = tallyOf(metric.name, block.baseline)
+    const canary = tallyOf(metric.name, block.canary)
     const total = baseline.events + canary.events
     // Without traffic on either side there is nothing to compare.
-    if (total === 0 || baseline.of === 0 || canary.of === 0) return counted
+    if (total === 0 || baseline.of === 0 || canary.of === 0) return metric
     const cost = costsFor(shareWithin(canary.of / (baseline.of + canary.of), tolerance))
     const events = { canary: canary.events, total }
     const rollback = bet(worse, metric.rollback, cost.worse, events)
     const promotion = bet(around, metric.promotion, cost.around, events)
-    return { ...counted, rollback, promotion, lnE: lnMeanExp(rollback) }
+    return { ...metric, rollback, promotion, lnE: lnMeanExp(rollback) }
   })
 }
 
@@ -79,5 +78,3 @@ const shareWithin = (share: number, tolerance: number): number => {
   const weighted = share * (1 + tolerance)
   return weighted / (1 - share + weighted)
 }
-
-const sum = (one: Tally, other: Tally): Tally => ({ events: one.events + other.events, of: one.of + other.of })

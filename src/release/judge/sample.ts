@@ -41,4 +41,15 @@ export const addSamples = (one: Sample, other: Sample): Sample => ({
   slower: one.slower.map((count, edge) => count + (other.slower[edge] ?? 0)),
   restarts: one.restarts + other.restarts,
   instanceMs: (one.instanceMs ?? 0) + (other.instanceMs ?? 0),
+  ...(one.metrics || other.metrics ? { metrics: addMetrics(one.metrics ?? {}, other.metrics ?? {}) } : {}),
 })
+
+const addMetrics = (
+  one: NonNullable<Sample['metrics']>,
+  other: NonNullable<Sample['metrics']>,
+): Record<string, Tally> => {
+  const sums: Record<string, Tally> = { ...one }
+  for (const [name, { events, of }] of Object.entries(other))
+    sums[name] = { events: (sums[name]?.events ?? 0) + events, of: (sums[name]?.of ?? 0) + of }
+  return sums
+}
