@@ -12,7 +12,7 @@ import type { Clock, Ids } from './clock.ts'
 import { changeRoutes } from './code/changes/routes.ts'
 import { createCode } from './code/index.ts'
 import { codeRoutes } from './code/routes.ts'
-import { createDeploy, platformProject } from './deploy/index.ts'
+import { createDeploy, platformProject, remoteIn } from './deploy/index.ts'
 import { migrationRoutes } from './deploy/migrations/routes.ts'
 import { rolloutRoutes } from './deploy/rollout-routes.ts'
 import { deployRoutes } from './deploy/routes.ts'
@@ -150,6 +150,7 @@ export const createStages = (grounds: Grounds) => {
     userFor,
     urlOf: (host) => `http://${host}:${grounds.edgePort}/`,
     admit: (asked) => promotion.admit(asked),
+    remote: remoteIn(process.env),
     onError: report,
   })
 

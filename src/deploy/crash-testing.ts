@@ -2,12 +2,13 @@ import { defaultProject, ServiceName } from '../names.ts'
 import { deploymentOfRelease, digestOf, eventually, openTestDeploy } from './testing.ts'
 
 // A story that goes on where it was killed: two versions, one that never becomes healthy, and the way back. Run by crash.test.ts.
-const [directory = ''] = process.argv.slice(2)
+const [directory = '', elsewhere] = process.argv.slice(2)
 const shop = { project: defaultProject, service: ServiceName.parse('shop') }
 const file = 'main:production/default/shop.yaml'
 
 const world = await openTestDeploy({
   directory,
+  ...(elsewhere ? { remote: { url: `file://${elsewhere}`, token: null } } : {}),
   releases: { 'shop v1': {}, 'shop v2': {}, 'shop v3': {} },
   behaviours: new Map([[digestOf('shop v3'), 'never-healthy']]),
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -85,6 +85,32 @@ describe('killed at any effect and started again, everything ends in the same pl
       assert.equal(ends.length - 1, once ? 1 : killsInARow)
 
       await endedRightly(directory)
+      rmSync(directory, { recursive: true, force: true })
+    })
+})
+
+const remoteMarks = ['deploy.pull', 'deploy.commit-aside', 'deploy.push', 'deploy.follow-remote'].flatMap((name) => [
+  `${name}:before`,
+  `${name}:after`,
+])
+
+describe('with its environments on another Git server, killed at any effect and started again, it commits everything once', {
+  concurrency: 3,
+}, () => {
+  for (const mark of marksToKillAt(remoteMarks, ['deploy.push']))
+    test(mark, async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'headway-crash-'))
+      const [kills, elsewhere] = [join(directory, 'kills'), join(directory, 'elsewhere.git')]
+      mkdirSync(kills)
+      execFileSync('git', ['init', '--quiet', '--bare', '--initial-branch=main', elsewhere])
+      const story = ['crash-testing.ts', elsewhere] as const
+      const ends: Awaited<ReturnType<typeof live>>[] = []
+      while (ends.at(-1) !== 0) ends.push(await live(directory, killedAt(mark, kills), story))
+      assert.equal(ends.length - 1, killsInARow)
+      await endedRightly(directory)
+      const subjects = (git: string) =>
+        execFileSync('git', ['--git-dir', git, 'log', '--format=%H', 'main'], { encoding: 'utf8' })
+      assert.equal(subjects(elsewhere), subjects(join(directory, 'repositories/headway/environments.git')))
       rmSync(directory, { recursive: true, force: true })
     })
 })

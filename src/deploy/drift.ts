@@ -5,6 +5,8 @@ import type { Deployment } from './rollout.ts'
 export type Drift = {
   readonly missing: readonly string[]
   readonly extra: readonly string[]
+  /** There under the right name, but of another release. */
+  readonly changed: readonly string[]
   readonly wronglyRouted: boolean
 }
 
@@ -19,15 +21,21 @@ export const findDrift = (
   const drift = {
     missing: expected.filter((id) => !alive.has(id)),
     extra: actual.filter(({ id, state }) => !expected.includes(id) && state !== 'stopping').map(({ id }) => id),
+    changed: actual
+      .filter(({ id, owner }) => alive.has(id) && expected.includes(id) && owner.release !== current?.release)
+      .map(({ id }) => id),
     wronglyRouted: !routedAsWished,
   }
-  return drift.missing.length > 0 || drift.extra.length > 0 || drift.wronglyRouted ? drift : null
+  return drift.missing.length > 0 || drift.extra.length > 0 || drift.changed.length > 0 || drift.wronglyRouted
+    ? drift
+    : null
 }
 
-export const describeDrift = ({ missing, extra, wronglyRouted }: Drift): string =>
+export const describeDrift = ({ missing, extra, changed, wronglyRouted }: Drift): string =>
   [
     missing.length > 0 && `missing: ${missing.join(', ')}`,
     extra.length > 0 && `runs without being wanted: ${extra.join(', ')}`,
+    changed.length > 0 && `not of the release that should run: ${changed.join(', ')}`,
     wronglyRouted && 'its route is not the one wanted',
   ]
     .filter(Boolean)

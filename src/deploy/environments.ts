@@ -6,6 +6,7 @@ import { effect } from '../effect.ts'
 import { CommitId } from '../names.ts'
 import type { CommandOutcome } from '../processes/command.ts'
 import { run } from '../processes/run.ts'
+import { createRemote, type Remote, type RemotePlace, remoteEnvironment } from './remote.ts'
 
 /** A file with its new text (null: the file goes). */
 export type FileChange = { readonly path: string; readonly text: string | null }
@@ -27,6 +28,8 @@ export type Environments = {
   prepare(): Promise<void>
   /** The newest commit of main; null before the first. */
   head(): Promise<CommitId | null>
+  /** Takes in what is new on the Git server on which it lives; nothing where it lives here. */
+  pull(): Promise<void>
   /** Adds a commit to main; when somebody else's came in between, on top of that. Durable when it resolves. */
   commit(change: DesiredChange): Promise<CommitId>
   /** The newest commit on main with this trailer, if there is one; `since` (milliseconds since 1970) spares the older history. */
@@ -43,7 +46,13 @@ const branch = 'refs/heads/main'
 /** A commit may carry a time from before its intent when somebody set the machine's clock. */
 const clockSlackMs = 86_400_000
 
-export const createEnvironments = (options: { readonly directory: string; readonly clock: Clock }): Environments => {
+export const createEnvironments = (options: {
+  readonly directory: string
+  readonly clock: Clock
+  /** The Git server on which it lives instead. */
+  readonly remote?: RemotePlace | null
+  report?(message: string): void
+}): Environments => {
   const { directory, clock } = options
   const env = {
     PATH: process.env.PATH ?? '/usr/bin:/bin',
@@ -52,6 +61,7 @@ export const createEnvironments = (options: { readonly directory: string; readon
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_DIR: directory,
+    ...remoteEnvironment(options.remote ?? null),
   }
   const git = async (words: readonly string[], input?: string): Promise<CommandOutcome> =>
     run({
@@ -74,6 +84,33 @@ export const createEnvironments = (options: { readonly directory: string; readon
     return name === '' ? null : CommitId.parse(name)
   }
 
+  const remote = options.remote
+    ? createRemote(options.remote, git, (commit) =>
+        options.report?.(`${commit} is not on the Git server of the environments repository, and no longer counts`),
+      )
+    : null
+  let pulling: Promise<void> | null = null
+  const pull = (): Promise<void> => {
+    pulling ??= (remote ? remote.pull() : Promise.resolve()).finally(() => {
+      pulling = null
+    })
+    return pulling
+  }
+
+  /** Made aside and brought to the remote first, so that main is never ahead of it; null when somebody else's push came first. */
+  const addThere = async (there: Remote, change: DesiredChange): Promise<CommitId | null> => {
+    await pull()
+    const earlier = await findTrailer(change.trailer, clock.now() - clockSlackMs)
+    if (earlier) return earlier // brought there by a process that was killed before it knew
+    const stream = importStream(change, await head(), clock.now(), 'refs/headway/outgoing')
+    const outcome = await effect('deploy.commit-aside', () => git(['fast-import', '--quiet', '--force'], stream))
+    if (outcome.exitCode !== 0) throw new Error(`git fast-import in ${directory} failed: ${outcome.stderr.trim()}`)
+    const made = CommitId.parse(outcome.stdout.toString().trim())
+    if (!(await there.push(made))) return null
+    await there.follow(made)
+    return made
+  }
+
   /** Null when main moved meanwhile: fast-import then leaves it where it is, which makes it a compare-and-swap. */
   const add = async (change: DesiredChange, parent: CommitId | null): Promise<CommitId | null> => {
     const outcome = await effect('deploy.commit', () =>
@@ -86,7 +123,7 @@ export const createEnvironments = (options: { readonly directory: string; readon
 
   const commit = async (change: DesiredChange): Promise<CommitId> => {
     for (let attempt = 1; attempt <= 10; attempt += 1) {
-      const made = await add(change, await head())
+      const made = remote ? await addThere(remote, change) : await add(change, await head())
       if (made) return made
     }
     throw new Error(`main of ${directory} moved ten times while "${change.trailer}" was to be committed`)
@@ -118,6 +155,7 @@ export const createEnvironments = (options: { readonly directory: string; readon
       })
     },
     head,
+    pull,
     commit: (change) => {
       const done = commits.then(() => commit(change))
       commits = done.then(
@@ -166,11 +204,11 @@ const parseBatch = (output: Buffer, count: number): ({ blob: string; text: strin
 }
 
 /** `feature done` makes git refuse a stream that was cut off, as by a kill, instead of committing half of it. */
-const importStream = (change: DesiredChange, parent: CommitId | null, now: number): string => {
+const importStream = (change: DesiredChange, parent: CommitId | null, now: number, ref: string = branch): string => {
   const message = `${change.subject}\n\n${change.trailer}\n`
   return [
     'feature done',
-    `commit ${branch}`,
+    `commit ${ref}`,
     'mark :1',
     `committer Headway <headway@localhost> ${Math.floor(now / 1000)} +0000`,
     data(message),

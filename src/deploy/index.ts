@@ -21,6 +21,7 @@ import { createLanes, type LaneWork } from './lanes.ts'
 import { createMigrations } from './migrations/index.ts'
 import { createOrders } from './orders.ts'
 import { createReconciler, removal } from './reconcile.ts'
+import type { RemotePlace } from './remote.ts'
 import { createRequests } from './requests.ts'
 import { type Deployment, isUndone, pick } from './rollout.ts'
 import type { Ingredients } from './specs.ts'
@@ -30,6 +31,7 @@ import { createDeployQueries, type DeployTables, deployView, targetOfRow } from 
 export type { Admission } from './admission.ts'
 export type { EnvironmentView } from './environment-book.ts'
 export type { EnvironmentDefinition, PreviewPolicy } from './environment-file.ts'
+export { remoteIn } from './remote.ts'
 export { noEnvironment } from './requests.ts'
 export { deploymentSubject } from './rollout.ts'
 export { deploymentIdFor, parseTargetLabel, type Target, targetLabel } from './target.ts'
@@ -50,6 +52,8 @@ export type DeployOptions = Ingredients & {
   readonly seal: Seal
   /** The address of a host behind the edge: `http://shop.localhost:4680/`. */
   urlOf(host: string): Promise<string> | string
+  /** The Git server on which the environments repository lives; null: here. */
+  readonly remote?: RemotePlace | null
   /** Whether what is no promotion may begin; all may where nobody says otherwise. */
   readonly admit?: Admission
   /** Told of what went wrong and will be tried again. */
@@ -65,7 +69,10 @@ const rollbackTargets = 3
 export const createDeploy = (options: DeployOptions) => {
   const { ledger, views, clock, runtime } = options
   const directory = join(options.home.repositories, platformProject, `${environmentsRepository}.git`)
-  const repository = createEnvironments({ directory, clock })
+  const repository = createEnvironments({
+    ...{ directory, clock, remote: options.remote ?? null },
+    report: (message) => options.onError?.(message),
+  })
   const book = createEnvironmentBook(repository)
   const queries = createDeployQueries(options.store.tables<DeployTables>())
   const fleet = createFleet(runtime)
@@ -144,7 +151,12 @@ export const createDeploy = (options: DeployOptions) => {
     lanes.drive({ project, service, environment }, { newest: { seq: recorded.seq, deployment } })
   }
 
+  /** While the server on which it lives does not answer, what was read last holds. */
+  const pull = (): Promise<void> =>
+    repository.pull().catch((error: unknown) => report('reading the environments repository', error))
+
   const survey = serially(async (): Promise<void> => {
+    await pull()
     const { targets, head } = await reconciler.survey(surveyed)
     for (const target of targets) lanes.drive(target, { settle: true })
     surveyed = head
@@ -174,6 +186,7 @@ export const createDeploy = (options: DeployOptions) => {
 
     start: async (): Promise<void> => {
       await repository.prepare()
+      await pull()
       await book.refresh()
       followed = (await ledger.head()).seq
       await views.reach()

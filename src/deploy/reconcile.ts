@@ -129,6 +129,7 @@ export const createReconciler = (ports: Carrying & { readonly admit: Admission }
     const about = { subject: `service:${target.project}/${target.service}`, actor, payload: { ...target, detail } }
     if (said.get(label) !== detail) await ledger.append([fact(driftFound, about)])
     said.set(label, detail)
+    if (book.find(target.environment)?.drift === 'report') return
     await bringIntoLine(target, current, drift, signal)
     if (findDrift(current, await fleet.instancesOf(target), fleet.isRouted(target, await runtime.routes()))) return
     said.delete(label)
@@ -141,12 +142,14 @@ export const createReconciler = (ports: Carrying & { readonly admit: Admission }
     drift: Drift,
     signal: AbortSignal,
   ): Promise<void> => {
-    if (current && drift.missing.length > 0) {
+    await fleet.stop(drift.changed)
+    const absent = [...drift.missing, ...drift.changed]
+    if (current && absent.length > 0) {
       const { state, prepared } = await carrier.prepare(current)
       const givenUp = (await fleet.instancesOf(target)).filter((one) => one.state === 'failed').map(({ id }) => id)
-      await fleet.stop(givenUp.filter((id) => drift.missing.includes(id)))
-      await fleet.start(prepared.specs.filter(({ id }) => drift.missing.includes(id)))
-      await Promise.all(drift.missing.map((id) => runtime.settled(id, state.health.readyTimeoutMs, signal)))
+      await fleet.stop(givenUp.filter((id) => absent.includes(id)))
+      await fleet.start(prepared.specs.filter(({ id }) => absent.includes(id)))
+      await Promise.all(absent.map((id) => runtime.settled(id, state.health.readyTimeoutMs, signal)))
     }
     if (drift.wronglyRouted) await fleet.route()
     await fleet.stop(drift.extra)

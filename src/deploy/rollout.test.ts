@@ -11,7 +11,7 @@ import { planRollout } from './plan.ts'
 import { judge } from './readiness.ts'
 import { previousOf } from './requests.ts'
 import { type Deployment, decide, fold, mayOvertake, nextStep, type Observation, pick } from './rollout.ts'
-import { defaultHost, desiredPath, parseDesiredPath, parseTargetLabel, targetLabel } from './target.ts'
+import { defaultHost, desiredPath, ownerOf, parseDesiredPath, parseTargetLabel, targetLabel } from './target.ts'
 import { commitOf, digestOf } from './testing.ts'
 
 const target = { project: defaultProject, service: ServiceName.parse('shop'), environment: defaultEnvironment }
@@ -146,9 +146,10 @@ test('main is compared with what runs and with what was tried', () => {
   assert.equal(compareDesired({ head: 'z', current: null, latest: null }, null, false), 'wanted')
 })
 
-test('drift names what is missing, what nobody wants and a wrong route', () => {
+test('drift names what is missing, what nobody wants, what is of another release and a wrong route', () => {
   const running = after(requested('deployment-1', 1), committed, prepared)
-  const right = [instance('shop.1.1', {}), instance('shop.1.2', {})]
+  const own = { owner: ownerOf(target, running.release, running.commit) }
+  const right = [instance('shop.1.1', own), instance('shop.1.2', own)]
   assert.equal(findDrift(running, right, true), null)
   const drift = findDrift(running, [instance('shop.1.1', { state: 'failed' }), instance('shop.0.1', {})], false)
   assert.ok(drift)
@@ -156,6 +157,8 @@ test('drift names what is missing, what nobody wants and a wrong route', () => {
     describeDrift(drift),
     'missing: shop.1.1, shop.1.2; runs without being wanted: shop.0.1; its route is not the one wanted',
   )
+  const changed = findDrift(running, [instance('shop.1.1', own), instance('shop.1.2', {})], true)
+  assert.equal(changed && describeDrift(changed), 'not of the release that should run: shop.1.2')
   assert.equal(findDrift(null, [instance('shop.0.1', { state: 'stopping' })], true), null)
 })
 

@@ -35,6 +35,7 @@ import type { Store } from '../store/store.ts'
 import { deployFacts } from './facts.ts'
 import { createDeploy, type Deploy, deploymentIdFor } from './index.ts'
 import type { Judged, Judgement, JudgePlan, Judging } from './judging.ts'
+import type { RemotePlace } from './remote.ts'
 import { deployView } from './views.ts'
 
 /** A judge that says of a version what it was told to; what was begun and said outlives the process, as with the real one. */
@@ -272,6 +273,7 @@ const fakeDatabases: Databases = {
 }
 
 export type TestDeployOptions = {
+  readonly remote?: RemotePlace
   readonly directory: string
   readonly releases: Readonly<Record<string, Partial<ServiceDefinition>>>
   readonly behaviours?: ReadonlyMap<string, Behaviour>
@@ -306,6 +308,7 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
   const known = options.settings ?? {}
   const deploy: Deploy = createDeploy({
     admit: (asked) => promotion.admit(asked),
+    remote: options.remote ?? null,
     home: { repositories, migrations: join(directory, 'migrations'), migrating: join(directory, 'migrating') },
     seal: createKeyring([new Uint8Array(32)]),
     ledger,
