@@ -34,7 +34,7 @@ describe('a change', () => {
     const pushed = await shop.push()
     assert.match(pushed.output, /live at/, pushed.output)
     await platform.headway('repositories', 'protect', 'shop', '--changes-only')
-    await platform.headway('secret', 'set', 'DEPLOY_KEY', '--value', 'sesame')
+    await platform.setSecret('DEPLOY_KEY', 'sesame')
   })
   after(async () => {
     rmSync(shop.directory, { recursive: true, force: true })

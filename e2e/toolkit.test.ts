@@ -117,6 +117,20 @@ jobs:
           test "$(status /projects/default/runs/$GITHUB_RUN_ID)" = 200
           test "$(status /projects/default/settings)" = 403
           test "$(status /me)" = 403
+  elsewhere:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+        with: { repository: default/kit, path: kit, token: "\${{ secrets.KIT }}", ref: main, sparse-checkout: nowhere }
+      - run: |
+          test -f kit/action.yml && test ! -e kit/node_modules
+          test "$(git -C kit rev-list --count HEAD)" = 1
+          git -C kit fetch -q origin
+      - id: closed
+        continue-on-error: true
+        uses: actions/checkout@v4
+        with: { repository: default/kit, path: closed }
+      - run: test "\${{ steps.closed.outcome }}" = failure
   read-only:
     runs-on: ubuntu-latest
     env: { TOKEN: "\${{ github.token }}" }
@@ -173,6 +187,10 @@ describe("the official toolkit's own clients, in an action of this host", () => 
     rmSync(kit.directory, { recursive: true, force: true })
     assert.equal(published.code, 0, published.output)
 
+    await platform.headway('user', 'add', 'vera')
+    await platform.headway('user', 'role', 'vera', 'viewer', '--project', 'default')
+    const token = JSON.parse((await platform.headway('token', 'create', '--user', 'vera', '--json')).stdout).secret
+    await platform.setSecret('KIT', token)
     const shop = await platform.repository('shop', { '.github/workflows/ci.yml': workflow })
     const pushed = await shop.push()
     rmSync(shop.directory, { recursive: true, force: true })

@@ -55,6 +55,8 @@ export type Platform = {
   readonly controlPlane: ChildProcess
   /** Runs `headway <words>` against this one. */
   headway(...words: string[]): Promise<Ended>
+  /** Sets a secret of the default project; rejects with what was said when that fails. */
+  setSecret(name: string, value: string): Promise<void>
   /** A new working copy with these files, one commit and the remote `headway`. */
   repository(name: string, files?: Record<string, string>): Promise<Repository>
   get(
@@ -99,6 +101,10 @@ export const startPlatform = async (
       return controlPlane
     },
     headway: (...words) => execute([program, ...words], { env: { HEADWAY_HOME: home } }),
+    setSecret: async (name, value) => {
+      const ended = await execute([program, 'secret', 'set', name], { env: { HEADWAY_HOME: home }, input: value })
+      if (ended.code !== 0) throw new Error(ended.stderr)
+    },
     repository: (name, files) => createRepository(platform, program, name, files),
     get: (host, path = '/', headers = {}) => get(server.edgePort, host, path, headers),
     crash: async () => {

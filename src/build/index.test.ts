@@ -281,7 +281,7 @@ test('two pushes at once both end, each verified once', async () => {
 
 test('a checkout has the commit and its history as deep as asked for, and cannot write to the repository', async () => {
   await using build = await openTestBuild()
-  await build.push({ 'a.txt': 'old' })
+  await build.push({ 'a.txt': 'old', 'docs/x.md': '', 'docs/y.txt': '', 'lib/z.md': '' })
   const pushed = await run(
     build,
     `
@@ -298,10 +298,22 @@ jobs:
       - uses: actions/checkout@v4
         with: { fetch-depth: 0, path: sub }
       - run: git -C sub rev-list --count HEAD
+  sparse:
+    runs-on: x
+    steps:
+      - uses: actions/checkout@v4
+        with: { path: cone, sparse-checkout: "docs\\nlib" }
+      - uses: actions/checkout@v4
+        with: { path: patterns, sparse-checkout: "*.md\\n!/lib/*", sparse-checkout-cone-mode: false }
+      - run: for one in cone patterns; do (cd $one && find . -name .git -prune -o -type f -print | sort | xargs echo); done
 `,
   )
   assert.deepEqual((await outputOf(build, pushed, 'shallow')).slice(1), [pushed.commit, '1', 'main', 'old'])
   assert.deepEqual((await outputOf(build, pushed, 'deep')).slice(1), ['2'])
+  assert.deepEqual((await outputOf(build, pushed, 'sparse')).slice(2), [
+    './a.txt ./docs/x.md ./docs/y.txt ./lib/z.md', // in cone mode the files of the root are there, too
+    './docs/x.md',
+  ])
 })
 
 test('what a job leaves running ends with it, wherever it went', async () => {

@@ -99,8 +99,8 @@ const eventFor = (
   baseRef: raised?.baseRef ?? null,
   headRef: raised?.headRef ?? null,
   payload: {
-    ...(raised ? Payload.parse(raised.payload) : {}),
     ...(pushed ? { forced: pushed.isForced, commits: pushed.commits.map(commitPayload) } : {}),
+    ...(raised ? Payload.parse(raised.payload) : {}),
     ...(raised?.action ? { action: raised.action } : {}),
   },
   inputs: raised?.inputs ?? {},

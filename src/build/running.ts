@@ -65,14 +65,16 @@ export const createRunning = (parts: RunningParts) => {
       attempt: state.attempt,
       triggeringActor: state.rerunBy ?? origin.actor,
     }
-    const pushed = origin.push === null ? null : await pushedCommits(gitDirectory, origin.before, commit)
+    const raised = await raisedEvent(ledger, origin)
+    const before = origin.before ?? raised?.changedSince ?? null
+    const pushed = origin.eventName === 'push' ? await pushedCommits(gitDirectory, before, commit) : null
     const newest = pushed?.commits.at(-1)
     const known = {
       head: newest?.id === commit ? newest : await summaryOf(gitDirectory, commit),
       defaultBranch: await defaultBranchOf(gitDirectory),
       ...(pushed ? { pushed } : {}),
     }
-    const source = sourceFor({ ...origin, commit }, await raisedEvent(ledger, origin), numbers, known)
+    const source = sourceFor({ ...origin, commit }, raised, numbers, known)
     const surroundings: Surroundings = {
       waits: parts.waits,
       openRepository: openerFor(parts, origin),

@@ -88,7 +88,7 @@ export const githubContext = (
 
 /** The payload as GitHub's webhook has it, in the parts that workflows read. */
 export const eventOf = (source: RunSource, serverUrl: string): Json => ({
-  ...(source.event.id === null ? pushPayload(source) : {}),
+  ...(source.event.name === 'push' ? pushPayload(source) : {}),
   ...source.event.payload,
   repository: {
     name: source.repository,

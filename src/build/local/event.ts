@@ -58,9 +58,6 @@ const usualPayload = (
       before: before ?? '0'.repeat(commit.length),
       after: commit,
       created: before === null,
-      deleted: false,
-      forced: false,
-      head_commit: { id: commit },
     }
   if (name.startsWith('pull_request')) {
     const request = { number: 1, head: { ref: headRef, sha: commit }, base: { ref: baseRef }, draft: false }

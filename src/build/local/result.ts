@@ -92,7 +92,7 @@ const runOf = async (
     const lines: string[] = []
     if (hasRun) for await (const { text } of build.followLog(run, job)) lines.push(text)
     jobs[job] = {
-      name: names.get(job) ?? job,
+      name: names.get(job) ?? one.payload.name ?? job,
       hasRun,
       conclusion: one.payload.conclusion,
       outputs,
