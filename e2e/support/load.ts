@@ -22,9 +22,13 @@ export type Load = {
 
 /**
  * A steady load in open loop: `perSecond` requests leave at their times whether or not earlier ones were answered, as users do.
+ * With `clients` each request comes from one of so many addresses of this machine, over a connection of its own.
  * The Host header is given beside the port, because not every resolver knows names under .localhost.
  */
-export const startLoad = (target: { port: number; host: string; path?: string }, perSecond: number): Load => {
+export const startLoad = (
+  target: { port: number; host: string; path?: string; clients?: number },
+  perSecond: number,
+): Load => {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 })
   const pending = new Set<Promise<void>>()
   const latencies: number[] = []
@@ -47,7 +51,7 @@ export const startLoad = (target: { port: number; host: string; path?: string },
           host: '127.0.0.1',
           port: target.port,
           path: target.path ?? '/',
-          agent,
+          ...(target.clients === undefined ? { agent } : { agent: false, localAddress: addressOf(target.clients) }),
           headers: { host: `${target.host}:${target.port}` },
           timeout: 30_000,
         },
@@ -105,4 +109,10 @@ export const startLoad = (target: { port: number; host: string; path?: string },
       }
     },
   }
+}
+
+/** One of so many loopback addresses, any of which may be connected from. */
+const addressOf = (clients: number): string => {
+  const client = Math.floor(Math.random() * clients)
+  return `127.1.${Math.floor(client / 250)}.${(client % 250) + 1}`
 }
