@@ -60,11 +60,11 @@ export const createCarrier = (ports: Carrying) => {
   }
 
   /** The old version of a rollout, and instances of it that are only there to compare with. */
-  const loadOld = async ({ id, target, rollout, instances }: Deployment) => {
+  const loadOld = async ({ id, target, rollout }: Deployment) => {
     const before = rollout?.baseline ? await queries.deployment(rollout.baseline.deployment) : null
     if (!before?.desired) return null
     const old = await prepare(before)
-    const state = { ...old.state, replicas: instances?.length ?? old.state.replicas }
+    const state = { ...old.state, replicas: 1 }
     const fresh = rollout?.freshBaseline
       ? await prepareSpecs(ports, { target, deployment: `${id}.base`, state })
       : { ...old.prepared, specs: [] }

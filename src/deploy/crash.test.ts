@@ -132,7 +132,7 @@ const clear = (directories: readonly string[]): void => {
 }
 
 const weights: Readonly<Record<string, readonly string[]>> = {
-  canary: ['v1:100', 'v1:90 v2:10', 'v1:50 v2:50', 'v2:100', 'v2:90 v3:10', 'v2:100'],
+  canary: ['v1:100', 'v1+:5 v1:85 v2:10', 'v1+:25 v1:25 v2:50', 'v2:100', 'v2+:5 v2:85 v3:10', 'v2:100'],
   'blue-green': ['v1:100', 'v2:100', 'v3:100', 'v2:100'],
   shadow: ['v1:100', '+v2 v1:100 v2:0', 'v2:100', '+v3 v2:100 v3:0', 'v2:100'],
   rolling: ['v1:100', 'v1:63 v2:38', 'v1:25 v2:75', 'v2:100'],

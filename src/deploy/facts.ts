@@ -36,7 +36,7 @@ const Started = z.object({
   noData: z.enum(['hold', 'promote', 'abort']),
   watch: z.object({ timeMs: z.number(), holdbackPercent: z.number() }),
   newer: z.enum(['supersede', 'queue']),
-  /** Whether it is compared with fresh instances of the old version. */
+  /** Whether its latency is compared with that of a fresh instance of the old version. */
   freshBaseline: z.boolean(),
   /** Services of the same push with which it is in lockstep. */
   with: z.array(ServiceName),

@@ -40,7 +40,7 @@ export const planRollout = ({ rules, strategy: usual, replicas, baseline, isRetu
     noData,
     watch: isReturn || !baseline ? { timeMs: 0, holdbackPercent: 0 } : watch,
     newer: isGradual ? newer : 'queue',
-    freshBaseline: isGradual && rest.freshBaseline,
+    freshBaseline: isGradual && latency && rest.freshBaseline,
     with: isReturn || !baseline ? [] : [...rest.with],
   }
 }

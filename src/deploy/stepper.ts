@@ -4,7 +4,7 @@ import type { Runtime } from '../runtimes/runtime.ts'
 import type { Interruptions, Loaded } from './carry.ts'
 import { type Fleet, wholly } from './fleet.ts'
 import { gatherEvidence, waitForHealth } from './health.ts'
-import type { Judgement, Judging } from './judging.ts'
+import type { Judgement, JudgePlan, Judging } from './judging.ts'
 import { partnersOf } from './lockstep.ts'
 import { countAt } from './plan.ts'
 import { describeUnhealthy } from './readiness.ts'
@@ -13,6 +13,7 @@ import { type Deployment, nextStep, type Observation } from './rollout.ts'
 import { type Decision, decideStep, decideWatch, type Look } from './steps.ts'
 import { type Target, targetLabel } from './target.ts'
 import { type Others, remaining, trafficAt, trafficOfOld, versionsOf } from './traffic.ts'
+import { type Answer, answerOf, type Question, questionsOf } from './verdicts.ts'
 import type { DeployQueries } from './views.ts'
 
 export type Stepping = {
@@ -32,6 +33,11 @@ export type Stepping = {
   oldHosts(deployment: Deployment): Promise<readonly string[]>
   /** Refuses when another target has come to one of these hosts. */
   refuseTakenHosts(target: Target, hosts: readonly string[]): void
+}
+
+const planOf = ({ rollout }: Deployment): JudgePlan => {
+  if (!rollout) throw new Error('unreachable: what is judged was started')
+  return rollout.plan
 }
 
 /** How often a step under way is looked at. */
@@ -85,11 +91,11 @@ export const createStepper = (ports: Stepping) => {
   ): Promise<Observation> => {
     const others = await othersOf(deployment)
     const { rollout } = deployment
-    if (rollout?.isJudged) await judging.begin(deployment.id, rollout.plan, whoOf(deployment))
-    const name = rollout?.isJudged ? deployment.id : null
+    const questions = questionsOf(deployment)
+    for (const { name, plan, who } of questions) await judging.begin(name, plan, who)
     return hold(
       deployment,
-      name,
+      questions,
       { decide: decideStep, during: 'advance', interruptions, loaded, others },
       async (now) => {
         if (rollout?.strategy === 'rolling') {
@@ -117,21 +123,18 @@ export const createStepper = (ports: Stepping) => {
     const others = await othersOf(deployment)
     const { rollout } = deployment
     if (!rollout) throw new Error('unreachable: what is watched was started')
-    const name = rollout.watch.holdbackPercent > 0 ? deployment.id : `${deployment.id}.watch`
-    const who = whoOf(deployment)
-    if (rollout.watch.holdbackPercent > 0) await judging.begin(name, rollout.plan, who)
-    else {
-      const minutes = (await runtime.traffic()).minutes.filter(({ service }) => service === who.service)
-      await judging.begin(name, watchedAgainst(rollout.plan, minutes, who.baseline), { ...who, baseline: null })
-    }
+    const [errors] = questionsOf(deployment)
+    const question =
+      rollout.watch.holdbackPercent > 0 ? (errors ?? besideOld(deployment)) : await againstRecord(deployment)
+    await judging.begin(question.name, question.plan, question.who)
     return hold(
       deployment,
-      name,
+      [question],
       { decide: decideWatch, during: 'watch', interruptions, loaded, others },
       async (_now, judgement) => ({
         kind: 'watched',
         judgement,
-        evidence: judgement ? (await judging.conclude(name)).evidence : null,
+        evidence: judgement ? (await judging.conclude(question.name)).evidence : null,
       }),
     )
   }
@@ -147,16 +150,16 @@ export const createStepper = (ports: Stepping) => {
   /** Looks again and again, and does what was decided. What is undone is out of the routes before anything else is done. */
   const hold = async (
     deployment: Deployment,
-    judged: string | null,
+    questions: readonly Question[],
     { decide, during, interruptions, loaded, others }: Holding,
     goOn: (now: Deployment, judgement: Judgement | null) => Promise<Observation>,
   ): Promise<Observation> => {
-    const evidenceOf = async () => (judged ? (await judging.conclude(judged)).evidence : null)
     for (let isRouted = false; ; ) {
       const lookedAt = clock.monotonicMs()
       const now = await ports.refresh(deployment)
       if (nextStep(now) !== during) return { kind: 'interrupted' }
-      const look = await lookAt(now, judged, interruptions)
+      const answer = await answerOf(judging, questions)
+      const look = await lookAt(now, answer, interruptions)
       const decision = decide(now, look)
       // First of all, also when it was killed between the route and the fact: the weight never comes back.
       if (decision.kind === 'undo' || (decision.kind === 'judged' && decision.judgement.verdict === 'fail'))
@@ -169,9 +172,9 @@ export const createStepper = (ports: Stepping) => {
         case 'undo':
           return { kind: 'undone', reason: decision.reason, supersededBy: decision.supersededBy }
         case 'judged':
-          return { kind: 'judged', judgement: decision.judgement, evidence: await evidenceOf() }
+          return { kind: 'judged', judgement: decision.judgement, evidence: await evidenceOf(answer) }
         case 'held':
-          return { ...decision, evidence: await evidenceOf() }
+          return { ...decision, evidence: await evidenceOf(answer) }
         case 'over':
           return goOn(now, look.judgement)
         case 'wait':
@@ -180,11 +183,11 @@ export const createStepper = (ports: Stepping) => {
     }
   }
 
-  const lookAt = async (deployment: Deployment, judged: string | null, interruptions: Interruptions): Promise<Look> => {
-    const judgement = judged ? await judging.look(judged) : null
+  const lookAt = async (deployment: Deployment, answer: Answer | null, interruptions: Interruptions): Promise<Look> => {
     return {
       now: clock.now(),
-      judgement,
+      judgement: answer?.judgement ?? null,
+      main: answer?.main ?? null,
       broken: await brokenOf(deployment),
       newer: interruptions.overtakenBy(Number.POSITIVE_INFINITY),
       partners: await partnersOf(queries, deployment, clock.now()),
@@ -226,9 +229,21 @@ export const createStepper = (ports: Stepping) => {
     return { old, fresh: fresh.map(({ id }) => id) }
   }
 
-  const whoOf = (deployment: Deployment) => {
-    const { canary, baseline } = versionsOf(deployment)
-    return { service: targetLabel(deployment.target), baseline, canary }
+  const evidenceOf = async (answer: Answer | null) => (answer ? (await judging.conclude(answer.name)).evidence : null)
+
+  /** Where the steps were not judged the watch is. */
+  const besideOld = (deployment: Deployment): Question => {
+    const { canary, old } = versionsOf(deployment)
+    const plan = { ...planOf(deployment), latency: false }
+    return { name: deployment.id, plan, who: { service: targetLabel(deployment.target), canary, baseline: old } }
+  }
+
+  const againstRecord = async (deployment: Deployment): Promise<Question> => {
+    const { canary, old } = versionsOf(deployment)
+    const service = targetLabel(deployment.target)
+    const minutes = (await runtime.traffic()).minutes.filter((minute) => minute.service === service)
+    const plan = watchedAgainst(planOf(deployment), minutes, old)
+    return { name: `${deployment.id}.watch`, plan, who: { service, canary, baseline: null } }
   }
 
   const routeAs = async (deployment: Deployment, { hosts, state }: Loaded, others: Others): Promise<void> => {

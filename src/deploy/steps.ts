@@ -5,8 +5,10 @@ import type { Deployment } from './rollout.ts'
 /** What was seen of a rollout at one moment, everything that it is decided by. */
 export type Look = {
   readonly now: number
-  /** Null where nothing is judged. */
+  /** Null where nothing is judged; the one that decides where there are several. */
   readonly judgement: Judgement | null
+  /** The one by whose requests it is told whether there were any. */
+  readonly main: Judgement | null
   /** Why the new version cannot go on, whatever the judge says: an instance of it has failed. */
   readonly broken: string | null
   /** A newer deployment of the same target that waits. */
@@ -51,7 +53,7 @@ export const decideStep = (deployment: Deployment, look: Look): Decision => {
   if (!judgement) return step.weightPercent === 0 && !isOutOfTime ? { kind: 'wait' } : { kind: 'over' }
   if (judgement.verdict === 'pass') return { kind: 'judged', judgement }
   if (!isOutOfTime) return { kind: 'wait' }
-  if (hasEvidence(judgement, deployment)) return { kind: 'judged', judgement }
+  if (hasEvidence(look.main ?? judgement, deployment)) return { kind: 'judged', judgement }
   const reason = `no requests to judge by in ${describeDuration(rules.maxMs)} at ${step.weightPercent} %: ${judgement.reason}`
   if (rollout.noData === 'promote') return { kind: 'judged', judgement }
   return rollout.noData === 'abort' ? undo(reason) : { kind: 'held', judgement, reason }

@@ -37,7 +37,12 @@ const begin = async (context: TestContext, options: Omit<TestDeployOptions, 'dir
   return { ...world, live, weights, at, order, kinds }
 }
 
-const quick: ReleaseKey = { strategy: 'canary', steps: [{ weight: 10, min: 0 }, { weight: 50, min: 0 }, 100], watch: 0 }
+const quick: ReleaseKey = {
+  strategy: 'canary',
+  steps: [{ weight: 10, min: 0 }, { weight: 50, min: 0 }, 100],
+  watch: 0,
+  freshBaseline: false,
+}
 
 test('a canary that passes goes through its steps to all traffic, each step judged', async (context) => {
   const world = await begin(context, { releases: { 'shop v1': {}, 'shop v2': released(quick) } })
@@ -72,7 +77,7 @@ test('a canary that fails is out of the routes first, then it is a fact, then th
   const world = await begin(context, {
     releases: {
       'shop v1': { env: { COLOUR: 'blue' } },
-      'shop v2': released({ strategy: 'canary', steps: [5, 100] }, { env: { COLOUR: 'red' } }),
+      'shop v2': released({ strategy: 'canary', steps: [5, 100], freshBaseline: false }, { env: { COLOUR: 'red' } }),
     },
   })
   const first = await world.live('shop v1')
@@ -243,18 +248,21 @@ test('a rolling update whose second part is not healthy is taken back, with all 
   assert.deepEqual(await world.ledger.read({ types: ['drift.found'] }), [])
 })
 
-test('compared with fresh instances of the old version, these have as much as the canary', async (context) => {
+test('latency is compared with a fresh instance of the old version, which has as much as one of the new ones', async (context) => {
   const release: ReleaseKey = { ...quick, steps: [{ weight: 10, min: 0 }, 100], freshBaseline: true }
   const world = await begin(context, { releases: { 'shop v1': {}, 'shop v2': released(release) } })
   await world.live('shop v1')
   world.judge.says(digestOf('shop v2'), 'pass')
   const second = await world.live('shop v2')
-  assert.deepEqual(world.weights(), ['v1:100', 'v1+:10 v1:80 v2:10', 'v2:100'])
-  assert.deepEqual(world.judge.script().begun[second.id]?.who, {
-    service: 'default/shop/production',
-    baseline: `${digestOf('shop v1')}+fresh`,
-    canary: digestOf('shop v2'),
-  })
+  assert.deepEqual(world.weights(), ['v1:100', 'v1+:5 v1:85 v2:10', 'v2:100'])
+  const { begun } = world.judge.script()
+  assert.deepEqual(
+    [second.id, `${second.id}.latency`].map((name) => [begun[name]?.who.baseline, begun[name]?.plan]),
+    [
+      [digestOf('shop v1'), { alpha: 0.005, tolerance: 0, latency: false, thresholds: [] }],
+      [`${digestOf('shop v1')}+fresh`, { alpha: 0.005, tolerance: 0, latency: true, thresholds: [] }],
+    ],
+  )
   assert.deepEqual(Object.keys(world.runtime.world().instances), second.instances)
 })
 

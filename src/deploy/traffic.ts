@@ -16,13 +16,13 @@ const errorWindowMs = 10_000
  * How the edge tells the versions of a rollout apart. A release that takes the place of itself (with other settings) is named with its
  * deployment as long as both run.
  */
-export const versionsOf = ({ id, release, rollout }: Deployment): { canary: string; old: string; baseline: string } => {
+export const versionsOf = ({ id, release, rollout }: Deployment): { canary: string; old: string; fresh: string } => {
   const old = rollout?.baseline?.release ?? ''
   const isBesideItself = old === release && rollout !== null && (rollout.steps.length > 1 || rollout.watch.timeMs > 0)
   return {
     canary: isBesideItself ? `${release}+${id}` : release,
     old,
-    baseline: rollout?.freshBaseline ? `${old}+fresh` : old,
+    fresh: `${old}+fresh`,
   }
 }
 
@@ -42,11 +42,12 @@ export const trafficAt = (
   const versions = versionsOf(deployment)
   const ready = instances.slice(0, countAt(rollout.strategy, step.weightPercent, instances.length))
   const canary = canaryPercent(deployment)
-  const fresh = rollout.freshBaseline ? Math.min(isLastStep(deployment) ? 100 : canary, 100 - canary) : 0
+  // As much as one of the new instances has: then they differ in nothing but their version.
+  const fresh = rollout.freshBaseline && !isLastStep(deployment) ? Math.min(canary / ready.length, 100 - canary) : 0
   const old = 100 - canary - fresh
   const pools = [
     { version: versions.canary, weight: canary, instances: ready },
-    { version: versions.baseline, weight: fresh, instances: [...others.fresh] },
+    { version: versions.fresh, weight: fresh, instances: [...others.fresh] },
     { version: versions.old, weight: old, instances: remaining(deployment, others.old) },
   ].filter(({ version, weight, instances: some }) => version === versions.canary || (weight > 0 && some.length > 0))
   const isShadow = rollout.strategy === 'shadow' && step.index === 0

@@ -193,7 +193,7 @@ release:
       { metric: 'latency', quantile: 0.95, belowMs: 300 },
     ],
     watch: { timeMs: 3_600_000, holdbackPercent: 1 },
-    freshBaseline: false,
+    freshBaseline: true,
     affinity: { cookie: 'headway-version', seconds: 3600 },
     override: { in: 'header', name: 'x-version', value: 'canary' },
     ...{ with: ['blog'], newer: 'supersede' },

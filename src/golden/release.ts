@@ -59,7 +59,7 @@ export const ReleaseRules = z.strictObject({
   watch: z
     .strictObject({ timeMs: z.number().min(0).max(longestMs), holdbackPercent: z.number().min(0).max(50) })
     .nullable(),
-  /** Compare with fresh instances of the old version, started together with the new ones. */
+  /** Compare latency with a fresh instance of the old version, started together with the new ones. */
   freshBaseline: z.boolean(),
   affinity: z.strictObject({ cookie: z.string(), seconds: z.number().int().min(1) }).nullable(),
   override: z.strictObject({ in: z.enum(['header', 'query']), name: z.string(), value: z.string() }).nullable(),
@@ -144,7 +144,7 @@ export const ReleaseKey = z.strictObject({
     .max(100)
     .optional()
     .describe('By which part the error rate may be higher than before: 0.1 for a tenth. Default 0.'),
-  latency: z.boolean().optional().describe('Whether slower answers count against a release. Default true.'),
+  latency: z.boolean().optional().describe('Whether slower answers count against a canary. Default true.'),
   thresholds: z
     .array(z.string({ error: expectedThreshold }).regex(thresholdLine, expectedThreshold))
     .max(20)
@@ -159,7 +159,9 @@ export const ReleaseKey = z.strictObject({
   freshBaseline: z
     .boolean()
     .optional()
-    .describe('Compare with new instances of the old version instead of those that run already. Default false.'),
+    .describe(
+      'Compare latency with a fresh instance of the old version, as whatever was just started is slower. Default true.',
+    ),
   affinity: z
     .union(
       [
@@ -229,7 +231,7 @@ export const defineRelease = (key: ReleaseKey): ReleaseRules => ({
   latency: key.latency ?? true,
   thresholds: (key.thresholds ?? []).map(thresholdOf),
   watch: key.watch === undefined ? null : watchOf(key.watch),
-  freshBaseline: key.freshBaseline ?? false,
+  freshBaseline: key.freshBaseline ?? true,
   affinity: affinityOf(key.affinity ?? false),
   override: key.override === undefined ? null : overrideOf(key.override),
   with: key.with ?? [],

@@ -1,0 +1,38 @@
+import type { Judged, Judgement, JudgePlan, Judging } from './judging.ts'
+import type { Deployment } from './rollout.ts'
+import { targetLabel } from './target.ts'
+import { versionsOf } from './traffic.ts'
+
+/** One question to the judge: under which name, by what, and who. */
+export type Question = { readonly name: string; readonly plan: JudgePlan; readonly who: Judged }
+
+/** The judgement that decides, under which name it was made, and how the main question stands. */
+export type Answer = { readonly name: string; readonly judgement: Judgement; readonly main: Judgement }
+
+/**
+ * What is asked in a step: errors against the old version, which has most of the traffic and so finds them soonest; latency against a
+ * fresh instance of it, as whatever was just started is slower than what has run for long. Each gets half of the chance to be wrong.
+ */
+export const questionsOf = (deployment: Deployment): Question[] => {
+  const { id, rollout, step } = deployment
+  if (!rollout?.isJudged) return []
+  const { plan, freshBaseline } = rollout
+  const { canary, old, fresh } = versionsOf(deployment)
+  const who = { service: targetLabel(deployment.target), canary }
+  if (!freshBaseline) return [{ name: id, plan, who: { ...who, baseline: old } }]
+  const half = { ...plan, alpha: plan.alpha / 2 }
+  const errors = { name: id, plan: { ...half, latency: false }, who: { ...who, baseline: old } }
+  const latency = { name: `${id}.latency`, plan: { ...half, thresholds: [] }, who: { ...who, baseline: fresh } }
+  return step?.weightPercent === 0 ? [errors] : [errors, latency] // copies of requests are for the new version only
+}
+
+/** A fail of one decides, else one that is not sure yet; null when nothing is asked. */
+export const answerOf = async (judging: Judging, questions: readonly Question[]): Promise<Answer | null> => {
+  const answers = await Promise.all(questions.map(async ({ name }) => ({ name, judgement: await judging.look(name) })))
+  const [main] = answers
+  if (!main) return null
+  const decisive = ['fail', 'inconclusive'].flatMap((verdict) =>
+    answers.filter(({ judgement }) => judgement.verdict === verdict),
+  )
+  return { ...(decisive[0] ?? main), main: main.judgement }
+}
