@@ -12,6 +12,7 @@ import type { Clock, Ids } from './clock.ts'
 import { changeRoutes } from './code/changes/routes.ts'
 import { createCode } from './code/index.ts'
 import { codeRoutes } from './code/routes.ts'
+import { environmentRoutes } from './deploy/environment-routes.ts'
 import { createDeploy, platformProject, remoteIn } from './deploy/index.ts'
 import { migrationRoutes } from './deploy/migrations/routes.ts'
 import { rolloutRoutes } from './deploy/rollout-routes.ts'
@@ -209,6 +210,7 @@ export const createStages = (grounds: Grounds) => {
       packageRoutes(releases),
       releaseRoutes(release),
       deployRoutes(deploy),
+      environmentRoutes(deploy),
       rolloutRoutes(deploy),
       migrationRoutes(deploy.migrations),
       promotionRoutes(promotion),

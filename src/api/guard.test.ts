@@ -8,6 +8,7 @@ import { resultsRoutes } from '../build/results/routes.ts'
 import { buildRoutes } from '../build/routes.ts'
 import { runnerRoutes } from '../build/runners/routes.ts'
 import { codeRoutes } from '../code/routes.ts'
+import { environmentRoutes } from '../deploy/environment-routes.ts'
 import { migrationRoutes } from '../deploy/migrations/routes.ts'
 import { deployRoutes } from '../deploy/routes.ts'
 import { alertRoutes } from '../monitor/alerts/routes.ts'
@@ -46,6 +47,7 @@ const everyRoute = () => [
   runnerRoutes(behindTheDoor()),
   packageRoutes(behindTheDoor()),
   deployRoutes(behindTheDoor()),
+  environmentRoutes(behindTheDoor()),
   migrationRoutes(behindTheDoor()),
   releaseRoutes(behindTheDoor()),
   promotionRoutes(behindTheDoor()),

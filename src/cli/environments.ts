@@ -66,6 +66,39 @@ export const environmentCommands = (program: Command): void => {
       )
       if (protectedOnes.length > 0) printProtected(protectedOnes)
     })
+  for (const [word, text] of [
+    ['add', 'make an environment'],
+    ['set', 'change what is said of an environment; what is not said stays'],
+  ] as const)
+    wished(environments.command(word).argument('<environment>').description(text)).action(
+      async (environment: string, own: Wish, command: Command) => {
+        const options = command.optsWithGlobals<GlobalOptions>()
+        const client = connect(options)
+        const known = await client.get<Environment[]>(at`/projects/${options.project}/environments`)
+        refuseUnless(word, known.some((one) => one.environment === environment) === (word === 'set'), environment)
+        const { quorum, ownApproval, ...said } = own
+        const wish = {
+          ...said,
+          ...(quorum === undefined ? {} : { quorum: Number(quorum) }),
+          ...(ownApproval ? { notAuthor: false } : {}),
+        }
+        const done = await client.send<{ environments: string[] }>('PUT', at`/environments/${environment}`, wish)
+        if (options.json) return printJson(done)
+        console.log(`a release goes through ${done.environments.join(', then ')}`)
+      },
+    )
+  environments
+    .command('remove')
+    .argument('<environment>')
+    .description('take an environment away in which nothing stands')
+    .action(async (environment: string, _own, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      const done = await connect(options).send<{ environments: string[] }>('DELETE', at`/environments/${environment}`)
+      if (options.json) return printJson(done)
+      console.log(
+        `${environment} is gone; there ${done.environments.length === 1 ? 'is' : 'are'} ${done.environments.join(', ')}`,
+      )
+    })
   environments
     .command('protect')
     .argument('<environment>')
@@ -152,6 +185,28 @@ export const environmentCommands = (program: Command): void => {
     })
 
   program
+    .command('diff')
+    .argument('<environment>')
+    .argument('<other>')
+    .description(
+      'what differs between two environments: releases, settings, which secrets are set; fails where something does',
+    )
+    .action(async (left: string, right: string, _own, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      const path = at`/projects/${options.project}/environments/${right}/differences`
+      const { services } = await connect(options).get<{ services: Parity[] }>(path, { from: left })
+      if (services.some(({ differences }) => differences.length > 0)) process.exitCode = 1
+      if (options.json) return printJson(services)
+      printTable(
+        ['service', 'what', left, right],
+        services.flatMap(({ service, differences }) =>
+          differences.map((one) => [bold(service), one.key, printable(one.left ?? '-'), printable(one.right ?? '-')]),
+        ),
+        `${left} and ${right} are the same`,
+      )
+    })
+
+  program
     .command('freeze')
     .argument('<environment>')
     .requiredOption('--reason <text>', 'why; everybody who is held by it reads this')
@@ -176,6 +231,36 @@ export const environmentCommands = (program: Command): void => {
       const found = await connect(options).send<Environment[]>('DELETE', path, undefined, own)
       sayOpening(found, environment, options)
     })
+}
+
+type Parity = {
+  readonly service: string
+  readonly differences: readonly { readonly key: string; readonly left: string | null; readonly right: string | null }[]
+}
+type Wish = { readonly quorum?: string; readonly ownApproval?: boolean }
+
+const wished = (command: Command): Command =>
+  command
+    .option('--from <source>', 'push, or the environment in which a release must have succeeded')
+    .option('--before <environment>', 'it stands between that one and what that one has taken from until now')
+    .option('--policy <policy>', 'automatic, soak or approval')
+    .option('--soak <time>', 'how long a release must have run where it comes from: 30m')
+    .option('--role <role>', 'who may approve: at least this role')
+    .option('--quorum <count>', 'how many people must')
+    .option('--expires <time>', 'how long they have: 24h')
+    .option('--own-approval', 'authors may approve what is their own')
+    .option('--strategy <name>', 'for services that say none: rolling, canary, blue-green or shadow')
+    .option('--drift <what>', 'mend or report')
+
+const refuseUnless = (word: 'add' | 'set', isRight: boolean, environment: string): void => {
+  if (isRight) return
+  throw new Problem({
+    kind: word === 'add' ? 'environment-exists' : 'environment-not-found',
+    status: word === 'add' ? 409 : 404,
+    detail:
+      word === 'add' ? `there is an environment ${environment} already` : `there is no environment ${environment}`,
+    next: `headway environments ${word === 'add' ? 'set' : 'add'} ${environment}`,
+  })
 }
 
 type Answer = { readonly reject?: boolean; readonly comment?: string }

@@ -142,7 +142,17 @@ export const serviceRemoved = defineFact('service.removed', 1, z.object({ projec
 
 export { migrationAdvised, migrationFinished, migrationStarted } from './migrations/facts.ts'
 
+/** Somebody has ordered what an environment is to be; `text` is its environment.yaml. A commit by hand says so by itself. */
+export const environmentDefined = defineFact(
+  'environment.defined',
+  1,
+  z.object({ environment: EnvironmentName, text: z.string() }),
+)
+export const environmentRemoved = defineFact('environment.removed', 1, z.object({ environment: EnvironmentName }))
+
 export const deployFacts = [
+  environmentDefined,
+  environmentRemoved,
   deploymentRequested,
   deploymentCommitted,
   rolloutStarted,

@@ -5,7 +5,15 @@ import { refUpdated } from '../code/facts.ts'
 import type { Home } from '../home.ts'
 import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
-import { type CommitId, type Digest, ProjectName, RepositoryName, type ServiceKey } from '../names.ts'
+import {
+  type CommitId,
+  type Digest,
+  type EnvironmentName,
+  ProjectName,
+  RepositoryName,
+  type ServiceKey,
+  type ServiceName,
+} from '../names.ts'
 import { describeError, Problem } from '../problem.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import type { Stage } from '../stage.ts'
@@ -13,6 +21,7 @@ import type { Store } from '../store/store.ts'
 import { type Admission, admitAll } from './admission.ts'
 import { createCarrier } from './carry.ts'
 import { createEnvironmentBook } from './environment-book.ts'
+import { createEnvironmentOrders } from './environment-orders.ts'
 import { createEnvironments } from './environments.ts'
 import { deployFacts, deploymentFinished, deploymentRequested } from './facts.ts'
 import { createFleet } from './fleet.ts'
@@ -20,9 +29,10 @@ import type { Judging } from './judging.ts'
 import { createLanes, type LaneWork } from './lanes.ts'
 import { createMigrations } from './migrations/index.ts'
 import { createOrders } from './orders.ts'
+import { differences, type Standing } from './parity.ts'
 import { createReconciler, removal } from './reconcile.ts'
 import type { RemotePlace } from './remote.ts'
-import { createRequests } from './requests.ts'
+import { createRequests, noEnvironment } from './requests.ts'
 import { type Deployment, isUndone, pick } from './rollout.ts'
 import type { Ingredients } from './specs.ts'
 import { defaultHost, desiredPath, type Target, targetLabel } from './target.ts'
@@ -83,6 +93,7 @@ export const createDeploy = (options: DeployOptions) => {
   const reconciler = createReconciler(ports, carrier)
   const orders = createOrders({ ...options, queries, book })
   const requests = createRequests({ ...options, queries, book, admit, orders })
+  const environmentOrders = createEnvironmentOrders(ports)
   const closing = new AbortController()
   const background = new Set<Promise<void>>()
   let surveyed: CommitId | null = null
@@ -181,6 +192,24 @@ export const createDeploy = (options: DeployOptions) => {
     environments: book.environments,
     book,
     migrations,
+    environmentOrders,
+    /** What differs between two environments, for each service of a project that stands in either. */
+    parity: async (project: ProjectName, left: EnvironmentName, right: EnvironmentName) => {
+      for (const one of [left, right]) if (!book.knows(one)) throw noEnvironment(one, book)
+      const standing = async (environment: EnvironmentName, service: ServiceName): Promise<Standing | null> => {
+        const target = { project, service, environment }
+        const head = await repository.head()
+        const state = head && (await carrier.desiredAt(target, head))
+        return state ? { state, missing: (await options.settings.resolve(target, state.secrets)).missing } : null
+      }
+      const names = await Promise.all([left, right].map((one) => environmentOrders.servicesIn(project, one)))
+      return Promise.all(
+        [...new Set(names.flat())].sort().map(async (service) => ({
+          service,
+          differences: differences(await standing(left, service), await standing(right, service)),
+        })),
+      )
+    },
     /** Where desired state lives; served by the Git host as `headway/environments`. */
     repository: directory,
 
