@@ -30,15 +30,15 @@ const roles: Readonly<Record<string, () => Promise<void>>> = {
     })
   },
   edge: async () => {
-    const [, , , port = '0', directory = ''] = process.argv
+    const [, , , directory = '', port = '0', ...instances] = process.argv
     const log = openAccessLog(join(directory, 'access.log'), console.error)
     const edge = createEdge({ limits: usualLimits, clock: systemClock, newId: randomUUID, log })
-    const endpoints = [{ instance: 'a', port: Number(port), healthy: true }]
+    const endpoints = instances.map((instance) => ({ instance, port: Number(instance), healthy: true }))
     edge.route({
       generation: 1,
       routes: [{ hosts: [host], service: 'bench', pools: [{ version: 'v1', weight: 1, endpoints }] }],
     })
-    await edge.listen({ port: 0 })
+    await edge.listen({ port: Number(port) })
     process.send?.(edge.port())
   },
 }
@@ -115,7 +115,7 @@ const measure = async (): Promise<void> => {
   const directory = mkdtempSync(join(tmpdir(), 'headway-bench-edge-'))
   const flags = edgeLaunch({ home: '', sockets: '', state: '' }).args.slice(0, -1)
   const instance = await start('instance', [])
-  const edge = await start('edge', flags, String(instance.port), directory)
+  const edge = await start('edge', flags, directory, '0', String(instance.port))
   await delay(1_000)
   console.log(`${cpus().length} cores (${cpus()[0]?.model}), Node.js ${process.version}, ${connections} connections`)
   console.log(`edge, idle, MB                      ${memoryOf(edge.child)}`)

@@ -10,10 +10,11 @@ import { measureJudge } from './judge.ts'
 import { measureLedger } from './ledger.ts'
 import { measurePipeline } from './pipeline.ts'
 import { footprintsOf } from './processes.ts'
+import { measureProxies } from './proxies.ts'
 
 /**
  * `npm run bench [-- NAME...]`: figures and ratios, each against a bare baseline measured in the same run. Asserts nothing.
- * Names: start, memory, ledger, push, deployments, pipeline, judge. Results that are kept stand in bench/RESULTS.md.
+ * Names: start, memory, ledger, push, deployments, pipeline, judge, edge. Results that are kept stand in bench/RESULTS.md.
  */
 const wanted = process.argv.slice(2)
 /** Measures on a Headway of one's own, which is stopped whatever happens. */
@@ -159,6 +160,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   deployments: () => onPlatform(deployments),
   judge: () => measureJudge(say),
   pipeline: () => onPlatform((platform) => measurePipeline(platform, say)),
+  edge: () => measureProxies(say),
 }
 
 if (process.argv[1] === import.meta.filename) {

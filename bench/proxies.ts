@@ -1,0 +1,277 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { edgeLaunch } from '../src/edge/launch.ts'
+
+/**
+ * The edge beside other proxies of this machine: one core for the proxy, one for the upstream (nginx, two ports), the rest for wrk; kept
+ * connections. In turns, so that what else the machine does meets all of them; ratios are of rounds that followed each other.
+ */
+const host = 'shop.localhost'
+const bodies = { '1 KB': '/1k', '100 KB': '/100k' } as const
+const roundSeconds = 4
+const rounds = 3
+const connections = 64
+const cores = { upstream: '0', proxy: '1', load: availableParallelism() > 3 ? '2,3' : '0' }
+
+type Ports = { readonly own: number; readonly upstreams: readonly [number, number] }
+type Proxy = {
+  readonly name: string
+  readonly needs: string | null
+  start(directory: string, ports: Ports): { command: string; args: readonly string[]; env?: NodeJS.ProcessEnv }
+}
+
+const nginxOf = (directory: string, http: string): string[] => {
+  const file = join(directory, 'nginx.conf')
+  const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (name) => `${name}_temp_path ${directory}/${name};`,
+  )
+  writeFileSync(
+    file,
+    `${process.getuid?.() === 0 ? 'user root; ' : ''}daemon off; worker_processes 1; pid ${directory}/nginx.pid; error_log ${directory}/error.log;
+     events { worker_connections 4096; }
+     http { ${places.join(' ')} keepalive_requests 100000000; sendfile on; ${http} }`,
+  )
+  return ['-p', directory, '-c', file]
+}
+
+const proxies: readonly Proxy[] = [
+  {
+    name: 'headway',
+    needs: null,
+    start: (directory, { own, upstreams }) => {
+      const flags = edgeLaunch({ home: '', sockets: '', state: '' }).args.slice(0, -1)
+      const words = ['edge', directory, String(own), ...upstreams.map(String)]
+      return { command: process.execPath, args: [...flags, join(import.meta.dirname, 'edge.ts'), ...words] }
+    },
+  },
+  {
+    name: 'nginx',
+    needs: 'nginx',
+    start: (directory, { own, upstreams }) => ({
+      command: 'nginx',
+      args: nginxOf(
+        directory,
+        `access_log ${directory}/access.log combined buffer=64k;
+         upstream pool { ${upstreams.map((port) => `server 127.0.0.1:${port};`).join(' ')} keepalive 64; keepalive_requests 100000000; }
+         server { listen 127.0.0.1:${own};
+           location / { proxy_pass http://pool; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host; } }`,
+      ),
+    }),
+  },
+  {
+    name: 'haproxy',
+    needs: 'haproxy',
+    start: (directory, { own, upstreams }) => {
+      const file = join(directory, 'haproxy.cfg')
+      const servers = upstreams.map((port, at) => `  server s${at} 127.0.0.1:${port}`).join('\n')
+      writeFileSync(
+        file,
+        `global\n  maxconn 4096\n  nbthread 1\ndefaults\n  mode http\n  option forwardfor\n  http-reuse always\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\nlisten bench\n  bind 127.0.0.1:${own}\n${servers}\n`,
+      )
+      return { command: 'haproxy', args: ['-db', '-f', file] }
+    },
+  },
+  {
+    name: 'caddy',
+    needs: 'caddy',
+    start: (directory, { own, upstreams }) => {
+      const file = join(directory, 'Caddyfile')
+      writeFileSync(
+        file,
+        `{\n  admin off\n  auto_https off\n}\nhttp://:${own} {\n  bind 127.0.0.1\n  reverse_proxy ${upstreams.map((port) => `127.0.0.1:${port}`).join(' ')}\n}\n`,
+      )
+      const env = {
+        ...process.env,
+        GOMAXPROCS: '1',
+        HOME: directory,
+        XDG_CONFIG_HOME: directory,
+        XDG_DATA_HOME: directory,
+      }
+      return { command: 'caddy', args: ['run', '--adapter', 'caddyfile', '--config', file], env }
+    },
+  },
+]
+
+type Running = { readonly name: string; readonly port: number; readonly child: ChildProcess }
+type Round = {
+  readonly perSecond: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly cpuPer10k: number
+  readonly errors: string
+}
+
+export const measureProxies = async (say: (name: string, figure: string) => void): Promise<void> => {
+  for (const tool of ['wrk', 'nginx', 'taskset'])
+    if (!isInstalled(tool))
+      return say(`edge: ${tool} is missing`, `apt-get install ${tool === 'taskset' ? 'util-linux' : tool}`)
+  const directory = mkdtempSync(join(tmpdir(), 'headway-bench-proxies-'))
+  const running: Running[] = []
+  try {
+    const upstreams = [await freePort(), await freePort()] as const
+    running.push(await startUpstream(directory, upstreams))
+    for (const proxy of proxies) {
+      if (proxy.needs && !isInstalled(proxy.needs))
+        say(`edge: ${proxy.name} is missing`, `apt-get install ${proxy.needs}`)
+      else running.push(await startProxy(proxy, directory, upstreams))
+    }
+    for (const [size, path] of Object.entries(bodies)) await compare(running.slice(1), size, path, say)
+    for (const one of running.slice(1)) say(`edge: ${one.name}, memory after it, MB PSS`, pssOf(one.child).toFixed(0))
+  } finally {
+    for (const { child } of running) {
+      const ended = new Promise((done) => child.once('exit', done))
+      child.kill('SIGTERM')
+      await Promise.race([ended, delay(5_000)])
+    }
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+const compare = async (
+  all: readonly Running[],
+  size: string,
+  path: string,
+  say: (name: string, figure: string) => void,
+) => {
+  const results = new Map<string, Round[]>(all.map(({ name }) => [name, []]))
+  for (const one of all) load(one, path, 1) // warm
+  for (let round = 0; round < rounds; round += 1)
+    for (const one of all) results.get(one.name)?.push(load(one, path, roundSeconds))
+  const ours = results.get('headway') ?? []
+  for (const [name, taken] of results) {
+    const of = (pick: (round: Round) => number) => median(taken.map(pick))
+    const ratio = median(taken.map((theirs, at) => (ours[at]?.perSecond ?? Number.NaN) / theirs.perSecond))
+    const errors = taken.map((one) => one.errors).join('')
+    say(
+      `edge: ${size}, ${connections} connections, ${name}`,
+      `${of((one) => one.perSecond).toFixed(0)} requests/s, p50 ${of((one) => one.p50Ms).toFixed(2)}, p99 ${of((one) => one.p99Ms).toFixed(2)} ms, CPU s per 10,000 ${of((one) => one.cpuPer10k).toFixed(2)}${name === 'headway' ? '' : `; headway/${name} ${ratio.toFixed(2)}`}${errors}`,
+    )
+  }
+}
+
+const load = ({ port, child }: Running, path: string, seconds: number): Round => {
+  const before = cpuSecondsOf(child)
+  const { stdout } = spawnSync(
+    'taskset',
+    [
+      '-c',
+      cores.load,
+      'wrk',
+      '-t2',
+      `-c${connections}`,
+      `-d${seconds}s`,
+      '--latency',
+      '-H',
+      `Host: ${host}`,
+      `http://127.0.0.1:${port}${path}`,
+    ],
+    { encoding: 'utf8' },
+  )
+  const requests = Number(/(\d+) requests in/.exec(stdout)?.[1])
+  return {
+    perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
+    p50Ms: milliseconds(/50%\s+(\S+)/.exec(stdout)?.[1] ?? ''),
+    p99Ms: milliseconds(/99%\s+(\S+)/.exec(stdout)?.[1] ?? ''),
+    cpuPer10k: ((cpuSecondsOf(child) - before) / requests) * 10_000,
+    errors: [/Socket errors:.*/.exec(stdout)?.[0], /Non-2xx.*/.exec(stdout)?.[0]]
+      .map((line) => (line ? `; ${line}` : ''))
+      .join(''),
+  }
+}
+
+const milliseconds = (text: string): number => {
+  const value = Number.parseFloat(text)
+  if (text.endsWith('us')) return value / 1000
+  return text.endsWith('ms') ? value : value * 1000
+}
+
+const startUpstream = async (directory: string, ports: readonly [number, number]): Promise<Running> => {
+  const own = join(directory, 'upstream')
+  mkdirSync(own)
+  for (const [name, size] of [
+    ['1k', 1_000],
+    ['100k', 100_000],
+  ] as const)
+    writeFileSync(join(own, name), 'x'.repeat(size))
+  const http = `access_log off; open_file_cache max=10; tcp_nodelay on;
+    server { ${ports.map((port) => `listen 127.0.0.1:${port};`).join(' ')} root ${own}; }`
+  return launch('upstream', cores.upstream, ports[0], { command: 'nginx', args: nginxOf(own, http) })
+}
+
+const startProxy = async (proxy: Proxy, directory: string, upstreams: readonly [number, number]): Promise<Running> => {
+  const place = join(directory, proxy.name)
+  mkdirSync(place)
+  const own = await freePort()
+  return launch(proxy.name, cores.proxy, own, proxy.start(place, { own, upstreams }))
+}
+
+const launch = async (
+  name: string,
+  core: string,
+  port: number,
+  { command, args, env }: ReturnType<Proxy['start']>,
+): Promise<Running> => {
+  const child = spawn('taskset', ['-c', core, command, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    ...(env ? { env } : {}),
+  })
+  let said = ''
+  child.stderr.on('data', (text: Buffer) => {
+    said = `${said}${text}`.slice(-2_000)
+  })
+  for (let tries = 0; tries < 200; tries += 1) {
+    if (await accepts(port)) return { name, port, child }
+    if (child.exitCode !== null) throw new Error(`${name} ended: ${said}`)
+    await delay(50)
+  }
+  child.kill('SIGKILL')
+  throw new Error(`${name} does not answer: ${said}`)
+}
+
+const accepts = (port: number): Promise<boolean> =>
+  new Promise((done) => {
+    const socket = connect({ port, host: '127.0.0.1' })
+    socket.once('connect', () => {
+      socket.destroy()
+      done(true)
+    })
+    socket.once('error', () => done(false))
+  })
+
+const freePort = (): Promise<number> =>
+  new Promise((done) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => done(typeof address === 'object' ? (address?.port ?? 0) : 0))
+    })
+  })
+
+const isInstalled = (tool: string): boolean => spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+
+/** taskset becomes the proxy; nginx has its worker as a child. */
+const processesOf = (child: ChildProcess): number[] => {
+  const parents = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+  return parents.filter((pid) => pid === child.pid || statOf(pid)[1] === String(child.pid))
+}
+const statOf = (pid: number): string[] => {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  } catch {
+    return []
+  }
+}
+const cpuSecondsOf = (child: ChildProcess): number =>
+  processesOf(child).reduce((sum, pid) => sum + (Number(statOf(pid)[11]) + Number(statOf(pid)[12])) / 100, 0)
+const pssOf = (child: ChildProcess): number =>
+  processesOf(child).reduce((sum, pid) => {
+    const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+    return sum + Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1]) / 1000
+  }, 0)
