@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isRoot } from '../../home.ts'
+import { lifeEnvironment, marksToKillAt, patienceMs } from '../../kills.testing.ts'
 
 const workflow = `
 on: push
@@ -66,7 +67,7 @@ const run = async ({ tree, temporary }: Place, environment: Readonly<Record<stri
   const program = join(import.meta.dirname, 'crash.testing.ts')
   const argv = ['--disable-warning=ExperimentalWarning', program, tree, isRoot() ? 'user' : 'none']
   const child = spawn(process.execPath, argv, {
-    env: { PATH: process.env.PATH, DOCKER_HOST: 'unix:///nonexistent', TMPDIR: temporary, ...environment },
+    env: { ...lifeEnvironment(), DOCKER_HOST: 'unix:///nonexistent', TMPDIR: temporary, ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let said = ''
@@ -99,11 +100,11 @@ const groupsOf = ({ root }: Place): string[] =>
 
 // One run after another in the same place, each killed at the next mark: what one leaves the following must clear before its own turn.
 test('whatever a run without a server leaves when it is killed, the next one clears, services and control groups included', {
-  timeout: 300_000,
+  timeout: patienceMs,
 }, async () => {
   using place = makePlace()
   const before = stateOf(place)
-  for (const mark of killedAt) {
+  for (const mark of marksToKillAt(killedAt)) {
     const { signal, said } = await run(place, { HEADWAY_FAILPOINT: mark })
     assert.equal(signal, 'SIGKILL', `${mark} did not kill: ${said}`)
     const homes = readdirSync(place.temporary).filter((name) => name.startsWith('headway-run-'))
