@@ -164,7 +164,7 @@ const measureSpeed = (say: Say): void => {
   for (let round = 0; round < 500; round += 1) verdict(state)
   say(
     'judge: taking in one batch, microseconds',
-    `${Math.min(...took).toFixed(1)} (errors, 15 edges of latency, restarts)`,
+    `${Math.min(...took).toFixed(1)} (errors, 11 bounds of latency, restarts)`,
   )
   say('judge: a verdict with all its numbers, microseconds', ((performance.now() - began) * 2).toFixed(0))
 }

@@ -138,7 +138,8 @@ class Metric:
 def metrics_of(plan):
     own = plan.get('metrics') or []
     each = 0.5 / ((2 if plan['latency'] else 1) + len(own))
-    latency = [Metric(f'slower-than-{edge}ms', each / len(EDGES_MS)) for edge in EDGES_MS] if plan['latency'] else []
+    edges = [edge for edge in EDGES_MS if edge >= 20] if plan['latency'] else []
+    latency = [Metric(f'slower-than-{edge}ms', each / len(edges)) for edge in edges]
     return [Metric('errors', 0.5), *latency, Metric('restarts', each), *(Metric(f'own:{name}', each) for name in own)]
 
 
@@ -163,7 +164,7 @@ class Judge:
         self.compared = plan.get('compared', True)
         self.enough = ln(1 / plan['alpha'])
         self.at, self.gap, self.failed = None, False, None
-        self.canary_at = self.baseline_at = None
+        self.canary_at = self.baseline_at = self.canary_since = None
         self.baseline, self.canary = nothing(), nothing()
         self.block = None
         self.ln_e = self.highest = 0.0
@@ -173,15 +174,19 @@ class Judge:
         if is_empty(baseline) and is_empty(canary):
             return
         since, *versions = self.block or (at, nothing(), nothing())
+        warm = self.canary_since is not None and since - self.canary_since >= 5000
+        warm = warm and self.canary[0] - versions[1][0] >= 30
         self.baseline, self.canary = add(self.baseline, baseline), add(self.canary, canary)
         block = [add(*pair) for pair in zip(versions, (baseline, canary))]
         whole = min(block[0][0], block[1][0]) >= 5 or at - since >= 60_000
         self.block = None if whole else (since, *block)
         if whole and self.compared:
             for metric in self.metrics:
-                metric.take(*block, self.plan['tolerance'])
+                if warm or not metric.name.startswith('slower-than-'):
+                    metric.take(*block, self.plan['tolerance'])
         if canary[0] > 0:
             self.canary_at = at
+            self.canary_since = at if self.canary_since is None else self.canary_since
         if baseline[0] > 0:
             self.baseline_at = at
         if whole:

@@ -132,7 +132,7 @@ const counted = (
         }),
       )
       const [baseline, canary] = [since.get('baseline'), since.get('canary')]
-      if (baseline && canary) state = take(state, { at: second, baseline, canary })
+      if (baseline && canary) state = take(state, { at: now, baseline, canary })
       if (state.failed !== null) return second
     }
     return null

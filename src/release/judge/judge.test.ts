@@ -129,10 +129,13 @@ test('a canary whose requests fail is found, with what it rests on', () => {
 })
 
 test('a canary that is slower is found at the edge where it shows', () => {
-  const seconds = [1, 2, 3, 4, 5, 6, 7, 8].map((second) => batch(second, sample(95, 0, 2), sample(5, 0, 4)))
+  const slowFor = (seconds: number) =>
+    Array.from({ length: seconds }, (_, second) => batch(second * 1000, sample(95, 0, 2), sample(5, 0, 4)))
+  const seconds = slowFor(12)
   const found = judge(plan, seconds)
   assert.deepEqual([found.verdict, found.numbers.cause], ['fail', 'slower-than-20ms'])
   assert.equal(judge(errorsOnly, seconds).verdict, 'inconclusive')
+  assert.ok(judge(plan, slowFor(6)).numbers.lnE < 1e-9, 'the first requests of a program are slow')
 })
 
 test('a fail stays one, whatever is counted afterwards', () => {
@@ -238,7 +241,7 @@ test('a state is plain JSON, follows from the batches alone, and a batch without
   const random = randomFrom(3)
   const bad = { requests: 2, share: 0.2, baseline: { errorRate: 0.01, latency: logNormal(50, 0.5) } }
   const seconds = Array.from({ length: 40 }, (_, at) =>
-    secondOf(random, at * 7000, { ...bad, canary: { errorRate: 0.02, latency: logNormal(60, 0.5) } }),
+    secondOf(random, at * 7, { ...bad, canary: { errorRate: 0.02, latency: logNormal(60, 0.5) } }),
   )
   const whole = seconds.reduce(take, begin(plan))
   const stored = seconds.reduce((state, one) => JSON.parse(JSON.stringify(take(state, one))), begin(plan))

@@ -38,6 +38,8 @@ export type JudgeState = {
   /** When each last had a request. */
   readonly baselineAt: number | null
   readonly canaryAt: number | null
+  /** When the canary had its first. */
+  readonly canarySince: number | null
   /** What was counted since the last bets, and since when. */
   readonly block: { readonly since: number; readonly baseline: Sample; readonly canary: Sample } | null
   readonly metrics: readonly Metric[]
@@ -87,20 +89,17 @@ const silenceMs = 300_000
  */
 const blockRequests = 5
 const blockMs = 60_000
+/** A program's first requests are slow: its latency is judged after so many, and so long after the first. */
+const warmRequests = 30
+const warmMs = 5_000
 /** What befalls fewer than one request in a thousand does not hold up an early promotion, whatever its ratio. */
 const negligible = 0.001
 
 export const begin = (plan: JudgePlan): JudgeState => ({
   plan,
-  ...{ at: null, batches: 0, isGap: false, baseline: emptySample, canary: emptySample, baselineAt: null },
-  ...{
-    canaryAt: null,
-    block: null,
-    metrics: metricsOf(plan.latency, plan.metrics ?? []),
-    lnE: 0,
-    lnHighest: 0,
-    failed: null,
-  },
+  ...{ at: null, batches: 0, isGap: false, baseline: emptySample, canary: emptySample },
+  ...{ baselineAt: null, canaryAt: null, canarySince: null, block: null },
+  ...{ metrics: metricsOf(plan.latency, plan.metrics ?? []), lnE: 0, lnHighest: 0, failed: null },
 })
 
 /** Whether a batch changes more than the time: something was counted, or the edges fell silent or speak again. */
@@ -122,7 +121,8 @@ export const take = (state: JudgeState, batch: Batch): JudgeState => {
   }
   const isWhole =
     Math.min(block.baseline.requests, block.canary.requests) >= blockRequests || at - block.since >= blockMs
-  const metrics = isWhole && plan.compared !== false ? takeInto(state.metrics, block, plan.tolerance) : state.metrics
+  const how = { tolerance: plan.tolerance, isWarm: isWarmAt(state, block.since) }
+  const metrics = isWhole && plan.compared !== false ? takeInto(state.metrics, block, how) : state.metrics
   const lnE = isWhole ? lnWeightedExp(metrics.map(({ share, lnE: value }) => ({ share, value }))) : state.lnE
   const next = {
     ...{ plan, at, isGap, batches, metrics, lnE },
@@ -131,10 +131,17 @@ export const take = (state: JudgeState, batch: Batch): JudgeState => {
     canary: addSamples(state.canary, batch.canary),
     baselineAt: batch.baseline.requests > 0 ? at : state.baselineAt,
     canaryAt: batch.canary.requests > 0 ? at : state.canaryAt,
+    canarySince: state.canarySince ?? (batch.canary.requests > 0 ? at : null),
     lnHighest: Math.max(state.lnHighest, lnE),
   }
   return { ...next, failed: state.failed ?? failureOf(next) }
 }
+
+/** Whether all of a block is of a time at which the canary was warm. */
+const isWarmAt = ({ canarySince, canary, block }: JudgeState, since: number): boolean =>
+  canarySince !== null &&
+  since - canarySince >= warmMs &&
+  canary.requests - (block?.canary.requests ?? 0) >= warmRequests
 
 const isEmpty = (sample: Sample): boolean =>
   sample.requests === 0 &&

@@ -15,6 +15,10 @@ export type Metric = {
   readonly lnE: number
 }
 
+/** Below it nobody notices a difference, and instances that have few requests are always a little slower. */
+const noticedMs = 20
+const judgedEdgesMs = latencyEdgesMs.filter((edge) => edge >= noticedMs)
+
 /**
  * What is judged: half of the wager is on errors, the other half is divided equally between latency (there equally between the edges),
  * restarts and each metric of the team's own. An average of E values is one, however the metrics depend on each other.
@@ -23,7 +27,7 @@ export const metricsOf = (latency: boolean, own: readonly string[]): readonly Me
   const each = 0.5 / ((latency ? 2 : 1) + own.length)
   return [
     untouched('errors', 0.5),
-    ...(latency ? latencyEdgesMs.map((edge) => untouched(slowerThan(edge), each / latencyEdgesMs.length)) : []),
+    ...(latency ? judgedEdgesMs.map((edge) => untouched(slowerThan(edge), each / judgedEdgesMs.length)) : []),
     untouched('restarts', each),
     ...own.map((name) => untouched(`own:${name}`, each)),
   ]
@@ -47,11 +51,11 @@ const edgeOf = new Map(latencyEdgesMs.map((edge, place) => [slowerThan(edge), pl
 
 type Costs = { readonly worse: readonly number[]; readonly around: readonly number[] }
 
-/** Metrics after a block. Those of one exposure share their costs, which are most of the work. */
+/** Metrics after a block, those of latency only when the canary is warm. Those of one exposure share their costs, which are most of the work. */
 export const takeInto = (
   metrics: readonly Metric[],
   block: Pick<Batch, 'baseline' | 'canary'>,
-  tolerance: number,
+  { tolerance, isWarm }: { readonly tolerance: number; readonly isWarm: boolean },
 ): readonly Metric[] => {
   const known = new Map<number, Costs>()
   const costsFor = (share: number): Costs => {
@@ -60,6 +64,7 @@ export const takeInto = (
     return found
   }
   return metrics.map((metric) => {
+    if (!isWarm && edgeOf.has(metric.name)) return metric
     const baseline = tallyOf(metric.name, block.baseline)
     const canary = tallyOf(metric.name, block.canary)
     const total = baseline.events + canary.events

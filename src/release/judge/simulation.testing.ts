@@ -84,10 +84,10 @@ const normal = (z: number): number => {
 /** One second of two versions: requests a second in all, the canary's share of them. */
 export const secondOf = (
   random: () => number,
-  at: number,
+  second: number,
   { requests, share, baseline, canary }: { requests: number; share: number; baseline: Behaviour; canary: Behaviour },
 ): Batch => ({
-  at,
+  at: second * 1000,
   baseline: sampleOf(random, requests * (1 - share), baseline),
   canary: sampleOf(random, requests * share, canary),
 })
