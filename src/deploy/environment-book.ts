@@ -2,11 +2,9 @@ import type { CommitId, EnvironmentName } from '../names.ts'
 import { defaultEnvironment } from '../names.ts'
 import { Problem } from '../problem.ts'
 import {
-  changeOfPreview,
   defaultSet,
   type EnvironmentDefinition,
   type EnvironmentSet,
-  type PreviewPolicy,
   parseEnvironmentPath,
   readEnvironments,
 } from './environment-file.ts'
@@ -22,9 +20,8 @@ export type Refusal = { readonly commit: CommitId; readonly blob: string; readon
 export type EnvironmentBook = {
   /** In order of promotion. */
   environments(): readonly [EnvironmentDefinition, ...EnvironmentDefinition[]]
-  previews(): PreviewPolicy | null
   find(environment: EnvironmentName): EnvironmentDefinition | null
-  /** Whether a service may stand in this environment: one that is defined, or the preview of a change. */
+  /** Whether a service may stand in this environment. */
   knows(environment: EnvironmentName): boolean
   /** Where users are: `production`, or what comes last where nothing is called so. */
   main(): EnvironmentName
@@ -92,9 +89,8 @@ export const createEnvironmentBook = (
 
   return {
     environments: () => known.environments,
-    previews: () => known.previews,
     find,
-    knows: (environment) => find(environment) !== null || changeOfPreview(environment) !== null,
+    knows: (environment) => find(environment) !== null,
     main: () => find(defaultEnvironment)?.name ?? known.environments.at(-1)?.name ?? defaultEnvironment,
     onChange: (listener) => {
       listeners.add(listener)

@@ -27,7 +27,7 @@ test('a repository that defines none has production, which every push goes to', 
 })
 
 test('environments stand in the order in which releases reach them, times are milliseconds', () => {
-  const { environments, previews } = read({
+  const { environments } = read({
     'production/environment.yaml': [
       'promote: { from: qa, policy: approval, soak: 30m, approval: { quorum: 2, expires: 4h } }',
       'windows: [{ days: [mon, fri], from: "09:00", to: "17:00", timezone: Europe/Zurich }]',
@@ -39,7 +39,6 @@ test('environments stand in the order in which releases reach them, times are mi
     'qa/environment.yaml': 'promote: { from: staging, policy: soak, soak: 1h }',
     'security/environment.yaml': '',
     'staging/environment.yaml': '# as by default',
-    'preview/environment.yaml': 'quota: 3\nage: 2d\ndatabase: { copy: staging }',
   })
   assert.deepEqual(
     environments.map(({ name }) => name),
@@ -60,7 +59,6 @@ test('environments stand in the order in which releases reach them, times are mi
     requires: ['security'],
     alerts: [],
   })
-  assert.deepEqual(previews, { quota: 3, age: 172_800_000, replicas: 1, database: { copy: 'staging' } })
 })
 
 const broken: Readonly<Record<string, readonly [string, Readonly<Record<string, string>>]>> = {
@@ -100,7 +98,7 @@ const broken: Readonly<Record<string, readonly [string, Readonly<Record<string, 
     { 'production/environment.yaml': 'freeze: [{ from: 2026-02-01T00:00:00Z, until: 2026-01-01T00:00:00Z }]' },
   ],
   'the name of a preview': [
-    "change-3/environment.yaml:1:1: change-3 is the name of a change's preview",
+    'change-3/environment.yaml:1:1: the name change-3 is kept for previews of changes',
     { 'change-3/environment.yaml': 'drift: mend' },
   ],
   'no YAML': [

@@ -6,8 +6,8 @@ import { defaultEnvironment, EnvironmentName } from '../names.ts'
 import type { Problem } from '../problem.ts'
 import { type ReadFile, readYamlFile } from './yaml-file.ts'
 
-/** What starts in a preview environment is named so, one for each change: `change-12`. Its policy stands in `preview/environment.yaml`. */
-export const previewsName = EnvironmentName.parse('preview')
+/** Names that are no environments of their own: they are kept for previews of changes. */
+const isKept = (name: EnvironmentName): boolean => name === 'preview' || /^change-[0-9]+$/.test(name)
 
 const expectedSpan = 'expected a time such as 90s, 30m, 24h or 7d'
 const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
@@ -101,37 +101,14 @@ const EnvironmentFile = z
 /** What stands in `<environment>/environment.yaml`: who comes in, when, how, and what becomes of drift. Times in milliseconds. */
 export type EnvironmentDefinition = z.infer<typeof EnvironmentFile> & { readonly name: EnvironmentName }
 
-const PreviewFile = z
-  .strictObject({
-    /** How many changes of one project may have a preview at once. */
-    quota: z.int().min(0).max(100).default(5),
-    /** A preview whose change nobody has pushed to for so long is taken away. */
-    age: span.default(7 * day),
-    replicas: z.int().min(1).max(10).default(1),
-    database: z
-      .union(
-        [
-          z.literal('empty'),
-          z.strictObject({ copy: EnvironmentName }).readonly(),
-          z.strictObject({ seed: z.string().regex(/^(?!.*\.\.)[\w][\w./-]*\.sql$/) }).readonly(),
-        ],
-        { error: 'expected empty, { copy: staging } or { seed: db/seed.sql }' },
-      )
-      .default('empty'),
-  })
-  .readonly()
-export type PreviewPolicy = z.infer<typeof PreviewFile>
-
-/** All environments, in order of promotion, and the previews' policy (null: there are none). */
+/** All environments, in order of promotion. */
 export type EnvironmentSet = {
   readonly environments: readonly [EnvironmentDefinition, ...EnvironmentDefinition[]]
-  readonly previews: PreviewPolicy | null
 }
 
 /** What holds where the repository says nothing: one environment, which every push goes to. */
 export const defaultSet: EnvironmentSet = {
   environments: [{ ...EnvironmentFile.parse({}), name: defaultEnvironment }],
-  previews: null,
 }
 
 export const environmentPath = (environment: EnvironmentName): string => `${environment}/environment.yaml`
@@ -143,13 +120,6 @@ export const parseEnvironmentPath = (path: string): EnvironmentName | null => {
   return EnvironmentName.safeParse(name).data ?? null
 }
 
-/** The change that an environment is the preview of; null when it is an ordinary one. */
-export const changeOfPreview = (environment: EnvironmentName): number | null => {
-  const [, number] = /^change-([1-9][0-9]*)$/.exec(environment) ?? []
-  return number === undefined ? null : Number(number)
-}
-export const previewOfChange = (number: number): EnvironmentName => EnvironmentName.parse(`change-${number}`)
-
 /**
  * What the environment files say together. Throws a Problem with the place of the first thing that is wrong, within one file or between
  * them: then none of them counts, and what was before stays.
@@ -158,17 +128,13 @@ export const readEnvironments = (
   files: readonly { readonly path: string; readonly text: string }[],
 ): EnvironmentSet => {
   const read = new Map<EnvironmentName, ReadFile<z.infer<typeof EnvironmentFile>>>()
-  let previews: PreviewPolicy | null = null
   for (const { path, text } of files) {
     const name = parseEnvironmentPath(path)
     if (name === null) continue
     const about = { kind: 'environment-unreadable', next: nextFor(path) }
-    if (name === previewsName) previews = readYamlFile(PreviewFile, path, text, { ...about, keys: previewKeys }).value
-    else {
-      const file = readYamlFile(EnvironmentFile, path, text, { ...about, keys: environmentKeys })
-      if (changeOfPreview(name) !== null) throw file.problemAt([], `${name} is the name of a change's preview`)
-      read.set(name, file)
-    }
+    const file = readYamlFile(EnvironmentFile, path, text, { ...about, keys: environmentKeys })
+    if (isKept(name)) throw file.problemAt([], `the name ${name} is kept for previews of changes`)
+    read.set(name, file)
   }
   const definitions = [...read].map(([name, { value }]) => ({ ...value, name }))
   for (const { name, promote, requires } of definitions) {
@@ -181,7 +147,7 @@ export const readEnvironments = (
   const [first, ...others] = ordered(definitions, (name) =>
     read.get(name)?.problemAt(['promote', 'from'], `nothing can ever reach ${name}: what it comes from comes from it`),
   )
-  return { environments: first ? [first, ...others] : defaultSet.environments, previews }
+  return { environments: first ? [first, ...others] : defaultSet.environments }
 }
 
 /** Those that pushes go to first, each of the others after all that it comes from. */
@@ -205,7 +171,6 @@ const ordered = (
 const nextFor = (path: string): string =>
   `mend ${path} in the environments repository and push it; until then what held before holds`
 
-const previewKeys = ['quota', 'age', 'replicas', 'database', 'copy', 'seed']
 const environmentKeys = [
   ...['promote', 'from', 'policy', 'soak', 'approval', 'role', 'quorum', 'expires', 'notAuthor'],
   ...['windows', 'days', 'to', 'timezone', 'freeze', 'until', 'reason', 'strategy', 'drift', 'requires'],

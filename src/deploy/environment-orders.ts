@@ -5,7 +5,7 @@ import type { Ledger, Views } from '../ledger/ledger.ts'
 import { defaultEnvironment, type EnvironmentName, type ProjectName, type ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import type { EnvironmentBook } from './environment-book.ts'
-import { environmentPath, parseEnvironmentPath, previewsName, readEnvironments } from './environment-file.ts'
+import { environmentPath, parseEnvironmentPath, readEnvironments } from './environment-file.ts'
 import type { Environments, FileChange } from './environments.ts'
 import { environmentDefined, environmentRemoved } from './facts.ts'
 import { noEnvironment } from './requests.ts'
@@ -43,8 +43,7 @@ export const createEnvironmentOrders = (ports: {
     const own = paths.filter((path) => parseEnvironmentPath(path) !== null)
     const texts = await repository.readAll(own.map((path) => `${head}:${path}`))
     const found = new Map(own.map((path, index) => [path, texts[index]?.text ?? '']))
-    const isImplied = own.every((path) => path === environmentPath(previewsName))
-    if (isImplied) found.set(environmentPath(defaultEnvironment), 'promote:\n  from: push\n')
+    if (own.length === 0) found.set(environmentPath(defaultEnvironment), 'promote:\n  from: push\n')
     return found
   }
 

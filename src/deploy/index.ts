@@ -40,7 +40,7 @@ import { createDeployQueries, type DeployTables, deployView, targetOfRow } from 
 
 export type { Admission } from './admission.ts'
 export type { EnvironmentView } from './environment-book.ts'
-export type { EnvironmentDefinition, PreviewPolicy } from './environment-file.ts'
+export type { EnvironmentDefinition } from './environment-file.ts'
 export { remoteIn } from './remote.ts'
 export { noEnvironment } from './requests.ts'
 export { deploymentSubject } from './rollout.ts'
