@@ -7,6 +7,7 @@ import { changed, exampleFiles } from '../e2e/support/example.ts'
 import { startLoad } from '../e2e/support/load.ts'
 import { execute, launcher, type Platform, repositoryRoot, startPlatform } from '../e2e/support/platform.ts'
 import { measureJudge } from './judge.ts'
+import { measureJudged } from './judged.ts'
 import { measureLedger } from './ledger.ts'
 import { measurePipeline } from './pipeline.ts'
 import { footprintsOf } from './processes.ts'
@@ -14,7 +15,8 @@ import { measureProxies } from './proxies.ts'
 
 /**
  * `npm run bench [-- NAME...]`: figures and ratios, each against a bare baseline measured in the same run. Asserts nothing.
- * Names: start, memory, ledger, push, deployments, pipeline, judge, edge. Results that are kept stand in bench/RESULTS.md.
+ * Names: start, memory, ledger, push, deployments, pipeline, judge, edge; judged (a quarter of an hour) only when it is named. Results
+ * that are kept stand in bench/RESULTS.md.
  */
 const wanted = process.argv.slice(2)
 /** Measures on a Headway of one's own, which is stopped whatever happens. */
@@ -161,12 +163,15 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   judge: () => measureJudge(say),
   pipeline: () => onPlatform((platform) => measurePipeline(platform, say)),
   edge: () => measureProxies(say),
+  judged: () => onPlatform((platform) => measureJudged(platform, say)),
 }
+/** They take long, so they are asked for by name. */
+const onDemand = ['judged']
 
 if (process.argv[1] === import.meta.filename) {
   console.log(
     `${cpus().length} cores (${cpus()[0]?.model}), ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node.js ${process.version}, ${new Date().toISOString().slice(0, 10)}, ${launcher}`,
   )
   for (const [name, measure] of Object.entries(benches))
-    if (wanted.length === 0 || wanted.includes(name)) await measure()
+    if (wanted.length === 0 ? !onDemand.includes(name) : wanted.includes(name)) await measure()
 }
