@@ -146,7 +146,8 @@ const withService = async (
   const token = readFileSync(join(platform.home, 'admin-token'), 'utf8').trim()
   const api = async <Answer>(path: string, body?: unknown): Promise<Answer> => {
     const response = await fetch(`${platform.url}/api/v1/projects/default/${path}`, {
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      // A connection that is kept may be closed by the other side just as it is used again.
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', connection: 'close' },
       ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
     })
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
