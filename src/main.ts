@@ -67,7 +67,7 @@ async function nouns(): Promise<((program: Command) => void)[]> {
       words: ['migrations'],
       load: async () => (await import('./cli/migrations.ts')).migrationCommands,
     },
-    rollout: { words: ['rollout'], load: async () => (await import('./cli/rollout.ts')).rolloutCommands },
+    rollout: { words: ['rollout', 'history'], load: async () => (await import('./cli/rollout.ts')).rolloutCommands },
     alerts: { words: ['alerts'], load: async () => (await import('./cli/alerts.ts')).alertCommands },
     logs: { words: ['logs'], load: async () => (await import('./cli/logs.ts')).logCommands },
     tests: { words: ['tests'], load: async () => (await import('./cli/tests.ts')).testCommands },

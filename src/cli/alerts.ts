@@ -30,7 +30,7 @@ export const alertCommands = (program: Command): void => {
           one.service,
           one.environment,
           printable(one.name),
-          stateColour(one.state === 'quiet' ? 'healthy' : one.state === 'firing' ? 'failed' : one.state),
+          stateColour(one.state),
           one.since === null ? '' : ago(one.since),
           one.do.join(', '),
         ]),

@@ -66,7 +66,7 @@ export const printable = (text: string): string =>
 
 /** A state as it is seen at a glance. */
 export const stateColour = (state: string): string => {
-  if (['healthy', 'live', 'success', 'succeeded'].includes(state)) return green(state)
-  if (['failed', 'failure', 'unhealthy', 'backing-off'].includes(state)) return red(state)
+  if (['healthy', 'live', 'quiet', 'success', 'succeeded'].includes(state)) return green(state)
+  if (['failed', 'failure', 'firing', 'unhealthy', 'backing-off', 'rolled-back'].includes(state)) return red(state)
   return yellow(state)
 }

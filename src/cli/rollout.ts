@@ -2,19 +2,9 @@ import type { Command } from 'commander'
 import { shortCommit } from '../names.ts'
 import { at, connect, type GlobalOptions } from './client.ts'
 import { printJson } from './output.ts'
+import { historyCommand, liveRollout } from './rollout-live.ts'
+import type { Rollout } from './rollout-view.ts'
 import { whyCommand } from './why.ts'
-
-/** A rollout as the API shows it, as far as the commands go by it. */
-export type Rollout = {
-  readonly deployment: string
-  readonly service: string
-  readonly environment: string
-  readonly commit: string
-  readonly strategy: string
-  readonly weightPercent: number
-  readonly phase: 'starting' | 'step' | 'watch' | 'undoing' | 'ended'
-  readonly outcome: string | null
-}
 
 type Told = { readonly environment?: string; readonly reason?: string }
 
@@ -28,7 +18,9 @@ const verbs = {
 /** What can be asked of a rollout under way, by its service or its id. */
 export const rolloutCommands = (program: Command): void => {
   const rollout = program.command('rollout').description('what is on its way to its users')
+  liveRollout(rollout)
   whyCommand(rollout)
+  historyCommand(program)
   for (const [verb, [description, done]] of Object.entries(verbs))
     rollout
       .command(verb)

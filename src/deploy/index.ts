@@ -33,8 +33,9 @@ import { differences, type Standing } from './parity.ts'
 import { createReconciler, removal } from './reconcile.ts'
 import type { RemotePlace } from './remote.ts'
 import { createRequests, noEnvironment } from './requests.ts'
-import { type Deployment, isUndone, pick } from './rollout.ts'
+import { type Deployment, deploymentSubject, isUndone, pick } from './rollout.ts'
 import type { Ingredients } from './specs.ts'
+import { type StoryLine, storyOf } from './story.ts'
 import { defaultHost, desiredPath, type Target, targetLabel } from './target.ts'
 import { createDeployQueries, type DeployTables, deployView, targetOfRow } from './views.ts'
 
@@ -74,6 +75,8 @@ export type DeployOptions = Ingredients & {
 const surveyEveryMs = 30_000
 /** How many releases of a service that succeeded are kept to go back to. */
 const rollbackTargets = 3
+/** A rollout that is told to do more than that is told in part. */
+const longestStory = 1000
 
 /** The stage that brings releases to life: desired state in Git, rollouts, rollbacks, drift. */
 export const createDeploy = (options: DeployOptions) => {
@@ -267,6 +270,16 @@ export const createDeploy = (options: DeployOptions) => {
       const there = rows.filter(({ removed_at }) => removed_at === null).map(targetOfRow)
       if (there.length === 0) throw unknownService({ ...key, environment: book.main() })
       for (const target of there) await removeFrom(target, by)
+    },
+
+    /** What happened to a deployment, in words; empty when there is none of that name. */
+    story: async (deployment: string): Promise<StoryLine[]> => {
+      const found = await queries.deployment(deployment)
+      const [own, migrated] = await Promise.all([
+        ledger.read({ subject: deploymentSubject(deployment), limit: longestStory }),
+        found ? migrations.of(found.target, deployment) : [],
+      ])
+      return storyOf([...own, ...migrated].sort((left, right) => left.seq - right.seq))
     },
 
     instances: () => runtime.instances(),

@@ -54,6 +54,7 @@ const RolloutBody = z
     detail: z.string().nullable(),
   })
   .openapi('Rollout')
+const StoryBody = z.object({ at: z.number(), seq: z.number().int(), text: z.string() }).openapi('RolloutEvent')
 type RolloutBody = z.infer<typeof RolloutBody>
 
 const named = z.object({ project: ProjectName, rollout: z.string().min(1).max(200) })
@@ -120,6 +121,23 @@ export const rolloutRoutes = (deploy: Deploy) => {
         const found = await bodyOf(rollout)
         if (found.project !== project) throw noRollout(rollout)
         return context.json(found, 200)
+      },
+    )
+    .openapi(
+      route(
+        { role: 'viewer', in: 'project' },
+        {
+          method: 'get',
+          path: '/projects/{project}/rollouts/{rollout}/story',
+          request: { params: named },
+          responses: { 200: json(z.array(StoryBody), 'What happened to it and why, in words, oldest first.') },
+        },
+      ),
+      async (context) => {
+        const { project, rollout } = context.req.valid('param')
+        const found = await bodyOf(rollout)
+        if (found.project !== project) throw noRollout(rollout)
+        return context.json(await deploy.story(rollout), 200)
       },
     )
   const order = (kind: 'pause' | 'resume' | 'promote' | 'abort', description: string) =>

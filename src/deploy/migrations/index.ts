@@ -7,7 +7,7 @@ import type { Clock } from '../../clock.ts'
 import { effectSync } from '../../effect.ts'
 import type { MigrationPlan } from '../../golden/release.ts'
 import type { Home } from '../../home.ts'
-import { fact, type NewFact, type RecordedFact } from '../../ledger/fact.ts'
+import { fact, isFact, type NewFact, type RecordedFact } from '../../ledger/fact.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { databaseRemoved, databaseRestored } from '../../operate/facts.ts'
 import type { Releases } from '../../package/release.ts'
@@ -226,6 +226,13 @@ export const createMigrations = (ports: MigrationPorts) => {
     /** The migrations of a target, the newest first: facts of their starts, ends and advice. */
     history: (target: Target, limit: number): Promise<RecordedFact[]> =>
       ledger.read({ subject: migrationSubject(target), newestFirst: true, limit }),
+    /** What one deployment's migration did, among the newest of its target. */
+    of: async (target: Target, deployment: string): Promise<RecordedFact[]> =>
+      (await ledger.read({ subject: migrationSubject(target), newestFirst: true, limit: pageOfFacts })).filter(
+        (one) =>
+          (isFact(migrationStarted, one) || isFact(migrationFinished, one) || isFact(migrationAdvised, one)) &&
+          one.payload.deployment === deployment,
+      ),
     /** What the last try of a deployment's migration wrote, secrets taken out; null where nothing is kept. */
     log: (deployment: string, attempt: number): string | null => records.log(deployment, attempt),
   }

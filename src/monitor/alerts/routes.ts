@@ -4,7 +4,7 @@ import { targetLabel } from '../../deploy/index.ts'
 import { isFact, type RecordedFact } from '../../ledger/fact.ts'
 import { ProjectName } from '../../names.ts'
 import { alertActed, alertFired, alertResolved } from './facts.ts'
-import type { Alerts } from './index.ts'
+import { type Alerts, describeValue } from './index.ts'
 
 const AlertBody = z
   .object({
@@ -55,7 +55,7 @@ export const alertRoutes = (alerts: Pick<Alerts, 'views' | 'history'>) =>
 const eventOf = (recorded: RecordedFact, name: string): AlertBody['events'] => {
   const { at } = recorded
   if (isFact(alertFired, recorded) && recorded.payload.name === name) {
-    const seen = recorded.payload.values.map(({ metric, value }) => `${metric} = ${value ?? 'no data'}`)
+    const seen = recorded.payload.values.map(({ metric, value }) => `${metric} ${describeValue(metric, value)}`)
     return [{ at, event: 'fired', detail: seen.join(', ') }]
   }
   if (isFact(alertActed, recorded) && recorded.payload.name === name) {

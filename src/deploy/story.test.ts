@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { commitOf, digestOf, openTestDeploy } from './testing.ts'
+
+test('a deployment is told in words, its migration in its place', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'headway-story-'))
+  const migrate = { run: 'echo', timeoutMs: 60_000, repeatable: true }
+  const images = join(directory, 'images')
+  mkdirSync(join(images, digestOf('shop v1')), { recursive: true })
+  const world = await openTestDeploy({ directory, images, releases: { 'shop v1': { migrate, replicas: 2 } } })
+  try {
+    const deployment = await world.deploy.start().then(() => world.release('shop v1'))
+    const { desired } = await world.deploy.finished(deployment)
+    const told = (await world.deploy.story(deployment)).map(({ text }) => text.replace(/in [0-9.]+ m?s$/, 'in 1 s'))
+    assert.deepEqual(told, [
+      `${commitOf('shop v1').slice(0, 7)} is asked for in production by system:deploy (push)`,
+      `stands in headway/environments as ${desired?.slice(0, 7)}`,
+      'its migration begins',
+      'its migration is done, in 1 s',
+      'starts 2 instances, the first of this service',
+      'has 100 % of the traffic',
+      'has all traffic',
+      'succeeded',
+    ])
+    assert.deepEqual(await world.deploy.story('deployment-unknown'), [])
+  } finally {
+    await world.close()
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
