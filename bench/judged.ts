@@ -201,8 +201,11 @@ createServer((request, response) => {
 
 const report = (runs: readonly Run[], services: number, say: (name: string, figure: string) => void): void => {
   const of = (kind: Run['kind']): Run[] => runs.filter((run) => run.kind === kind)
-  const middle = (values: readonly number[]): number =>
-    values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? Number.NaN
+  const middle = (values: readonly number[]): number => {
+    const sorted = values.toSorted((left, right) => left - right)
+    const [lower, upper] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.floor(sorted.length / 2)]]
+    return ((lower ?? Number.NaN) + (upper ?? Number.NaN)) / 2
+  }
   const spread = (values: readonly number[], digits: number): string =>
     values.length === 0
       ? 'none'

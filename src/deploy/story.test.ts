@@ -16,7 +16,7 @@ test('a deployment is told in words, its migration in its place', async () => {
     const { desired } = await world.deploy.finished(deployment)
     const told = (await world.deploy.story(deployment)).map(({ text }) => text.replace(/in [0-9.]+ m?s$/, 'in 1 s'))
     assert.deepEqual(told, [
-      `${commitOf('shop v1').slice(0, 7)} is asked for in production by system:deploy (push)`,
+      `${commitOf('shop v1').slice(0, 7)} is asked for in production by system:release (push)`,
       `stands in headway/environments as ${desired?.slice(0, 7)}`,
       'its migration begins',
       'its migration is done, in 1 s',
