@@ -26,7 +26,7 @@ type Rollout = {
   readonly stepStartedAt: number | null
   readonly requestedAt: number
   readonly finishedAt: number | null
-  readonly judged: { readonly at: number; readonly verdict: string } | null
+  readonly judged: { readonly at: number; readonly verdict: string; readonly numbers: { readonly at: number } } | null
 }
 
 const platform = await startPlatform()
@@ -92,11 +92,13 @@ const bad = async (runs: number): Promise<void> => {
   const users = load()
   const times: number[] = []
   const failures: number[] = []
+  const reactionsMs: number[] = []
   let undone = 0
   for (let run = 1; run <= runs; run += 1) {
     const before = users.failed()
     const { outcome, requestedAt, judged, stepStartedAt } = await push(`bad ${run}`, canary, 0.05)
     if (outcome === 'rolled-back') undone += 1
+    if (judged) reactionsMs.push(judged.at - judged.numbers.at)
     times.push(((judged?.at ?? 0) - (stepStartedAt ?? requestedAt)) / 1000)
     failures.push(users.failed() - before)
     console.log(
@@ -106,6 +108,10 @@ const bad = async (runs: number): Promise<void> => {
   const { sent } = await users.stop()
   console.log(
     `bad releases (5 % of their requests fail): ${undone} of ${runs} rolled back, median ${median(times).toFixed(1)} s, ${median(failures)} failed requests each (${sent} sent)`,
+  )
+  // Routes first, then the evidence, then the fact: when it is recorded the new version has had no traffic for a while.
+  console.log(
+    `  from the verdict to its record, by when the routes were changed: median ${median(reactionsMs)} ms, most ${Math.max(...reactionsMs)} ms`,
   )
 }
 
