@@ -137,9 +137,9 @@ const mixed = async (runs: number): Promise<void> => {
     shadow: `  strategy: shadow\n  mirror: { min: 500ms, max: 2s }\n  ${steps}\n  watch: 0\n`,
     rolling: '  strategy: rolling\n',
   }
+  const users = load()
   const releases: string[] = []
   for (const [name, rules] of Object.entries(strategies)) releases.push((await push(name, rules)).release)
-  const users = load()
   const outcomes: Record<string, number> = {}
   for (let run = 0; run < runs; run += 1) {
     const isUndone = run % 5 === 4
