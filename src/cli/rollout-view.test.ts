@@ -24,7 +24,7 @@ const why: NonNullable<RolloutView['why']> = {
   environment: EnvironmentName.parse('production'),
   plan: { alpha: 0.01, tolerance: 0, latency: true, thresholds: [] },
   verdicts: [],
-  series: [0, 1.2, 2.302585].map((lnE, place) => ({ at: place, lnE, baseline: counted, canary: counted })),
+  series: [0, 1.2, Math.LN10].map((lnE, place) => ({ at: place, lnE, baseline: counted, canary: counted })),
   now: {
     verdict: 'inconclusive',
     reason: 'not enough is known \u001b[2J yet',
