@@ -55,7 +55,7 @@ test('a screen shows weights, both versions with honest bands, the evidence towa
     '  old        1800   0.11 % (0 % to 0.49 %)      50 to 250 ms',
     '',
     '  evidence against the new version  ███████████████░░░░░░░░░░░░░░░ 10 of 100 to 1',
-    '  its course                        ▁▃▄',
+    '  its course                        ▁▃▅',
     '  no verdict: not enough is known  yet',
     '',
     `  ${time}  line 3`,
