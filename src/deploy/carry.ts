@@ -10,7 +10,17 @@ import type { Fleet } from './fleet.ts'
 import type { Judging } from './judging.ts'
 import type { Migrations } from './migrations/index.ts'
 import { planRollout } from './plan.ts'
-import { type Deployment, decide, deploymentSubject, fold, nextStep, type Observation, type Step } from './rollout.ts'
+import {
+  type Deployment,
+  decide,
+  deploymentSubject,
+  fold,
+  freshOwner,
+  nextStep,
+  type Observation,
+  type Step,
+  startedBy,
+} from './rollout.ts'
 import { type Ingredients, openRelease, type Prepared, prepareSpecs } from './specs.ts'
 import { createStepper } from './stepper.ts'
 import { defaultHost, desiredPath, type Target, targetLabel } from './target.ts'
@@ -66,7 +76,7 @@ export const createCarrier = (ports: Carrying) => {
     const old = await prepare(before)
     const state = { ...old.state, replicas: 1 }
     const fresh = rollout?.freshBaseline
-      ? await prepareSpecs(ports, { target, deployment: `${id}.base`, state })
+      ? await prepareSpecs(ports, { target, deployment: freshOwner(id), state })
       : { ...old.prepared, specs: [] }
     return { old, fresh }
   }
@@ -253,7 +263,7 @@ export const createCarrier = (ports: Carrying) => {
   /** Takes away what a deployment that does not go on has started. What cannot be taken away now is drift later. */
   const withdraw = async (deployment: Deployment): Promise<void> => {
     if (deployment.shiftedAt !== null || !deployment.instances) return
-    await fleet.stop(deployment.instances).catch(() => {})
+    await fleet.stop(startedBy(deployment)).catch(() => {})
   }
 
   const stepper = createStepper({

@@ -33,7 +33,7 @@ import { differences, type Standing } from './parity.ts'
 import { createReconciler, removal } from './reconcile.ts'
 import type { RemotePlace } from './remote.ts'
 import { createRequests, noEnvironment } from './requests.ts'
-import { type Deployment, deploymentSubject, isUndone, pick } from './rollout.ts'
+import { type Deployment, deploymentSubject, isUndone, pick, startedBy } from './rollout.ts'
 import type { Ingredients } from './specs.ts'
 import { type StoryLine, storyOf } from './story.ts'
 import { defaultHost, desiredPath, type Target, targetLabel } from './target.ts'
@@ -129,7 +129,7 @@ export const createDeploy = (options: DeployOptions) => {
   }
 
   const supersede = async (deployment: Deployment, by: string): Promise<void> => {
-    if (deployment.instances) await fleet.stop(deployment.instances)
+    if (deployment.instances) await fleet.stop(startedBy(deployment))
     await carrier.record(deployment, { kind: 'overtaken', by })
   }
 

@@ -149,6 +149,15 @@ const changeBy = (recorded: RecordedFact): Partial<Deployment> => {
 
 const orderOf = (at: number, { by, reason }: { by: string; reason: string }): Order => ({ at, by, reason })
 
+/** A fresh instance of the old version is named by the deployment that it is there for. */
+export const freshOwner = (deployment: string): string => `${deployment}.base`
+
+/** Every instance that a deployment may have started. */
+export const startedBy = ({ id, instances, rollout, target }: Deployment): string[] => [
+  ...(instances ?? []),
+  ...(rollout?.freshBaseline ? instanceIds(target.service, freshOwner(id), 1) : []),
+]
+
 export const isLastStep = ({ rollout, step }: Deployment): boolean =>
   rollout !== null && step !== null && step.index === rollout.steps.length - 1
 

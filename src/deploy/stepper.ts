@@ -9,7 +9,7 @@ import { partnersOf } from './lockstep.ts'
 import { countAt } from './plan.ts'
 import { describeUnhealthy } from './readiness.ts'
 import { watchedAgainst } from './record.ts'
-import { type Deployment, nextStep, type Observation } from './rollout.ts'
+import { type Deployment, nextStep, type Observation, startedBy } from './rollout.ts'
 import { type Decision, decideStep, decideWatch, type Look } from './steps.ts'
 import { type Target, targetLabel } from './target.ts'
 import { type Others, remaining, trafficAt, trafficOfOld, versionsOf } from './traffic.ts'
@@ -281,7 +281,7 @@ export const createStepper = (ports: Stepping) => {
         await routeBack(deployment, { oldHosts: await ports.oldHosts(deployment) }, others)
         await restore(deployment, others.old)
       }
-      await fleet.stop([...(deployment.instances ?? []), ...others.fresh])
+      await fleet.stop(startedBy(deployment))
       return { kind: 'reverted' }
     },
 
