@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process'
-import { createWriteStream, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { execute, type Platform, type Repository } from '../e2e/support/platform.ts'
-import { footprintsOf } from './processes.ts'
 
 type Say = (name: string, figure: string) => void
 type Step = { readonly name: string; readonly durationMs: number }
@@ -23,17 +22,23 @@ type Run = {
   readonly jobs: readonly Job[]
 }
 
-const steps = 200
+const blocks = 8
+const blockSteps = 20
 const chained = 30
 const rows = 250
 const logBytes = 100_000_000
+const logPairs = 5
+const rounds = 3
+const queueForMs = 60_000
 
 /**
  * What the pipeline costs beside the same commands from a bare shell script, how the API answers while a thousand jobs wait, and how
- * fast a job's output reaches its log. On two cores: `taskset -c 0,1 npm run bench -- pipeline`.
+ * fast a job's output reaches its log. What is compared runs in turns, and medians are told, as a machine is never quiet for long. Takes some
+ * three minutes. On two cores: `taskset -c 0,1 npm run bench -- pipeline`.
  */
 export const measurePipeline = async (platform: Platform, say: Say): Promise<void> => {
   const repository = await platform.repository('bench', { 'README.md': 'bench' })
+  say('load average of the machine before', `${loadavg()[0]?.toFixed(1)}; ${availableParallelism()} cores to run on`)
   try {
     await stepOverhead(platform, repository, say)
     await jobOverhead(platform, repository, say)
@@ -42,25 +47,38 @@ export const measurePipeline = async (platform: Platform, say: Say): Promise<voi
   } finally {
     rmSync(repository.directory, { recursive: true, force: true })
   }
+  say('load average of the machine after', `${loadavg()[0]?.toFixed(1)}`)
 }
 
+/** Steps that print the time, and shells started by a loop that print it: what lies between two of a kind is what one costs. */
 const stepOverhead = async (platform: Platform, repository: Repository, say: Say): Promise<void> => {
-  const text = workflow({ one: { steps: Array.from({ length: steps }, () => ({ run: ':' })) } })
+  const bare = `echo 'echo "bare $1 $EPOCHREALTIME"' > script.sh; for n in $(seq ${blockSteps}); do bash -e script.sh BLOCK; done`
+  const steps = Array.from({ length: blocks }, (_, block) => [
+    ...Array.from({ length: blockSteps }, () => ({ run: `echo "ours ${block} $EPOCHREALTIME"`, shell: 'bash -e {0}' })),
+    { run: bare.replace('BLOCK', String(block)), shell: 'bash -e {0}' },
+  ]).flat()
+  const text = workflow({ one: { steps } })
   const ours: number[] = []
-  const bare: number[] = []
-  for (let round = 0; round < 3; round += 1) {
-    const { jobs } = await runOf(platform, repository, text)
-    const [job] = jobs
-    const took = (job?.finishedAt ?? 0) - (job?.startedAt ?? 0)
-    const [first] = job?.steps ?? []
-    ours.push((took - (first?.durationMs ?? 0)) / (steps - 1))
-    bare.push((await bareShell(bareSteps)) / steps)
+  const bares: number[] = []
+  for (let round = 0; round < rounds; round += 1) {
+    const { run } = await runOf(platform, repository, text)
+    const log = (await platform.headway('runs', run, '--log')).stdout
+    for (let block = 0; block < blocks; block += 1) {
+      ours.push(betweenMs(log, `ours ${block}`))
+      bares.push(betweenMs(log, `bare ${block}`))
+    }
   }
-  say('a step that does nothing, ms', `${best(ours)}`)
-  say(
-    '  baseline: bash on a script that does nothing, ms',
-    `${best(bare)}; over it ${(min(ours) - min(bare)).toFixed(2)} (goal 2)`,
+  say('a step that does nothing, ms', middle(ours))
+  say('  baseline: bash started by a loop in such a step, ms', middle(bares))
+  say('  over it, in pairs, ms', `${middle(overs(ours, bares))} (goal 2)`)
+}
+
+/** The median time between the lines that begin so and tell the time in seconds. */
+const betweenMs = (log: string, name: string): number => {
+  const times = Array.from(log.matchAll(new RegExp(`${name} (\\d+[.,]\\d+)\\s*$`, 'gm')), ([, time = '']) =>
+    Number(time.replace(',', '.')),
   )
+  return median(times.slice(1).map((time, before) => (time - (times[before] ?? 0)) * 1000))
 }
 
 const jobOverhead = async (platform: Platform, repository: Repository, say: Say): Promise<void> => {
@@ -70,103 +88,96 @@ const jobOverhead = async (platform: Platform, repository: Repository, say: Say)
   const text = workflow(jobs)
   const ours: number[] = []
   const bare: number[] = []
-  for (let round = 0; round < 3; round += 1) {
+  for (let round = 0; round < rounds; round += 1) {
     const run = await runOf(platform, repository, text)
-    const starts = run.jobs.map(({ startedAt }) => startedAt ?? 0)
+    const starts = run.jobs.map(({ startedAt }) => startedAt ?? 0).sort((one, other) => one - other)
     // From one job's beginning to the next one's: all that a job costs, its facts and its directories included.
-    ours.push((Math.max(...starts) - Math.min(...starts)) / (chained - 1))
+    ours.push(median(starts.slice(1).map((start, before) => start - (starts[before] ?? 0))))
     bare.push((await bareShell(bareJobs)) / chained)
   }
-  say('a job of one step that does nothing, behind another, ms', best(ours))
-  say(
-    '  baseline: fresh directory, bash, remove it, ms',
-    `${best(bare)}; over it ${(min(ours) - min(bare)).toFixed(1)} (goal 50)`,
-  )
+  say('a job of one step that does nothing, behind another, ms', middle(ours))
+  say('  baseline: fresh directory, bash, remove it, ms', middle(bare))
+  say('  over it, in pairs, ms', `${middle(overs(ours, bare))} (goal 50)`)
 }
 
 const logStreaming = async (platform: Platform, repository: Repository, say: Say): Promise<void> => {
-  const text = workflow({
-    log: {
-      steps: [
-        { run: `yes 'a line of a usual length, as a compiler or a test runner prints it' | head -c ${logBytes} > big` },
-        { run: 'cat big' },
-        { run: 'cat big > copy' },
-      ],
-    },
-  })
-  const ours: number[] = []
-  const bare: number[] = []
-  let highest = 0
-  let before = 0
-  for (let round = 0; round < 3; round += 1) {
-    const watching = new AbortController()
-    const pid = platform.controlPlane.pid ?? 0
-    const memory = (): number =>
-      footprintsOf(platform.home, pid).find(({ name }) => name === 'control plane')?.rssBytes ?? 0
-    before ||= memory()
-    const watch = (async () => {
-      while (!watching.signal.aborted) {
-        highest = Math.max(highest, memory())
-        await delay(100)
-      }
-    })()
-    const { jobs } = await runOf(platform, repository, text)
-    watching.abort()
-    await watch
-    const [, cat, copy] = jobs[0]?.steps ?? []
-    ours.push(cat?.durationMs ?? Number.NaN)
-    bare.push(copy?.durationMs ?? Number.NaN)
-  }
-  const rate = (ms: number): string => `${(logBytes / 1e3 / ms).toFixed(0)} MB/s`
-  say('100 MB of output into the log, ms', `${best(ours)}; ${rate(min(ours))}`)
-  say(
-    '  baseline: the same step into a file, ms',
-    `${best(bare)}; ${rate(min(bare))}; ratio of speeds ${(min(bare) / min(ours)).toFixed(2)} (goal 0.5)`,
-  )
+  const line = 'a line of a usual length, as a compiler or a test runner prints it'
+  const pairs = Array.from({ length: logPairs }, () => [
+    { run: 'cat big' },
+    { run: 'cat big > copy' },
+    { run: 'rm copy' },
+  ])
+  const steps = [{ run: `yes '${line}' | head -c ${logBytes} > big` }, ...pairs.flat()]
+  const watching = new AbortController()
+  const memory = (): number => residentBytes(platform.controlPlane.pid ?? 0)
+  const before = memory()
+  let highest = before
+  const watch = (async () => {
+    while (!watching.signal.aborted) {
+      highest = Math.max(highest, memory())
+      await delay(50)
+    }
+  })()
+  const { jobs } = await runOf(platform, repository, workflow({ log: { steps } }))
+  watching.abort()
+  await watch
+  const took = (first: number): number[] =>
+    (jobs[0]?.steps ?? []).flatMap(({ durationMs }, at) => (at > 0 && at % 3 === first ? durationMs : []))
+  const [ours, bare] = [took(1), took(2)]
+  const ratios = ours.map((ms, at) => (bare[at] ?? Number.NaN) / ms)
+  say('100 MB of output into the log, ms', `${middle(ours)}; ${(logBytes / 1e3 / median(ours)).toFixed(0)} MB/s`)
+  say('  baseline: the same step into a file, ms', middle(bare))
+  say('  ratio of speeds, in pairs', `${middle(ratios)} (goal 0.5)`)
   const bareMs = await bareCat()
-  say('  baseline: cat through a pipe into a file by Node.js, ms', `${bareMs.toFixed(0)}; ${rate(bareMs)}`)
+  say('  beside it: cat through a pipe into a file by Node.js, ms', bareMs.toFixed(0))
   say(
     '  memory of the control plane, MB RSS',
-    `before ${(before / 1e6).toFixed(0)}, at most ${(highest / 1e6).toFixed(0)}`,
+    `before ${(before / 1e6).toFixed(0)}, at most ${(highest / 1e6).toFixed(0)} in ${logPairs} times 100 MB`,
   )
 }
+
+const residentBytes = (pid: number): number =>
+  1024 * Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0)
 
 const thousandJobs = async (platform: Platform, repository: Repository, say: Say): Promise<void> => {
   const matrix = { n: Array.from({ length: rows }, (_, number) => number) }
   const names = ['a', 'b', 'c', 'd']
   const jobs = Object.fromEntries(names.map((name) => [name, { strategy: { matrix }, steps: [{ run: ':' }] }]))
+  const headers = { authorization: `Bearer ${await tokenOf(platform)}` }
+  const commit = await pushed(platform, repository, workflow(jobs))
   const latencies: number[] = []
-  const asking = new AbortController()
-  let run = ''
-  const ask = (async () => {
-    const headers = { authorization: `Bearer ${await tokenOf(platform)}` }
-    while (!asking.signal.aborted) {
-      const paths = ['/projects/default/runs', '/me', '/runners', ...(run ? [`/projects/default/runs/${run}`] : [])]
-      for (const path of paths) {
-        const began = performance.now()
-        const response = await fetch(`${platform.url}/api/v1${path}`, { headers })
-        const body: unknown = await response.json()
-        latencies.push(performance.now() - began)
-        if (path.endsWith('/runs')) run = newestIn(body)
-        await delay(10)
-      }
-    }
-  })()
   const began = performance.now()
-  const done = await runOf(platform, repository, workflow(jobs))
-  const took = performance.now() - began
-  asking.abort()
-  await ask
+  let newest: { run: string; commit: string; status: string } | undefined
+  while (performance.now() - began < queueForMs && newest?.status !== 'finished') {
+    const paths = [
+      '/projects/default/runs',
+      '/me',
+      '/runners',
+      ...(newest ? [`/projects/default/runs/${newest.run}`] : []),
+    ]
+    for (const path of paths) {
+      const asked = performance.now()
+      const body: unknown = await (await fetch(`${platform.url}/api/v1${path}`, { headers })).json()
+      if (newest?.status === 'running') latencies.push(performance.now() - asked)
+      if (path.endsWith('/runs')) newest = newestIn(body, commit)
+      await delay(10)
+    }
+  }
+  const tookS = (performance.now() - began) / 1000
+  const details: Run = JSON.parse((await platform.headway('runs', newest?.run ?? '', '--json')).stdout)
+  const ended = details.jobs.filter(({ finishedAt }) => finishedAt !== null).length
+  if (newest?.status !== 'finished') await platform.headway('cancel', newest?.run ?? '')
   const sorted = latencies.toSorted((a, b) => a - b)
   const at = (share: number): string => (sorted[Math.floor(sorted.length * share)] ?? Number.NaN).toFixed(1)
-  say('1,000 jobs of one run, s', `${(took / 1000).toFixed(1)}; ${done.jobs.length} ended, ${done.conclusion}`)
+  say('1,000 jobs of one run, ended meanwhile', `${ended} in ${tookS.toFixed(1)} s`)
   say('  the API meanwhile, ms', `p50 ${at(0.5)}, p95 ${at(0.95)} (goal 100), p99 ${at(0.99)}, n ${sorted.length}`)
 }
 
-const newestIn = (body: unknown): string =>
-  typeof body === 'object' && body !== null && 'runs' in body && Array.isArray(body.runs)
-    ? (body.runs[0]?.run ?? '')
-    : ''
+const newestIn = (body: unknown, commit: string) => {
+  const runs: { run: string; commit: string; status: string }[] =
+    typeof body === 'object' && body !== null && 'runs' in body && Array.isArray(body.runs) ? body.runs : []
+  return runs.find((one) => one.commit === commit)
+}
 
 const workflow = (jobs: Readonly<Record<string, unknown>>): string =>
   JSON.stringify({
@@ -176,12 +187,17 @@ const workflow = (jobs: Readonly<Record<string, unknown>>): string =>
     ),
   })
 
-/** Pushes the workflow and resolves to its run once that has ended. JSON is YAML, too. */
+/** Pushes the workflow without waiting and resolves to its commit. JSON is YAML, too. */
+const pushed = async (platform: Platform, repository: Repository, text: string): Promise<string> => {
+  await repository.commit('Bench', { '.github/workflows/bench.yml': text, 'at.txt': String(performance.now()) })
+  const { code, output } = await repository.push(['main', '-o', 'async'])
+  if (code !== 0) throw new Error(`${platform.url}: ${output}`)
+  return (await repository.git('rev-parse', 'HEAD')).stdout.trim()
+}
+
+/** The same, and resolves to its run once that has ended. */
 const runOf = async (platform: Platform, repository: Repository, text: string): Promise<Run> => {
-  await repository.commit('Bench', { '.github/workflows/bench.yml': text })
-  const pushed = await repository.push(['main', '-o', 'async'])
-  if (pushed.code !== 0) throw new Error(pushed.output)
-  const commit = (await repository.git('rev-parse', 'HEAD')).stdout.trim()
+  const commit = await pushed(platform, repository, text)
   for (;;) {
     const runs: { run: string; commit: string; status: string }[] = JSON.parse(
       (await platform.headway('runs', '--json', '--limit', '5')).stdout || '[]',
@@ -202,7 +218,6 @@ const tokenOf = async (platform: Platform): Promise<string> => {
   return made.stdout.trim()
 }
 
-const bareSteps = `for n in $(seq ${steps}); do echo : > script.sh; bash --noprofile --norc -e -o pipefail script.sh; done`
 const bareJobs = `for n in $(seq ${chained}); do mkdir job; (cd job; echo : > script.sh; bash --noprofile --norc -e -o pipefail script.sh); rm -rf job; done`
 
 const bareShell = async (script: string): Promise<number> => {
@@ -232,6 +247,11 @@ const bareCat = async (): Promise<number> => {
   return took
 }
 
-const min = (values: readonly number[]): number => Math.min(...values)
-const best = (values: readonly number[]): string =>
-  `best ${min(values).toFixed(2)} of ${values.length} (${values.map((value) => value.toFixed(2)).join(', ')})`
+const median = (values: readonly number[]): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}
+const overs = (ours: readonly number[], bare: readonly number[]): number[] =>
+  ours.map((ms, at) => ms - (bare[at] ?? Number.NaN))
+const middle = (values: readonly number[]): string =>
+  `median ${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)} to ${Math.max(...values).toFixed(2)}, n ${values.length})`

@@ -38,14 +38,19 @@ export const syncDirectory = (directory: string): void => {
 /**
  * Removes a directory with all that is in it, or nothing where there is none. Root leaves directories that others can write to `rm`, which goes
  * from one open directory to the next: by their paths, as Node.js goes, somebody could put a link in place of a directory meanwhile, and root
- * would empty what it leads to. The caller marks the effect.
+ * would empty what it leads to. With `canWait` it is begun a moment later, together with others. The caller marks the effect.
  */
-export const removeTree = async (directory: string): Promise<void> => {
+export const removeTree = async (directory: string, options: { canWait?: boolean } = {}): Promise<void> => {
   if (!isRoot()) return rm(directory, { recursive: true, force: true, maxRetries: 3 })
   if (!lstatSync(directory, { throwIfNoEntry: false })) return // starting a program takes milliseconds
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   toRemove.push({ directory, resolve, reject })
-  if (removing < removedAtOnce) void removeInBatches()
+  if (!options.canWait) {
+    if (removing < removedAtOnce) void removeInBatches()
+  } else if (!isGathering) {
+    isGathering = true
+    setTimeout(removeGathered, gatherMs)
+  }
   return promise
 }
 
@@ -54,6 +59,12 @@ const toRemove: Removal[] = []
 /** A large directory does not hold up the small ones. */
 const removedAtOnce = 3
 let removing = 0
+const gatherMs = 200
+let isGathering = false
+const removeGathered = (): void => {
+  isGathering = false
+  void removeInBatches()
+}
 
 /** One program for all that came while the last one ran: each start of one holds up the event loop for milliseconds. */
 const removeInBatches = async (): Promise<void> => {

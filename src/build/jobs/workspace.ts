@@ -1,6 +1,5 @@
 import {
   chmodSync,
-  chownSync,
   closeSync,
   constants,
   existsSync,
@@ -17,7 +16,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { mkdir, readdir, realpath, rm, symlink } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, realpath, rm, symlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { effect, effectSync } from '../../effect.ts'
 import { isRoot } from '../../home.ts'
@@ -44,8 +43,6 @@ const largestCommandFileBytes = 10 * 1024 * 1024
 export const prepareWorkspace = (root: string, repository: string, user: RunAs | null): Promise<Workspace> =>
   effect('build.prepare-workspace', async () => {
     await removeTree(root)
-    await mkdir(dirname(root), { recursive: true, mode: 0o711 })
-    chmodSync(dirname(root), 0o711)
     const workspace = {
       root,
       work: join(root, 'work', repository),
@@ -54,16 +51,17 @@ export const prepareWorkspace = (root: string, repository: string, user: RunAs |
       actions: join(root, 'actions'),
       files: join(root, 'files'),
     }
-    makeDirectory(root, 0o711, null)
-    makeDirectory(workspace.files, 0o711, null)
-    makeDirectory(join(root, 'work'), 0o711, null)
-    const { work, home, temp, actions } = workspace
-    for (const directory of [work, home, temp, actions]) makeDirectory(directory, 0o700, user)
+    const { work, home, temp, actions, files } = workspace
+    for (const directory of [dirname(root), root]) await makeDirectory(directory, 0o711, null)
+    const passable = [files, dirname(work)].map((directory) => makeDirectory(directory, 0o711, null))
+    await Promise.all([...passable, ...[home, temp, actions].map((directory) => makeDirectory(directory, 0o700, user))])
+    await makeDirectory(work, 0o700, user)
     return workspace
   })
 
-/** Removes it all. */
-export const removeWorkspace = (root: string): Promise<void> => effect('build.remove-workspace', () => removeTree(root))
+/** Removes it all, a moment later where others may be removed with it. */
+export const removeWorkspace = (root: string): Promise<void> =>
+  effect('build.remove-workspace', () => removeTree(root, { canWait: true }))
 
 /** Writes a file for the job's user to read: a script, an event. */
 export const writeForJob = (file: string, text: string, user: RunAs | null): void =>
@@ -214,10 +212,10 @@ export const linkPrograms = (
   })
 
 /** Permissions that a job took away from directories of its own must not keep an ordinary user from removing them. */
-export const removeTree = (directory: string): Promise<void> =>
+export const removeTree = (directory: string, options: { canWait?: boolean } = {}): Promise<void> =>
   effect('build.remove-tree', async () => {
     try {
-      await removeFiles(directory)
+      await removeFiles(directory, options)
     } catch (error) {
       if (isRoot()) throw error
       await openUp(directory)
@@ -231,9 +229,10 @@ const openUp = async (directory: string): Promise<void> => {
     if (entry.isDirectory()) await openUp(join(directory, entry.name))
 }
 
-const makeDirectory = (directory: string, mode: number, user: RunAs | null): void =>
-  effectSync('build.make-directory', () => {
-    mkdirSync(directory, { recursive: true, mode })
-    chmodSync(directory, mode)
-    if (user) chownSync(directory, user.uid, user.gid)
+/** A directory, and those above it, of this user or Headway's own. */
+export const makeDirectory = (directory: string, mode: number, user: RunAs | null): Promise<void> =>
+  effect('build.make-directory', async () => {
+    await mkdir(directory, { recursive: true, mode })
+    await chmod(directory, mode) // mkdir's passes through the umask
+    if (user) await chown(directory, user.uid, user.gid)
   })

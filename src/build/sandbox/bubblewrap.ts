@@ -1,21 +1,12 @@
-import {
-  chownSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../../clock.ts'
-import { effectSync } from '../../effect.ts'
+import { effect } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
 import { groupMembers, sendSignal } from '../../processes/tree.ts'
 import type { JobUser, ProcessStart } from '../jobs/processes.ts'
-import type { Workspace } from '../jobs/workspace.ts'
+import { makeDirectory, type Workspace } from '../jobs/workspace.ts'
 import { type Confinement, processLimit, ulimits } from './confinement.ts'
 import type { JobLimits } from './limits.ts'
 import { keepNamespaces, type Namespaces } from './namespaces.ts'
@@ -69,14 +60,10 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
   ]
   let keeping: Promise<Namespaces> | null = null
 
-  const keep = (): Promise<Namespaces> => {
-    effectSync('build.make-private-directories', () => {
-      for (const path of [privateFolder, pipes]) {
-        mkdirSync(path, { recursive: true, mode: 0o700 })
-        if (user) chownSync(path, user.uid, user.gid)
-      }
-    })
-    if (user && accounts) writeAccounts(accounts, user, workspace.home)
+  const keep = async (): Promise<Namespaces> => {
+    const made = [privateFolder, pipes].map((path) => makeDirectory(path, 0o700, user))
+    const written = user && accounts && writeAccounts(accounts, user, workspace.home)
+    await Promise.all([...made, written])
     const about = { program, user, mounts: [...mounts, ...own], limits: ulimits(limits), pipes, clock, placed }
     return keepNamespaces(about)
   }
@@ -143,11 +130,12 @@ const isReachable = (folder: string, user: JobUser | null): boolean => {
 }
 
 /** A name for the job's user, who has none on this machine: programs look it up. */
-const writeAccounts = (files: { passwd: string; group: string }, { uid, gid }: RunAs, home: string): void =>
-  effectSync('build.write-accounts', () => {
+const writeAccounts = (files: { passwd: string; group: string }, { uid, gid }: RunAs, home: string): Promise<unknown> =>
+  effect('build.write-accounts', () => {
     const [passwd, group] = ['/etc/passwd', '/etc/group'].map((file) => readFileSync(file, 'utf8'))
-    writeFileSync(files.passwd, `${passwd}job:x:${uid}:${gid}:A job of Headway:${home}:/bin/sh\n`, { mode: 0o644 })
-    writeFileSync(files.group, `${group}job:x:${gid}:\n`, { mode: 0o644 })
+    const ours = `job:x:${uid}:${gid}:A job of Headway:${home}:/bin/sh\n`
+    const written = writeFile(files.passwd, `${passwd}${ours}`, { mode: 0o644 })
+    return Promise.all([written, writeFile(files.group, `${group}job:x:${gid}:\n`, { mode: 0o644 })])
   })
 
 /**
