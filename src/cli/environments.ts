@@ -3,7 +3,7 @@ import { describeDuration } from '../duration.ts'
 import { shortCommit } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { at, connect, type GlobalOptions } from './client.ts'
-import { ago, bold, dim, printable, printJson, printTable } from './output.ts'
+import { ago, bold, dim, printable, printJson, printTable, red } from './output.ts'
 
 type Environment = {
   readonly environment: string
@@ -14,6 +14,7 @@ type Environment = {
   readonly strategy: string | null
   readonly drift: string
   readonly isOpen: boolean
+  readonly broken: string | null
   readonly closed: { readonly detail: string } | null
 }
 type Promotion = {
@@ -64,6 +65,8 @@ export const environmentCommands = (program: Command): void => {
         ]),
         '',
       )
+      const broken = found[0]?.broken
+      if (broken) console.log(`\n${red('✗')} ${printable(broken)}\n  until it is mended, what held before holds`)
       if (protectedOnes.length > 0) printProtected(protectedOnes)
     })
   for (const [word, text] of [

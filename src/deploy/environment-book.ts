@@ -25,6 +25,8 @@ export type EnvironmentBook = {
   knows(environment: EnvironmentName): boolean
   /** Where users are: `production`, or what comes last where nothing is called so. */
   main(): EnvironmentName
+  /** Why the files as they are now do not count, with the place; null while they do. */
+  broken(): Problem | null
   /** Called when the environments are others than before; returns the way to stop. */
   onChange(listener: () => void): () => void
   /** Reads main again; when its files are broken, what held before holds, and the refusal says where they are. */
@@ -92,6 +94,7 @@ export const createEnvironmentBook = (
     find,
     knows: (environment) => find(environment) !== null,
     main: () => find(defaultEnvironment)?.name ?? known.environments.at(-1)?.name ?? defaultEnvironment,
+    broken: () => refusal?.problem ?? null,
     onChange: (listener) => {
       listeners.add(listener)
       return () => listeners.delete(listener)

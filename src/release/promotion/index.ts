@@ -262,6 +262,8 @@ export const createPromotion = (parts: PromotionParts) => {
     /** Resolves when everything that can be decided now was decided. */
     look: () => looker.look(),
 
+    /** Why the environment files as they are now do not count; null while they do. */
+    broken: () => book.broken(),
     /** The environments of a project in order of promotion, and whether something may be deployed there now. */
     environments: async (project: ProjectName): Promise<EnvironmentState[]> => {
       await views.reach()

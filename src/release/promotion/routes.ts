@@ -1,6 +1,7 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { type ApiEnv, json, route } from '../../api/route.ts'
 import { EnvironmentName, ProjectName, ServiceName } from '../../names.ts'
+import { describeProblem } from '../../problem.ts'
 import type { EnvironmentState, PromotionStage } from './index.ts'
 import type { Promotion } from './promotion.ts'
 
@@ -41,6 +42,8 @@ const EnvironmentBody = z
     drift: z.enum(['mend', 'report']),
     /** Whether something new may be deployed there now; else why not. */
     isOpen: z.boolean(),
+    /** Where the environment files are broken, so that an older version of all of them holds; null: they are not. */
+    broken: z.string().nullable(),
     closed: z
       .object({ why: z.enum(['freeze', 'window']), detail: z.string(), until: z.number().nullable() })
       .nullable(),
@@ -70,7 +73,7 @@ export const promotionRoutes = (promotion: PromotionStage) =>
       ),
       async (context) => {
         const found = await promotion.environments(context.req.valid('param').project)
-        return context.json(found.map(environmentBody), 200)
+        return context.json(environmentBodies(promotion, found), 200)
       },
     )
     .openapi(
@@ -163,7 +166,7 @@ export const promotionRoutes = (promotion: PromotionStage) =>
       async (context) => {
         const { project, environment } = context.req.valid('param')
         await promotion.freeze(project, environment, context.req.valid('json'), context.get('identity').actor)
-        return context.json((await promotion.environments(project)).map(environmentBody), 200)
+        return context.json(environmentBodies(promotion, await promotion.environments(project)), 200)
       },
     )
     .openapi(
@@ -180,7 +183,7 @@ export const promotionRoutes = (promotion: PromotionStage) =>
         const { project, environment } = context.req.valid('param')
         const { actor } = context.get('identity')
         await promotion.unfreeze(project, environment, context.req.valid('query').reason, actor)
-        return context.json((await promotion.environments(project)).map(environmentBody), 200)
+        return context.json(environmentBodies(promotion, await promotion.environments(project)), 200)
       },
     )
 
@@ -202,7 +205,17 @@ const promotionBody = ({ id, target, ended, held, ...promotion }: Promotion): z.
   deployment: ended?.deployment ?? null,
 })
 
-const environmentBody = ({ name, promote, opening, ...one }: EnvironmentState): z.infer<typeof EnvironmentBody> => ({
+const environmentBodies = (promotion: PromotionStage, found: readonly EnvironmentState[]) => {
+  const { kind, status, detail, where } = promotion.broken() ?? {}
+  const broken =
+    kind && status && detail ? describeProblem({ kind, status, detail, ...(where ? { where } : {}) }) : null
+  return found.map((one) => environmentBody(one, broken))
+}
+
+const environmentBody = (
+  { name, promote, opening, ...one }: EnvironmentState,
+  broken: string | null,
+): z.infer<typeof EnvironmentBody> => ({
   environment: name,
   from: promote.from,
   policy: promote.policy,
@@ -216,6 +229,7 @@ const environmentBody = ({ name, promote, opening, ...one }: EnvironmentState): 
   requires: [...one.requires],
   strategy: one.strategy,
   drift: one.drift,
+  broken,
   isOpen: opening.kind === 'open',
   closed: opening.kind === 'open' ? null : { why: opening.kind, detail: opening.detail, until: opening.until },
 })
