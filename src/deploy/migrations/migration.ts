@@ -103,12 +103,12 @@ export const endingOf = (
   said: { readonly hasBegun: boolean; readonly exitCode: number | null },
   seen: { readonly stopped: 'time' | 'output' | null; readonly outOfMemory: boolean; readonly timeoutMs: number },
 ): Ending => {
-  if (!said.hasBegun) return { outcome: 'not-begun', exitCode: null, detail: 'had not begun' }
   if (said.exitCode === 0) return { outcome: 'succeeded', exitCode: 0, detail: null }
   const { exitCode } = said
   if (seen.stopped === 'time')
     return { outcome: 'timed-out', exitCode, detail: `was stopped after ${describeDuration(seen.timeoutMs)}` }
   if (seen.stopped === 'output') return { outcome: 'failed', exitCode, detail: 'was stopped: it wrote without end' }
+  if (!said.hasBegun) return { outcome: 'not-begun', exitCode: null, detail: 'had not begun' }
   if (seen.outOfMemory) return { outcome: 'failed', exitCode, detail: 'ran out of memory' }
   if (exitCode !== null) return { outcome: 'failed', exitCode, detail: `ended with exit code ${exitCode}` }
   return interrupted
