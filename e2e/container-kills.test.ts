@@ -103,6 +103,16 @@ const homesOf = async (engine: TestEngine, { temporary }: Place): Promise<Set<st
   return new Set(homes.filter((home) => home.startsWith(temporary)))
 }
 
+const programsBelow = (root: string): string[] =>
+  readdirSync('/proc').filter((pid) => {
+    try {
+      const of = (file: string): string => readFileSync(`/proc/${pid}/${file}`, 'latin1')
+      return /^\d+$/.test(pid) && `${of('environ')}${of('cmdline')}`.includes(root)
+    } catch {
+      return false
+    }
+  })
+
 test('a run in containers that is killed at any effect leaves nothing that the next one does not remove', {
   skip: hasEngine ? false : 'there is no dockerd on this machine',
   timeout: 580_000,
@@ -141,5 +151,6 @@ test('a run in containers that is killed at any effect leaves nothing that the n
     assert.deepEqual(readdirSync(place.temporary), [])
   }
   await Promise.all(['one', 'two', 'three'].map((name) => suffer(placeIn(root, name))))
+  assert.deepEqual(programsBelow(root), [])
   assert.deepEqual(await engine.labelled(), { containers: 0, networks: 0, volumes: 0, images: 0 })
 })

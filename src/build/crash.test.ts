@@ -141,7 +141,9 @@ const groupsOf = (root: string): string[] =>
 const isAnybodyIn = (directory: string): boolean =>
   readdirSync('/proc').some((pid) => {
     try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`HOME=${directory}`)
+      if (!/^\d+$/.test(pid)) return false
+      const [environment, words] = ['environ', 'cmdline'].map((file) => readFileSync(`/proc/${pid}/${file}`, 'latin1'))
+      return environment?.includes(`HOME=${directory}`) || (/\bbwrap\0/.test(words ?? '') && words?.includes(directory))
     } catch {
       return false
     }

@@ -22,7 +22,7 @@ export const openTemporaryHome = async (clock: Clock, report: (message: string) 
     )
     for (const run of await readdir(home.workspaces).catch(() => [])) {
       const directory = join(home.workspaces, run)
-      await endFamily({ marker: `${run}/`, directory, sessions: new Set(), user: 'anyone' }, clock)
+      await endFamily({ marker: `${directory}/`, directory, sessions: new Set(), user: 'anyone' }, clock)
     }
     await removeTemporaryHome(home)
   }

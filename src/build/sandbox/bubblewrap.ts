@@ -16,6 +16,8 @@ export type BubblewrapParts = {
   readonly program: string
   readonly workspace: Workspace
   readonly user: JobUser | null
+  /** What the markers of the job's processes begin with. */
+  readonly marker: string
   readonly clock: Clock
   readonly limits: JobLimits
   /** Where no control group counts processes, each program gets a limit of its own of them. */
@@ -42,7 +44,7 @@ export const findBubblewrap = (path = process.env.PATH ?? ''): string | null =>
  * because outside it would be the job's to say what is loaded.
  */
 export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
-  const { program, workspace, user, limits, countsProcesses, clock, placed } = parts
+  const { program, workspace, user, marker, limits, countsProcesses, clock, placed } = parts
   const privateFolder = join(workspace.root, 'private')
   const pipes = join(workspace.root, 'pipes')
   const accounts = user ? { passwd: join(workspace.root, 'passwd'), group: join(workspace.root, 'group') } : null
@@ -64,7 +66,7 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
     const made = [privateFolder, pipes].map((path) => makeDirectory(path, 0o700, user))
     const written = user && accounts && writeAccounts(accounts, user, workspace.home)
     await Promise.all([...made, written])
-    const about = { program, user, mounts: [...mounts, ...own], limits: ulimits(limits), pipes, clock, placed }
+    const about = { program, user, marker, mounts: [...mounts, ...own], limits: ulimits(limits), pipes, clock, placed }
     return keepNamespaces(about)
   }
   const limited = countsProcesses ? [] : processLimit(limits)

@@ -111,11 +111,12 @@ const openersFor = (
   const program = findBubblewrap()
   const inBubblewrap: Opener = (order) => {
     const placed = (pid: number): Promise<void> => tools.cgroups.placeSoon(cellId(order), pid)
-    const { workspace, user: own } = order
+    const { workspace, user: own, marker } = order
     const parts = {
       program: program ?? '',
       workspace,
       user: own,
+      marker,
       clock: order.clock,
       limits: tools.limits,
       countsProcesses,
@@ -153,7 +154,7 @@ const tryOut = async (opener: Opener, { home, clock, user }: SandboxParts): Prom
   try {
     const workspace = await prepareWorkspace(join(root, 'job'), 'trial', user)
     const cancel = AbortSignal.timeout(20_000)
-    const marker = `trial-${process.pid}/`
+    const marker = `${root}/` // as of a job, so that it is found by its directory where this process is killed
     const order = { run: 'trial', key: String(process.pid), isByAdministrator: true, workspace, user, marker, clock }
     await using cell = await opener({ ...order, container: null, services: [], say: () => undefined, cancel })
     const script = `if cat "$0" >/dev/null 2>&1; then echo "it can read $0"; exit 1; fi; : >"$HOME/written" && echo ${proof}`

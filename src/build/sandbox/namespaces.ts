@@ -4,6 +4,7 @@ import type { Clock } from '../../clock.ts'
 import { effectSync } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
 import { childrenOf, identityOf, isAlive, sendSignal } from '../../processes/tree.ts'
+import { markerVariable } from '../jobs/processes.ts'
 import { type InnerShell, openInnerShell } from './inner-shell.ts'
 
 /** The user and process namespaces that all programs of a job share, kept by a shell that starts programs in them. */
@@ -28,20 +29,22 @@ export type NamespacesParts = {
   /** See `InnerShellParts`. */
   readonly pipes: string
   readonly clock: Clock
+  /** By which what is left of a killed Headway is found: a bubblewrap that had only just been started does not die with it. */
+  readonly marker: string
   /** Puts a process where it belongs. */
   placed(pid: number): Promise<void>
 }
 
 /** Makes namespaces that die with this process. Rejects with what bubblewrap said when they cannot be made. */
 export const keepNamespaces = async (parts: NamespacesParts): Promise<Namespaces> => {
-  const { program, user, mounts } = parts
+  const { program, user, mounts, marker } = parts
   const unshared = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts']
   const options = [...unshared, '--die-with-parent', '--info-fd', '3']
   if (user) options.push('--userns-block-fd', '4')
   const child = effectSync('build.keep-namespaces', () =>
     spawn(program, [...options, ...mounts, '--chdir', '/', '--', '/bin/sh'], {
       cwd: '/',
-      env: { PATH: '/usr/bin:/bin' },
+      env: { PATH: '/usr/bin:/bin', [markerVariable]: marker },
       stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
       detached: true,
       ...(user ? { uid: user.uid, gid: user.gid } : {}),
