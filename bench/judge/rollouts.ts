@@ -47,22 +47,30 @@ export const identical = (share: (second: number) => number, behaviourAt: (secon
     return secondOf(random, second, { requests, share: share(second), baseline: both, canary: both })
   })
 
-/** The process of the errors alone, as statistics.md's table has it; the judge gives it half of the wager. */
-export const alone = (total: number, before: number, after: number): Simulation => {
+type Second = { readonly total: number; readonly share: number; readonly before: number; readonly after: number }
+
+/** The process of the errors alone, on each second; the judge gives it half of the wager. */
+const errorsAlone = (seconds: number, at: (second: number) => Second): Simulation => {
+  const enough = Math.log(1 / plan.alpha)
   return (seed) => {
     const random = randomFrom(seed)
     let bets = noBets(worse)
-    for (let second = 1; second <= 1800; second += 1) {
-      const baseline = sampleOf(random, total * 0.95, { errorRate: before, latency: null })
-      const canary = sampleOf(random, total * 0.05, { errorRate: after, latency: null })
+    for (let second = 1; second <= seconds; second += 1) {
+      const { total, share, before, after } = at(second)
+      const baseline = sampleOf(random, total * (1 - share), errors(before))
+      const canary = sampleOf(random, total * share, errors(after))
       const events = { canary: canary.errors, total: baseline.errors + canary.errors }
       if (events.total === 0 || canary.requests === 0) continue
       bets = bet(worse, bets, costs(worse, canary.requests / (baseline.requests + canary.requests)), events)
-      if (lnMeanExp(bets) >= Math.log(1 / plan.alpha)) return second
+      if (lnMeanExp(bets) >= enough) return second
     }
     return null
   }
 }
+export const alone = (total: number, before: number, after: number): Simulation =>
+  errorsAlone(1800, () => ({ total, share: 0.05, before, after }))
+export const identicalAlone = (share: (second: number) => number, rate: (second: number) => number): Simulation =>
+  errorsAlone(hour, (second) => ({ total: 20, share: share(second), before: rate(second), after: rate(second) }))
 export const worseBy = (total: number, baseline: Behaviour, canary: Behaviour, how: JudgePlan): Simulation =>
   judged(1800, how, (random, second) => secondOf(random, second, { requests: total, share: 0.05, baseline, canary }))
 

@@ -9,8 +9,10 @@ export type Traffic = Omit<Route, 'hosts' | 'service'>
 /** The instances beside the new ones: those that ran before, and those of the old version that were started to compare with. */
 export type Others = { readonly old: readonly string[]; readonly fresh: readonly string[] }
 
-/** Retries of one client within it are one error. */
+/** Retries of one client within it are one error. A client that stays with a version is one for as long as it stays. */
 const errorWindowMs = 10_000
+const windowOf = (affinity: ReleaseRules['affinity'] | undefined): number =>
+  Math.max(errorWindowMs, (affinity?.seconds ?? 0) * 1000)
 
 /**
  * How the edge tells the versions of a rollout apart. A release that takes the place of itself (with other settings) is named with its
@@ -65,7 +67,7 @@ export const trafficAt = (
           },
         }
       : {}),
-    ...(rollout.isJudged || rollout.watch.timeMs > 0 ? { sample: { errorWindowMs } } : {}),
+    ...(rollout.isJudged || rollout.watch.timeMs > 0 ? { sample: { errorWindowMs: windowOf(rules?.affinity) } } : {}),
   }
 }
 
