@@ -161,7 +161,6 @@ export const passedElsewhere: readonly {
   { name: 'build.end-namespaces', why: 'only where bubblewrap is installed', killedBy: 'src/build/crash.test.ts' },
   { name: 'build.keep-namespaces', why: 'only where bubblewrap is installed', killedBy: 'src/build/crash.test.ts' },
   {
-    name: 'build.make-private-directory',
     why: 'only where bubblewrap is installed',
     killedBy: 'src/build/crash.test.ts',
   },
