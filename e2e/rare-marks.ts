@@ -160,10 +160,6 @@ export const passedElsewhere: readonly {
   },
   { name: 'build.end-namespaces', why: 'only where bubblewrap is installed', killedBy: 'src/build/crash.test.ts' },
   { name: 'build.keep-namespaces', why: 'only where bubblewrap is installed', killedBy: 'src/build/crash.test.ts' },
-  {
-    why: 'only where bubblewrap is installed',
-    killedBy: 'src/build/crash.test.ts',
-  },
   { name: 'build.map-users', why: 'only where bubblewrap is installed', killedBy: 'src/build/crash.test.ts' },
   { name: 'build.write-accounts', why: 'only where bubblewrap is installed', killedBy: 'src/build/crash.test.ts' },
   { name: 'build.give-up-namespaces', why: 'bubblewrap that cannot make namespaces', killedBy: 'src/marks.test.ts' },
