@@ -2,7 +2,8 @@ import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { type ApiEnv, json, route } from '../../api/route.ts'
 import { EnvironmentName, ProjectName, ServiceName } from '../../names.ts'
 import { describeProblem } from '../../problem.ts'
-import type { EnvironmentState, PromotionStage } from './index.ts'
+import type { EnvironmentState } from './environments.ts'
+import type { PromotionStage } from './index.ts'
 import type { Promotion } from './promotion.ts'
 
 const PromotionBody = z
