@@ -38,7 +38,8 @@ export const alertCommands = (program: Command): void => {
       )
       if (service === undefined) return
       for (const one of alerts) {
-        console.log(`\n${printable(one.name)}`)
+        console.log(`\n${printable(one.name)}  ${dim(printable(one.when))}`)
+        if (one.events.length === 0) console.log('  it has not fired yet')
         for (const { at: when, event, detail } of one.events)
           console.log(`  ${ago(when).padEnd(12)} ${event.padEnd(14)} ${dim(printable(detail))}`)
       }

@@ -92,6 +92,19 @@ const broken = {
   ...{ author: { name: 'Ada' }, owners: ['team-shop'], failure },
 }
 
+const judgedRollouts = [
+  { deployment: 'deployment-3', service: 'shop', commit: 'c'.repeat(40), isJudged: false },
+  { deployment: 'deployment-2', service: 'shop', commit: 'b'.repeat(40), isJudged: true },
+]
+const explanation = {
+  ...{ rollout: 'deployment-2', service: 'shop', environment: 'production', verdicts: [], now: null },
+  plan: { alpha: 0.01, tolerance: 0, latency: true },
+}
+const migration = {
+  ...{ deployment: 'deployment-1', commit: 'a'.repeat(40), attempt: 1, startedAt: 0, finishedAt: 1000 },
+  ...{ outcome: 'succeeded', lastLines: [], findings: [] },
+}
+
 describe('the command line', () => {
   let stub: Awaited<ReturnType<typeof startStub>>
   let directory: string
@@ -134,6 +147,26 @@ describe('the command line', () => {
         status: 202,
         body: { event: 'event-1' },
       },
+      'GET /api/v1/projects/default/rollouts?service=shop&limit=200': { status: 200, body: judgedRollouts },
+      'GET /api/v1/projects/default/rollouts?service=bbbb&limit=200': { status: 200, body: [] },
+      'GET /api/v1/projects/default/rollouts?limit=200': { status: 200, body: judgedRollouts },
+      'GET /api/v1/projects/default/rollouts/deployment-2/why': { status: 200, body: explanation },
+      'GET /api/v1/projects/default/environments': {
+        status: 200,
+        body: [{ environment: 'staging' }, { environment: 'production' }],
+      },
+      'GET /api/v1/projects/default/services/shop/migrations?environment=staging&limit=20': {
+        status: 200,
+        body: [{ ...migration, deployment: 'deployment-2', startedAt: 2000, finishedAt: 3000, outcome: 'failed' }],
+      },
+      'GET /api/v1/projects/default/services/shop/migrations?environment=production&limit=20': {
+        status: 200,
+        body: [migration],
+      },
+      'GET /api/v1/projects/default/services/shop/migrations/deployment-2/1/log?environment=staging': {
+        status: 200,
+        body: 'column price exists already',
+      },
       'GET /api/v1/projects/red/services': { status: 200, body: [] },
       'GET /api/v1/projects/red/broken-mains': { status: 200, body: { broken: [broken] } },
     })
@@ -173,6 +206,28 @@ describe('the command line', () => {
       stdout: '',
       stderr: 'headway: vera may not\n  next: ask ada\n',
     })
+  })
+
+  test('says why the newest judged release of a service went as it did, or that of a commit', async () => {
+    for (const name of ['shop', 'bbbb']) {
+      const { code, stdout } = await headway(['rollout', 'why', name], { env: here() })
+      assert.deepEqual([code, stdout.split('\n')[0]], [0, 'shop in production deployment-2'])
+    }
+  })
+
+  test('shows the migrations of all environments, and what the newest of them wrote', async () => {
+    const { stdout } = await headway(['migrations', 'shop'], { env: here() })
+    assert.deepEqual(
+      stdout.split('\n').map((line) => line.split(/ {2,}/).slice(0, 3)),
+      [
+        ['ENVIRONMENT', 'COMMIT', 'OUTCOME'],
+        ['staging', 'aaaaaaa', 'failed'],
+        ['production', 'aaaaaaa', 'succeeded'],
+        [''],
+      ],
+    )
+    const log = await headway(['migrations', 'shop', '--log'], { env: here() })
+    assert.equal(log.stdout, 'column price exists already')
   })
 
   test('watches the newest push to its end, and fails with it', async () => {

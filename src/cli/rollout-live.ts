@@ -22,7 +22,11 @@ export const liveRollout = (rollout: Command): void => {
       const chosen = await choose(client, options.project, name)
       if (!chosen) {
         if (options.json) return printJson(null)
-        return console.log('nothing is on its way: headway history shows what was')
+        return console.log(
+          name === undefined
+            ? 'nothing is on its way: headway history shows what was'
+            : `nothing of ${name} was released yet: headway status lists the services`,
+        )
       }
       const look = () => viewOf(client, options.project, chosen.deployment)
       const first = await look()
@@ -138,11 +142,15 @@ export const historyCommand = (program: Command): void => {
           one.environment,
           shortCommit(one.commit),
           one.strategy,
-          stateColour(one.outcome ?? `${one.phase} at ${Math.round(one.weightPercent)} %`),
+          stateColour(one.outcome ?? `${one.paused ? 'paused' : one.phase} at ${Math.round(one.weightPercent)} %`),
           one.finishedAt === null ? '' : span(one.finishedAt - one.requestedAt),
-          printable(one.detail ?? '').slice(0, 80),
+          shortened(printable(one.detail ?? ''), 80),
         ]),
-        'nothing was released yet: git push headway main',
+        service === undefined
+          ? 'nothing was released yet: git push headway main'
+          : `nothing of ${service} was released yet: headway status lists the services`,
       )
     })
 }
+
+const shortened = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text)

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import { shortDigest } from '../names.ts'
+import { Problem } from '../problem.ts'
 import type { Explanation } from '../release/index.ts'
 import type { MetricNumbers } from '../release/judge/judge.ts'
-import { at, connect, type GlobalOptions } from './client.ts'
+import { at, type Client, connect, type GlobalOptions } from './client.ts'
 import { bold, dim, green, printable, printJson, printTable, red, yellow } from './output.ts'
 
 type Judged = Explanation['verdicts'][number]
@@ -11,15 +12,43 @@ type Judged = Explanation['verdicts'][number]
 export const whyCommand = (rollout: Command): void => {
   rollout
     .command('why')
-    .argument('<rollout>', 'the name of its deployment, as headway deployments --json has it')
+    .argument('<rollout>', 'a service (its newest that was judged), a commit, or the name of its deployment')
     .description('each verdict with the numbers it was made from, computed anew from its evidence')
     .action(async (name: string, _own, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>()
-      const why = await connect(options).get<Explanation>(at`/projects/${options.project}/rollouts/${name}/why`)
+      const client = connect(options)
+      const rollout = await named(client, options.project, name)
+      const why = await client.get<Explanation>(at`/projects/${options.project}/rollouts/${rollout}/why`)
       if (options.json) printJson(why)
       else printWhy(why)
       if (why.verdicts.some(({ recomputed }) => recomputed.kind === 'differs')) process.exitCode = 1
     })
+}
+
+type Listed = {
+  readonly deployment: string
+  readonly service: string
+  readonly commit: string
+  readonly isJudged: boolean
+}
+
+/** The deployment that is meant by a service, by the commit that `headway history` shows, or by itself. */
+const named = async (client: Client, project: string, name: string): Promise<string> => {
+  if (name.startsWith('deployment-')) return name
+  const path = at`/projects/${project}/rollouts`
+  const ofService = await client.get<Listed[]>(path, { service: name, limit: 200 })
+  const isCommit = /^[0-9a-f]{4,40}$/.test(name) && ofService.length === 0
+  const meant = isCommit
+    ? (await client.get<Listed[]>(path, { limit: 200 })).filter(({ commit }) => commit.startsWith(name))
+    : ofService
+  const found = meant.find(({ isJudged }) => isJudged) ?? meant[0]
+  if (found) return found.deployment
+  throw new Problem({
+    kind: 'rollout-not-found',
+    status: 404,
+    detail: `no service, commit or deployment ${name} was released`,
+    next: 'headway history lists what was',
+  })
 }
 
 const printWhy = ({ rollout, service, environment, plan, verdicts, now }: Explanation): void => {

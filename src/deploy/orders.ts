@@ -34,12 +34,18 @@ export const createOrders = (ports: {
     const unfinished = service ? await queries.unfinishedOf({ project, service, environment }) : []
     const found = unfinished.find(({ step }) => step !== null) ?? unfinished[0]
     if (found) return found
-    throw new Problem({
-      kind: 'rollout-not-found',
-      status: 404,
-      detail: `no rollout of ${project}/${name} is under way in ${environment}`,
-      next: 'headway deployments lists them; headway rollback brings an earlier release back',
-    })
+    throw noneUnderWay(
+      { project, name, environment },
+      service ? await elsewhere({ project, service, environment }) : null,
+    )
+  }
+
+  /** Another environment in which one of this service is under way. */
+  const elsewhere = async (target: Target): Promise<EnvironmentName | null> => {
+    for (const { name } of book.environments())
+      if (name !== target.environment && (await queries.unfinishedOf({ ...target, environment: name })).length > 0)
+        return name
+    return null
   }
 
   const record = async (kind: OrderKind, deployment: Deployment, by: string, reason: string): Promise<void> => {
@@ -121,6 +127,19 @@ const refuseOrder = (kind: OrderKind, deployment: Deployment): void => {
       `wait until it is healthy: headway ps ${target.service}`,
     )
 }
+
+const noneUnderWay = (
+  { project, name, environment }: { project: ProjectName; name: string; environment: EnvironmentName },
+  elsewhere: EnvironmentName | null,
+): Problem =>
+  new Problem({
+    kind: 'rollout-not-found',
+    status: 404,
+    detail: `no rollout of ${project}/${name} is under way in ${environment}`,
+    next: elsewhere
+      ? `one is under way in ${elsewhere}: --environment ${elsewhere}`
+      : 'headway deployments lists them; headway rollback brings an earlier release back',
+  })
 
 const ended = ({ target, commit, finished }: Deployment): Problem =>
   new Problem({

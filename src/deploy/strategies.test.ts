@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { defineRelease, type ReleaseKey } from '../golden/release.ts'
 import type { ServiceDefinition } from '../golden/service.ts'
-import { defaultEnvironment, defaultProject, ServiceName } from '../names.ts'
+import { defaultEnvironment, defaultProject, EnvironmentName, ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { commitOf, digestOf, eventually, openTestDeploy, type TestDeployOptions, weightsOf } from './testing.ts'
 
@@ -273,6 +273,14 @@ test('it can be paused, resumed, promoted and aborted, each said once with who d
   await assert.rejects(world.order('pause'), /no rollout of default\/shop is under way in production/)
   const id = await world.release('shop v2')
   await world.at(id, 10)
+  await assert.rejects(
+    world.deploy.order(
+      'pause',
+      { project, name: 'shop' },
+      { actor: 'user:ada', environment: EnvironmentName.parse('staging') },
+    ),
+    { next: 'one is under way in production: --environment production' },
+  )
   await world.order('pause', 'lunch')
   await world.order('pause', 'lunch')
   await world.order('resume')

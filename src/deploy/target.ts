@@ -41,6 +41,10 @@ export const defaultHost = ({ project, service, environment }: Target): string =
     'localhost',
   ].join('.')
 
+/** What a command of `headway` needs to mean this target: production is what it means by itself. */
+export const environmentOption = ({ environment }: Pick<Target, 'environment'>): string =>
+  environment === defaultEnvironment ? '' : ` --environment ${environment}`
+
 /** Instances are named by their deployment, so that a start that is tried again finds those of the first try. */
 export const instanceIds = (service: ServiceName, deployment: string, replicas: number): string[] =>
   Array.from({ length: replicas }, (_, index) =>

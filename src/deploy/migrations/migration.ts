@@ -4,7 +4,7 @@ import type { MigrationPlan } from '../../golden/release.ts'
 import { isFact, type RecordedFact } from '../../ledger/fact.ts'
 import { type CommitId, type Digest, shortCommit } from '../../names.ts'
 import { databaseRemoved, databaseRestored } from '../../operate/facts.ts'
-import type { Target } from '../target.ts'
+import { environmentOption, type Target } from '../target.ts'
 import { migrationFinished, migrationStarted } from './facts.ts'
 
 /** What an instance of the deployment would be started with; the migration gets the same. */
@@ -95,7 +95,7 @@ export const failureOf = (
   kind: 'failed',
   detail: `the migration of ${target.service} ${shortCommit(commit)} ${detail ?? 'failed'} in ${target.environment}; what runs stays as it was`,
   lastLines,
-  next: `mend it and push again, or headway deploy ${target.service} to try it once more; headway migrations ${target.service} shows its log`,
+  next: `mend it and push again, or headway deploy ${target.service} --release ${shortCommit(commit)}${environmentOption(target)} to try it once more; headway migrations ${target.service} --log shows its log`,
 })
 
 /** What the end file of a command and the watch over it say together. */

@@ -128,7 +128,7 @@ test('one that fails fails the deployment with its last lines, secrets hidden, a
     url: null,
     detail: `the migration of shop ${commitOf('shop v2').slice(0, 7)} ended with exit code 7 in production; what runs stays as it was`,
     evidence: { instance: null, probe: null, lastLines: ['applying 0002', 'cannot connect with ***'] },
-    next: 'mend it and push again, or headway deploy shop to try it once more; headway migrations shop shows its log',
+    next: `mend it and push again, or headway deploy shop --release ${commitOf('shop v2').slice(0, 7)} to try it once more; headway migrations shop --log shows its log`,
   })
   const after = bench.world.runtime.world()
   assert.deepEqual([after.instances, after.routes], [before.instances, before.routes])
