@@ -1,10 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Kysely, PostgresDialect, type Transaction } from 'kysely'
+import { Kysely, PostgresDialect, PostgresQueryCompiler, type Transaction } from 'kysely'
 import pg from 'pg'
 import { describeError, Problem } from '../problem.ts'
 import { describeUrl, dumpPostgres } from './postgres-backup.ts'
 import type { Store } from './store.ts'
+import { storable } from './text.ts'
 
 const serializationFailure = '40001'
 const deadlock = '40P01'
@@ -18,7 +19,7 @@ const attempts = 12
 export const openPostgresStore = async (url: string): Promise<Store> => {
   const pool = new pg.Pool({ connectionString: url, max: 8, idleTimeoutMillis: 30_000, types: parsers() })
   pool.on('error', () => {}) // an idle connection ended; the next query opens another, or says why it cannot
-  const handle = <Tables>() => new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  const handle = <Tables>() => new Kysely<Tables>({ dialect: new StorableDialect({ pool }) })
   try {
     await pool.query('SELECT 1')
   } catch (error) {
@@ -59,6 +60,18 @@ export const openPostgresStore = async (url: string): Promise<Store> => {
       closing ??= pool.end()
       return closing
     },
+  }
+}
+
+class StorableDialect extends PostgresDialect {
+  override createQueryCompiler(): PostgresQueryCompiler {
+    return new StorableQueryCompiler()
+  }
+}
+
+class StorableQueryCompiler extends PostgresQueryCompiler {
+  protected override addParameter(parameter: unknown): void {
+    super.addParameter(storable(parameter))
   }
 }
 

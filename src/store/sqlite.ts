@@ -20,6 +20,7 @@ import { createMutex } from './mutex.ts'
 import { copyDatabase } from './sqlite-backup.ts'
 import { type Rows, type SqliteThread, startThread } from './sqlite-thread.ts'
 import type { Store } from './store.ts'
+import { storable } from './text.ts'
 
 export type SqliteOptions = {
   /** How long the second thread, which serves heavy reads, is kept without work; 5 s when left out. */
@@ -165,8 +166,14 @@ const dialectOver = (threads: Threads): Dialect => ({
   createDriver: () => new ThreadDriver(threads),
   createAdapter: () => new ThreadAdapter(),
   createIntrospector: (db) => new SqliteIntrospector(db),
-  createQueryCompiler: () => new SqliteQueryCompiler(),
+  createQueryCompiler: () => new StorableQueryCompiler(),
 })
+
+class StorableQueryCompiler extends SqliteQueryCompiler {
+  protected override addParameter(parameter: unknown): void {
+    super.addParameter(storable(parameter))
+  }
+}
 
 /** Kysely's own would let in one query at a time; here the threads say what may run beside what. */
 class ThreadAdapter extends SqliteAdapter {

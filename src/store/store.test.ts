@@ -42,6 +42,18 @@ onEveryStore('a store', (fresh, dialect) => {
     assert.deepEqual(summed, [{ count: 2 }])
   })
 
+  test('writes U+FFFD for U+0000 in a text, which PostgreSQL would refuse', async () => {
+    await using opened = await fresh()
+    await createThings(opened.store)
+    const db = opened.store.tables<Tables>()
+    await db
+      .insertInto('things')
+      .values({ ...thing(1), name: 'a\0b' })
+      .execute()
+    const found = await db.selectFrom('things').selectAll().where('name', '=', 'a\0b').execute()
+    assert.deepEqual(found, [{ ...thing(1), name: 'a\uFFFDb' }])
+  })
+
   test('keeps a transaction to itself until it is committed', async () => {
     await using opened = await fresh()
     const { store } = opened

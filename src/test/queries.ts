@@ -301,14 +301,23 @@ const isWanted = (one: TestCase, state: CaseFilter): boolean => {
   }
 }
 
-const bySlowness = (one: TestCase, other: TestCase): number => (other.durationMs ?? 0) - (one.durationMs ?? 0)
+const bySlowness = (one: TestCase, other: TestCase): number =>
+  (other.durationMs ?? 0) - (one.durationMs ?? 0) || byName(one, other)
 
 /** What somebody must look at first. */
 const concerns = ['newly-failing', 'failing', 'fixed', 'passing', 'skipped'] as const
 const byConcern = (one: TestCase, other: TestCase): number =>
   concerns.indexOf(one.state) - concerns.indexOf(other.state) ||
   Number(other.isFlaky) - Number(one.isFlaky) ||
-  (`${one.suite}\0${one.name}` < `${other.suite}\0${other.name}` ? -1 : 1)
+  byName(one, other)
+
+/** Down to the job: a store gives rows in any order. */
+const byName = (one: TestCase, other: TestCase): number => {
+  const [first, second] = [nameOf(one), nameOf(other)]
+  return first === second ? 0 : first < second ? -1 : 1
+}
+
+const nameOf = ({ suite, name, jobName }: TestCase): string => `${suite}\0${name}\0${jobName}`
 
 const reportOf = (row: ReportRow): TestReport => ({
   ...{ run: row.run, job: row.job, jobName: row.job_name, attempt: row.attempt, ref: row.ref, commit: row.commit_id },

@@ -92,7 +92,7 @@ export const caseId = (
  */
 export const createTestView = (shelf: Pick<Shelf, 'get'>): View<TestTables> => ({
   name: 'test',
-  version: 1,
+  version: 2,
   create: createTables,
   drop: async (db) => {
     for (const table of ['test_verdicts', 'test_results', 'test_cases', 'test_reports'] as const)
@@ -182,7 +182,7 @@ const insertResults = async (tx: Tx, { seq, payload }: Reported, results: TestRe
       .values(
         slice.map(([case_id, one]) => ({
           ...{ seq, case_id, outcome: one.outcome, is_flaky: one.isFlaky ? 1 : 0, duration_ms: one.durationMs },
-          message: one.message?.slice(0, windowOf.messageCharacters) ?? null,
+          message: one.message?.slice(0, windowOf.messageCharacters).toWellFormed() ?? null,
         })),
       )
       .execute()
@@ -264,7 +264,7 @@ const createTables = async (db: Kysely<TestTables>): Promise<void> => {
     .addColumn('suite', 'text', (column) => column.notNull())
     .addColumn('name', 'text', (column) => column.notNull())
     .addColumn('file', 'text')
-    .addColumn('line', 'integer')
+    .addColumn('line', 'bigint')
     .addColumn('last_seq', 'bigint', (column) => column.notNull())
     .execute()
   await db.schema
