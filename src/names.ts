@@ -8,12 +8,14 @@ const label = (what: string, maximum: number) =>
   z
     .string()
     .min(1)
-    .max(maximum, `a ${what} has at most ${maximum} characters`)
+    .max(maximum, `${article(what)} ${what} has at most ${maximum} characters`)
     .regex(
       /^[a-z]([a-z0-9-]*[a-z0-9])?$/,
-      `a ${what} is lower-case letters, digits and single dashes, starting with a letter`,
+      `${article(what)} ${what} is lower-case letters, digits and single dashes, starting with a letter`,
     )
-    .refine((name) => !name.includes('--'), `a ${what} has no double dash`)
+    .refine((name) => !name.includes('--'), `${article(what)} ${what} has no double dash`)
+
+const article = (noun: string): string => (/^[aeio]/.test(noun) ? 'an' : 'a')
 
 export const ProjectName = label('project name', 32).brand<'ProjectName'>()
 export type ProjectName = z.infer<typeof ProjectName>

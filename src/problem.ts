@@ -38,7 +38,9 @@ export class Problem extends Error implements ProblemDetails {
 export const describeProblem = (problem: ProblemDetails): string => {
   const { file, line, column, path } = problem.where ?? {}
   const place = [file ?? path, line, column].filter((part) => part !== undefined).join(':')
-  const first = place ? `${place}: ${problem.detail}` : problem.detail
+  // What a request's schema says begins with the very path.
+  const isSaid = file === undefined && problem.detail.startsWith(`${place}: `)
+  const first = place && !isSaid ? `${place}: ${problem.detail}` : problem.detail
   return problem.next ? `${first}\n  next: ${problem.next}` : first
 }
 

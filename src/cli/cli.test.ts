@@ -167,6 +167,15 @@ describe('the command line', () => {
         status: 200,
         body: 'column price exists already',
       },
+      'PUT /api/v1/environments/production': {
+        status: 400,
+        body: {
+          type: 'urn:headway:problem:invalid-request',
+          status: 400,
+          detail: 'policy: expected another',
+          where: { path: 'policy' },
+        },
+      },
       'GET /api/v1/projects/red/services': { status: 200, body: [] },
       'GET /api/v1/projects/red/broken-mains': { status: 200, body: { broken: [broken] } },
     })
@@ -206,6 +215,11 @@ describe('the command line', () => {
       stdout: '',
       stderr: 'headway: vera may not\n  next: ask ada\n',
     })
+  })
+
+  test('names the place of a wrong word once', async () => {
+    const { stderr } = await headway(['environments', 'set', 'production', '--policy', 'never'], { env: here() })
+    assert.equal(stderr, 'headway: policy: expected another\n')
   })
 
   test('says why the newest judged release of a service went as it did, or that of a commit', async () => {
@@ -319,6 +333,28 @@ describe('the command line', () => {
     assert.equal((await ask(`protocol=https\nhost=${host}\n`)).stdout, '')
     const stored = await headway(['credential', 'store'], { env: here(), input: `protocol=http\nhost=${host}\n` })
     assert.deepEqual(stored, { code: 0, stdout: '', stderr: '' })
+  })
+
+  test('says all that is wrong with a headway.yaml, each with its place', async () => {
+    const folder = mkdtempSync(join(directory, 'wrong-'))
+    writeFileSync(
+      join(folder, 'headway.yaml'),
+      'name: shop\nlanguage: node\nrelease:\n  strategy: canery\n  steps: [10, 5, 100]\n  noData: never\n',
+    )
+    const { code, stderr } = await headway(['explain'], { cwd: folder })
+    assert.deepEqual(
+      [code, stderr.trimEnd().split('\n')],
+      [
+        1,
+        [
+          'headway: headway.yaml:4:13: release.strategy: expected rolling, canary, blue-green or shadow, found the text "canery"',
+          '  next: did you mean canary?',
+          '    then these:',
+          '    headway.yaml:5:10: release.steps: expected weights that rise and end at 100, such as [10, 50, 100], found [10,5,100]',
+          '    headway.yaml:6:11: release.noData: expected hold, promote or abort, found the text "never"',
+        ],
+      ],
+    )
   })
 
   test('takes a folder up: writes headway.yaml once and adds a remote that holds no token', async () => {

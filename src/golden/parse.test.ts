@@ -203,16 +203,16 @@ release:
     release('  strategy: canery\n  steps: [50, 10, 100]\n  noDate: hold\n  thresholds: [errors low]\n'),
     [
       '4:13 release.strategy: expected rolling, canary, blue-green or shadow, found the text "canery" (did you mean canary?)',
-      '5:10 release.steps: expected weights that rise and end at 100, such as [10, 50, 100], found a list',
+      '5:10 release.steps: expected weights that rise and end at 100, such as [10, 50, 100], found [50,10,100]',
       '6:3 unknown key "release.noDate" (did you mean noData?)',
       '7:16 release.thresholds.0: expected a line such as "error rate below 2 %" or "p95 below 300ms", found the text "errors low"',
     ],
   )
   assert.deepEqual(release('  steps: [10, 50]\n'), [
-    '4:10 release.steps: expected weights that rise and end at 100, such as [10, 50, 100], found a list',
+    '4:10 release.steps: expected weights that rise and end at 100, such as [10, 50, 100], found [10,50]',
   ])
   assert.deepEqual(release('  steps: [{ weight: 10, min: 1h, max: 1m }, 100]\n  watch: { hold: 1 }\n'), [
-    '4:11 release.steps.0: expected a min that is not above max, found keys and values',
+    '4:11 release.steps.0: expected a min that is not above max, found {"weight":10,"min":"1h","max":"1m"}',
     '5:12 unknown key "release.watch.hold" (did you mean holdback?)',
   ])
 })

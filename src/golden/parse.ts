@@ -134,6 +134,9 @@ const explain = (issue: Issue, root: Node, at: At): ProblemDetails[] => {
         ? issue.message
         : `expected ${wordFor[issue.expected ?? ''] ?? issue.expected}`
       : issue.message
+  // It is of the right kind: what it holds is what is wrong.
+  if (issue.code === 'custom')
+    return [problem('invalid-value', `${key}: ${expected}, found ${asWritten(node, found)}`, here)]
   return [wrong(key, expected, found, here)]
 }
 
@@ -208,6 +211,13 @@ const kindOf = (value: unknown): string => {
   return typeof value === 'string'
     ? `the text ${text.length > 60 ? `${text.slice(0, 57)}..."` : text}`
     : `the ${typeof value} ${text}`
+}
+
+/** A list or keys and values in one line; what is long only by its kind. */
+const asWritten = (node: Node | null, found: unknown): string => {
+  if (node === null || isScalar(node)) return kindOf(found)
+  const text = JSON.stringify(node)
+  return text.length > 60 ? kindOf(found) : text
 }
 
 const exampleOf: Readonly<Record<string, string>> = { name: 'name: my-service', language: 'language: node' }
