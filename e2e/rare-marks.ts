@@ -7,6 +7,18 @@ export const passedElsewhere: readonly {
   readonly why: string
   readonly killedBy: string | null
 }[] = [
+  {
+    name: 'deploy.commit-aside',
+    why: 'the environments are not kept on another server',
+    killedBy: 'src/deploy/crash.test.ts',
+  },
+  {
+    name: 'deploy.follow-remote',
+    why: 'the environments are not kept on another server',
+    killedBy: 'src/deploy/crash.test.ts',
+  },
+  { name: 'deploy.pull', why: 'the environments are not kept on another server', killedBy: 'src/deploy/crash.test.ts' },
+  { name: 'deploy.push', why: 'the environments are not kept on another server', killedBy: 'src/deploy/crash.test.ts' },
   { name: 'code.keep-candidate', why: 'nobody proposes a change', killedBy: 'src/code/changes/crash.test.ts' },
   { name: 'code.keep-version', why: 'nobody proposes a change', killedBy: 'src/code/changes/crash.test.ts' },
   { name: 'code.make-branch', why: 'nobody proposes a change', killedBy: 'src/code/changes/crash.test.ts' },

@@ -252,6 +252,7 @@ export const createBuild = (parts: BuildParts): Build => {
     listeners,
     tools,
     again: (run, error) => looker.again(`run ${run}: ${describeError(error)}`),
+    letGo: () => void looker.look(),
   })
 
   /** Looks for all that is unfinished and goes on with it. */

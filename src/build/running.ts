@@ -29,6 +29,8 @@ export type RunningParts = {
   readonly tools: () => Promise<ConductorTools>
   /** Told when a run could not be gone on with, to be tried again. */
   readonly again: (run: string, error: unknown) => void
+  /** Told when a run is no longer conducted: what was asked of it while its last job was cleared away is to be looked at now. */
+  readonly letGo: () => void
 }
 
 export type Cancelling = 'cancelling' | 'finished' | 'unknown'
@@ -98,6 +100,7 @@ export const createRunning = (parts: RunningParts) => {
         })
         .finally(() => {
           running.delete(run)
+          if (!stopping.signal.aborted) parts.letGo()
         })
       running.set(run, { cancel, ended })
     },
