@@ -266,12 +266,13 @@ const printInstances = (instances: readonly Instance[]): void =>
 
 const printDetail = (service: Service): void => {
   const { lastDeployment: last } = service
+  const more = last.outcome === null ? `; headway rollout ${service.service} shows it` : ''
   console.log(
     `${bold(service.service)} in ${service.environment}: ${stateColour(service.status)}  ${service.url ?? ''}`,
   )
   console.log(
     dim(
-      `  last deployment ${shortCommit(last.commit)} (${last.reason}) ${last.outcome ?? 'under way'}, ${ago(last.finishedAt ?? last.requestedAt)}`,
+      `  last deployment ${shortCommit(last.commit)} (${last.reason}) ${last.outcome ?? 'under way'}, ${ago(last.finishedAt ?? last.requestedAt)}${more}`,
     ),
   )
   if (last.leadTimeMs !== null) console.log(dim(`  lead time ${span(last.leadTimeMs)}`))

@@ -38,7 +38,9 @@ export const approvalProblem = ({ id, target }: Promotion, { why, detail }: { wh
     next:
       why === 'expired' || why === 'ended'
         ? `headway promote ${target.service} --to ${target.environment} asks for it again`
-        : `headway promotions shows who else may approve`,
+        : why === 'role'
+          ? 'headway promotions shows who may approve; a token is a developer’s unless it was made with --role'
+          : 'headway promotions shows who else may approve',
   })
 
 export const endedAlready = ({ id, ended }: Promotion): Problem =>
