@@ -215,4 +215,9 @@ release:
     '4:11 release.steps.0: expected a min that is not above max, found {"weight":10,"min":"1h","max":"1m"}',
     '5:12 unknown key "release.watch.hold" (did you mean holdback?)',
   ])
+  assert.deepEqual(release('  strategy: rolling\n  steps: [10, 100]\n'), [
+    '5:10 release.steps: steps are those of a canary or of what follows a shadow: take them out, or the other strategy, found [10,100]',
+  ])
+  const unnamed = parseServiceFile('name: a\nlanguage: go\nrelease: { steps: [10, 100] }\n', 'headway.yaml')
+  assert.equal(unnamed.kind === 'ok' && unnamed.service.release?.strategy, 'canary')
 })

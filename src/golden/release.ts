@@ -93,14 +93,17 @@ const expectedThreshold = 'expected a line such as "error rate below 2 %" or "p9
 const thresholdLine = /^(?:error rate below ([0-9.]+) ?%|p([0-9]{2}(?:\.[0-9]+)?) below ([0-9.]+(?:ms|s)))$/
 const headerName = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/
 const expectedName = 'expected a name of letters, digits and dashes'
+const stepsNeedACanary = 'steps are those of a canary or of what follows a shadow: take them out, or the other strategy'
 const value = z.string().min(1).max(200).optional().describe('Default: canary.')
 const expectedMigration = 'expected a command such as npm run migrate, or { run: npm run migrate, timeout: 10m }'
 const command = z.string({ error: expectedMigration }).trim().min(1, expectedMigration).max(2000)
 const expectedMethods = 'expected methods such as GET or POST'
 
 /** `release:` as it is written. */
-export const ReleaseKey = z.strictObject({
-  strategy: Strategy.optional().describe('rolling, canary, blue-green or shadow. Default: what the environment says.'),
+const ReleaseKeys = z.strictObject({
+  strategy: Strategy.optional().describe(
+    'rolling, canary, blue-green or shadow. Default: a canary where there are steps, else what the environment says.',
+  ),
   steps: z
     .array(
       z.union(
@@ -209,6 +212,11 @@ export const ReleaseKey = z.strictObject({
     .optional()
     .describe('What a newer release does while this one is on its way: take its place (default), or wait for its end.'),
 })
+export const ReleaseKey = ReleaseKeys.refine(
+  // Else a release that somebody wants judged step by step would go out unjudged.
+  ({ strategy, steps }) => steps === undefined || (strategy !== 'rolling' && strategy !== 'blue-green'),
+  { path: ['steps'], error: stepsNeedACanary },
+)
 export type ReleaseKey = z.infer<typeof ReleaseKey>
 
 const leastMs = 60_000
@@ -216,7 +224,7 @@ const mostMs = 600_000
 
 /** The rules that the key stands for. */
 export const defineRelease = (key: ReleaseKey): ReleaseRules => ({
-  strategy: key.strategy ?? null,
+  strategy: key.strategy ?? (key.steps ? 'canary' : null),
   steps: (key.steps ?? [10, 50, 100]).map((step) => {
     const { weight, ...times } = typeof step === 'number' ? { weight: step } : step
     return { weightPercent: weight, ...between(times) }
