@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { globSync, readdirSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 
 // `npm test [-- WORD...]`: every test beside the source, or those whose path contains one of the words given.
 // `npm run crash [-- WORD...]`: those that kill real processes at the failpoints of a room; they take minutes, so they stand apart.
@@ -17,13 +18,15 @@ if (files.length === 0) {
 const isExhaustive = process.env.HEADWAY_KILLS === 'all' // set by `npm run soak -- marks`
 /** How long all files may take, and one of them. */
 const [limitMinutes, fileMinutes] = isExhaustive ? [120, 60] : crash ? [30, 12] : [10, 4]
+/** One file alone, as the runner has it on two cores, would leave them idle: tests wait for processes more than they compute. */
+const filesAtOnce = crash ? 2 : Math.max(3, availableParallelism() - 1)
 const child = spawn(
   process.execPath,
   [
     '--disable-warning=ExperimentalWarning',
     '--test',
     `--test-timeout=${crash ? 600_000 : 120_000}`,
-    ...(crash ? ['--test-concurrency=2'] : []),
+    `--test-concurrency=${filesAtOnce}`,
     ...files.sort(),
   ],
   { stdio: 'inherit' },
