@@ -232,9 +232,9 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
   }
   const samples = async (): Promise<EdgeSamples[]> => {
     const live = (await Promise.all((await look()).map(({ pid }) => samplesOf(pid)))).flat()
-    for (const [epoch, { at }] of lastSamples)
-      if (clock.now() - at > keptSamplesMs || live.some((one) => one.epoch === epoch)) lastSamples.delete(epoch)
-    return [...live, ...lastSamples.values()]
+    for (const [epoch, { at }] of lastSamples) if (clock.now() - at > keptSamplesMs) lastSamples.delete(epoch)
+    const gone = [...lastSamples.values()].filter(({ epoch }) => !live.some((one) => one.epoch === epoch))
+    return [...live, ...gone]
   }
 
   /** What a retiring edge still serves counts, too: it lives for as long as one connection is open, and this is the last one. */
