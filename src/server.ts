@@ -23,6 +23,7 @@ import { deployFacts } from './deploy/facts.ts'
 import { deployView } from './deploy/views.ts'
 import { effectSync } from './effect.ts'
 import { type Home, prepareHome } from './home.ts'
+import { learnFacts } from './learn/facts.ts'
 import { fact } from './ledger/fact.ts'
 import { ledgerFacts, serverStarted } from './ledger/facts.ts'
 import type { View } from './ledger/ledger.ts'
@@ -95,6 +96,7 @@ export const definitions = [
   ...operateFacts,
   ...testFacts,
   ...monitorFacts,
+  ...learnFacts,
 ]
 /** Some read, below the home, what is too large for a fact. */
 export const allViews = (home: Home): readonly View[] => [
