@@ -1,14 +1,15 @@
-import type { IncomingMessage } from 'node:http'
-import { type RequestHead, readRequestHead } from './headers.ts'
+import { fieldIn, type RequestHead, readRequestHead } from './headers.ts'
 import { hostName } from './host.ts'
 import { malformed, methodRefused, type Refusal } from './refusal.ts'
 import type { Trust } from './trust.ts'
+import type { RequestLines } from './wire/head.ts'
 
 /** What a client asks for, judged once. */
 export type Asked = {
   readonly method: string
   /** Origin form, or `*`. */
   readonly path: string
+  readonly httpVersion: '1.0' | '1.1'
   /** The Host header as it was sent, and the name that is routed by. */
   readonly hostHeader: string
   readonly host: string
@@ -19,6 +20,9 @@ export type Asked = {
   readonly trailer: string | null
   readonly upgrade: string | null
   readonly expectsContinue: boolean
+  /** The client may send another request over its connection. */
+  readonly keepsOpen: boolean
+  readonly accept: string | undefined
   /** May be sent a second time when nothing was answered (RFC 9110, 9.2.2) and there is no body that has been used up. */
   readonly repeatable: boolean
   /** The pairs for the instance; framing and connection are to be added. */
@@ -33,10 +37,9 @@ export type Judged =
 const mostHeaders = 200
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
-export const judge = (request: IncomingMessage, peer: string, trust: Trust, newId: () => string): Judged => {
-  const { method = '', url = '', httpVersion, rawHeaders } = request
+export const judge = (request: RequestLines, peer: string, trust: Trust, newId: () => string): Judged => {
+  const { method, url, httpVersion, rawHeaders } = request
   if (method === 'TRACE' || method === 'CONNECT') return { kind: 'refused', refusal: methodRefused }
-  if (httpVersion !== '1.1' && httpVersion !== '1.0') return refuse(`HTTP/${httpVersion} is not served here`, 505)
   if (rawHeaders.length > 2 * mostHeaders) return refuse(`it has more than ${mostHeaders} headers`, 431)
   const head = readRequestHead(rawHeaders, httpVersion)
   if (head.kind === 'refused') return refuse(head.why, head.status)
@@ -49,13 +52,14 @@ export const judge = (request: IncomingMessage, peer: string, trust: Trust, newI
   const { client, forwardedFor, proto } = trust(peer, rawHeaders)
   pairs.push('X-Forwarded-For', forwardedFor, 'X-Forwarded-Proto', proto, 'X-Forwarded-Host', head.host)
   pairs.push('X-Request-Id', requestId)
-  const { body, trailer, upgrade, expectsContinue } = head
+  const { body, trailer, upgrade, expectsContinue, keepsOpen } = head
   const repeatable = body === 'none' && idempotent.has(method)
   return {
     kind: 'asked',
     asked: {
       method,
       path,
+      httpVersion,
       hostHeader: head.host,
       host,
       requestId,
@@ -64,6 +68,8 @@ export const judge = (request: IncomingMessage, peer: string, trust: Trust, newI
       trailer,
       upgrade,
       expectsContinue,
+      keepsOpen,
+      accept: fieldIn(rawHeaders, 'accept'),
       repeatable,
       pairs,
     },

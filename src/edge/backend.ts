@@ -2,6 +2,8 @@ import type { AgentOptions, ClientRequestArgs, Agent as HttpAgent } from 'node:h
 import { createConnection, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Agent } from './http.ts'
+import { Pool } from './wire/pool.ts'
+import type { Upstream } from './wire/upstream.ts'
 
 /** One instance as the edge sees it: how to reach it, and what is open on it. Outlives its place in the table until that is over. */
 export class Backend {
@@ -12,17 +14,28 @@ export class Backend {
   listed = true
   /** Open requests: those that still connect, those being answered, and tunnels. */
   requests = 0
-  connections = 0
-  /** Connections kept for later, for what may be sent a second time. */
+  /** Those of requests and their answers. */
+  readonly pool = new Pool()
+  /** Those of Node's client, which serves copies and the beginnings of tunnels: copies over kept connections, each tunnel over its own. */
   readonly pooled: HttpAgent
-  /** A connection of its own for each request: what may not be sent twice never meets one that is about to be closed. */
   readonly fresh: HttpAgent
+  otherConnections = 0
 
   constructor(instance: string, port: number) {
     this.instance = instance
     this.port = port
     this.pooled = new BackendAgent(this, { keepAlive: true, maxFreeSockets: 64, timeout: 30_000 })
     this.fresh = new BackendAgent(this, { keepAlive: false })
+  }
+
+  get connections(): number {
+    return this.pool.size + this.otherConnections
+  }
+
+  /** For a later request, where there may be one. */
+  giveBack(upstream: Upstream, nowMs: number): void {
+    if (this.listed && upstream.port === this.port) this.pool.giveBack(upstream, nowMs)
+    else upstream.destroy()
   }
 
   /** The instance came back on another port. */
@@ -38,6 +51,7 @@ export class Backend {
   }
 
   closeIdle(): void {
+    this.pool.closeIdle()
     for (const sockets of Object.values(this.pooled.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
   }
 }
@@ -58,9 +72,9 @@ class BackendAgent extends Agent {
       allowHalfOpen: true,
       noDelay: true,
     })
-    this.backend.connections += 1
+    this.backend.otherConnections += 1
     socket.once('close', () => {
-      this.backend.connections -= 1
+      this.backend.otherConnections -= 1
     })
     return socket
   }

@@ -36,15 +36,12 @@ export type Open = {
   sweep(nowMs: number): void
 }
 
-/** A client's connection. */
+/** A client's connection that speaks HTTP no more. */
 export type Connection = {
   readonly socket: Socket
-  readonly client: string
   readonly open: Set<Open>
   /** Of `socket.bytesWritten`, those that the access log has told of. */
-  loggedBytes: number
-  /** The last words have been said; whatever comes gets none. */
-  closing: boolean
+  readonly loggedBytes: number
 }
 
 /** How something open ended, for counters and access log. */
@@ -69,6 +66,9 @@ export type Core = {
   readonly clock: Clock
   readonly newId: () => string
   readonly isRetiring: () => boolean
+  /** The Date of this second. */
+  readonly httpDate: () => string
+  readonly keepAliveHint: string
   readonly opened: (open: Open) => void
   readonly closed: (open: Open) => void
   readonly ended: (ended: Ended) => void

@@ -1,20 +1,20 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { Server as NetServer, type Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
+import { createServer, type Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { type AccessLog, withoutQueryValues } from './access-log.ts'
-import { judge } from './asked.ts'
+import { type Asked, judge } from './asked.ts'
 import type { Connection, Core, EdgeLimits, Ended, Open } from './core.ts'
 import { Counters } from './counters.ts'
 import { Exchange } from './exchange.ts'
-import { createServer, STATUS_CODES } from './http.ts'
+import { fieldIn } from './headers.ts'
 import { Mirror, saturation } from './mirror.ts'
 import type { EdgeCounters, EdgeHealth, EdgeInFlight, EdgeSamples, EdgeTable } from './protocol.ts'
-import { malformed, methodRefused, pageOf, type Refusal, rawPage } from './refusal.ts'
+import { malformed, type Refusal, rawPage } from './refusal.ts'
 import { Router } from './router.ts'
 import { Samples } from './samples.ts'
 import { type Trust, trustNobody } from './trust.ts'
-import { endGently, Tunnel } from './tunnel.ts'
+import { Tunnel } from './tunnel.ts'
+import { Client } from './wire/client.ts'
+import type { RequestLines } from './wire/head.ts'
 
 export type EdgeOptions = {
   readonly limits: EdgeLimits
@@ -49,10 +49,6 @@ export type Edge = {
   readonly retiring: AbortSignal
 }
 
-const headBytes = 16 << 10
-/** A whole request; bodies that stand still are ended long before. */
-const requestMs = 3_600_000
-
 export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOptions): Edge => {
   const { isBusy = saturation(clock), trust = trustNobody } = options
   const router = new Router()
@@ -60,7 +56,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   const epoch = newId()
   const samples = new Samples(epoch, clock)
   const mirror = new Mirror({ router, samples, limits, clock, isBusy })
-  const connections = new Map<Duplex, Connection>()
+  const clients = new Set<Client>()
   const open = new Set<Open>()
   let retiring: { leaveIdle: boolean } | null = null
   const retirement = new AbortController()
@@ -101,6 +97,8 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     clock,
     newId,
     isRetiring: () => retiring !== null,
+    httpDate: dateOf(clock),
+    keepAliveHint: `timeout=${Math.floor(limits.keepAliveMs / 1000)}`,
     opened: (one) => open.add(one),
     closed: (one) => {
       open.delete(one)
@@ -110,48 +108,37 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   }
 
   const lookWhetherOver = (): void => {
-    if (retiring && connections.size === 0) finish()
+    if (retiring && clients.size === 0) finish()
     else if (retiring?.leaveIdle && open.size === 0) setImmediate(() => open.size === 0 && finish()) // last bytes leave first
   }
 
-  const server = createProxyServer(limits)
-  server.on('connection', (socket: Socket) => {
-    const client = (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
-    const connection: Connection = { socket, client, open: new Set(), loggedBytes: 0, closing: false }
-    connections.set(socket, connection)
-    socket.on('error', () => {}) // its close follows
-    socket.once('close', () => {
-      connections.delete(socket)
-      for (const one of connection.open) one.clientGone()
-      lookWhetherOver()
-    })
-  })
-
-  const serve = (request: IncomingMessage, response: ServerResponse): void => {
-    const connection = connections.get(request.socket)
-    if (!connection) return void request.socket.destroy()
-    const judged = judge(request, connection.client, trust, newId)
-    if (judged.kind === 'asked') new Exchange(core, connection, request, response, judged.asked).run()
-    else turnAway(request, response, connection, judged.refusal)
+  const serve = (client: Client, request: RequestLines, nowMs: number): Exchange | null => {
+    const judged = judge(request, client.address, trust, newId)
+    if (judged.kind === 'refused') turnAway(client, judged.refusal, request)
+    else if (mayTunnel(judged.asked)) {
+      const { socket } = client
+      const connection: Connection = { socket, open: new Set(), loggedBytes: socket.bytesWritten }
+      socket.once('close', () => {
+        for (const one of connection.open) one.clientGone()
+      })
+      new Tunnel(core, connection, client.handOver(), judged.asked).run()
+    } else {
+      const exchange = new Exchange(core, client, judged.asked, nowMs)
+      exchange.run()
+      return exchange
+    }
+    return null
   }
 
-  const turnAway = (request: IncomingMessage, response: ServerResponse, connection: Connection, refusal: Refusal) => {
+  /** Says why, and closes: what follows cannot be understood with certainty. */
+  const turnAway = (client: Client, refusal: Refusal, request: RequestLines | null): void => {
     const requestId = newId()
-    connection.closing = true
-    const { headers, body } = pageOf(refusal, request.headers.accept, requestId)
-    response.on('error', () => {})
-    response.writeHead(refusal.status, STATUS_CODES[refusal.status] ?? 'Error', [...headers, 'Connection', 'close'])
-    response.end(body)
-    request.resume()
-    logRefused(request, connection.client, refusal, requestId)
-  }
-
-  const logRefused = (request: IncomingMessage | null, client: string, refusal: Refusal, requestId: string): void => {
+    client.leaveWith(rawPage(refusal, fieldIn(request?.rawHeaders ?? [], 'accept'), requestId))
     log?.write({
       time: new Date(clock.now()).toISOString(),
       requestId,
-      client,
-      host: request?.headers.host ?? '',
+      client: client.address,
+      host: fieldIn(request?.rawHeaders ?? [], 'host') ?? '',
       method: request?.method ?? '',
       path: withoutQueryValues(request?.url ?? ''),
       status: refusal.status,
@@ -163,51 +150,34 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     })
   }
 
-  server.on('request', serve)
-  server.on('checkContinue', serve) // the instance says whether to go on
-  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
-    const connection = connections.get(request.socket)
-    if (connection)
-      turnAway(request, response, connection, malformed('it expects something other than 100-continue', 417))
+  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 })
+  server.maxConnections = limits.connections
+  server.on('connection', (socket: Socket) => {
+    const address = (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
+    const client = new Client(socket, address, clientServer, () => clock.monotonicMs())
+    clients.add(client)
+    socket.once('close', () => {
+      clients.delete(client)
+      lookWhetherOver()
+    })
   })
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const connection = connections.get(socket)
-    // An upgrade behind requests that are still unanswered would overtake their answers.
-    if (!connection || connection.open.size > 0) return void socket.destroy()
-    const judged = judge(request, connection.client, trust, newId)
-    if (judged.kind === 'asked' && mayTunnel(request))
-      return new Tunnel(core, connection, request, head, judged.asked).run()
-    const refusal =
-      judged.kind === 'refused' ? judged.refusal : malformed('it wants a change of protocol that is not served', 501)
-    const requestId = newId()
-    endGently(socket, rawPage(refusal, request.headers.accept, requestId))
-    logRefused(request, connection.client, refusal, requestId)
-  })
-  server.on('connect', (request: IncomingMessage, socket: Duplex) => {
-    const requestId = newId()
-    endGently(socket, rawPage(methodRefused, request.headers.accept, requestId))
-    logRefused(request, connections.get(socket)?.client ?? 'unknown', methodRefused, requestId)
-  })
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
-    const connection = connections.get(socket)
-    // Words of ours in the midst of, or ahead of, an answer that is owed would be taken for that answer.
-    if (!connection || connection.open.size > 0 || error.code === 'ECONNRESET') return void socket.destroy()
-    if (connection.closing || !socket.writable) return
-    connection.closing = true
-    const refusal = refusalFor(error)
-    const requestId = newId()
-    endGently(socket, rawPage(refusal, undefined, requestId))
-    logRefused(null, connection.client, refusal, requestId)
-  })
+  const clientServer = {
+    serve,
+    refuse: (client: Client, { status, why }: { status: number; why: string }) =>
+      turnAway(client, malformed(why, status), null),
+  }
 
   const sweeping = setInterval(() => {
     const nowMs = clock.monotonicMs()
     for (const one of open) one.sweep(nowMs)
+    for (const client of clients) client.sweep(nowMs, limits)
+    router.sweep(nowMs)
   }, limits.sweepMs)
   void over.then(() => {
     clearInterval(sweeping)
     mirror.end()
-    for (const { socket } of connections.values()) socket.destroy()
+    for (const { socket } of clients) socket.destroy()
+    router.end()
     server.close()
   })
 
@@ -237,10 +207,10 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       generation: router.table.generation,
       retiring: retiring !== null,
       openRequests: open.size,
-      openConnections: connections.size,
+      openConnections: clients.size,
     }),
     retire: ({ limitMs, leaveIdle }) => {
-      if (!retiring) NetServer.prototype.close.call(server) // http.Server's own would cut idle connections
+      if (!retiring) server.close()
       retiring = { leaveIdle: leaveIdle || retiring?.leaveIdle === true }
       retirement.abort()
       setTimeout(finish, limitMs).unref()
@@ -251,40 +221,16 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   }
 }
 
-const createProxyServer = (limits: EdgeLimits): Server => {
-  const server = createServer({
-    maxHeaderSize: headBytes,
-    headersTimeout: limits.headMs,
-    requestTimeout: requestMs,
-    connectionsCheckingInterval: 5 * limits.sweepMs,
-    keepAliveTimeout: limits.keepAliveMs,
-    requireHostHeader: false, // judged with the rest, and answered with a page
-    insecureHTTPParser: false,
-    noDelay: true,
-    keepAlive: true, // finds out about clients that vanished from a tunnel
-    keepAliveInitialDelay: 60_000,
-    optimizeEmptyRequests: true,
-    shouldUpgradeCallback: mayTunnel,
-  })
-  server.maxHeadersCount = 0 // beyond a count Node.js would leave headers out, and two readers would disagree; bytes are limited
-  server.maxConnections = limits.connections
-  return server
-}
-
 /** Without a body only (RFC 9110 lets a server ignore an upgrade), and never to h2c, which clients offer by habit. */
-const mayTunnel = ({ headers }: IncomingMessage): boolean =>
-  headers['content-length'] === undefined &&
-  headers['transfer-encoding'] === undefined &&
-  headers.upgrade !== undefined &&
-  !/h2c/i.test(headers.upgrade)
+const mayTunnel = ({ upgrade, body }: Asked): boolean => upgrade !== null && body === 'none' && !/h2c/i.test(upgrade)
 
-const refusalFor = (error: NodeJS.ErrnoException): Refusal => {
-  switch (error.code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return malformed(`its header section is larger than ${headBytes} bytes`, 431)
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return malformed('it did not arrive in time', 408)
-    default:
-      return malformed('it is not valid HTTP/1.1')
+const dateOf = (clock: Clock): (() => string) => {
+  let second = 0
+  let text = ''
+  return () => {
+    const now = Math.floor(clock.now() / 1000)
+    if (now !== second) text = new Date(now * 1000).toUTCString()
+    second = now
+    return text
   }
 }

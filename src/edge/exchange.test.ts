@@ -220,16 +220,13 @@ test('a client that goes away takes its request from the instance', async (t) =>
     socket.on('error', () => {})
     socket.write(bytes)
     const before = aborted
-    const open = bytes.split('GET').length > 2 ? 2 : 1
-    await until(
-      'the instance has it',
-      () => edge.inFlight('a').requests === open && edge.inFlight('a').connections >= open,
-    )
+    // Of two that were sent ahead, the second waits until the first has been answered.
+    await until('the instance has it', () => edge.inFlight('a').requests === 1 && edge.inFlight('a').connections === 1)
     socket.destroy()
-    await until('the instance lost it', () => aborted === before + open)
+    await until('the instance lost it', () => aborted === before + 1)
     assert.deepEqual([edge.inFlight('a').requests, edge.health().openRequests], [0, 0])
   }
-  assert.deepEqual(counted(edge), [{ requests: 5, ...none, c4: 5 }])
+  assert.deepEqual(counted(edge), [{ requests: 4, ...none, c4: 4 }])
 })
 
 test('an instance that accepts no connection is passed over, whatever the method and the body', async (t) => {

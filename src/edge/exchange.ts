@@ -1,9 +1,8 @@
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { type Asked, framingOf } from './asked.ts'
 import type { Backend } from './backend.ts'
-import type { Connection, Core, Open } from './core.ts'
-import { passableTrailers, readResponseHead } from './headers.ts'
-import { STATUS_CODES, sendRequest } from './http.ts'
+import type { Core, Open } from './core.ts'
+import { fieldIn, passableTrailers, readResponseHead } from './headers.ts'
+import { STATUS_CODES } from './http.ts'
 import type { Tap } from './mirror.ts'
 import { type Preference, preferenceOf } from './preference.ts'
 import {
@@ -11,41 +10,49 @@ import {
   answerUnusable,
   bodyLate,
   connectionFailed,
-  malformed,
   noHealthyInstance,
   pageOf,
   type Refusal,
+  rawHead,
   unknownHost,
 } from './refusal.ts'
 import { choose } from './router.ts'
+import type { Client, Served } from './wire/client.ts'
+import type { ResponseLines } from './wire/head.ts'
+import type { AnswerFraming, Listener, Upstream } from './wire/upstream.ts'
 
-/** Larger than what is taken from clients: cookies and policies that a service sets add up. */
-const answerHeadBytes = 64 << 10
-/** How long a body is still read that nobody waits for any more. */
-const drainMs = 30_000
+/** A whole request; bodies that stand still are ended long before. */
+const requestMs = 3_600_000
+/** An answer's head and a piece up to this size leave as one write; larger pieces are not copied. */
+const joinedBytes = 16 << 10
 
 /**
- * One request and its answer over node:http. Whatever happens, the client gets the instance's answer whole, an answer of the edge's
- * own, or a connection that is visibly broken off; and the instance's books are balanced once.
+ * One request and its answer. Whatever happens, the client gets the instance's answer whole, an answer of the edge's own, or a
+ * connection that is visibly broken off; and the instance's books are balanced once.
  */
-export class Exchange implements Open {
+export class Exchange implements Open, Served, Listener {
   readonly #core: Core
-  readonly #connection: Connection
-  readonly #request: IncomingMessage
-  readonly #response: ServerResponse
+  readonly #client: Client
   readonly #asked: Asked
   readonly #beganMs: number
+  readonly #writtenBefore: number
   #service: string | null = null
   #version: string | null = null
   #instance: string | null = null
   #preference: Preference | null = null
   #tap: Tap | null = null
   #held: Backend | null = null
-  #outgoing: ClientRequest | null = null
-  #incoming: IncomingMessage | null = null
+  #upstream: Upstream | null = null
   #refusing: Set<Backend> | null = null
   #resets = 0
   #continued = false
+  /** The head of the answer while it waits for the first piece of the body. */
+  #head: string | null = null
+  #begun = false
+  /** In chunks of our own; else the pieces as they are. */
+  #inChunks = false
+  #isCorked = false
+  #keeps = false
   #status = 0
   #failed = false
   #over = false
@@ -53,27 +60,20 @@ export class Exchange implements Open {
   #progress = 0
   #progressMs: number
 
-  constructor(core: Core, connection: Connection, request: IncomingMessage, response: ServerResponse, asked: Asked) {
+  constructor(core: Core, client: Client, asked: Asked, nowMs: number) {
     this.#core = core
-    this.#connection = connection
-    this.#request = request
-    this.#response = response
+    this.#client = client
     this.#asked = asked
-    this.#beganMs = core.clock.monotonicMs()
-    this.#answerDueMs = this.#beganMs + core.limits.answerMs
-    this.#progressMs = this.#beganMs
+    this.#beganMs = nowMs
+    this.#writtenBefore = client.socket.bytesWritten
+    this.#answerDueMs = nowMs + core.limits.answerMs
+    this.#progressMs = nowMs
   }
 
   run(): void {
     this.#core.opened(this)
-    this.#connection.open.add(this)
-    this.#response.on('close', () => this.#close())
-    this.#response.on('error', () => {}) // its close follows and is what counts
+    this.#client.expectBody(this.#asked.body)
     this.#forward({ fresh: false })
-  }
-
-  clientGone(): void {
-    this.#close()
   }
 
   /** Chooses by the table as it is now, also for a second attempt: what was taken out meanwhile gets nothing new. */
@@ -98,191 +98,241 @@ export class Exchange implements Open {
     if (isFirst && destination.mirror) this.#tap = this.#core.mirror.copy(destination, this.#asked)
   }
 
-  #send(backend: Backend, fresh: boolean): void {
-    const { method, path, pairs, expectsContinue } = this.#asked
-    const headers = [...pairs, ...framingOf(this.#asked)]
-    if (expectsContinue) headers.push('Expect', '100-continue')
-    let outgoing: ClientRequest
-    try {
-      outgoing = sendRequest({
-        host: '127.0.0.1',
-        port: backend.port,
-        method,
-        path,
-        headers,
-        agent: fresh ? backend.fresh : backend.pooled,
-        maxHeaderSize: answerHeadBytes,
-      })
-    } catch {
-      this.#refuse(malformed('it holds characters that cannot be passed on'))
-      return
-    }
-    this.#outgoing = outgoing
-    outgoing.on('response', (incoming) => this.#answer(outgoing, incoming))
-    outgoing.on('error', (error) => this.#sendingFailed(outgoing, error))
-    outgoing.on('close', () => this.#sendingFailed(outgoing, null)) // a last net: it closed and neither of the others came
-    outgoing.on('information', (information) => this.#inform(information))
-    outgoing.on('upgrade', (_incoming, socket) => {
-      socket.destroy() // nobody asked for it
-      this.#sendingFailed(outgoing, new Error('unexpected upgrade'))
-    })
-    if (this.#asked.body === 'none') outgoing.end()
-    else this.#sendBody(outgoing)
+  #send({ pool, port }: Backend, fresh: boolean): void {
+    const upstream = fresh ? pool.open(port) : pool.take(port, this.#core.clock.monotonicMs())
+    this.#upstream = upstream
+    upstream.ask(headOf(this.#asked), this.#asked.method === 'HEAD', this)
   }
 
-  /** Touches the body only when connected: until then another endpoint can still take the request. */
-  #sendBody(outgoing: ClientRequest): void {
-    const request = this.#request
-    const start = () => {
-      if (outgoing !== this.#outgoing || this.#over) return
-      outgoing.flushHeaders()
-      request.on('end', () => {
-        if (outgoing.writableEnded) return
-        const trailers = passableTrailers(request.rawTrailers)
-        if (trailers.length > 0) outgoing.addTrailers(trailers)
-        outgoing.end()
-      })
-      if (this.#tap) request.on('data', this.#tap.data).on('end', this.#tap.end)
-      request.pipe(outgoing, { end: false })
-    }
-    outgoing.on('socket', (socket) => {
-      if (socket.connecting) socket.once('connect', start)
-      else start()
-    })
+  // What the instance's connection tells.
+
+  connected(): void {
+    if (!this.#client.isComplete) this.#client.goOn() // until now another endpoint could still have taken the request
   }
 
-  #inform({ statusCode, rawHeaders }: { statusCode: number; rawHeaders: string[] }): void {
-    if (this.#over || this.#response.headersSent || this.#request.httpVersion !== '1.1') return
-    if (statusCode === 100) {
+  hinted({ status, reason, rawHeaders }: ResponseLines): void {
+    if (this.#begun || this.#asked.httpVersion !== '1.1') return
+    if (status === 100) {
       if (!this.#asked.expectsContinue || this.#continued) return
       this.#continued = true
-      this.#response.writeContinue()
+      this.#client.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
       return
     }
-    const head = readResponseHead(rawHeaders, { status: 204, requestId: this.#asked.requestId, mayTrail: false })
-    try {
-      if (head.kind === 'usable') this.#response.writeInformation(statusCode, head.pass)
-    } catch {
-      // a hint that cannot be passed on is no loss
-    }
+    const head = readResponseHead(rawHeaders, { status: 204, requestId: this.#asked.requestId })
+    if (head.kind === 'usable') this.#client.socket.write(rawHead(status, reason, head.pass), 'latin1')
   }
 
-  #answer(outgoing: ClientRequest, incoming: IncomingMessage): void {
-    if (outgoing !== this.#outgoing || this.#over) return
-    this.#incoming = incoming
-    const status = incoming.statusCode ?? 502
-    const mayTrail = this.#request.httpVersion === '1.1' && status !== 204 && status !== 304
-    const head = readResponseHead(incoming.rawHeaders, { status, requestId: this.#asked.requestId, mayTrail })
+  answered({ status, reason, rawHeaders }: ResponseLines, framing: AnswerFraming): void {
+    const head = readResponseHead(rawHeaders, { status, requestId: this.#asked.requestId })
     if (head.kind === 'unusable') {
       this.#refuse(answerUnusable)
       return
     }
-    if (this.#preference?.setCookie) head.pass.push('Set-Cookie', this.#preference.setCookie)
-    if (this.#mustClose()) head.pass.push('Connection', 'close')
-    try {
-      this.#response.writeHead(status, incoming.statusMessage ?? '', head.pass)
-    } catch {
-      this.#refuse(answerUnusable)
-      return
-    }
+    const { pass, trailer } = head
+    const isCurrent = this.#asked.httpVersion === '1.1'
+    const withoutLength = framing === 'chunked' || framing === 'open'
+    this.#inChunks = withoutLength && isCurrent
+    this.#keeps = this.#mayKeep() && (!withoutLength || isCurrent)
+    if (fieldIn(pass, 'date') === undefined) pass.push('Date', this.#core.httpDate())
+    if (this.#inChunks) pass.push('Transfer-Encoding', 'chunked')
+    if (this.#inChunks && trailer !== null) pass.push('Trailer', trailer)
+    if (this.#preference?.setCookie) pass.push('Set-Cookie', this.#preference.setCookie)
     this.#status = status
-    incoming.on('error', () => this.#breakOff())
-    incoming.on('close', () => {
-      if (!incoming.complete) this.#breakOff()
-    })
-    incoming.on('end', () => this.#answered(incoming))
-    incoming.pipe(this.#response, { end: false })
-    // The head leaves with the first bytes of the body; where those are not here yet, it does not wait for them.
-    process.nextTick(() => {
-      if (!incoming.complete && !incoming.readableDidRead && !this.#over) this.#response.flushHeaders()
-    })
+    this.#begun = true
+    this.#head = rawHead(status, reason, this.#withConnection(pass))
   }
 
-  #answered(incoming: IncomingMessage): void {
-    if (this.#over) return
-    if (!incoming.complete) {
-      this.#breakOff()
-      return
+  piece(bytes: Buffer): void {
+    const head = this.#head
+    const { socket } = this.#client
+    this.#head = null
+    let takesMore: boolean
+    if (this.#inChunks) {
+      this.#cork()
+      socket.write(`${head ?? ''}${bytes.length.toString(16)}\r\n`, 'latin1')
+      socket.write(bytes)
+      takesMore = socket.write('\r\n', 'latin1')
+    } else if (head === null) takesMore = socket.write(bytes)
+    else if (bytes.length <= joinedBytes) takesMore = socket.write(joined(head, bytes))
+    else {
+      this.#cork()
+      socket.write(head, 'latin1')
+      takesMore = socket.write(bytes)
     }
-    this.#letGo()
-    const trailers = passableTrailers(incoming.rawTrailers)
-    if (trailers.length > 0) this.#response.addTrailers(trailers)
-    this.#response.end()
-    this.#dropBody()
+    if (!takesMore) this.#upstream?.pause()
   }
 
-  /**
-   * A client that was told no before it sent its body may or may not send it; and Node.js loses what came in one packet behind an
-   * upgrade that is ignored. Neither connection can be used again.
-   */
-  #mustClose(): boolean {
-    const { expectsContinue, upgrade } = this.#asked
-    return (
-      this.#core.isRetiring() || upgrade !== null || (expectsContinue && !this.#continued && !this.#request.complete)
-    )
+  paused(): void {
+    this.#flush()
   }
 
-  #sendingFailed(outgoing: ClientRequest, error: (Error & { syscall?: string }) | null): void {
-    if (outgoing !== this.#outgoing || this.#over) return
-    if (this.#incoming) {
-      if (error && !this.#incoming.complete) this.#breakOff()
-      return
-    }
-    this.#outgoing = null
+  ended(trailers: readonly string[]): void {
+    const upstream = this.#upstream
+    this.#upstream = null
     const backend = this.#letGo()
-    const neverConnected = error?.syscall === 'connect'
-    if (neverConnected && backend) {
+    if (upstream && backend && this.#client.isComplete) backend.giveBack(upstream, this.#core.clock.monotonicMs())
+    else upstream?.destroy()
+    if (this.#inChunks) {
+      this.#cork()
+      const tail = passableTrailers(trailers).map(([name, value]) => `${name}: ${value}\r\n`)
+      this.#client.socket.write(`${this.#head ?? ''}0\r\n${tail.join('')}\r\n`, 'latin1')
+      this.#head = null
+    }
+    this.#flush()
+    this.#finish()
+  }
+
+  upstreamDrained(): void {
+    if (!this.#client.isComplete) this.#client.goOn()
+  }
+
+  failed(how: 'unreachable' | 'malformed' | 'broken'): void {
+    const wasReused = this.#upstream?.reused === true
+    this.#upstream = null
+    const backend = this.#letGo()
+    if (this.#begun) this.#breakOff()
+    else if (how === 'malformed') this.#refuse(answerUnusable)
+    else if (how === 'unreachable' && backend) {
       this.#refusing ??= new Set()
       this.#refusing.add(backend)
       this.#forward({ fresh: false })
-      return
+    } else if (!this.#asked.repeatable || !(wasReused || this.#resets < 1)) this.#refuse(connectionFailed)
+    else {
+      // A kept connection that the instance was just closing says nothing about the instance; a new one that breaks does, once.
+      if (!wasReused) this.#resets += 1
+      this.#forward({ fresh: true })
     }
-    if (isMalformedAnswer(error)) {
-      this.#refuse(answerUnusable)
-      return
+  }
+
+  // What the client's connection tells.
+
+  takesBody(): boolean {
+    const upstream = this.#upstream
+    return upstream === null || (upstream.isConnected && !upstream.isHeldBack)
+  }
+
+  bodyPiece(bytes: Buffer): void {
+    this.#tap?.data(bytes)
+    const upstream = this.#upstream
+    if (this.#asked.body !== 'chunked') upstream?.write(bytes)
+    else
+      upstream?.together(() => {
+        upstream.write(`${bytes.length.toString(16)}\r\n`)
+        upstream.write(bytes)
+        return upstream.write('\r\n')
+      })
+  }
+
+  bodyEnd(trailers: readonly string[]): void {
+    this.#tap?.end()
+    this.#answerDueMs = this.#core.clock.monotonicMs() + this.#core.limits.answerMs
+    if (this.#asked.body !== 'chunked') return
+    const tail = passableTrailers(trailers).map(([name, value]) => `${name}: ${value}\r\n`)
+    this.#upstream?.write(`0\r\n${tail.join('')}\r\n`)
+  }
+
+  clientDrained(): void {
+    this.#upstream?.resume()
+  }
+
+  clientGone(): void {
+    if (this.#over) return
+    this.#upstream?.destroy()
+    this.#close(this.#failed ? this.#status : 499) // nginx's word for a client that went away
+  }
+
+  sweep(nowMs: number): void {
+    const { answerMs, bodyStallMs, takeStallMs } = this.#core.limits
+    const { socket, isComplete } = this.#client
+    const untaken = socket.writableLength
+    const progress = socket.bytesRead + socket.bytesWritten - untaken
+    if (progress !== this.#progress) {
+      this.#progress = progress
+      this.#progressMs = nowMs
     }
-    // A kept connection that the instance was just closing says nothing about the instance; a new one that breaks does, once.
-    const mayRepeat = this.#asked.repeatable && (outgoing.reusedSocket || this.#resets < 1)
-    if (!mayRepeat) {
-      this.#refuse(connectionFailed)
-      return
-    }
-    if (!outgoing.reusedSocket) this.#resets += 1
-    this.#forward({ fresh: true })
+    const stalledMs = nowMs - this.#progressMs
+    if (this.#begun) {
+      // Of a client that is held back because the instance takes nothing, the end of its connection is not even seen.
+      const notTaken = !isComplete && this.#upstream?.isHeldBack === true
+      if ((untaken > 0 || notTaken) && stalledMs > takeStallMs) this.#breakOff()
+    } else if (!isComplete) {
+      this.#answerDueMs = nowMs + answerMs // it counts from the end of the request
+      if (stalledMs > bodyStallMs) this.#refuse(this.#upstream?.isHeldBack ? answerLate : bodyLate)
+      else if (nowMs - this.#beganMs > requestMs) this.#refuse(bodyLate)
+    } else if (nowMs > this.#answerDueMs) this.#refuse(answerLate)
+  }
+
+  /** A client that was told no before it sent its body may or may not send it. */
+  #mayKeep(): boolean {
+    const { expectsContinue, upgrade, keepsOpen } = this.#asked
+    if (!keepsOpen || upgrade !== null || this.#core.isRetiring()) return false
+    return !expectsContinue || this.#continued || this.#client.isComplete
+  }
+
+  #withConnection(pairs: string[]): string[] {
+    if (this.#keeps) pairs.push('Connection', 'keep-alive', 'Keep-Alive', this.#core.keepAliveHint)
+    else pairs.push('Connection', 'close')
+    return pairs
   }
 
   #refuse(refusal: Refusal): void {
     if (this.#over) return
-    const outgoing = this.#outgoing
-    this.#outgoing = null
-    this.#request.unpipe()
-    outgoing?.destroy()
+    this.#upstream?.destroy()
+    this.#upstream = null
     const backend = this.#letGo()
     this.#failed = refusal.status >= 500 && (this.#service !== null || backend !== null)
-    if (this.#response.headersSent) {
+    if (this.#begun) {
       this.#breakOff()
       return
     }
+    const { headers, body } = pageOf(refusal, this.#asked.accept, this.#asked.requestId)
     this.#status = refusal.status
-    const { headers, body } = pageOf(refusal, this.#request.headers.accept, this.#asked.requestId)
-    if (this.#mustClose()) headers.push('Connection', 'close')
-    this.#response.writeHead(refusal.status, STATUS_CODES[refusal.status] ?? 'Error', headers)
-    this.#response.end(body)
-    this.#dropBody()
+    this.#begun = true
+    this.#inChunks = false
+    this.#keeps = this.#mayKeep()
+    headers.push('Date', this.#core.httpDate())
+    const head = rawHead(refusal.status, STATUS_CODES[refusal.status] ?? 'Error', this.#withConnection(headers))
+    this.#client.socket.write(this.#asked.method === 'HEAD' ? head : head + body, 'utf8')
+    this.#finish()
+    this.#client.goOn()
   }
 
-  /** A cut body must never look complete, also not where the end of the connection is the end of the body: hence a reset. */
   #breakOff(): void {
     if (this.#over) return
     this.#failed = true
-    this.#connection.socket.resetAndDestroy()
-    this.#close()
+    this.#upstream?.destroy()
+    this.#client.breakOff()
+    this.#close(this.#status)
   }
 
-  #dropBody(): void {
-    if (this.#request.complete) return
-    this.#request.unpipe()
-    this.#request.resume()
+  /** Over once the client's kernel has all of it. */
+  #finish(): void {
+    const { socket } = this.#client
+    if (socket.writableLength === 0) this.#done()
+    else socket.write('', () => this.#done())
+  }
+
+  #done(): void {
+    if (this.#over) return
+    this.#close(this.#status)
+    if (this.#keeps) this.#client.answered()
+    else this.#client.leaveWith()
+  }
+
+  #cork(): void {
+    if (this.#isCorked) return
+    this.#isCorked = true
+    this.#client.socket.cork()
+  }
+
+  #flush(): void {
+    if (this.#head !== null) {
+      this.#client.socket.write(this.#head, 'latin1')
+      this.#head = null
+    }
+    if (!this.#isCorked) return
+    this.#isCorked = false
+    this.#client.socket.uncork()
   }
 
   #hold(backend: Backend): void {
@@ -298,22 +348,16 @@ export class Exchange implements Open {
     return backend
   }
 
-  #close(): void {
-    if (this.#over) return
+  #close(status: number): void {
     this.#over = true
+    this.#upstream = null
     this.#tap?.drop()
-    const { socket } = this.#connection
-    const whole = this.#response.writableFinished
-    if (!whole) this.#outgoing?.destroy()
     this.#letGo()
-    this.#connection.open.delete(this)
     this.#core.closed(this)
-    const bytes = socket.bytesWritten - this.#connection.loggedBytes
-    this.#connection.loggedBytes += bytes
     this.#core.ended({
       asked: this.#asked,
-      status: whole || this.#failed ? this.#status : 499, // nginx's word for a client that went away
-      bytes,
+      status,
+      bytes: this.#client.socket.bytesWritten - this.#writtenBefore,
       durationMs: this.#core.clock.monotonicMs() - this.#beganMs,
       service: this.#service,
       version: this.#version,
@@ -321,36 +365,21 @@ export class Exchange implements Open {
       failed: this.#failed,
       chosen: this.#preference?.version != null,
     })
-    if (whole && !this.#request.complete && !socket.destroyed) limitDrain(this.#request)
-  }
-
-  sweep(nowMs: number): void {
-    const { answerMs, bodyStallMs, takeStallMs } = this.#core.limits
-    const { socket } = this.#connection
-    const untaken = this.#response.writableLength
-    const progress = socket.bytesRead + socket.bytesWritten - untaken
-    if (progress !== this.#progress) {
-      this.#progress = progress
-      this.#progressMs = nowMs
-    }
-    const stalledMs = nowMs - this.#progressMs
-    if (this.#response.headersSent) {
-      // Of a client that is held back because the instance takes nothing, the end of its connection is not even seen.
-      const notTaken = !this.#request.complete && this.#outgoing?.writableNeedDrain === true
-      if ((untaken > 0 || notTaken) && stalledMs > takeStallMs) this.#breakOff()
-    } else if (!this.#request.complete) {
-      this.#answerDueMs = nowMs + answerMs // it counts from the end of the request
-      if (stalledMs > bodyStallMs) this.#refuse(this.#outgoing?.writableNeedDrain ? answerLate : bodyLate)
-    } else if (nowMs > this.#answerDueMs) this.#refuse(answerLate)
   }
 }
 
-const isMalformedAnswer = (error: (Error & { code?: string }) | null): boolean =>
-  error?.code?.startsWith('HPE_') === true && error.code !== 'HPE_INVALID_EOF_STATE'
+const headOf = (asked: Asked): string => {
+  const { method, path, pairs, expectsContinue } = asked
+  let head = `${method} ${path} HTTP/1.1\r\n`
+  for (let at = 0; at < pairs.length; at += 2) head += `${pairs[at]}: ${pairs[at + 1]}\r\n`
+  const framing = framingOf(asked)
+  for (let at = 0; at < framing.length; at += 2) head += `${framing[at]}: ${framing[at + 1]}\r\n`
+  return `${head}${expectsContinue ? 'Expect: 100-continue\r\n' : ''}Connection: keep-alive\r\n\r\n`
+}
 
-const limitDrain = (request: IncomingMessage): void => {
-  const timer = setTimeout(() => request.socket.destroy(), drainMs)
-  const stop = () => clearTimeout(timer)
-  request.once('end', stop)
-  request.once('close', stop)
+const joined = (head: string, bytes: Buffer): Buffer => {
+  const whole = Buffer.allocUnsafe(head.length + bytes.length)
+  whole.write(head, 0, 'latin1')
+  bytes.copy(whole, head.length)
+  return whole
 }

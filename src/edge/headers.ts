@@ -50,6 +50,15 @@ const kindOf = (name: string): Kind => {
   return kind
 }
 
+/** The value of the first field of this name (in lower case) among pairs. */
+export const fieldIn = (pairs: readonly string[], lowerName: string): string | undefined => {
+  for (let at = 0; at < pairs.length; at += 2) {
+    const name = pairs[at] ?? ''
+    if (name.length === lowerName.length && name.toLowerCase() === lowerName) return pairs[at + 1]
+  }
+  return undefined
+}
+
 /** Whether a request's header of this name reaches the instance as it was sent. */
 export const isPassedOn = (name: string): boolean => kindOf(name) === 'pass'
 
@@ -65,6 +74,15 @@ const listedIn = (connection: string): string[] | null => {
   return names.length === 0 ? null : names
 }
 
+const hasOption = (connection: string, option: string): boolean =>
+  connection.includes(option) && connection.split(',').some((one) => one.trim() === option)
+
+/** Chunked, but not last: where such a body ends cannot be told (RFC 9112, 6.3). */
+const endsOpen = (codings: string): boolean => {
+  const names = codings.split(',').map((name) => name.trim().toLowerCase())
+  return names.includes('chunked') && names.at(-1) !== 'chunked'
+}
+
 /** Pairs of name and value without those that are listed. */
 const without = (pairs: readonly string[], names: readonly string[]): string[] => {
   const kept: string[] = []
@@ -77,7 +95,7 @@ const without = (pairs: readonly string[], names: readonly string[]): string[] =
 
 /** A request's header section, judged and stripped. `pass` are the pairs for the instance, its framing not among them. */
 export type RequestHead =
-  | { readonly kind: 'refused'; readonly status: 400 | 501; readonly why: string }
+  | { readonly kind: 'refused'; readonly status: 400 | 417 | 501; readonly why: string }
   | {
       readonly kind: 'accepted'
       readonly pass: string[]
@@ -87,9 +105,11 @@ export type RequestHead =
       readonly trailer: string | null
       readonly upgrade: string | null
       readonly expectsContinue: boolean
+      /** The client may send another request over its connection. */
+      readonly keepsOpen: boolean
     }
 
-const refused = (why: string, status: 400 | 501 = 400): RequestHead => ({ kind: 'refused', status, why })
+const refused = (why: string, status: 400 | 417 | 501 = 400): RequestHead => ({ kind: 'refused', status, why })
 const saneRequestId = /^[A-Za-z0-9._:/+=@-]{1,128}$/
 
 /** Reads the raw pairs of a request once. Whatever two readers could frame or route differently is refused. */
@@ -119,7 +139,7 @@ export const readRequestHead = (rawHeaders: readonly string[], httpVersion: stri
         lengthBytes = value
         break
       case 'transfer-encoding':
-        if (chunked || httpVersion !== '1.1') return refused('its Transfer-Encoding is ambiguous')
+        if (chunked || httpVersion !== '1.1' || endsOpen(value)) return refused('its Transfer-Encoding is ambiguous')
         if (value.toLowerCase() !== 'chunked') return refused('it has a Transfer-Encoding other than chunked', 501)
         chunked = true
         break
@@ -136,7 +156,8 @@ export const readRequestHead = (rawHeaders: readonly string[], httpVersion: stri
         upgrade = value
         break
       case 'expect':
-        expectsContinue = true // Node.js has refused every other expectation
+        if (value.toLowerCase() !== '100-continue') return refused('it expects something other than 100-continue', 417)
+        expectsContinue = true
         break
       default:
         break
@@ -147,18 +168,31 @@ export const readRequestHead = (rawHeaders: readonly string[], httpVersion: stri
   if (chunked && lengthBytes !== null) return refused('it has both a Content-Length and a Transfer-Encoding')
   const listed = connection === null ? null : listedIn(connection)
   if (listed) pass = without(pass, listed)
+  const options = connection?.toLowerCase() ?? ''
+  const keepsOpen = httpVersion === '1.1' ? !hasOption(options, 'close') : hasOption(options, 'keep-alive')
+  const wantsUpgrade = httpVersion === '1.1' && hasOption(options, 'upgrade')
   const body = chunked ? 'chunked' : lengthBytes === null || lengthBytes === '0' ? 'none' : { lengthBytes }
-  return { kind: 'accepted', pass, host, requestId, body, trailer, upgrade, expectsContinue }
+  return {
+    kind: 'accepted',
+    pass,
+    host,
+    requestId,
+    body,
+    trailer,
+    upgrade: wantsUpgrade ? upgrade : null,
+    expectsContinue,
+    keepsOpen,
+  }
 }
 
-/** The pairs of an answer for the client, or why the answer cannot be passed on. Chunked framing is made anew, a length is kept. */
+/** The pairs of an answer for the client, or why the answer cannot be passed on. Chunked framing is left out and to be made anew, a length is kept. */
 export type ResponseHead =
   | { readonly kind: 'unusable'; readonly why: string }
-  | { readonly kind: 'usable'; readonly pass: string[] }
+  | { readonly kind: 'usable'; readonly pass: string[]; readonly trailer: string | null }
 
 export const readResponseHead = (
   rawHeaders: readonly string[],
-  { status, requestId, mayTrail }: { status: number; requestId: string; mayTrail: boolean },
+  { status, requestId }: { status: number; requestId: string },
 ): ResponseHead => {
   let pass: string[] = []
   let connection: string | null = null
@@ -197,8 +231,7 @@ export const readResponseHead = (
   const listed = connection === null ? null : listedIn(connection)
   if (listed) pass = without(pass, listed)
   if (!named) pass.push('X-Request-Id', requestId)
-  if (trailer !== null && chunked && mayTrail) pass.push('Transfer-Encoding', 'chunked', 'Trailer', trailer)
-  return { kind: 'usable', pass }
+  return { kind: 'usable', pass, trailer: chunked ? trailer : null }
 }
 
 /** Trailers that may follow a body: never what frames, routes or authorises (RFC 9110, 6.5.1). */

@@ -1,120 +1,95 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
-import { exchangeBytes, host, poolOf, startEdge, startInstance, statusIn, tableOf } from './testing.ts'
+import { connect } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { type HostileCase, hostileCases } from './hostile.testing.ts'
+import { exchangeBytes, host, poolOf, type RunningEdge, startEdge, startInstance, tableOf, until } from './testing.ts'
 
-/** Raw bytes and the answer that they must get. None of the refused may reach an instance. */
 const get = (lines: string, path = '/') => `GET ${path} HTTP/1.1\r\n${lines}\r\n\r\n`
-const post = (lines: string, body: string) => `POST / HTTP/1.1\r\nHost: ${host}\r\n${lines}\r\n\r\n${body}`
 
-const refused: readonly (readonly [string, string, number])[] = [
-  ['both lengths', post('Content-Length: 5\r\nTransfer-Encoding: chunked', '0\r\n\r\n'), 400],
-  ['both lengths, the other way round', post('Transfer-Encoding: chunked\r\nContent-Length: 5', '0\r\n\r\n'), 400],
-  ['two different lengths', post('Content-Length: 5\r\nContent-Length: 6', 'hello!'), 400],
-  ['the same length twice', post('Content-Length: 5\r\nContent-Length: 5', 'hello'), 400],
-  ['a list of lengths', post('Content-Length: 5, 5', 'hello'), 400],
-  ['a negative length', post('Content-Length: -5', 'hello'), 400],
-  ['a signed length', post('Content-Length: +5', 'hello'), 400],
-  ['a hexadecimal length', post('Content-Length: 0x5', 'hello'), 400],
-  ['an empty length', post('Content-Length:', 'hello'), 400],
-  ['a length beyond all numbers', post('Content-Length: 99999999999999999999', 'hello'), 400],
-  ['a transfer coding beside chunked', post('Transfer-Encoding: gzip, chunked', '0\r\n\r\n'), 501],
-  ['an unknown transfer coding', post('Transfer-Encoding: xchunked', '0\r\n\r\n'), 501],
-  ['chunked twice', post('Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked', '0\r\n\r\n'), 400],
-  ['chunked followed by another', post('Transfer-Encoding: chunked, identity', '0\r\n\r\n'), 400],
-  ['chunked in quotes', post('Transfer-Encoding: "chunked"', '0\r\n\r\n'), 501],
-  ['chunked with a vertical tab', post('Transfer-Encoding: \x0bchunked', '0\r\n\r\n'), 400],
-  ['chunked in HTTP/1.0', `POST / HTTP/1.0\r\nHost: ${host}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
-  ['a folded line', get(`Host: ${host}\r\nX-A: b\r\n c`), 400],
-  ['a folded first line', `GET / HTTP/1.1\r\n Host: ${host}\r\n\r\n`, 400],
-  ['a bare carriage return in a value', get(`Host: ${host}\r\nX-A: b\rX-B: c`), 400],
-  ['a bare carriage return as a line end', `GET / HTTP/1.1\rHost: ${host}\r\r`, 400],
-  ['a bare line feed as a line end', `GET / HTTP/1.1\nHost: ${host}\n\n`, 400],
-  ['a space before the colon', get(`Host : ${host}`), 400],
-  ['a tab before the colon', get(`Host: ${host}\r\nX-A\t: b`), 400],
-  ['a header without a name', get(`Host: ${host}\r\n: b`), 400],
-  ['a header without a colon', get(`Host: ${host}\r\nX-A`), 400],
-  ['a NUL in a value', get(`Host: ${host}\r\nX-A: b\0c`), 400],
-  ['a NUL in a name', get(`Host: ${host}\r\nX\0A: b`), 400],
-  ['a NUL in the target', get(`Host: ${host}`, '/a\0b'), 400],
-  ['no Host', get('X-A: b'), 400],
-  ['no Host in HTTP/1.0', 'GET / HTTP/1.0\r\n\r\n', 400],
-  ['two Hosts', get(`Host: ${host}\r\nHost: other.localhost`), 400],
-  ['the same Host twice', get(`Host: ${host}\r\nhost: ${host}`), 400],
-  ['an empty Host', get('Host:'), 400],
-  ['a Host with a path', get(`Host: ${host}/x`), 400],
-  ['a Host with a user', get(`Host: a@${host}`), 400],
-  ['a Host with a space', get(`Host: ${host} other`), 400],
-  ['a list of Hosts', get(`Host: ${host},other.localhost`), 400],
-  ['a Host with two dots', get('Host: shop..localhost'), 400],
-  ['a Host with a long port', get(`Host: ${host}:123456`), 400],
-  ['a Host with a port of letters', get(`Host: ${host}:a`), 400],
-  ['a Host of markup', get('Host: <script>'), 400],
-  ['a Host that is too long', get(`Host: ${'a'.repeat(300)}.localhost`), 400],
-  ['a target of another host', get(`Host: ${host}`, 'http://other.localhost/'), 400],
-  ['a target of another scheme', get(`Host: ${host}`, `ftp://${host}/`), 400],
-  ['a target with a user', get(`Host: ${host}`, `http://a@${host}/`), 400],
-  ['a target with a fragment', get(`Host: ${host}`, '/a#b'), 400],
-  ['a target that is no path', get(`Host: ${host}`, 'a'), 400],
-  ['an asterisk that is not for OPTIONS', get(`Host: ${host}`, '*'), 400],
-  ['a space in the target', get(`Host: ${host}`, '/a b'), 400],
-  ['an unknown method', `SMUGGLE / HTTP/1.1\r\nHost: ${host}\r\n\r\n`, 400],
-  ['a method in lower case', `get / HTTP/1.1\r\nHost: ${host}\r\n\r\n`, 400],
-  ['a space before the method', ` GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`, 400],
-  ['TRACE', `TRACE / HTTP/1.1\r\nHost: ${host}\r\n\r\n`, 405],
-  ['CONNECT', `CONNECT ${host}:443 HTTP/1.1\r\nHost: ${host}:443\r\n\r\n`, 405],
-  ['another version', `GET / HTTP/1.2\r\nHost: ${host}\r\n\r\n`, 400],
-  ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
-  ['HTTP/0.9', 'GET /\r\n\r\n', 505],
-  ['the hello of TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400],
-  ['a header section of 20 KiB', get(`Host: ${host}\r\nX-A: ${'a'.repeat(20_000)}`), 431],
-  ['4,000 headers', get(`Host: ${host}\r\n${'a:b\r\n'.repeat(4_000)}X: y`), 431],
-  ['a target of 20 KiB', get(`Host: ${host}`, `/${'a'.repeat(20_000)}`), 431],
-  ['an unknown expectation', post('Expect: 200-maybe\r\nContent-Length: 5', 'hello'), 417],
-  ['an upgrade with a bad Host', get('Host: a b\r\nConnection: Upgrade\r\nUpgrade: websocket'), 400],
-]
+type Seen = { whole: number; readonly edge: RunningEdge }
 
-describe('a hostile request', () => {
-  const reached: string[] = []
-  for (const [name, bytes, status] of refused) {
-    test(`with ${name} is refused and reaches no instance`, async (t) => {
-      const { port } = await startInstance(t, (request, response) => {
-        reached.push(`${request.method} ${request.url}`)
-        response.end('reached')
-      })
-      const edge = await startEdge(t, tableOf(1, poolOf('v1', 1, { a: port })))
-      const received = await exchangeBytes(edge.at, bytes)
-      assert.equal(statusIn(received), status, received)
-      assert.equal(received.match(/^HTTP\/1\.1 \d/gm)?.length, 1, received)
-      assert.deepEqual(reached, [])
-      assert.equal(edge.health().openRequests, 0)
+/** An instance that counts the requests that it saw to their end, behind an edge. */
+const startCounting = async (t: TestContext): Promise<Seen> => {
+  const { port } = await startInstance(t, (request, response) => {
+    request.on('end', () => {
+      seen.whole += 1
+      response.writeHead(200, { connection: 'close' }).end()
     })
-  }
+    request.on('error', () => {})
+    request.resume()
+  })
+  const edge = await startEdge(t, tableOf(1, poolOf('v1', 1, { a: port })), {
+    answerMs: 300,
+    bodyStallMs: 300,
+    sweepMs: 50,
+  })
+  const seen: Seen = { whole: 0, edge }
+  return seen
+}
+
+/** Whether all of an answer is here, and the connection stays open. */
+const isKept = (received: string): boolean => /\r\nConnection: keep-alive\r\n.*\r\n\r\n/s.test(received)
+
+/** Like exchangeBytes; stops waiting where the answer is there and the connection is kept. */
+const say = ({ bytes, ends }: HostileCase, { edge }: Seen): Promise<string> =>
+  new Promise((done) => {
+    const socket = connect({ port: edge.at, host: '127.0.0.1' })
+    let received = ''
+    socket.setEncoding('latin1').on('data', (text: string) => {
+      received += text
+      if (isKept(received)) socket.destroy()
+    })
+    socket.setTimeout(5_000, () => socket.destroy()) // what it waits for in vain
+    socket.on('error', () => {})
+    socket.on('close', () => done(received))
+    if (ends) socket.end(bytes, 'latin1')
+    else socket.write(bytes, 'latin1')
+  })
+
+const judgeAnswer = ({ answer }: HostileCase, received: string, whole: number): void => {
+  const answers = received.match(/^HTTP\/1\.1 \d{3}/gm) ?? []
+  if (answer === 'closed') assert.deepEqual([received, whole], ['', 0])
+  else if (answer === 'cut') {
+    assert.equal(whole, 0)
+    assert.ok(!received.includes(' 200 '), received)
+  } else assert.deepEqual([answers, whole], [[`HTTP/1.1 ${answer}`], answer === 200 ? 1 : 0], received)
+}
+
+test(`each of ${hostileCases.length} hostile requests gets the answer that it must`, async (t) => {
+  const seen = await startCounting(t)
+  assert.ok(hostileCases.length >= 200)
+  for (const one of hostileCases)
+    await t.test(`with ${one.name}`, async () => {
+      const before = seen.whole
+      judgeAnswer(one, await say(one, seen), seen.whole - before)
+    })
+  await until('nothing is open', () => seen.edge.health().openRequests === 0)
 })
 
-const chunked = (body: string) => post('Transfer-Encoding: chunked', body)
-for (const [name, body] of [
-  ['a chunk size that is no number', 'zz\r\nhello\r\n0\r\n\r\n'],
-  ['a chunk size with a sign', '-5\r\nhello\r\n0\r\n\r\n'],
-  ['a chunk size beyond all numbers', 'fffffffffffffffff\r\nhello\r\n0\r\n\r\n'],
-  ['a chunk that is longer than it says', '3\r\nhello\r\n0\r\n\r\n'],
-  ['a chunk without an end', '5\r\nhelloX\r\n0\r\n\r\n'],
-  ['a chunk size with a space', '5 \r\nhello\r\n0\r\n\r\n'],
-] as const)
-  test(`a body with ${name} never looks complete to the instance`, async (t) => {
-    let complete = 0
-    const { port } = await startInstance(t, (request, response) => {
-      request.on('end', () => {
-        complete += 1
-        response.end()
-      })
-      request.on('error', () => {})
-      request.resume()
+test('it makes no difference in which pieces the bytes come', async (t) => {
+  const seen = await startCounting(t)
+  const sample = hostileCases.filter(({ bytes }, at) => at % 5 === 0 && bytes.length < 300)
+  assert.ok(sample.length > 30)
+  for (const one of sample) {
+    const before = seen.whole
+    const socket = connect({ port: seen.edge.at, host: '127.0.0.1', noDelay: true })
+    let received = ''
+    socket.setEncoding('latin1').on('data', (text: string) => {
+      received += text
+      if (isKept(received)) socket.destroy()
     })
-    const edge = await startEdge(t, tableOf(1, poolOf('v1', 1, { a: port })))
-    const received = await exchangeBytes(edge.at, chunked(body))
-    assert.ok([0, 400].includes(statusIn(received)), received)
-    assert.equal(complete, 0)
-  })
+    const closed = new Promise((done) => socket.on('close', done))
+    socket.setTimeout(5_000, () => socket.destroy())
+    socket.on('error', () => {})
+    for (const byte of one.bytes) {
+      if (!socket.writable) break
+      await new Promise<void>((done) => socket.write(byte, 'latin1', () => setImmediate(done)))
+    }
+    if (one.ends) socket.end()
+    await closed
+    judgeAnswer(one, received, seen.whole - before)
+  }
+})
 
 test('what the edge says about a neighbour cannot be said by the client, under any spelling', async (t) => {
   const { port } = await startInstance(t, (request, response) => response.end(JSON.stringify(request.headers)))
@@ -163,8 +138,11 @@ test('pipelined requests are answered in their order, also when a later one is m
 })
 
 test('an upgrade behind an unanswered request cannot overtake its answer', async (t) => {
-  const { port } = await startInstance(t, () => {})
+  const { port } = await startInstance(t, (request, response) => {
+    setTimeout(() => response.end(`<${request.url}>`), 50)
+  })
   const edge = await startEdge(t, tableOf(1, poolOf('v1', 1, { a: port })))
-  const bytes = `GET /1 HTTP/1.1\r\nHost: ${host}\r\n\r\n${get(`Host: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket`)}`
-  assert.ok(!(await exchangeBytes(edge.at, bytes)).includes('101'))
+  const upgrade = get(`Host: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket`, '/2')
+  const received = await exchangeBytes(edge.at, `GET /1 HTTP/1.1\r\nHost: ${host}\r\n\r\n${upgrade}`)
+  assert.deepEqual(received.match(/<[^>]*>/g), ['</1>', '</2>']) // the second declines to change, in its turn
 })

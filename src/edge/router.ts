@@ -70,6 +70,15 @@ export class Router {
     this.#forgetWhenOver(backend)
   }
 
+  /** Closes kept connections that nobody used for too long. */
+  sweep(nowMs: number): void {
+    for (const { pool } of this.#backends.values()) pool.closeIdle(nowMs)
+  }
+
+  end(): void {
+    for (const backend of this.#backends.values()) backend.closeIdle()
+  }
+
   #updateBackends(table: EdgeTable): void {
     const named = new Set<Backend>()
     for (const endpoint of table.routes.flatMap(endpointsOf)) {

@@ -26,7 +26,6 @@ import { choose } from './router.ts'
 export class Tunnel implements Open {
   readonly #core: Core
   readonly #connection: Connection
-  readonly #request: IncomingMessage
   readonly #head: Buffer
   readonly #asked: Asked
   readonly #beganMs: number
@@ -43,10 +42,9 @@ export class Tunnel implements Open {
   #counted = false
   #over = false
 
-  constructor(core: Core, connection: Connection, request: IncomingMessage, head: Buffer, asked: Asked) {
+  constructor(core: Core, connection: Connection, head: Buffer, asked: Asked) {
     this.#core = core
     this.#connection = connection
-    this.#request = request
     this.#head = head
     this.#asked = asked
     this.#beganMs = core.clock.monotonicMs()
@@ -116,7 +114,6 @@ export class Tunnel implements Open {
     const answer = readResponseHead(incoming.rawHeaders, {
       status: 101,
       requestId: this.#asked.requestId,
-      mayTrail: false,
     })
     if (answer.kind === 'unusable') {
       upstream.destroy()
@@ -152,7 +149,7 @@ export class Tunnel implements Open {
     if (this.#over) return
     const { socket } = this.#connection
     const status = incoming.statusCode ?? 502
-    const answer = readResponseHead(incoming.rawHeaders, { status, requestId: this.#asked.requestId, mayTrail: false })
+    const answer = readResponseHead(incoming.rawHeaders, { status, requestId: this.#asked.requestId })
     if (answer.kind === 'unusable') {
       this.#refuse(answerUnusable)
       return
@@ -181,7 +178,7 @@ export class Tunnel implements Open {
     this.#letGo()
     this.#status = refusal.status
     this.#failed = refusal.status >= 500
-    endGently(socket, rawPage(refusal, this.#request.headers.accept, this.#asked.requestId))
+    endGently(socket, rawPage(refusal, this.#asked.accept, this.#asked.requestId))
   }
 
   #breakOff(): void {
@@ -241,7 +238,7 @@ export class Tunnel implements Open {
  * Says the last words and closes. What the other still sends is read and left for a moment: closing over unread bytes resets the
  * connection, and the words may be lost with it.
  */
-export const endGently = (socket: Duplex, words = ''): void => {
+export const endGently = (socket: Duplex, words: string | Buffer = ''): void => {
   if (!socket.writable) return void socket.destroy()
   const destroySoon = (ms: number) => setTimeout(() => socket.destroy(), ms).unref()
   socket.once('finish', () => destroySoon(1_000))

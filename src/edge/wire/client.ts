@@ -1,0 +1,233 @@
+import type { Socket } from 'node:net'
+import { endGently } from '../tunnel.ts'
+import { type Body, ChunkedBody, LengthBody } from './body.ts'
+import { endOfHead, mayBecomeHead, type RequestLines, readRequestLines, type Unreadable } from './head.ts'
+
+/** What serves a request: it is told of the body, and of the end of the client. */
+export type Served = {
+  /** A piece of the body, after it had said that it `takesBody`. */
+  bodyPiece(bytes: Buffer): void
+  bodyEnd(trailers: readonly string[]): void
+  takesBody(): boolean
+  /** The client takes more of the answer again. */
+  clientDrained(): void
+  clientGone(): void
+}
+export type Server = {
+  /** Null when the connection was taken out of HTTP, or given its last words. */
+  serve(client: Client, request: RequestLines, nowMs: number): Served | null
+  refuse(client: Client, unreadable: Unreadable | { status: 408 | 431; why: string }): void
+}
+export type ClientLimits = { readonly headMs: number; readonly keepAliveMs: number }
+
+const headBytes = 16 << 10
+/** What is read ahead of what can be used. */
+const aheadBytes = 64 << 10
+/** How long a body is still read that nobody waits for any more. */
+const drainMs = 30_000
+
+/**
+ * A client's connection: reads one request after the other; the next only once the one before has been answered, so that answers are
+ * in order and what is sent ahead costs nobody but the client.
+ */
+export class Client {
+  readonly socket: Socket
+  readonly address: string
+  readonly #server: Server
+  readonly #nowMs: () => number
+  #rest: Buffer | null = null
+  #scanned = 0
+  #served: Served | null = null
+  #answers = 0
+  #body: Body | null = null
+  /** Nothing more is read: the last words have been said, or it is a tunnel. */
+  #isOut = false
+  #ended = false
+  #paused = false
+  /** Since when it is awaited that a request is complete, or a body that nobody wants; null while it is idle after an answer. */
+  #awaitedMs: number | null
+  #idleMs: number
+
+  constructor(socket: Socket, address: string, server: Server, nowMs: () => number) {
+    this.socket = socket
+    this.address = address
+    this.#server = server
+    this.#nowMs = nowMs
+    this.#awaitedMs = nowMs()
+    this.#idleMs = this.#awaitedMs
+    socket.on('data', this.#onData)
+    socket.on('drain', this.#onDrain)
+    socket.on('end', this.#onEnd)
+    socket.on('error', () => {}) // its close follows
+    socket.on('close', this.#onClose)
+  }
+
+  readonly #onData = (bytes: Buffer): void => {
+    this.#rest = this.#rest ? Buffer.concat([this.#rest, bytes]) : bytes
+    this.#advance()
+  }
+  readonly #onDrain = (): void => this.#served?.clientDrained()
+  readonly #onEnd = (): void => {
+    this.#ended = true
+    this.#advance()
+  }
+  readonly #onClose = (): void => {
+    const served = this.#served
+    this.#served = null
+    served?.clientGone()
+  }
+
+  /** Whether the request that is being served is here in full. */
+  get isComplete(): boolean {
+    return this.#body === null
+  }
+
+  /** Sends the request's body on from where it stopped; never while its caller is still at work. */
+  goOn(): void {
+    process.nextTick(() => this.#advance())
+  }
+
+  /** The request has been answered in full, and the connection is for the next one. */
+  answered(): void {
+    this.#answers += 1
+    this.#served = null
+    this.#idleMs = this.#nowMs()
+    this.#awaitedMs = this.#body ? this.#idleMs : null
+    if (this.#rest || this.#ended || this.#paused) process.nextTick(() => this.#advance())
+  }
+
+  /** Says these words, and closes. */
+  leaveWith(words: string | Buffer = ''): void {
+    this.#leave()
+    endGently(this.socket, words)
+  }
+
+  /** A cut body must never look complete, also not where the end of the connection is the end of the body: hence a reset. */
+  breakOff(): void {
+    this.#leave()
+    this.socket.resetAndDestroy()
+  }
+
+  /** Hands the bare connection over, with what was sent ahead. */
+  handOver(): Buffer {
+    this.#leave()
+    const ahead = this.#rest ?? Buffer.alloc(0)
+    this.#rest = null
+    return ahead
+  }
+
+  sweep(nowMs: number, { headMs, keepAliveMs }: ClientLimits): void {
+    if (this.#isOut || this.#served) return
+    if (this.#body) {
+      if (nowMs - (this.#awaitedMs ?? nowMs) > drainMs) this.socket.destroy()
+    } else if (this.#awaitedMs !== null) {
+      if (nowMs - this.#awaitedMs <= headMs) return
+      if (this.#rest) this.#server.refuse(this, { status: 408, why: 'it did not arrive in time' })
+      else this.leaveWith()
+    } else if (nowMs - this.#idleMs > keepAliveMs) this.leaveWith()
+  }
+
+  #leave(): void {
+    this.#isOut = true
+    this.#served = null
+    this.socket.off('data', this.#onData)
+    this.socket.off('drain', this.#onDrain)
+    this.socket.off('end', this.#onEnd)
+    this.socket.pause() // until somebody listens again
+  }
+
+  #advance(): void {
+    while (!this.#isOut && this.#step()) {}
+    if (!this.#isOut) this.#flow()
+  }
+
+  /** Does what can be done with what is here; whether there may be more to do. */
+  #step(): boolean {
+    if (this.#body) return this.#rest ? this.#takeBody(this.#body, this.#rest) : this.#lookForEnd()
+    if (this.#served) return this.#lookForEnd()
+    return this.#rest ? this.#takeHead(this.#rest) : this.#lookForEnd()
+  }
+
+  #takeBody(body: Body, bytes: Buffer): boolean {
+    const served = this.#served
+    if (served && !served.takesBody()) return false
+    const end = body.take(bytes, 0, (piece) => served?.bodyPiece(piece))
+    if (this.#isOut) return false
+    if (end === -1) {
+      this.#gone()
+      return false
+    }
+    this.#rest = end < bytes.length ? bytes.subarray(end) : null
+    if (body.over) {
+      this.#body = null
+      this.#awaitedMs = null
+      served?.bodyEnd(body.trailers)
+    }
+    return this.#rest !== null || this.#ended
+  }
+
+  #takeHead(bytes: Buffer): boolean {
+    if (bytes[0] === 0x0d && bytes[1] === 0x0a && this.#scanned <= 2) {
+      this.#rest = bytes.length > 2 ? bytes.subarray(2) : null // RFC 9112, 2.2: an empty line ahead of a request
+      this.#scanned = 0
+      return this.#rest !== null
+    }
+    this.#awaitedMs ??= this.#nowMs()
+    const end = endOfHead(bytes)
+    if (end > headBytes || (end === -1 && bytes.length > headBytes))
+      return this.#refuse({ status: 431, why: `its header section is larger than ${headBytes} bytes` })
+    if (end === -1) {
+      if (!mayBecomeHead(bytes, this.#scanned) || this.#ended)
+        return this.#refuse({ status: 400, why: 'it is not valid HTTP/1.1' })
+      this.#scanned = bytes.length
+      return false
+    }
+    this.#scanned = 0
+    this.#rest = end < bytes.length ? bytes.subarray(end) : null
+    const request = readRequestLines(bytes.toString('latin1', 0, end))
+    if ('why' in request) return this.#refuse(request)
+    this.#serve(request)
+    return this.#rest !== null || this.#ended
+  }
+
+  #serve(request: RequestLines): void {
+    const before = this.#answers
+    const served = this.#server.serve(this, request, this.#nowMs())
+    if (!this.#isOut && this.#answers === before) this.#served = served // else it was refused on the spot
+  }
+
+  /** Said by who serves it, before it returns: how the body is framed. */
+  expectBody(framing: 'none' | 'chunked' | { readonly lengthBytes: string }): void {
+    if (framing === 'none') this.#body = null
+    else this.#body = framing === 'chunked' ? new ChunkedBody() : new LengthBody(Number(framing.lengthBytes))
+    this.#awaitedMs = this.#body ? this.#nowMs() : null
+  }
+
+  #refuse(unreadable: Unreadable | { status: 408 | 431; why: string }): false {
+    this.#server.refuse(this, unreadable)
+    return false
+  }
+
+  /** The client has said all that it will: it waits for no answer (RFC 9112, 9.6 lets a server take it so, and most do). */
+  #lookForEnd(): false {
+    if (!this.#ended) return false
+    if (this.#body || this.#served) this.#gone()
+    else this.leaveWith()
+    return false
+  }
+
+  #gone(): void {
+    const served = this.#served
+    this.#leave()
+    served?.clientGone()
+    this.socket.destroy()
+  }
+
+  #flow(): void {
+    const wants = (this.#rest?.length ?? 0) <= aheadBytes
+    if (wants === !this.#paused) return
+    this.#paused = !wants
+    if (wants) this.socket.resume()
+    else this.socket.pause()
+  }
+}
