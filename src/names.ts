@@ -49,6 +49,11 @@ export const defaultProject = ProjectName.parse('default')
 /** The first (and, until a team adds others, only) environment of a service. */
 export const defaultEnvironment = EnvironmentName.parse('production')
 
+/** The environment in which a change (by its number within its repository) can be looked at before it is merged. */
+export const previewEnvironment = (change: number): EnvironmentName => EnvironmentName.parse(`change-${change}`)
+/** Whether an environment is the preview of a change: nothing is promoted from or to it, and nobody's users are there. */
+export const isPreview = (environment: string): boolean => /^change-[0-9]+$/.test(environment)
+
 /** A service in its project, the pair by which facts, roles, hosts, databases and paths are keyed. */
 export type ServiceKey = { readonly project: ProjectName; readonly service: ServiceName }
 export const serviceSubject = ({ project, service }: ServiceKey): string => `service:${project}/${service}`

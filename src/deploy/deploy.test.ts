@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { refUpdated } from '../code/facts.ts'
 import { fact } from '../ledger/fact.ts'
-import { CommitId, defaultEnvironment, defaultProject, ServiceName } from '../names.ts'
+import { CommitId, defaultEnvironment, defaultProject, EnvironmentName, ServiceName } from '../names.ts'
 import { environmentsRepository, platformProject } from './index.ts'
 import { patienceMs } from './rollout.ts'
 import { commitOf, digestOf, eventually, openTestDeploy, type TestDeployOptions } from './testing.ts'
@@ -234,6 +234,32 @@ test('removing a service takes its instances, its route and its file away', asyn
   )
   await assert.rejects(world.deploy.remove(shop, 'user:ada'), /there is no default\/shop/)
   assert.equal((await world.live('shop v2')).finished?.outcome, 'succeeded', 'and it can come back')
+})
+
+test('a file that goes from one environment takes the service out of that one only', async (context) => {
+  const world = await begin(context, { releases: { 'shop v1': {} } })
+  const everyPush = 'promote:\n  from: push\n'
+  for (const name of ['eu', 'us']) await handPush(world, `${name}/environment.yaml`, everyPush)
+  await world.release('shop v1', 'push-1', EnvironmentName.parse('eu'))
+  const standing = async () =>
+    (await world.deploy.queries.services())
+      .filter((row) => row.current !== null && row.removed_at === null)
+      .map(({ environment }) => environment)
+      .sort()
+  await eventually(async () => (await standing()).length === 2)
+  await handPush(world, 'us/default/shop.yaml', null)
+  await eventually(async () => (await standing()).length === 1)
+  assert.deepEqual(await standing(), ['eu'])
+  await handPush(world, 'eu/default/shop.yaml', null)
+  await eventually(async () => (await standing()).length === 0)
+  assert.deepEqual(
+    (await world.ledger.read({ types: ['service.removed'] })).map(({ payload }) => payload),
+    [
+      { ...shop, environment: 'us', isGone: false },
+      { ...shop, environment: 'eu', isGone: true },
+    ],
+  )
+  assert.deepEqual(world.runtime.world().instances, {})
 })
 
 test('a service that never ran can be removed as well', async (context) => {

@@ -138,7 +138,19 @@ export const desiredStateRefused = defineFact(
     column: z.number().nullable(),
   }),
 )
-export const serviceRemoved = defineFact('service.removed', 1, z.object({ project: ProjectName, service: ServiceName }))
+const Removed = z.object({
+  project: ProjectName,
+  service: ServiceName,
+  /** Null: out of every environment (as all were until there were several). */
+  environment: EnvironmentName.nullable(),
+  /** Nothing of it stands anywhere any more, previews left aside; its name is free again. */
+  isGone: z.boolean(),
+})
+const RemovedBefore = z.object({ project: ProjectName, service: ServiceName })
+/** A service was taken out of an environment. Subject: `service:<project>/<service>`. */
+export const serviceRemoved = defineFact('service.removed', 2, Removed, {
+  1: (old) => ({ ...RemovedBefore.parse(old), environment: null, isGone: true }),
+})
 
 export { migrationAdvised, migrationFinished, migrationStarted } from './migrations/facts.ts'
 

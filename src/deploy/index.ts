@@ -30,8 +30,9 @@ import { createLanes, type LaneWork } from './lanes.ts'
 import { createMigrations } from './migrations/index.ts'
 import { createOrders } from './orders.ts'
 import { differences, type Standing } from './parity.ts'
-import { createReconciler, removal } from './reconcile.ts'
+import { createReconciler } from './reconcile.ts'
 import type { RemotePlace } from './remote.ts'
+import { recordRemoval } from './removal.ts'
 import { createRequests, noEnvironment } from './requests.ts'
 import { type Deployment, deploymentSubject, isUndone, pick, startedBy } from './rollout.ts'
 import type { Ingredients } from './specs.ts'
@@ -344,7 +345,7 @@ export const createDeploy = (options: DeployOptions) => {
       await reconciler.settle(target, signal, by)
       await views.reach()
       // One that never ran leaves nothing behind for which the reconciler would say so.
-      if ((await queries.service(target))?.removed_at === null) await ledger.append([removal(target, by)])
+      if ((await queries.service(target))?.removed_at === null) await recordRemoval(ports, target, by)
     })
   }
 

@@ -1,4 +1,5 @@
-import { fact, type NewFact } from '../ledger/fact.ts'
+import { fact } from '../ledger/fact.ts'
+import type { Views } from '../ledger/ledger.ts'
 import type { CommitId } from '../names.ts'
 import { Problem, type ProblemDetails } from '../problem.ts'
 import type { Admission } from './admission.ts'
@@ -6,15 +7,9 @@ import { type Carrier, type Carrying, hostsOf, setBackTrailer } from './carry.ts
 import { readDesired } from './desired.ts'
 import { type Blobs, compareDesired, type Drift, describeDrift, findDrift } from './drift.ts'
 import { parseEnvironmentPath } from './environment-file.ts'
-import {
-  deploymentCommitted,
-  deploymentRequested,
-  desiredStateRefused,
-  driftFound,
-  driftMended,
-  serviceRemoved,
-} from './facts.ts'
+import { deploymentCommitted, deploymentRequested, desiredStateRefused, driftFound, driftMended } from './facts.ts'
 import { wholly } from './fleet.ts'
+import { recordRemoval } from './removal.ts'
 import { type Deployment, deploymentSubject } from './rollout.ts'
 import { deploymentIdFor, desiredPath, parseDesiredPath, type Target, targetLabel } from './target.ts'
 import { targetOfRow } from './views.ts'
@@ -25,7 +20,10 @@ const actor = 'system:deploy'
  * Brings the world to what stands in Git: for one target at a time, and only while none of its deployments is under way (then its
  * facts rule). Says whether that asks for a deployment.
  */
-export const createReconciler = (ports: Carrying & { readonly admit: Admission }, carrier: Carrier) => {
+export const createReconciler = (
+  ports: Carrying & { readonly admit: Admission; readonly views: Views },
+  carrier: Carrier,
+) => {
   const { ledger, runtime, environments: repository, book, fleet, queries, admit } = ports
   /** Drift that was said and is not mended yet, so that it is not said every half minute. */
   const said = new Map<string, string>()
@@ -113,7 +111,7 @@ export const createReconciler = (ports: Carrying & { readonly admit: Admission }
     fleet.forget(target)
     await fleet.route()
     await fleet.stop((await fleet.instancesOf(target)).map(({ id }) => id))
-    await ledger.append([removal(target, by)])
+    await recordRemoval(ports, target, by)
   }
 
   /** Starts what is missing, routes as wished, stops what nobody wants; in this order, so that no request is lost. */
@@ -202,9 +200,6 @@ export const createReconciler = (ports: Carrying & { readonly admit: Admission }
   return { settle, survey, wish }
 }
 export type Reconciler = ReturnType<typeof createReconciler>
-
-export const removal = ({ project, service }: Target, by: string): NewFact =>
-  fact(serviceRemoved, { subject: `service:${project}/${service}`, actor: by, payload: { project, service } })
 
 const labelOf = (owner: { project: string; service: string; environment: string }): string =>
   `${owner.project}/${owner.service}/${owner.environment}`

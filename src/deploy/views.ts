@@ -61,7 +61,7 @@ export type DeployTables = {
 
 export const deployView: View<DeployTables> = {
   name: 'deploy',
-  version: 3,
+  version: 4,
   create: async (db) => {
     await db.schema
       .createTable('deploy_deployments')
@@ -142,12 +142,13 @@ export const deployView: View<DeployTables> = {
         .onConflict((clash) => clash.doNothing())
         .execute()
     } else if (isFact(serviceRemoved, recorded)) {
-      await tx
+      const { project, service, environment } = recorded.payload
+      const all = tx
         .updateTable('deploy_services')
         .set({ current: null, serving: null, removed_at: recorded.at })
-        .where('project', '=', recorded.payload.project)
-        .where('service', '=', recorded.payload.service)
-        .execute()
+        .where('project', '=', project)
+        .where('service', '=', service)
+      await (environment === null ? all : all.where('environment', '=', environment)).execute()
     } else await applyToDeployment(tx, recorded)
   },
 }

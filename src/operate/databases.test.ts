@@ -167,7 +167,9 @@ describe('databases on the PostgreSQL of this machine', () => {
     )
     const { project, service } = owner('blog')
     const about = { subject: 'service:default/blog', actor: 'user:ada' }
-    await ground.ledger.append([fact(serviceRemoved, { ...about, payload: { project, service } })])
+    await ground.ledger.append([
+      fact(serviceRemoved, { ...about, payload: { project, service, environment: null, isGone: true } }),
+    ])
     await operate.removeDatabase(owner('blog'), 'blog', 'user:ada')
     await assert.rejects(operate.connection(owner('blog')), /has no database/)
     assert.deepEqual(

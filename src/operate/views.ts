@@ -37,7 +37,7 @@ export type OperateTables = { operate_databases: DatabaseRow; operate_exits: Exi
 
 export const operateView: View<OperateTables> = {
   name: 'operate',
-  version: 1,
+  version: 2,
   create: async (db) => {
     await db.schema
       .createTable('operate_databases')
@@ -102,12 +102,13 @@ export const operateView: View<OperateTables> = {
     } else if (isFact(deploymentFinished, recorded) && recorded.payload.outcome === 'succeeded') {
       await change(tx, recorded.payload, { in_use: 1 })
     } else if (isFact(serviceRemoved, recorded)) {
-      await tx
+      const { project, service, environment } = recorded.payload
+      const all = tx
         .updateTable('operate_databases')
         .set({ in_use: 0 })
-        .where('project', '=', recorded.payload.project)
-        .where('service', '=', recorded.payload.service)
-        .execute()
+        .where('project', '=', project)
+        .where('service', '=', service)
+      await (environment === null ? all : all.where('environment', '=', environment)).execute()
     } else if (isFact(instanceExited, recorded)) {
       const { instance, project, service, environment, exitCode, signal, outOfMemory } = recorded.payload
       await tx

@@ -42,7 +42,7 @@ export type PackageTables = {
 
 export const packageView: View<PackageTables> = {
   name: 'package',
-  version: 1,
+  version: 2,
   create: async (db) => {
     await db.schema
       .createTable('package_pushes')
@@ -126,7 +126,8 @@ export const packageView: View<PackageTables> = {
         .where('digest', '=', digest)
         .execute()
     } else if (isFact(serviceRemoved, fact)) {
-      const { project, service } = fact.payload
+      const { project, service, isGone } = fact.payload
+      if (!isGone) return
       await tx.deleteFrom('package_owners').where('project', '=', project).where('service', '=', service).execute()
     }
   },

@@ -13,7 +13,7 @@ type Tx = Transaction<PromotionTables>
 
 export const promotionView: View<PromotionTables> = {
   name: 'promotion',
-  version: 1,
+  version: 2,
   create: createPromotionTables,
   drop: dropPromotionTables,
   apply: async (tx, recorded) => {
@@ -122,9 +122,15 @@ const noteEnd = async (
   await addOrigin(tx, recorded, origin, begun.reason === 'rollback')
 }
 
-const forget = async (tx: Tx, { project, service }: { project: string; service: string }): Promise<void> => {
-  for (const table of ['release_origins', 'release_progress'] as const)
-    await tx.deleteFrom(table).where('project', '=', project).where('service', '=', service).execute()
+/** How far an environment had come is kept while the service stands elsewhere: what it was taken out of must not get it again by itself. */
+const forget = async (
+  tx: Tx,
+  { project, service, environment, isGone }: ReturnType<typeof serviceRemoved.payload.parse>,
+): Promise<void> => {
+  const origins = tx.deleteFrom('release_origins').where('project', '=', project).where('service', '=', service)
+  await (isGone || environment === null ? origins : origins.where('source', '=', environment)).execute()
+  if (!isGone) return
+  await tx.deleteFrom('release_progress').where('project', '=', project).where('service', '=', service).execute()
 }
 
 const applyToPeople = async (tx: Tx, recorded: RecordedFact): Promise<void> => {
