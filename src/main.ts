@@ -95,7 +95,7 @@ async function nouns(): Promise<((program: Command) => void)[]> {
     actions: { words: ['actions'], load: async () => (await import('./cli/actions.ts')).actionCommands },
     settings: { words: ['secret', 'variable'], load: async () => (await import('./cli/settings.ts')).settingCommands },
     databases: { words: ['db'], load: async () => (await import('./cli/databases.ts')).databaseCommands },
-    people: { words: ['user', 'token'], load: async () => (await import('./cli/people.ts')).peopleCommands },
+    people: { words: ['user', 'token', 'web'], load: async () => (await import('./cli/people.ts')).peopleCommands },
     ledger: { words: ['ledger'], load: async () => (await import('./cli/ledger.ts')).ledgerCommands },
   }
   const said = process.argv.slice(2)

@@ -14,6 +14,7 @@ const program = join(import.meta.dirname, 'scenes.testing.ts')
 /** Each scene with the effects that it is there for. */
 const scenes: Readonly<Record<string, readonly string[]>> = {
   'the master key changes': ['access.rewrap-setting'],
+  'a password is chosen twice': ['access.keep-password'],
   'a certificate of our own': ['api.write-certificate'],
   'a backup is put back where one was interrupted': ['backup.clear-interrupted', 'backup.clear-empty-home'],
   'kept dependencies are too many, and some half made': ['build.sweep-dependencies', 'build.evict-dependencies'],

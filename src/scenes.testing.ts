@@ -7,7 +7,8 @@ import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { z } from '@hono/zod-openapi'
 import { accessFacts } from './access/facts.ts'
-import { accessView, createAccess } from './access/index.ts'
+import { accessView, createAccess, passwordMigrations, sessionView } from './access/index.ts'
+import { createPasswords } from './access/sessions/passwords.ts'
 import { accessMigrations } from './access/settings-table.ts'
 import { certificateFor } from './api/tls.ts'
 import { backup, restore } from './backup.ts'
@@ -77,10 +78,10 @@ const headway = async (cwd: string, words: readonly string[], env: NodeJS.Proces
 const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> = {
   'the master key changes': async (directory) => {
     const home = homeIn(directory)
-    const migrations = [...ledgerMigrations, ...accessMigrations]
+    const migrations = [...ledgerMigrations, ...accessMigrations, ...passwordMigrations]
     const store = await openStore(home.database, { migrations, program: 'test', clock })
     const ledger = await openLedger({ store, definitions: accessFacts, clock })
-    const views = await openViews({ store, ledger, views: [accessView] })
+    const views = await openViews({ store, ledger, views: [accessView, sessionView] })
     const access = createAccess({ ledger, views, store, home, clock, ids: systemIds(clock) })
     const shop = ProjectName.parse('shop')
     await given(directory, async () => {
@@ -91,6 +92,14 @@ const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> 
     await access.rotateMasterKey()
     const owner = { project: shop, service: ServiceName.parse('web'), environment: null }
     return access.settings.resolve(owner, ['FIRST', 'SECOND'])
+  },
+
+  'a password is chosen twice': async (directory) => {
+    const home = homeIn(directory)
+    const store = await openStore(home.database, { migrations: passwordMigrations, program: 'test', clock })
+    const passwords = createPasswords({ store, clock })
+    for (const password of ['the first of two', 'the second of two']) await passwords.set('ada', password)
+    return [await passwords.isRight('ada', 'the first of two'), await passwords.isRight('ada', 'the second of two')]
   },
 
   'a certificate of our own': async (directory) => {

@@ -3,13 +3,14 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { accessFacts } from './access/facts.ts'
-import { accessMigrations, accessView } from './access/index.ts'
+import { accessMigrations, accessView, passwordMigrations, sessionView } from './access/index.ts'
 import { backupRoutes } from './api/backup-route.ts'
 import { isLoopback } from './api/host.ts'
 import { createApi } from './api/index.ts'
 import { ledgerRoutes } from './api/ledger-routes.ts'
 import { listen } from './api/listen.ts'
 import { certificateFor, refusePlainOutside, type TlsChoice } from './api/tls.ts'
+import { createWeb } from './api/web.ts'
 import { buildFacts } from './build/facts.ts'
 import { parseIsolation, parseJobLimits } from './build/index.ts'
 import { resultsMigrations, resultsView } from './build/results/views.ts'
@@ -103,6 +104,7 @@ export const allViews = (home: Home): readonly View[] => [
   ...[accessView, codeView, changesView, buildView, resultsView, runnersView, packageView, deployView, operateView],
   promotionView,
   testView(home),
+  sessionView,
 ]
 /** In the order of the releases that brought them; new ones go to the end. */
 export const migrations: readonly Migration[] = [
@@ -112,6 +114,7 @@ export const migrations: readonly Migration[] = [
   ...operateMigrations,
   ...resultsMigrations,
   ...releaseMigrations,
+  ...passwordMigrations,
 ]
 
 const patienceMs = 10_000
@@ -156,6 +159,8 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
   let ready = false
   const api = createApi({
     access: stages.authentication,
+    sessions: stages.access.sessions,
+    web: createWeb(),
     ledger,
     clock,
     version,

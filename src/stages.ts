@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { atLeast } from './access/access.ts'
 import { createAccess } from './access/index.ts'
 import { accessRoutes } from './access/routes.ts'
+import { sessionRoutes } from './access/sessions/routes.ts'
 import { actionRoutes } from './build/actions/routes.ts'
 import { createBuild, type Isolation, type JobLimits, networkVariables, type ResultsLimits } from './build/index.ts'
 import { requestRoutes } from './build/request-routes.ts'
@@ -199,6 +200,7 @@ export const createStages = (grounds: Grounds) => {
     ] satisfies readonly Stage[],
     routes: [
       accessRoutes(access),
+      sessionRoutes(access.sessions, grounds.clock),
       codeRoutes(code),
       changeRoutes(code.changes),
       buildRoutes(build),

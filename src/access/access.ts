@@ -12,6 +12,8 @@ export type Identity = {
   readonly limits?: IdentityLimits
   /** Set where it is no person but a runner on another machine, which has a role nowhere: the runner's id. */
   readonly runner?: string
+  /** Set where somebody is signed in at the web: the session's id. */
+  readonly session?: string
 }
 
 /** A job is somebody too, but may only what its permissions name. */

@@ -1,10 +1,10 @@
 import { z } from '@hono/zod-openapi'
 import { defineFact } from '../ledger/fact.ts'
 import { EnvironmentName, ProjectName, ServiceName } from '../names.ts'
+import { Role } from './role.ts'
+import { sessionFacts } from './sessions/facts.ts'
 
-/** In rising order: each may do what those before it may. */
-export const Role = z.enum(['viewer', 'developer', 'operator', 'administrator'])
-export type Role = z.infer<typeof Role>
+export { Role } from './role.ts'
 
 /** `project: null` is the whole instance. */
 const grant = z.object({ role: Role, project: ProjectName.nullable() })
@@ -55,4 +55,5 @@ export const accessFacts = [
   tokenRevoked,
   secretSet,
   secretRemoved,
+  ...sessionFacts,
 ] as const

@@ -4,7 +4,10 @@ import { Role } from './facts.ts'
 import type { AccessQueries, GrantRow, TokenRow } from './views.ts'
 
 /** The user's grants cut down by the token's scope: who is asking. */
-export const identityOf = (token: TokenRow, grants: readonly GrantRow[]): Identity => {
+export const identityOf = (
+  token: Pick<TokenRow, 'user_name' | 'name' | 'scope_role' | 'scope_project'>,
+  grants: readonly GrantRow[],
+): Identity => {
   const cap = Role.parse(token.scope_role)
   const granted = new Map(grants.map((grant) => [grant.project, Role.parse(grant.role)]))
   return {

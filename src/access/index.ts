@@ -11,11 +11,17 @@ import { ensureAdministrator } from './first-start.ts'
 import { roleOfActor } from './grants.ts'
 import { createAuthentication } from './identify.ts'
 import { addMasterKey, loadKeyring } from './seal.ts'
+import { createAttempts } from './sessions/attempts.ts'
+import { createPasswords } from './sessions/passwords.ts'
+import { createSessions, type Sessions } from './sessions/sessions.ts'
+import { createSessionQueries, type SessionTables, sessionView } from './sessions/view.ts'
 import { createSettings, type SettingsBook } from './settings.ts'
 import { createTokens, type Tokens } from './tokens.ts'
 import { createUsers, type Users } from './users.ts'
 import { type AccessTables, accessView, createAccessQueries } from './views.ts'
 
+export { passwordMigrations } from './sessions/passwords.ts'
+export { sessionView } from './sessions/view.ts'
 export { accessMigrations } from './settings-table.ts'
 export { accessView } from './views.ts'
 
@@ -24,6 +30,7 @@ export type Access = Stage &
     readonly users: Users
     readonly tokens: Tokens
     readonly settings: SettingsBook
+    readonly sessions: Sessions
     /** For other rooms' secrets: sealed by the same master key. */
     readonly seal: Seal
     /**
@@ -56,7 +63,7 @@ export const createAccess = (options: {
   return {
     name: 'access',
     facts: accessFacts,
-    views: [accessView],
+    views: [accessView, sessionView],
     start: async () => {
       await ensureAdministrator(ports)
       await settings.mend()
@@ -70,6 +77,12 @@ export const createAccess = (options: {
     users: createUsers(ports),
     tokens: createTokens(ports),
     settings,
+    sessions: createSessions({
+      ...options,
+      queries: { ...queries, ...createSessionQueries(options.store.tables<SessionTables>()) },
+      passwords: createPasswords(options),
+      attempts: createAttempts(options.clock),
+    }),
     seal: { seal: (name, plain) => keyring.seal(name, plain), open: (name, sealed) => keyring.open(name, sealed) },
     rotateMasterKey: async () => {
       keyring = addMasterKey(home.masterKey)

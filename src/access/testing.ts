@@ -10,7 +10,7 @@ import type { ProjectName } from '../names.ts'
 import { TestClock, testIds } from '../testing.ts'
 import type { Identity } from './access.ts'
 import { accessFacts, type Role } from './facts.ts'
-import { type Access, accessView, createAccess } from './index.ts'
+import { type Access, accessView, createAccess, passwordMigrations, sessionView } from './index.ts'
 import { accessMigrations } from './settings-table.ts'
 
 export type TestAccess = AsyncDisposable &
@@ -36,8 +36,8 @@ export const openTestAccess = async (
   prepareHome(home)
   const opened = await openTestLedger({
     definitions: [...accessFacts, ...(options.definitions ?? [])],
-    views: [accessView, ...(options.views ?? [])],
-    migrations: accessMigrations,
+    views: [accessView, sessionView, ...(options.views ?? [])],
+    migrations: [...accessMigrations, ...passwordMigrations],
     clock: shared,
   })
   const { ledger, views, store } = opened

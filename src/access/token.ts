@@ -3,6 +3,10 @@ import { createHash, randomBytes } from 'node:crypto'
 /** A bearer token: `hw_` and 256 random bits. It is shown once; what is kept is its hash. */
 export const newToken = (): string => `hw_${randomBytes(32).toString('base64url')}`
 
+/** The secret of a session, or the code of a link or an invitation: told apart from a token, as neither opens what the other does. */
+export const newSession = (): string => `hws_${randomBytes(32).toString('base64url')}`
+export const isSession = (text: string): boolean => /^hws_[A-Za-z0-9_-]{43}$/.test(text)
+
 /** Whether it looks like one of ours; anything else need not be looked up. */
 export const isToken = (text: string): boolean => /^hw_[A-Za-z0-9_-]{43}$/.test(text)
 

@@ -1,4 +1,7 @@
 import type { Authentication, Identity } from '../access/access.ts'
+import { type Asking, isOwnPage, sessionIn } from '../access/sessions/cookie.ts'
+import { foreignPage } from '../access/sessions/routes.ts'
+import type { Sessions } from '../access/sessions/sessions.ts'
 import { Problem, type ProblemDetails } from '../problem.ts'
 import { unauthenticated } from './guard.ts'
 import type { Throttle } from './throttle.ts'
@@ -8,21 +11,55 @@ export type Entry =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'refused'; readonly problem: ProblemDetails; readonly retryAfterSeconds: number | null }
 
-/** Says who stands at the door; `unknown` came without a token. */
-export type Door = (authorization: string | undefined, address: string) => Promise<Entry>
+/** By what somebody is known: the header of a program, or the session of a browser. `foreign`: somebody else's page sends its visitor. */
+export type Credential =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'header'; readonly authorization: string }
+  | { readonly kind: 'session'; readonly secret: string }
+  | { readonly kind: 'foreign' }
+
+/** A header counts before a cookie, and a cookie only where a page of ours sends it. */
+export const credentialIn = (asking: Asking, authorization: string | undefined): Credential => {
+  if (authorization !== undefined) return { kind: 'header', authorization }
+  const secret = sessionIn(asking)
+  if (secret === null) return { kind: 'none' }
+  return isOwnPage(asking) ? { kind: 'session', secret } : { kind: 'foreign' }
+}
+
+/** Says who stands at the door; `unknown` came without a token, or with a session that is over. */
+export type Door = (credential: Credential, address: string) => Promise<Entry>
 
 export const createDoor =
-  (authentication: Authentication, throttle: Throttle): Door =>
-  async (authorization, address) => {
-    if (authorization === undefined) return { kind: 'unknown' }
-    const token = tokenIn(authorization)
-    const identity = token === null ? null : await authentication.identify(token)
-    if (identity) return { kind: 'known', identity }
-    const waitMs = throttle.failed(address)
-    return waitMs === null
-      ? { kind: 'refused', problem: unauthenticated(), retryAfterSeconds: null }
-      : { kind: 'refused', problem: tooMany(), retryAfterSeconds: Math.ceil(waitMs / 1000) }
+  (authentication: Authentication, sessions: Pick<Sessions, 'identify'>, throttle: Throttle): Door =>
+  async (credential, address) => {
+    switch (credential.kind) {
+      case 'none':
+        return { kind: 'unknown' }
+      case 'foreign':
+        return { kind: 'refused', problem: foreignPage(), retryAfterSeconds: null }
+      case 'session': {
+        const identity = await sessions.identify(credential.secret)
+        return identity ? { kind: 'known', identity } : { kind: 'unknown' }
+      }
+      case 'header':
+        return byHeader(authentication, throttle, credential.authorization, address)
+    }
   }
+
+const byHeader = async (
+  authentication: Authentication,
+  throttle: Throttle,
+  authorization: string,
+  address: string,
+): Promise<Entry> => {
+  const token = tokenIn(authorization)
+  const identity = token === null ? null : await authentication.identify(token)
+  if (identity) return { kind: 'known', identity }
+  const waitMs = throttle.failed(address)
+  return waitMs === null
+    ? { kind: 'refused', problem: unauthenticated(), retryAfterSeconds: null }
+    : { kind: 'refused', problem: tooMany(), retryAfterSeconds: Math.ceil(waitMs / 1000) }
+}
 
 /** The token of a Bearer header, or the password of a Basic one: that is how Git sends it. */
 export const tokenIn = (authorization: string): string | null => {

@@ -1,4 +1,5 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import type { Identity } from '../access/access.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { EventStreams } from './events.ts'
@@ -18,7 +19,7 @@ export const eventRoutes = ({
 }: {
   events: EventStreams
   ledger: Ledger
-  identify(authorization: string | undefined): Promise<Identity | null>
+  identify(context: Context): Promise<Identity | null>
 }) =>
   new OpenAPIHono<ApiEnv & { Bindings: { outgoing?: { destroy(): void } } }>().openapi(
     route('somebody', {
@@ -41,11 +42,10 @@ export const eventRoutes = ({
     async (context) => {
       const query = context.req.valid('query')
       const after = context.req.valid('header')['last-event-id'] ?? query.after ?? (await ledger.head()).seq
-      const authorization = context.req.header('authorization')
       const stream = events.open({
         after,
         types: query.types,
-        identify: () => identify(authorization),
+        identify: () => identify(context),
         drop: () => context.env.outgoing?.destroy(),
       })
       return context.body(stream, 200, { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })

@@ -4,8 +4,8 @@ import type { Role } from '../access/facts.ts'
 import { ProjectName } from '../names.ts'
 import { Problem } from '../problem.ts'
 
-/** What every handler sees: who asks, already checked against the route's needs. */
-export type ApiEnv = { Variables: { identity: Identity } }
+/** What every handler sees: who asks, already checked against the route's needs, and from which address. */
+export type ApiEnv = { Variables: { identity: Identity; address: string } }
 
 /**
  * Who may call a route. With `in: 'project'` the role is needed in the project named by the path parameter `{project}`; with

@@ -4,12 +4,14 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context, Next } from 'hono'
 import { matchedRoutes } from 'hono/route'
-import type { Authentication } from '../access/access.ts'
+import type { Authentication, Identity } from '../access/access.ts'
+import { askingOf } from '../access/sessions/routes.ts'
+import type { Sessions } from '../access/sessions/sessions.ts'
 import type { Clock } from '../clock.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { describeProblem, Problem, type ProblemDetails } from '../problem.ts'
 import { describe, documentRoutes } from './document.ts'
-import { createDoor, type Door } from './door.ts'
+import { type Credential, createDoor, credentialIn, type Door, tokenIn } from './door.ts'
 import { createEventStreams } from './events.ts'
 import { eventRoutes } from './events-route.ts'
 import { isExpectedHost, unexpectedHost } from './host.ts'
@@ -18,6 +20,7 @@ import { invalidRequest, problemBody, problemOf, problemResponse } from './refus
 import { type ApiEnv, guardedRoutes } from './route.ts'
 import { createThrottle } from './throttle.ts'
 import { createVisibility } from './visibility.ts'
+import type { Web } from './web.ts'
 
 /** Serves Git over HTTP: gets the request as Node has it, and who sends it (null: came without a token). */
 export type GitHandler = (
@@ -34,6 +37,10 @@ export type Annex = {
 
 export type ApiOptions = {
   readonly access: Authentication
+  /** Who is signed in at the web; nobody where it is absent. */
+  readonly sessions?: Pick<Sessions, 'identify'>
+  /** The web itself; where it is absent or not built, a page says how to build it. */
+  readonly web?: Web
   readonly ledger: Ledger
   readonly clock: Clock
   readonly version: string
@@ -67,8 +74,8 @@ const largestRunnerBody = 48 * 1024 * 1024
 
 /** The HTTP face: everything beneath `/api/v1` is a route that was made by `route()`, everything else is refused or described here. */
 export const createApi = (options: ApiOptions): Api => {
-  const { access, ledger, clock } = options
-  const door = createDoor(access, createThrottle(clock))
+  const { access, ledger, clock, sessions = { identify: async () => null } } = options
+  const door = createDoor(access, sessions, createThrottle(clock))
   const events = createEventStreams({ ledger, clock, visibility: createVisibility(ledger) })
   const app = new OpenAPIHono<ServerEnv>({
     defaultHook: (result) => {
@@ -87,7 +94,15 @@ export const createApi = (options: ApiOptions): Api => {
 
   app.use(`${base}/*`, enter(door), onlyGuarded, limitBody)
   for (const routes of options.routes) app.route(base, routes)
-  app.route(base, eventRoutes({ events, ledger, identify: (header) => identityIn(access, header) }))
+  const identify = identifyAgain(access, sessions)
+  app.route(
+    base,
+    eventRoutes({
+      events,
+      ledger,
+      identify: (context) => identify(credentialIn(askingOf(context), context.req.header('authorization'))),
+    }),
+  )
   app.route(
     base,
     documentRoutes(() => describe(app, options.version)),
@@ -112,6 +127,7 @@ export const createApi = (options: ApiOptions): Api => {
       const url = request.url ?? ''
       if (options.git && isGitUrl(url)) return serveGit(options, door, options.git, request, response)
       if (options.annex?.isAt(url)) return serveAnnex(options, options.annex, request, response)
+      if (options.web?.serve(request, response)) return
       await listener(request, response)
     },
     close: events.close,
@@ -141,7 +157,10 @@ async function protect(context: Context<ServerEnv>, next: Next): Promise<void> {
 const enter =
   (door: Door) =>
   async (context: Context<ServerEnv>, next: Next): Promise<Response | undefined> => {
-    const entry = await door(context.req.header('authorization'), addressOf(context.env?.incoming))
+    const credential = credentialIn(askingOf(context), context.req.header('authorization'))
+    const address = addressOf(context.env?.incoming)
+    context.set('address', address)
+    const entry = await door(credential, address)
     if (entry.kind === 'refused')
       return problemResponse(context, entry.problem, {
         ...challengeFor(entry.problem),
@@ -166,11 +185,13 @@ export const isGuarded = (method: string, path: string): boolean =>
   path.startsWith(`${base}/`) &&
   guardedRoutes().has(`${method.toLowerCase()} ${path.slice(base.length).replace(/:([^/]+)/g, '{$1}')}`)
 
-const identityIn = async (access: Authentication, authorization: string | undefined) => {
-  const { tokenIn } = await import('./door.ts')
-  const token = authorization === undefined ? null : tokenIn(authorization)
-  return token === null ? null : access.identify(token)
-}
+const identifyAgain =
+  (access: Authentication, sessions: Pick<Sessions, 'identify'>) =>
+  async (credential: Credential): Promise<Identity | null> => {
+    if (credential.kind === 'session') return sessions.identify(credential.secret)
+    const token = credential.kind === 'header' ? tokenIn(credential.authorization) : null
+    return token === null ? null : access.identify(token)
+  }
 
 /** Also where actions look for a repository: at `<server>/<owner>/<name>`. */
 const isGitUrl = (url: string): boolean =>
@@ -203,7 +224,9 @@ const serveGit = async (
 ): Promise<void> => {
   const requestId = randomUUID()
   try {
-    const entry = await door(request.headers.authorization, addressOf(request))
+    const { authorization } = request.headers
+    const credential: Credential = authorization === undefined ? { kind: 'none' } : { kind: 'header', authorization }
+    const entry = await door(credential, addressOf(request))
     if (entry.kind === 'refused') return refusePlainly(response, entry.problem)
     await git(request, response, entry.kind === 'known' ? entry.identity : null)
   } catch (error) {

@@ -6,12 +6,13 @@ export const page = (title: string, body: string): string => `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)}</title><style>${style}</style></head><body>${body}</body></html>`
 
-/** What this is and where to go. */
+/** What this is and where to go, where the web has not been built. */
 export const welcomePage = (version: string): string =>
   page(
     'Headway',
     `<main><h1>Headway</h1>
 <p>The DevOps loop as one system: push, see it live. Version ${escapeHtml(version)}.</p>
+<p>The web is not built here: <code>npm run build</code> in the checkout does it.</p>
 <h2>Put a service here</h2>
 <pre>headway init
 git push headway main</pre>

@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { accessRoutes } from '../access/routes.ts'
+import { sessionRoutes } from '../access/sessions/routes.ts'
 import { openTestAccess, type TestAccess } from '../access/testing.ts'
 import type { FactDefinition } from '../ledger/fact.ts'
 import { type Api, type ApiOptions, createApi } from './index.ts'
@@ -35,10 +36,16 @@ export const openTestApi = async (
   const reported: unknown[] = []
   const api = createApi({
     access,
+    sessions: access.sessions,
     ledger,
     clock,
     version: '1.2.3',
-    routes: [accessRoutes(access), ledgerRoutes(opened), ...(options.routes ?? [])],
+    routes: [
+      accessRoutes(access),
+      sessionRoutes(access.sessions, clock),
+      ledgerRoutes(opened),
+      ...(options.routes ?? []),
+    ],
     git: null,
     isReady: () => true,
     hostNames: [],

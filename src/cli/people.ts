@@ -17,8 +17,22 @@ type Token = {
 
 const roles = 'viewer, developer, operator or administrator'
 
+type Code = { readonly code: string; readonly expiresAt: number }
+
 /** Who may do what. */
 export const peopleCommands = (program: Command): void => {
+  program
+    .command('web')
+    .description('a link that signs a browser in, once, as whoever runs this')
+    .action(async (_own, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      const client = connect(options)
+      const { code, expiresAt } = await client.send<Code>('POST', '/sign-in-links')
+      const link = `${client.url}/sign-in#link=${code}`
+      if (options.json) return printJson({ link, expiresAt })
+      console.log(`${link}\n  good for five minutes, once`)
+    })
+
   const user = program.command('user').description('who may do what')
 
   user
@@ -51,6 +65,19 @@ export const peopleCommands = (program: Command): void => {
       console.log(
         `${name} is a user now${role ? '' : ', without any role yet'}; headway token create --user ${name} --role ${role ?? 'developer'} makes a token`,
       )
+    })
+
+  user
+    .command('invite')
+    .argument('<user>')
+    .description('a link with which a user chooses a password for the web, once')
+    .action(async (name: string, _own, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      const client = connect(options)
+      const { code, expiresAt } = await client.send<Code>('POST', at`/users/${name}/invitation`)
+      const link = `${client.url}/sign-in#invitation=${code}`
+      if (options.json) return printJson({ link, expiresAt })
+      console.log(`${link}\n  give it to ${name}: good for seven days, once`)
     })
 
   user

@@ -241,6 +241,7 @@ export const createCode = (parts: CodeParts) => {
     scan,
     create,
     changes,
+    projects: queries.projects,
     repositories: queries.repositories,
     refs: async (key: RepositoryKey): Promise<Ref[]> => {
       await mustExist(key)

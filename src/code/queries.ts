@@ -1,5 +1,5 @@
 import type { Views } from '../ledger/ledger.ts'
-import type { ProjectName } from '../names.ts'
+import { ProjectName } from '../names.ts'
 import type { Store } from '../store/store.ts'
 import type { RepositoryKey } from './address.ts'
 import { DirectPush, type Protection } from './protection.ts'
@@ -36,6 +36,17 @@ export const createCodeQueries = ({ store, views }: { store: Store; views: Views
         .where('repository', '=', repository)
         .executeTakeFirst()
       return row ? repositoryOfRow(row) : null
+    },
+    /** The projects that have a repository, by name. */
+    projects: async (): Promise<ProjectName[]> => {
+      await views.reach()
+      const rows = await tables()
+        .selectFrom('code_repositories')
+        .select('project')
+        .distinct()
+        .orderBy('project')
+        .execute()
+      return rows.map(({ project }) => ProjectName.parse(project))
     },
     repositories: async (project: ProjectName): Promise<Repository[]> => {
       await views.reach()

@@ -83,6 +83,21 @@ const storyRoute = route(
 /** Repositories, their refs, and what of them is protected. Code itself goes over Git. */
 export const codeRoutes = (code: Code) =>
   new OpenAPIHono<ApiEnv>()
+    .openapi(
+      route('somebody', {
+        method: 'get',
+        path: '/projects',
+        summary: 'The projects that one may see',
+        responses: { 200: json(z.array(z.string()), 'Those with a repository, by name.') },
+      }),
+      async (context) => {
+        const { roleIn } = context.get('identity')
+        return context.json(
+          (await code.projects()).filter((project) => roleIn(project) !== null),
+          200,
+        )
+      },
+    )
     .openapi(pushesRoute, async (context) =>
       context.json({ pushes: await code.pushes(context.req.valid('param').project, context.req.valid('query')) }, 200),
     )

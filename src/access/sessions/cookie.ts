@@ -1,0 +1,42 @@
+/** What of a request decides about its session. Names of headers are lower case. */
+export type Asking = {
+  readonly method: string
+  readonly host: string | undefined
+  readonly origin: string | undefined
+  readonly fetchSite: string | undefined
+  readonly cookie: string | undefined
+}
+
+/** Cookies know no ports: two Headways on one machine would take each other's. */
+const nameFor = (host: string | undefined): string => `headway-session-${/:(\d+)$/.exec(host ?? '')?.[1] ?? 'web'}`
+
+/** The secret of the session that came with a request; null where none came. */
+export const sessionIn = ({ cookie, host }: Pick<Asking, 'cookie' | 'host'>): string | null => {
+  const name = nameFor(host)
+  for (const pair of (cookie ?? '').split(';')) {
+    const [key, value] = pair.trim().split('=', 2)
+    if (key === name && value) return value
+  }
+  return null
+}
+
+/**
+ * Whether a page of ours asks, or one that somebody else put before the user: a browser says where a request comes from whenever it
+ * could change something. Reading is safe, as no other page is given the answer.
+ */
+export const isOwnPage = ({ method, origin, fetchSite, host }: Asking): boolean => {
+  if (method === 'GET' || method === 'HEAD') return true
+  if (origin === undefined) return fetchSite === 'same-origin'
+  return URL.canParse(origin) && new URL(origin).host === host
+}
+
+/** Sets the session of this browser, or forgets it (`secret` null). No script can read it, no other site can send it. */
+export const sessionCookie = (asking: Asking, secret: string | null, maxAgeSeconds: number): string =>
+  [
+    `${nameFor(asking.host)}=${secret ?? ''}`,
+    'Path=/',
+    'HttpOnly',
+    'SameSite=Strict',
+    `Max-Age=${secret === null ? 0 : Math.max(0, Math.floor(maxAgeSeconds))}`,
+    ...(asking.origin?.startsWith('https:') ? ['Secure'] : []),
+  ].join('; ')
