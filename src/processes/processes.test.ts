@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFile } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -90,6 +90,34 @@ test('a stream tells lines of both channels and is stopped by SIGTERM, then SIGK
   await isReady
   assert.equal((await running.stop(50)).signal, 'SIGKILL')
   assert.deepEqual(lines.sort(), ['stderr: two', 'stdout: one', 'stdout: ready'])
+})
+
+test('output that lies ready is read, however late the event loop comes to it', async (context) => {
+  const directory = mkdtempSync(join(tmpdir(), 'hw-late-'))
+  context.after(() => rmSync(directory, { recursive: true }))
+  const told = join(directory, 'told')
+  const leftover = `(while test ! -e ${directory}/go; do sleep 0.01; done; echo late; echo >${told}) &`
+  const running = stream(
+    { argv: ['sh', '-c', `${leftover} echo early`], env: path },
+    { onLine: (line) => void lines.push(line) },
+  )
+  const lines: string[] = []
+  while (running.pid !== null && identityOf(running.pid) !== null) await delay(5) // its leader has ended
+  await delay(50)
+  await new Promise((done) => writeFile(join(directory, 'go'), '', done)) // called back between looks for input and at timers
+  const fromMs = performance.now()
+  while (!existsSync(told) || performance.now() - fromMs < 1_000); // nothing is read for longer than anybody would wait
+  await running.ended
+  assert.deepEqual(lines, ['early', 'late'])
+})
+
+test('what was left running and holds the output is not waited for, even if it goes on and on', async () => {
+  for (const leftover of ['sleep 60', 'yes']) {
+    const { stdout } = await run({ argv: ['sh', '-c', `echo $$; ${leftover} &`], env: path, maxOutputBytes: 2 ** 40 })
+    const leader = Number(stdout.toString('latin1').split('\n', 1)[0])
+    for (const pid of groupMembers(leader)) sendSignal(pid, 'SIGKILL')
+    assert.ok(leader > 1)
+  }
 })
 
 test('as root a program can be another user without any other group', { skip: !isRoot() }, async () => {

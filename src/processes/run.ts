@@ -1,15 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { Socket } from 'node:net'
+import { systemClock } from '../clock.ts'
 import { effectSync } from '../effect.ts'
 import { Problem } from '../problem.ts'
 import type { Command, CommandOutcome } from './command.ts'
 import { confined } from './confine.ts'
 import { type LineCutter, lineCutter } from './lines.ts'
+import { outputRead } from './output.ts'
 import { signalGroup } from './tree.ts'
 
 export { killGroup } from './tree.ts'
 
-/** What a program left behind may hold its output open; nobody waits for that longer than this. */
-const outputGraceMs = 500
+/** What a program left behind may hold its output open; for as long as this it has to say nothing. */
+const quietMs = 500
 const defaultMaxOutputBytes = 64 * 1024 * 1024
 
 /**
@@ -154,14 +157,13 @@ const start = (
     })
     child.once('exit', (exitCode, endedBy) => {
       exited = true
-      const patience = setTimeout(() => {
+      const closed = new Promise((done) => child.once('close', done))
+      const pipes = [child.stdout, child.stderr].filter((stream) => stream instanceof Socket)
+      void outputRead(pipes, closed, systemClock, quietMs).then(() => {
         child.stdout?.destroy()
         child.stderr?.destroy()
-      }, outputGraceMs)
-      child.once('close', () => {
-        clearTimeout(patience)
-        finish(exitCode, endedBy)
       })
+      void closed.then(() => finish(exitCode, endedBy))
     })
   })
   return { pid, ended, isRunning: () => !exited, kill }

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Clock } from '../../clock.ts'
 import { effect, effectSync } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
+import { outputRead } from '../../processes/output.ts'
 import { sendSignal } from '../../processes/tree.ts'
 
 /** Every process of a job carries it, and its children inherit it: by it they are found again, even in sessions of their own. */
@@ -54,8 +55,8 @@ export type RunningProcess = {
 /** A program that is a child of this process. */
 export type SpawnedProcess = Pick<RunningProcess, 'stdout' | 'stderr' | 'ended'> & { readonly pid: number }
 
-/** What a program left running may keep its output open; a step does not wait for that longer than this. */
-const outputGraceMs = 200
+/** What a program left running may keep its output open; a step waits for that only until it has said nothing for this long. */
+export const quietMs = 200
 
 /** Starts a program as the leader of a session of its own. Throws an Error that names the program when it cannot be started. */
 export const startProcess = async (start: Spawn, clock: Clock): Promise<SpawnedProcess> => {
@@ -74,7 +75,7 @@ export const startProcess = async (start: Spawn, clock: Clock): Promise<SpawnedP
   const { stdout, stderr } = child
   if (pid === undefined || stdout === null || stderr === null) throw await startFault(child, program)
   if (start.input && child.stdin) feed(start.input, child.stdin)
-  const ended = endingOf(child, clock)
+  const ended = endingOf(child, [stdout, stderr], clock)
   if (gate) await openGate(child, pid, gate)
   return { pid, stdout, stderr, ended }
 }
@@ -126,20 +127,14 @@ const startFault = (child: ChildProcess, program: string): Promise<Error> =>
     )
   })
 
-const endingOf = async (child: ChildProcess, clock: Clock): Promise<Ending> => {
+const endingOf = async (child: ChildProcess, output: readonly Readable[], clock: Clock): Promise<Ending> => {
   const closed = new Promise((resolve) => child.once('close', resolve))
   child.on('error', () => undefined) // a failed kill; the exit is still told
   const ending = await new Promise<Ending>((resolve) =>
     child.once('exit', (exitCode, signal) => resolve({ exitCode, signal })),
   )
-  return outputRead(ending, closed, clock)
-}
-
-/** Resolves to how a program ended once its output has been read, or is kept open for too long. */
-export const outputRead = async (ending: Ending, closed: Promise<unknown>, clock: Clock): Promise<Ending> => {
-  const patience = new AbortController()
-  await Promise.race([closed, clock.sleep(outputGraceMs, patience.signal).catch(() => undefined)])
-  patience.abort()
+  const pipes = output.filter((stream) => stream instanceof Socket)
+  await outputRead(pipes, closed, clock, quietMs)
   return ending
 }
 

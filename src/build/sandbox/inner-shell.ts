@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../../clock.ts'
 import { effectSync } from '../../effect.ts'
+import { outputRead } from '../../processes/output.ts'
 import { childrenOf } from '../../processes/tree.ts'
-import { type Ending, type Output, outputRead, type ProcessStart } from '../jobs/processes.ts'
+import { type Ending, type Output, type ProcessStart, quietMs } from '../jobs/processes.ts'
 
 /** A program that was started from inside of its job's namespaces. */
 export type InnerProcess = {
@@ -108,9 +109,10 @@ export const openInnerShell = async (parts: InnerShellParts): Promise<InnerShell
       }
       const closed = Promise.all([stdout, stderr].map(closeOf)).then(() => free.push(pair))
       const exit = effectSync('build.start-inside', () => order(orderFor(start, [setsid, ...prefix], names)))
-      const ended = exit.then((ending) => {
+      const ended = exit.then(async (ending) => {
         if (!isSound) for (const stream of [stdout, stderr]) stream.destroy() // perhaps nobody has ever opened them
-        return outputRead(ending, closed, clock)
+        await outputRead([stdout, stderr], closed, clock, quietMs)
+        return ending
       })
       return { stdout, stderr, ended, pid: () => childOf(parts.pid()) }
     },

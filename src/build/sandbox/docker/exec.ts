@@ -4,7 +4,8 @@ import { PassThrough } from 'node:stream'
 import { z } from '@hono/zod-openapi'
 import type { Clock } from '../../../clock.ts'
 import { effect } from '../../../effect.ts'
-import { type Ending, heldInput, markerVariable, type RunningProcess } from '../../jobs/processes.ts'
+import { outputRead } from '../../../processes/output.ts'
+import { type Ending, heldInput, markerVariable, quietMs, type RunningProcess } from '../../jobs/processes.ts'
 import type { CellStart } from '../sandbox.ts'
 import { at, type Engine } from './engine.ts'
 
@@ -13,9 +14,6 @@ const Inspected = z.object({ Running: z.boolean(), ExitCode: z.number().nullable
 
 /** Tells that a program in a container has ended. */
 export type ExecEnds = { wait(exec: string): Promise<void> }
-
-/** What a program left running may keep its output open; a step does not wait for that longer than this. */
-const outputGraceMs = 200
 
 /** Starts a program in a running container. Its environment is told to the engine, in no command line. */
 export const startExec = async (
@@ -48,28 +46,31 @@ export const startExec = async (
   return {
     stdout,
     stderr,
-    ended: endingOf(engine, Id, { socket, died, closed }, clock),
+    ended: endingOf(engine, Id, { socket, shown: [stdout, stderr], died, closed }, clock),
     signal: (name) => void signalMarked(engine, container, marker, name).catch(() => undefined),
     end: () => signalMarked(engine, container, marker, 'SIGKILL'),
   }
 }
 
-type Stream = { readonly socket: Socket; readonly died: Promise<void>; readonly closed: Promise<void> }
+type Stream = {
+  readonly socket: Socket
+  readonly shown: readonly PassThrough[]
+  readonly died: Promise<void>
+  readonly closed: Promise<void>
+}
 
 /** The program has ended when the engine says so, not when its output ends: what it left running may hold that. */
 const endingOf = async (
   engine: Engine,
   exec: string,
-  { socket, died, closed }: Stream,
+  { socket, shown, died, closed }: Stream,
   clock: Clock,
 ): Promise<Ending> => {
   await Promise.race([died, closed])
   for (;;) {
     const { Running, ExitCode } = await engine.ask({ method: 'GET', path: at`/exec/${exec}/json` }, Inspected)
     if (!Running) {
-      const patience = new AbortController()
-      await Promise.race([closed, clock.sleep(outputGraceMs, patience.signal).catch(() => undefined)])
-      patience.abort()
+      await outputRead([socket, ...shown], closed, clock, quietMs)
       socket.destroy()
       return { exitCode: ExitCode, signal: null }
     }
