@@ -2,6 +2,7 @@ import { fieldIn, type RequestHead, readRequestHead } from './headers.ts'
 import { hostName } from './host.ts'
 import { malformed, methodRefused, type Refusal } from './refusal.ts'
 import type { Trust } from './trust.ts'
+import type { Peer } from './wire/client.ts'
 import type { RequestLines } from './wire/head.ts'
 
 /** What a client asks for, judged once. */
@@ -37,7 +38,7 @@ export type Judged =
 const mostHeaders = 200
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
-export const judge = (request: RequestLines, peer: string, trust: Trust, newId: () => string): Judged => {
+export const judge = (request: RequestLines, peer: Peer, trust: Trust, newId: () => string): Judged => {
   const { method, url, httpVersion, rawHeaders } = request
   if (method === 'TRACE' || method === 'CONNECT') return { kind: 'refused', refusal: methodRefused }
   if (rawHeaders.length > 2 * mostHeaders) return refuse(`it has more than ${mostHeaders} headers`, 431)

@@ -1,8 +1,8 @@
-import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import type { Asked } from './asked.ts'
 import type { Mirror } from './mirror.ts'
 import type { Router } from './router.ts'
+import type { Line } from './wire/client.ts'
 
 export type EdgeLimits = {
   /** From the end of a request until the instance begins to answer. */
@@ -38,7 +38,7 @@ export type Open = {
 
 /** A client's connection that speaks HTTP no more. */
 export type Connection = {
-  readonly socket: Socket
+  readonly socket: Line
   readonly open: Set<Open>
   /** Of `socket.bytesWritten`, those that the access log has told of. */
   readonly loggedBytes: number

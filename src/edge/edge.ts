@@ -13,7 +13,7 @@ import { Router } from './router.ts'
 import { Samples } from './samples.ts'
 import { type Trust, trustNobody } from './trust.ts'
 import { Tunnel } from './tunnel.ts'
-import { Client } from './wire/client.ts'
+import { Client, type Line, type Peer } from './wire/client.ts'
 import type { RequestLines } from './wire/head.ts'
 
 export type EdgeOptions = {
@@ -44,6 +44,10 @@ export type Edge = {
    * is the last, because closing one on which a client is about to send would reset it. Resolves when all is over or the limit is.
    */
   retire(how: { limitMs: number; leaveIdle: boolean }): void
+  /** Serves HTTP/1.1 on a connection that was accepted elsewhere: one of TLS, a stream of HTTP/2. */
+  serveOn(line: Line, peer: Peer): void
+  /** Such a connection counts as open from now on until it is closed, whatever becomes of it. */
+  attend(socket: Socket): void
   readonly over: Promise<void>
   /** Aborted once it retires: it is no longer the one that answers for the machine. */
   readonly retiring: AbortSignal
@@ -57,6 +61,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   const samples = new Samples(epoch, clock)
   const mirror = new Mirror({ router, samples, limits, clock, isBusy })
   const clients = new Set<Client>()
+  const guests = new Set<Socket>()
   const open = new Set<Open>()
   let retiring: { leaveIdle: boolean } | null = null
   const retirement = new AbortController()
@@ -108,12 +113,12 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   }
 
   const lookWhetherOver = (): void => {
-    if (retiring && clients.size === 0) finish()
+    if (retiring && clients.size === 0 && guests.size === 0) finish()
     else if (retiring?.leaveIdle && open.size === 0) setImmediate(() => open.size === 0 && finish()) // last bytes leave first
   }
 
   const serve = (client: Client, request: RequestLines, nowMs: number): Exchange | null => {
-    const judged = judge(request, client.address, trust, newId)
+    const judged = judge(request, client.peer, trust, newId)
     if (judged.kind === 'refused') turnAway(client, judged.refusal, request)
     else if (mayTunnel(judged.asked)) {
       const { socket } = client
@@ -137,7 +142,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     log?.write({
       time: new Date(clock.now()).toISOString(),
       requestId,
-      client: client.address,
+      client: client.peer.address,
       host: fieldIn(request?.rawHeaders ?? [], 'host') ?? '',
       method: request?.method ?? '',
       path: withoutQueryValues(request?.url ?? ''),
@@ -152,15 +157,15 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
 
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 })
   server.maxConnections = limits.connections
-  server.on('connection', (socket: Socket) => {
-    const address = (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
-    const client = new Client(socket, address, clientServer, () => clock.monotonicMs())
+  server.on('connection', (socket: Socket) => serveOn(socket, { address: addressOf(socket), isSecure: false }))
+  const serveOn = (line: Line, peer: Peer): void => {
+    const client = new Client(line, peer, clientServer, () => clock.monotonicMs())
     clients.add(client)
-    socket.once('close', () => {
+    line.once('close', () => {
       clients.delete(client)
       lookWhetherOver()
     })
-  })
+  }
   const clientServer = {
     serve,
     refuse: (client: Client, { status, why }: { status: number; why: string }) =>
@@ -177,6 +182,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     clearInterval(sweeping)
     mirror.end()
     for (const { socket } of clients) socket.destroy()
+    for (const socket of guests) socket.destroy()
     router.end()
     server.close()
   })
@@ -207,7 +213,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       generation: router.table.generation,
       retiring: retiring !== null,
       openRequests: open.size,
-      openConnections: clients.size,
+      openConnections: [...clients].filter(({ peer }) => !peer.isSecure).length + guests.size,
     }),
     retire: ({ limitMs, leaveIdle }) => {
       if (!retiring) server.close()
@@ -216,10 +222,21 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       setTimeout(finish, limitMs).unref()
       lookWhetherOver()
     },
+    serveOn,
+    attend: (socket) => {
+      guests.add(socket)
+      socket.once('close', () => {
+        guests.delete(socket)
+        lookWhetherOver()
+      })
+    },
     over,
     retiring: retirement.signal,
   }
 }
+
+/** The far end's address; one of IPv4 as such, also where it came by a socket of IPv6. */
+export const addressOf = ({ remoteAddress }: Socket): string => (remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
 
 /** Without a body only (RFC 9110 lets a server ignore an upgrade), and never to h2c, which clients offer by habit. */
 const mayTunnel = ({ upgrade, body }: Asked): boolean => upgrade !== null && body === 'none' && !/h2c/i.test(upgrade)

@@ -240,9 +240,12 @@ export class Tunnel implements Open {
  */
 export const endGently = (socket: Duplex, words: string | Buffer = ''): void => {
   if (!socket.writable) return void socket.destroy()
-  const destroySoon = (ms: number) => setTimeout(() => socket.destroy(), ms).unref()
-  socket.once('finish', () => destroySoon(1_000))
-  destroySoon(60_000)
+  let waiting = setTimeout(() => socket.destroy(), 60_000).unref()
+  socket.once('finish', () => {
+    clearTimeout(waiting)
+    waiting = setTimeout(() => socket.destroy(), 1_000).unref()
+  })
+  socket.once('close', () => clearTimeout(waiting)) // else each connection would be remembered for a minute
   socket.end(words, 'utf8')
   socket.resume()
 }

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { endGently } from '../tunnel.ts'
 import { type Body, ChunkedBody, LengthBody } from './body.ts'
 import { endOfHead, mayBecomeHead, type RequestLines, readRequestLines, type Unreadable } from './head.ts'
@@ -18,6 +18,15 @@ export type Server = {
   serve(client: Client, request: RequestLines, nowMs: number): Served | null
   refuse(client: Client, unreadable: Unreadable | { status: 408 | 431; why: string }): void
 }
+/** What a connection must be able to do: a TCP socket, a TLS one, a stream of HTTP/2. */
+export type Line = Duplex & {
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  /** Ends it so that nothing that was cut looks complete. */
+  resetAndDestroy(): unknown
+}
+/** Who is at the far end, and whether by TLS. */
+export type Peer = { readonly address: string; readonly isSecure: boolean }
 export type ClientLimits = { readonly headMs: number; readonly keepAliveMs: number }
 
 const headBytes = 16 << 10
@@ -31,8 +40,8 @@ const drainMs = 30_000
  * in order and what is sent ahead costs nobody but the client.
  */
 export class Client {
-  readonly socket: Socket
-  readonly address: string
+  readonly socket: Line
+  readonly peer: Peer
   readonly #server: Server
   readonly #nowMs: () => number
   #rest: Buffer | null = null
@@ -48,9 +57,9 @@ export class Client {
   #awaitedMs: number | null
   #idleMs: number
 
-  constructor(socket: Socket, address: string, server: Server, nowMs: () => number) {
+  constructor(socket: Line, peer: Peer, server: Server, nowMs: () => number) {
     this.socket = socket
-    this.address = address
+    this.peer = peer
     this.#server = server
     this.#nowMs = nowMs
     this.#awaitedMs = nowMs()
