@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict'
 import {
   type Conclusion,
   jobFinished,
   jobStarted,
+  pushVerified,
   runFinished,
   runQueued,
   runStarted,
@@ -12,7 +14,8 @@ import { fact, isFact } from '../../ledger/fact.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { CommitId, defaultProject, RepositoryName } from '../../names.ts'
 import { identityNamed } from '../server-testing.ts'
-import { gitIn, type TestCode, type WorkingCopy } from '../testing.ts'
+import { gitIn, openTestCode, type TestCode, type WorkingCopy } from '../testing.ts'
+import { changeMerged, changeTestRequested } from './facts.ts'
 import type { ChangeDetails } from './index.ts'
 
 export type Raised = ReturnType<typeof workflowEventRaised.payload.parse>
@@ -80,6 +83,46 @@ export const standForBuild = (ledger: Ledger, judge: (raised: Raised) => Promise
   awaken()
   return { raised, conclude, stop }
 }
+
+/**
+ * The code stage with a stand-in for the build, whose tests go on for ever where there is a file `wait.txt`; a left and a right do not go
+ * together.
+ */
+export const startChanges = async () => {
+  const server = await openTestCode()
+  const build = standForBuild(server.ledger, async ({ project, repository, commit }) => {
+    const has = async (path: string) => (await server.code.readFile(project, repository, commit, path)) !== null
+    if (await has('wait.txt')) return null
+    if (await has('.github/workflows/none.yml')) return 'skipped'
+    return (await has('left.txt')) && (await has('right.txt')) ? 'failure' : 'success'
+  })
+  const untestedThatLanded = async (): Promise<CommitId[]> => {
+    const facts = await server.ledger.read({ types: [changeMerged.type, changeTestRequested.type] })
+    const candidates = new Set(
+      facts.flatMap((one) => (isFact(changeTestRequested, one) ? [one.payload.candidate] : [])),
+    )
+    return facts.flatMap((one) =>
+      isFact(changeMerged, one) && one.payload.method !== 'push' && !candidates.has(one.payload.after)
+        ? [one.payload.after]
+        : [],
+    )
+  }
+  return {
+    server,
+    build,
+    /** Nothing that was not tested has landed, the views are what a rebuild makes of the ledger, and nothing went wrong. */
+    end: async (): Promise<void> => {
+      assert.deepEqual(await untestedThatLanded(), [])
+      build.stop()
+      const digest = await server.views.digest()
+      await server.views.rebuild()
+      assert.equal(await server.views.digest(), digest, 'the views are what a rebuild makes of the ledger')
+      await server[Symbol.asyncDispose]()
+      assert.deepEqual(server.problems, [])
+    },
+  }
+}
+export type TestChanges = Awaited<ReturnType<typeof startChanges>>
 
 /** Resolves with what `find` finds, which is asked after every append. */
 export const eventually = async <Found>(ledger: Ledger, find: () => Promise<Found | null>): Promise<Found> => {
@@ -152,3 +195,14 @@ const push = async (
   if (outcome.code !== 0) throw new Error(outcome.stderr)
   return outcome.stderr
 }
+
+/** What the build stage says once it has verified a push of `main` or of a branch. */
+export const verified = (shop: Shop, push: string, commit: string, conclusion: Conclusion = 'skipped') =>
+  fact(pushVerified, {
+    subject: `push:${push}`,
+    actor: 'system:build',
+    payload: {
+      ...{ push, ...shop.key, ref: 'refs/heads/main', commit: CommitId.parse(commit) },
+      ...{ conclusion, runs: [], failure: null },
+    },
+  })
