@@ -25,6 +25,7 @@ import { deployView } from './deploy/views.ts'
 import { effectSync } from './effect.ts'
 import { type Home, prepareHome } from './home.ts'
 import { learnFacts } from './learn/facts.ts'
+import { doraView } from './learn/views.ts'
 import { fact } from './ledger/fact.ts'
 import { ledgerFacts, serverStarted } from './ledger/facts.ts'
 import type { View } from './ledger/ledger.ts'
@@ -105,6 +106,7 @@ export const allViews = (home: Home): readonly View[] => [
   promotionView,
   testView(home),
   sessionView,
+  doraView,
 ]
 /** In the order of the releases that brought them; new ones go to the end. */
 export const migrations: readonly Migration[] = [

@@ -1,0 +1,158 @@
+import type { CellRow, DeploymentRow } from '../tables.ts'
+import { recoveryOf, unpackLeads } from './assess.ts'
+import type { Tx } from './lane.ts'
+import { mergePacked, packSketch, type Sketch, tally } from './sketch.ts'
+
+/**
+ * Cells are what long questions are answered from: for a service, a project and everything, by the day, the hour and the quarter of an
+ * hour of UTC (the clocks of all time zones differ by whole quarters), how many deployments there were and how long things took.
+ * One deployment belongs to seven of them, however many there are.
+ */
+export const grainMs = { day: 86_400_000, hour: 3_600_000, quarter: 900_000 } as const
+export type Grain = keyof typeof grainMs
+export const grains: readonly Grain[] = ['day', 'hour', 'quarter']
+
+export const everything = 'all'
+export const projectScope = (project: string): string => `p:${project}`
+export const serviceScope = (project: string, service: string): string => `s:${project}/${service}`
+
+export type Counts = Omit<CellRow, 'scope' | 'environment' | 'grain' | 'start' | 'leads' | 'recoveries'>
+const noCounts: Counts = {
+  ...{ deployments: 0, pending: 0, failed: 0, suspected: 0, open: 0, rework: 0, commits: 0, negative: 0 },
+  ...{ dropped_first: 0, dropped_merge: 0, dropped_negative: 0, dropped_unknown: 0, dropped_again: 0 },
+}
+export const countNames = [
+  ...(['deployments', 'pending', 'failed', 'suspected', 'open', 'rework', 'commits', 'negative'] as const),
+  ...(['dropped_first', 'dropped_merge', 'dropped_negative', 'dropped_unknown', 'dropped_again'] as const),
+]
+
+/** What many deployments come to together. */
+export type Tally = { readonly counts: Counts; readonly leads: Sketch; readonly recoveries: Sketch }
+export const emptyTally = (): Tally => ({ counts: { ...noCounts }, leads: new Map(), recoveries: new Map() })
+
+/** What one deployment adds to the figures. */
+export const countsOf = (row: DeploymentRow): Counts => {
+  if (row.counted === 0) return noCounts
+  const recovery = recoveryOf(row)
+  return {
+    deployments: 1,
+    pending: row.pending,
+    failed: row.failed,
+    suspected: row.failed_how === 'suspected' ? 1 : 0,
+    open: row.failed === 1 && row.restored_at === null ? 1 : 0,
+    rework: row.rework,
+    commits: row.commits,
+    negative: recovery !== null && recovery < 0 ? 1 : 0,
+    dropped_first: row.first,
+    dropped_merge: row.merges,
+    dropped_negative: row.negative,
+    dropped_unknown: row.unknown,
+    dropped_again: row.again,
+  }
+}
+
+export const addCounts = (into: Counts, from: Counts, times = 1): void => {
+  for (const name of countNames) into[name] += from[name] * times
+}
+
+type Changes = Map<string, { readonly key: CellKey; readonly tally: Tally }>
+type CellKey = Pick<CellRow, 'scope' | 'environment' | 'grain' | 'start'>
+
+/** Collects what a deployment adds (1) or takes away (-1), for all the cells that it belongs to. */
+export const collect = (
+  changes: Changes,
+  row: DeploymentRow,
+  of: { readonly project: string; readonly service: string },
+  times: 1 | -1,
+): void => {
+  if (row.counted === 0 || row.live_at === null) return
+  const recovery = recoveryOf(row)
+  const leads = unpackLeads(row.leads)
+  for (const [scope, held] of [
+    [serviceScope(of.project, of.service), ['day']],
+    [projectScope(of.project), grains],
+    [everything, grains],
+  ] as const) {
+    for (const grain of held) {
+      const start = Math.floor(row.live_at / grainMs[grain]) * grainMs[grain]
+      const name = `${scope} ${row.environment} ${grain} ${start}`
+      const change = changes.get(name) ?? {
+        key: { scope, environment: row.environment, grain, start },
+        tally: emptyTally(),
+      }
+      changes.set(name, change)
+      addCounts(change.tally.counts, countsOf(row), times)
+      for (const lead of leads) tally(change.tally.leads, lead, times)
+      if (recovery !== null && recovery >= 0) tally(change.tally.recoveries, recovery, times)
+    }
+  }
+}
+
+/** Writes what was collected: each cell is read and written once. */
+export const writeChanges = async (tx: Tx, changes: Changes): Promise<void> => {
+  const changed = [...changes.values()].filter(
+    ({ tally: { counts, leads, recoveries } }) =>
+      leads.size > 0 || recoveries.size > 0 || countNames.some((name) => counts[name] !== 0),
+  )
+  for (let at = 0; at < changed.length; at += 50) await writeSome(tx, changed.slice(at, at + 50))
+}
+
+const writeSome = async (tx: Tx, changed: readonly { key: CellKey; tally: Tally }[]): Promise<void> => {
+  const stored = await tx
+    .selectFrom('learn_cells')
+    .selectAll()
+    .where((where) =>
+      where.or(
+        changed.map(({ key }) =>
+          where.and([
+            where('scope', '=', key.scope),
+            where('environment', '=', key.environment),
+            where('grain', '=', key.grain),
+            where('start', '=', key.start),
+          ]),
+        ),
+      ),
+    )
+    .execute()
+  const known = new Map(stored.map((row) => [`${row.scope} ${row.environment} ${row.grain} ${row.start}`, row]))
+  const rows = changed.map(({ key, tally: change }): CellRow => {
+    const before = known.get(`${key.scope} ${key.environment} ${key.grain} ${key.start}`)
+    const total = emptyTally()
+    if (before) addCell(total, before)
+    addCounts(total.counts, change.counts)
+    return {
+      ...key,
+      ...total.counts,
+      leads: packSketch(sum(total.leads, change.leads)),
+      recoveries: packSketch(sum(total.recoveries, change.recoveries)),
+    }
+  })
+  await tx
+    .insertInto('learn_cells')
+    .values(rows)
+    .onConflict((conflict) =>
+      conflict
+        .columns(['scope', 'environment', 'grain', 'start'])
+        .doUpdateSet((row) =>
+          Object.fromEntries(
+            [...countNames, 'leads' as const, 'recoveries' as const].map((name) => [name, row.ref(`excluded.${name}`)]),
+          ),
+        ),
+    )
+    .execute()
+}
+
+const sum = (into: Sketch, from: Sketch): Sketch => {
+  for (const [bucket, count] of from) {
+    const total = (into.get(bucket) ?? 0) + count
+    if (total === 0) into.delete(bucket)
+    else into.set(bucket, total)
+  }
+  return into
+}
+
+export const addCell = (into: Tally, cell: Counts & Pick<CellRow, 'leads' | 'recoveries'>): void => {
+  addCounts(into.counts, cell)
+  mergePacked(into.leads, cell.leads)
+  mergePacked(into.recoveries, cell.recoveries)
+}

@@ -1,0 +1,300 @@
+import type { Kysely } from 'kysely'
+import type { DeploymentRow, DoraTables } from '../tables.ts'
+import { recoveryOf, unpackLeads } from './assess.ts'
+import { type BucketName, bucketsOf, clockOf, type Span } from './calendar.ts'
+import {
+  addCell,
+  addCounts,
+  type Counts,
+  countsOf,
+  emptyTally,
+  everything,
+  type Grain,
+  grainMs,
+  grains,
+  projectScope,
+  serviceScope,
+  type Tally,
+} from './cells.ts'
+import { type Figures, figuresOf, type Levels, levelsOf, quickCheckOf } from './figures.ts'
+import { type Distribution, distributionOf } from './quantile.ts'
+import { tally as addTo, distributionOfSketch, relativeError } from './sketch.ts'
+
+/** Whose figures: a service's; a blend of some services, of all of a project, or of everything. */
+export type Scope = {
+  readonly project: string | null
+  /** Empty: all. Only with a project. */
+  readonly services: readonly string[]
+  readonly environment: string
+}
+export type DoraQuestion = Scope & { readonly span: Span; readonly bucket: BucketName; readonly zone: string }
+
+export type DoraAnswer = {
+  readonly scope: Scope
+  /** How many services it blends; 1: none. */
+  readonly services: number
+  readonly span: Span
+  readonly bucket: BucketName
+  readonly zone: string
+  /** By how much medians and percentiles may be off: 0, or a share where there are very many. Counts are exact always. */
+  readonly relativeError: number
+  readonly total: Figures
+  /** Deployments a calendar day, days without any included, from the first on; of UTC's days where there are very many. */
+  readonly perDay: Distribution
+  readonly levels: Levels
+  readonly quickCheck: ReturnType<typeof quickCheckOf>
+  readonly buckets: readonly { readonly span: Span; readonly figures: Figures }[]
+}
+
+type Db = Kysely<DoraTables>
+
+/** Up to so many deployments are read one by one, which is exact; longer questions are answered from cells. */
+export const readOneByOne = 3_000
+
+/** Answers for what the views hold now. */
+export const answerDora = async (
+  db: Db,
+  question: DoraQuestion,
+  now: number,
+  mostRows = readOneByOne,
+): Promise<DoraAnswer> => {
+  const { span, bucket, zone, project, services, environment } = question
+  const spans = bucketsOf(span, bucket, zone)
+  const lanes = await lanesOf(db, question)
+  const many = await countOf(db, question)
+  const groups = await (many > mostRows ? fromCells(db, question, lanes, spans) : fromRows(db, question, lanes, spans))
+  const figures = groups.parts.map((part, place) => figuresOf(part, part, spans[place] ?? span, now))
+  const total = figuresOf(groups.total, groups.total, span, now)
+  return {
+    scope: { project, services: [...services], environment },
+    services: lanes.length,
+    ...{ span, bucket, zone, relativeError: groups.relativeError, total },
+    perDay: perDayOf(groups.days, span, groups.relativeError === 0 ? zone : 'UTC', now),
+    levels: levelsOf(total),
+    quickCheck: quickCheckOf(total),
+    buckets: spans.map((one, place) => ({ span: one, figures: figures[place] ?? total })),
+  }
+}
+
+type Part = { readonly counts: Counts; readonly leads: Distribution; readonly recoveries: Distribution }
+type Groups = {
+  readonly parts: readonly Part[]
+  readonly total: Part
+  readonly relativeError: number
+  /** When there were how many deployments. */
+  readonly days: readonly { readonly at: number; readonly n: number }[]
+}
+
+export const lanesOf = async (db: Db, { project, services, environment }: Scope): Promise<number[]> => {
+  let lanes = db.selectFrom('learn_lanes').select('lane').where('environment', '=', environment)
+  if (project !== null) lanes = lanes.where('project', '=', project)
+  if (services.length > 0) lanes = lanes.where('service', 'in', [...services])
+  return (await lanes.orderBy('lane').execute()).map(({ lane }) => lane)
+}
+
+/** About how many deployments a question is about: those of all the days of UTC that it touches. */
+const countOf = async (db: Db, question: DoraQuestion): Promise<number> => {
+  const { span, environment } = question
+  const rows = await db
+    .selectFrom('learn_cells')
+    .select(({ fn }) => fn.sum<number | string | null>('deployments').as('n'))
+    .where('scope', 'in', scopesOf(question))
+    .where('environment', '=', environment)
+    .where('grain', '=', 'day')
+    .where('start', '>', span.from - grainMs.day)
+    .where('start', '<', span.until)
+    .execute()
+  return Number(rows[0]?.n ?? 0)
+}
+
+const scopesOf = ({ project, services }: Scope): string[] =>
+  project === null
+    ? [everything]
+    : services.length === 0
+      ? [projectScope(project)]
+      : services.map((service) => serviceScope(project, service))
+
+const rowsBetween = async (
+  db: Db,
+  { project, environment }: Scope,
+  lanes: readonly number[],
+  { from, until }: Span,
+): Promise<DeploymentRow[]> => {
+  const between = db
+    .selectFrom('learn_deployments')
+    .selectAll()
+    .where('live_at', '>=', from)
+    .where('live_at', '<', until)
+    .where('counted', '=', 1)
+  if (project === null) return between.where('environment', '=', environment).execute()
+  if (lanes.length === 0) return []
+  return between.where('lane', 'in', [...lanes]).execute()
+}
+
+/** Which of the spans, which follow each other, a moment is in. */
+const placeIn = (spans: readonly Span[], at: number): number => {
+  let [low, high] = [0, spans.length - 1]
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    if ((spans[middle]?.from ?? 0) <= at) low = middle
+    else high = middle - 1
+  }
+  return low
+}
+
+const fromRows = async (
+  db: Db,
+  question: DoraQuestion,
+  lanes: readonly number[],
+  spans: readonly Span[],
+): Promise<Groups> => {
+  const rows = await rowsBetween(db, question, lanes, question.span)
+  const byPart: DeploymentRow[][] = spans.map(() => [])
+  for (const row of rows) byPart[placeIn(spans, row.live_at ?? 0)]?.push(row)
+  return {
+    parts: byPart.map(exactly),
+    total: exactly(rows),
+    relativeError: 0,
+    days: rows.map(({ live_at }) => ({ at: live_at ?? 0, n: 1 })),
+  }
+}
+
+const exactly = (rows: readonly DeploymentRow[]): Part => {
+  const { counts } = emptyTally()
+  const leads: number[] = []
+  const recoveries: number[] = []
+  for (const row of rows) {
+    addCounts(counts, countsOf(row))
+    for (const lead of unpackLeads(row.leads)) leads.push(lead)
+    const recovery = recoveryOf(row)
+    if (recovery !== null && recovery >= 0) recoveries.push(recovery)
+  }
+  return { counts, leads: distributionOf(leads), recoveries: distributionOf(recoveries) }
+}
+
+/**
+ * Days of UTC that are whole within a bucket come as such, what is left over at its ends in hours, then quarters of an hour, and what is
+ * shorter than that row by row.
+ */
+const fromCells = async (
+  db: Db,
+  question: DoraQuestion,
+  lanes: readonly number[],
+  spans: readonly Span[],
+): Promise<Groups> => {
+  const held: readonly Grain[] = question.services.length > 0 ? ['day'] : grains
+  const tallies = spans.map(emptyTally)
+  const days: { at: number; n: number }[] = []
+  let rest: Span[] = [...spans]
+  for (const grain of held) {
+    const { whole, over } = split(rest, grainMs[grain])
+    for (const cell of await cellsIn(db, question, grain, whole)) {
+      const tally = tallies[placeIn(spans, cell.start)]
+      if (tally) addCell(tally, cell)
+      days.push({ at: cell.start, n: cell.deployments })
+    }
+    rest = over
+  }
+  for (const span of joined(rest, mostQueries))
+    for (const row of await rowsBetween(db, question, lanes, span)) {
+      const at = row.live_at ?? 0
+      const tally = tallies[placeIn(spans, at)]
+      if (!tally || !rest.some(({ from, until }) => from <= at && at < until)) continue
+      addRow(tally, row)
+      days.push({ at, n: 1 })
+    }
+  const total = emptyTally()
+  for (const { counts, leads, recoveries } of tallies) {
+    addCounts(total.counts, counts)
+    for (const [from, into] of [[leads, total.leads] as const, [recoveries, total.recoveries] as const])
+      for (const [bucket, count] of from) into.set(bucket, (into.get(bucket) ?? 0) + count)
+  }
+  return { parts: tallies.map(about), total: about(total), relativeError, days }
+}
+
+const about = ({ counts, leads, recoveries }: Tally): Part => ({
+  counts,
+  leads: distributionOfSketch(leads),
+  recoveries: distributionOfSketch(recoveries),
+})
+
+const addRow = (tally: Tally, row: DeploymentRow): void => {
+  addCounts(tally.counts, countsOf(row))
+  const recovery = recoveryOf(row)
+  for (const lead of unpackLeads(row.leads)) addTo(tally.leads, lead)
+  if (recovery !== null && recovery >= 0) addTo(tally.recoveries, recovery)
+}
+
+/** The part of each span that is made of whole cells, and what is left of it before and after. */
+const split = (spans: readonly Span[], sizeMs: number): { whole: Span[]; over: Span[] } => {
+  const whole: Span[] = []
+  const over: Span[] = []
+  for (const { from, until } of spans) {
+    const first = Math.ceil(from / sizeMs) * sizeMs
+    const last = Math.floor(until / sizeMs) * sizeMs
+    if (first >= last) over.push({ from, until })
+    else {
+      whole.push({ from: first, until: last })
+      over.push({ from, until: first }, { from: last, until })
+    }
+  }
+  return { whole, over: over.filter(({ from, until }) => from < until) }
+}
+
+const mostQueries = 20
+
+/** At most so many spans that hold these: neighbours are joined where there are more. */
+const joined = (spans: readonly Span[], most: number): Span[] => {
+  const size = Math.ceil(spans.length / most)
+  const found: Span[] = []
+  for (let at = 0; at < spans.length; at += size) {
+    const some = spans.slice(at, at + size)
+    const last = some.at(-1)
+    if (some[0] && last) found.push({ from: some[0].from, until: last.until })
+  }
+  return found
+}
+
+const cellsIn = async (db: Db, question: DoraQuestion, grain: Grain, whole: readonly Span[]) => {
+  const touching: Span[] = []
+  for (const span of whole) {
+    const last = touching.at(-1)
+    if (last && last.until === span.from) touching[touching.length - 1] = { from: last.from, until: span.until }
+    else touching.push(span)
+  }
+  const found = []
+  for (const { from, until } of joined(touching, mostQueries)) {
+    const rows = await db
+      .selectFrom('learn_cells')
+      .selectAll()
+      .where('scope', 'in', scopesOf(question))
+      .where('environment', '=', question.environment)
+      .where('grain', '=', grain)
+      .where('start', '>=', from)
+      .where('start', '<', until)
+      .execute()
+    found.push(rows)
+  }
+  const spans = touching
+  const isIn = (start: number): boolean => {
+    const span = spans[placeIn(spans, start)]
+    return span !== undefined && span.from <= start && start < span.until
+  }
+  return found.flat().filter(({ start }) => isIn(start))
+}
+
+/** Deployments of each calendar day from the first that had one. */
+const perDayOf = (days: Groups['days'], span: Span, zone: string, now: number): Distribution => {
+  const { offsetAt } = clockOf(zone)
+  const counts = new Map<number, number>()
+  for (const { at, n } of days) {
+    if (n === 0) continue
+    const day = Math.floor((at + offsetAt(at)) / grainMs.day)
+    counts.set(day, (counts.get(day) ?? 0) + n)
+  }
+  if (counts.size === 0) return distributionOf([])
+  const last = Math.min(span.until - 1, Math.max(now, span.from))
+  const from = Math.min(...counts.keys())
+  const until = Math.max(Math.floor((last + offsetAt(last)) / grainMs.day), ...counts.keys())
+  return distributionOf(Array.from({ length: until - from + 1 }, (_, place) => counts.get(from + place) ?? 0))
+}

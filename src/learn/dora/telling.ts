@@ -1,0 +1,252 @@
+import { z } from '@hono/zod-openapi'
+import { CarriedCommit } from '../facts.ts'
+import type { CommitRow, DeploymentRow } from '../tables.ts'
+import { isCounted } from './assess.ts'
+import type { Tx } from './lane.ts'
+import { deploymentById, newRipple, placeChanged, type Ripple, reattribute, remember, settle } from './settle.ts'
+
+/** What was told of a deployment. */
+export type Told = Partial<Omit<DeploymentRow, 'id' | 'key' | 'lane' | 'environment'>>
+type Lane = { readonly project: string; readonly service: string; readonly environment: string }
+
+export const deploymentByKey = (tx: Tx, key: string): Promise<DeploymentRow | undefined> =>
+  tx.selectFrom('learn_deployments').selectAll().where('key', '=', key).executeTakeFirst()
+
+/** A deployment is told of for the first time, or again under the same key: what is told last holds. */
+export const tellDeployment = async (tx: Tx, seq: number, key: string, lane: Lane, told: Told): Promise<void> => {
+  const known = await deploymentByKey(tx, key)
+  if (known) return tellMore(tx, known, told)
+  const row: DeploymentRow = {
+    ...{ id: seq, key, lane: await laneOf(tx, lane), environment: lane.environment, source: 'headway' },
+    ...{ state: 'under-way', kind: 'planned', rolls_back: null, revision: null, started_at: null, live_at: null },
+    ...{ reverted_at: null, automatic: null, lines: null, said_failure: null, said_rework: null },
+    ...{ counted: 0, pending: 0, failed: 0, failed_how: null, rework: 0, restored_at: null },
+    ...{ leads: new Uint8Array(), commits: 0, again: 0, merges: 0, unknown: 0, negative: 0, first: 0 },
+    ...told,
+  }
+  await tx.insertInto('learn_deployments').values(row).execute()
+  if (isCounted(row)) await changed(tx, row, null)
+  await namedBefore(tx, key)
+}
+
+/** Something more is known of a deployment. Nothing else is looked at where nothing that figures depend on has changed. */
+export const tellMore = async (tx: Tx, known: DeploymentRow, told: Told): Promise<void> => {
+  const row = { ...known, ...told }
+  await tx.updateTable('learn_deployments').set(told).where('id', '=', known.id).execute()
+  const matters = [
+    'state',
+    'kind',
+    'rolls_back',
+    'revision',
+    'live_at',
+    'reverted_at',
+    'said_failure',
+    'said_rework',
+  ] as const
+  if (!matters.some((name) => known[name] !== row[name])) return
+  if (isCounted(known) || isCounted(row)) await changed(tx, row, known)
+}
+
+const changed = async (tx: Tx, row: DeploymentRow, was: DeploymentRow | null): Promise<void> => {
+  const ripple = newRipple()
+  remember(ripple, was ?? row)
+  // Neighbours are found by what is stored, so that it is stored first whether it counts.
+  const stored = { ...row, counted: isCounted(row) ? 1 : 0 }
+  await tx.updateTable('learn_deployments').set({ counted: stored.counted }).where('id', '=', row.id).execute()
+  await placeChanged(tx, ripple, stored, was)
+  await settle(tx, ripple)
+}
+
+/** Incidents that named it, and commits that were told, before it was known. */
+const namedBefore = async (tx: Tx, key: string): Promise<void> => {
+  const incidents = await tx
+    .selectFrom('learn_incidents')
+    .select('incident')
+    .where((where) => where.or([where('caused_by', '=', key), where('attributed', '=', key)]))
+    .execute()
+  for (const { incident } of incidents) await incidentChanged(tx, incident)
+  const early = await tx.selectFrom('learn_early').selectAll().where('key', '=', key).orderBy('seq').execute()
+  if (early.length === 0) return
+  await tx.deleteFrom('learn_early').where('key', '=', key).execute()
+  for (const { seq, told } of early) await tellCarried(tx, seq, key, EarlyTold.parse(JSON.parse(told)))
+}
+
+/** Which deployment an incident is put down to is said again, and what follows from it. */
+export const incidentChanged = async (tx: Tx, incident: string): Promise<void> => {
+  const ripple = newRipple()
+  await reattribute(tx, ripple, incident)
+  await settle(tx, ripple)
+}
+
+const EarlyTold = z.object({
+  commits: z.array(CarriedCommit).default([]),
+  lines: z.number().nullable().default(null),
+  said: z.object({ said_failure: z.number().nullable(), said_rework: z.number().nullable() }).nullable().default(null),
+})
+type Carried = z.input<typeof EarlyTold>
+
+/** What a deployment brought, or what somebody says of it; kept until the deployment is told of where it is not known yet. */
+export const tellCarried = async (tx: Tx, seq: number, key: string, carried: Carried): Promise<void> => {
+  const row = await deploymentByKey(tx, key)
+  if (!row) {
+    await tx
+      .insertInto('learn_early')
+      .values({ seq, key, told: JSON.stringify(carried) })
+      .execute()
+    return
+  }
+  const { commits, lines, said } = EarlyTold.parse(carried)
+  if (said) return tellMore(tx, row, said)
+  const ripple = newRipple()
+  remember(ripple, row)
+  if (lines !== null) await tx.updateTable('learn_deployments').set({ lines }).where('id', '=', row.id).execute()
+  await bring(tx, ripple, row, await unsquashed(tx, commits))
+  await settle(tx, ripple)
+}
+
+/** Puts commits to the deployment that brought them first; the others are told that they came again. */
+const bring = async (tx: Tx, ripple: Ripple, row: DeploymentRow, commits: readonly CarriedCommit[]): Promise<void> => {
+  const byName = new Map(commits.map((one) => [one.commit, one]))
+  const again = new Map<number, number>()
+  const count = (id: number): void => void again.set(id, (again.get(id) ?? 0) + 1)
+  const names = [...byName.keys()]
+  for (let at = 0; at < names.length; at += 200) {
+    const some = names.slice(at, at + 200)
+    const known = await tx
+      .selectFrom('learn_commits')
+      .select(['commit_id', 'deployment'])
+      .where('lane', '=', row.lane)
+      .where('commit_id', 'in', some)
+      .execute()
+    for (const { commit_id, deployment } of known) {
+      if (deployment === row.id) byName.delete(commit_id)
+      else if (await isEarlier(tx, row, deployment)) {
+        count(deployment)
+        await forget(tx, ripple, row.lane, commit_id, deployment)
+      } else {
+        count(row.id)
+        byName.delete(commit_id)
+      }
+    }
+    const fresh = some.flatMap((name) => byName.get(name) ?? [])
+    if (fresh.length > 0)
+      await tx
+        .insertInto('learn_commits')
+        .values(fresh.map((one) => commitRow(row, one)))
+        .execute()
+  }
+  for (const [id, more] of again) await cameAgain(tx, ripple, id, more)
+  ripple.touched.add(row.id)
+  ripple.measured.add(row.id)
+  // A revert says what an incident that was open comes from, too.
+  if (commits.some(({ reverts }) => reverts !== null)) await placeChanged(tx, ripple, row, null)
+}
+
+const commitRow = (row: DeploymentRow, one: CarriedCommit): CommitRow => ({
+  ...{ lane: row.lane, commit_id: one.commit, deployment: row.id, repository: one.repository },
+  ...{ committed_at: one.committedAt, is_merge: one.isMerge ? 1 : 0, reverts: one.reverts },
+})
+
+const isEarlier = async (tx: Tx, { live_at, id }: DeploymentRow, other: number): Promise<boolean> => {
+  const row = await deploymentById(tx, other)
+  if (!row || row.live_at === null) return true
+  return live_at !== null && (live_at < row.live_at || (live_at === row.live_at && id < row.id))
+}
+
+const forget = async (tx: Tx, ripple: Ripple, lane: number, commit: string, deployment: number): Promise<void> => {
+  const row = await deploymentById(tx, deployment)
+  if (row) remember(ripple, row)
+  ripple.touched.add(deployment)
+  ripple.measured.add(deployment)
+  await tx.deleteFrom('learn_commits').where('lane', '=', lane).where('commit_id', '=', commit).execute()
+}
+
+const cameAgain = async (tx: Tx, ripple: Ripple, id: number, more: number): Promise<void> => {
+  const row = await deploymentById(tx, id)
+  if (!row) return
+  remember(ripple, row)
+  ripple.touched.add(id)
+  await tx
+    .updateTable('learn_deployments')
+    .set({ again: row.again + more })
+    .where('id', '=', id)
+    .execute()
+}
+
+const Squashed = z.array(CarriedCommit)
+
+/** With the commits that a change was made of in the place of the one that it was squashed to. */
+const unsquashed = async (tx: Tx, commits: readonly CarriedCommit[]): Promise<CarriedCommit[]> => {
+  if (commits.length === 0) return []
+  const found: CarriedCommit[] = []
+  for (let at = 0; at < commits.length; at += 200) {
+    const some = commits.slice(at, at + 200)
+    const rows = await tx
+      .selectFrom('learn_squashes')
+      .selectAll()
+      .where(
+        'merged_as',
+        'in',
+        some.map(({ commit }) => commit),
+      )
+      .execute()
+    const made = new Map(rows.map((row) => [`${row.repository} ${row.merged_as}`, row.commits]))
+    for (const one of some) {
+      const squashed = one.isMerge ? undefined : made.get(`${one.repository} ${one.commit}`)
+      found.push(...(squashed === undefined ? [one] : Squashed.parse(JSON.parse(squashed))))
+    }
+  }
+  return found
+}
+
+/** A change was squashed to one commit; where that is in production already, its lead times are told again. */
+export const tellSquash = async (
+  tx: Tx,
+  repository: string,
+  mergedAs: string,
+  commits: readonly CarriedCommit[],
+): Promise<void> => {
+  if (commits.length === 0 || commits.some(({ commit }) => commit === mergedAs)) return
+  const values = { repository, merged_as: mergedAs, commits: JSON.stringify(commits) }
+  await tx
+    .insertInto('learn_squashes')
+    .values(values)
+    .onConflict((conflict) => conflict.columns(['repository', 'merged_as']).doUpdateSet({ commits: values.commits }))
+    .execute()
+  const lanes = tx.selectFrom('learn_lanes').select('lane')
+  const rows = await tx
+    .selectFrom('learn_commits')
+    .selectAll()
+    .where('lane', 'in', lanes)
+    .where('commit_id', '=', mergedAs)
+    .where('repository', '=', repository)
+    .execute()
+  for (const { lane, deployment } of rows) {
+    const row = await deploymentById(tx, deployment)
+    if (!row) continue
+    const ripple = newRipple()
+    await forget(tx, ripple, lane, mergedAs, deployment)
+    await bring(tx, ripple, row, commits)
+    await settle(tx, ripple)
+  }
+}
+
+export const laneOf = async (tx: Tx, { project, service, environment }: Lane): Promise<number> => {
+  const known = await findLane(tx, { project, service, environment })
+  if (known !== null) return known
+  const last = await tx.selectFrom('learn_lanes').select('lane').orderBy('lane', 'desc').limit(1).executeTakeFirst()
+  const lane = (last?.lane ?? 0) + 1
+  await tx.insertInto('learn_lanes').values({ lane, project, service, environment }).execute()
+  return lane
+}
+
+export const findLane = async (tx: Tx, { project, service, environment }: Lane): Promise<number | null> => {
+  const row = await tx
+    .selectFrom('learn_lanes')
+    .select('lane')
+    .where('project', '=', project)
+    .where('service', '=', service)
+    .where('environment', '=', environment)
+    .executeTakeFirst()
+  return row ? row.lane : null
+}

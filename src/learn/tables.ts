@@ -1,0 +1,273 @@
+import type { CreateTableBuilder, Kysely } from 'kysely'
+
+/** What a deployment is at. `failed`: it never took production traffic. */
+export type DeploymentState = 'under-way' | 'live' | 'succeeded' | 'failed' | 'superseded' | 'rolled-back'
+export type FailedHow = 'said' | 'rollback' | 'revert' | 'hotfix' | 'suspected'
+
+/** A service in an environment, numbered as they come. */
+export type LaneRow = { lane: number; project: string; service: string; environment: string }
+
+/** One row a deployment, of Headway's own and of others. The upper half is what was told, the lower what follows from it. */
+export type DeploymentRow = {
+  /** The number of the fact that it was first told by. */
+  id: number
+  /** Its id, or the key of one made elsewhere. */
+  key: string
+  lane: number
+  environment: string
+  source: string
+  state: DeploymentState
+  kind: 'planned' | 'hotfix' | 'rollback'
+  /** The deployment that it takes back, as it says itself. */
+  rolls_back: string | null
+  revision: string | null
+  started_at: number | null
+  /** When it took production traffic: all of it, or the first part where it never had all. Null: not yet, or never. */
+  live_at: number | null
+  /** When the old version had all traffic again, within its own rollout. */
+  reverted_at: number | null
+  automatic: number | null
+  lines: number | null
+  said_failure: number | null
+  said_rework: number | null
+  /** Whether it is part of the figures: it took production traffic and was not superseded on its way. */
+  counted: number
+  pending: number
+  failed: number
+  failed_how: FailedHow | null
+  rework: number
+  restored_at: number | null
+  /** Lead times of its commits in milliseconds, sorted, as doubles. */
+  leads: Uint8Array
+  commits: number
+  /** Commits that an earlier deployment had brought already. */
+  again: number
+  /** Of its commits those that have no lead time, by reason. */
+  merges: number
+  unknown: number
+  negative: number
+  first: number
+}
+
+/** A commit in the deployment that brought it to a lane first. */
+export type CommitRow = {
+  lane: number
+  commit_id: string
+  deployment: number
+  repository: string
+  committed_at: number | null
+  is_merge: number
+  reverts: string | null
+}
+/** `deployment` is there to mend what `blamed` did. */
+export type BlameRow = { deployment: number; blamed: number; how: FailedHow }
+/** What was told of a deployment that is not known yet. */
+export type EarlyRow = { seq: number; key: string; told: string }
+
+export type IncidentRow = {
+  incident: string
+  seq: number
+  project: string
+  lane: number | null
+  service: string | null
+  environment: string | null
+  title: string
+  source: string
+  key: string | null
+  began_at: number
+  detected_at: number
+  acknowledged_at: number | null
+  mitigated_at: number | null
+  resolved_at: number | null
+  dismissed: number
+  caused_by: string | null
+  /** The deployment that somebody has named since; empty: none did it; null: nobody has said anything. */
+  attributed: string | null
+  /** The deployment that it is put down to. */
+  deployment: number | null
+  how: FailedHow | null
+}
+/** A change that became one commit on its target: JSON of the commits that it was made of. */
+export type SquashRow = { repository: string; merged_as: string; commits: string }
+/** Where a release was made from. */
+export type ReleaseRow = {
+  project: string
+  service: string
+  digest: string
+  repository: string
+  commit_id: string
+  /** The folder of the service in the repository; `.` for the root. */
+  path: string
+}
+export type HotfixRow = { push: string }
+export type WindowRow = { project: string; window_ms: number }
+
+export type CellRow = {
+  scope: string
+  environment: string
+  grain: 'day' | 'hour' | 'quarter'
+  start: number
+  deployments: number
+  pending: number
+  failed: number
+  suspected: number
+  open: number
+  rework: number
+  commits: number
+  negative: number
+  dropped_first: number
+  dropped_merge: number
+  dropped_negative: number
+  dropped_unknown: number
+  dropped_again: number
+  leads: Uint8Array
+  recoveries: Uint8Array
+}
+
+export type DoraTables = {
+  learn_lanes: LaneRow
+  learn_deployments: DeploymentRow
+  learn_commits: CommitRow
+  learn_blames: BlameRow
+  learn_early: EarlyRow
+  learn_incidents: IncidentRow
+  learn_windows: WindowRow
+  learn_squashes: SquashRow
+  learn_hotfixes: HotfixRow
+  learn_releases: ReleaseRow
+  learn_cells: CellRow
+}
+
+const names = [
+  'cells',
+  'squashes',
+  'hotfixes',
+  'windows',
+  'incidents',
+  'early',
+  'blames',
+  'commits',
+  'deployments',
+  'lanes',
+] as const
+
+export const dropDoraTables = async (db: Kysely<DoraTables>): Promise<void> => {
+  for (const name of names) await db.schema.dropTable(`learn_${name}`).ifExists().execute()
+}
+
+type Column = 'text' | 'bigint' | 'integer' | 'bytea'
+/** A `?` at the end of a kind: may be null. Bytes are called `bytea` in both stores. */
+type Columns = Readonly<Record<string, Column | `${Column}?`>>
+
+const createTable = async (
+  db: Kysely<DoraTables>,
+  name: string,
+  columns: Columns,
+  key: readonly string[],
+  indexes: Readonly<Record<string, readonly string[]>> = {},
+): Promise<void> => {
+  let table: CreateTableBuilder<string, string> = db.schema.createTable(name)
+  for (const [column, kind] of Object.entries(columns)) {
+    const isOptional = kind.endsWith('?')
+    table = table.addColumn(column, kindOf(kind), (one) => (isOptional ? one : one.notNull()))
+  }
+  await table.addPrimaryKeyConstraint(`${name}_key`, [...key]).execute()
+  for (const [index, of] of Object.entries(indexes))
+    await db.schema
+      .createIndex(`${name}_${index}`)
+      .on(name)
+      .columns([...of])
+      .execute()
+}
+
+const kindOf = (kind: string): Column => {
+  const plain = kind.replace('?', '')
+  return plain === 'text' || plain === 'bigint' || plain === 'bytea' ? plain : 'integer'
+}
+
+export const createDoraTables = async (db: Kysely<DoraTables>): Promise<void> => {
+  await createTable(
+    db,
+    'learn_lanes',
+    { lane: 'integer', project: 'text', service: 'text', environment: 'text' },
+    ['lane'],
+    { name: ['project', 'service', 'environment'] },
+  )
+  await createTable(
+    db,
+    'learn_deployments',
+    {
+      ...{ id: 'bigint', key: 'text', lane: 'integer', environment: 'text', source: 'text', state: 'text' },
+      ...{ kind: 'text', rolls_back: 'text?', revision: 'text?', started_at: 'bigint?', live_at: 'bigint?' },
+      ...{ reverted_at: 'bigint?', automatic: 'integer?', lines: 'bigint?' },
+      ...{ said_failure: 'integer?', said_rework: 'integer?' },
+      ...{ counted: 'integer', pending: 'integer', failed: 'integer', failed_how: 'text?', rework: 'integer' },
+      ...{ restored_at: 'bigint?', leads: 'bytea', commits: 'integer', again: 'integer', merges: 'integer' },
+      ...{ unknown: 'integer', negative: 'integer', first: 'integer' },
+    },
+    ['id'],
+    {
+      keys: ['key'],
+      order: ['lane', 'live_at'],
+      revisions: ['lane', 'revision', 'live_at'],
+      time: ['environment', 'live_at'],
+    },
+  )
+  await createTable(
+    db,
+    'learn_commits',
+    {
+      ...{ lane: 'integer', commit_id: 'text', deployment: 'bigint', repository: 'text' },
+      ...{ committed_at: 'bigint?', is_merge: 'integer', reverts: 'text?' },
+    },
+    ['lane', 'commit_id'],
+    { deployment: ['deployment'] },
+  )
+  await createTable(
+    db,
+    'learn_blames',
+    { deployment: 'bigint', blamed: 'bigint', how: 'text' },
+    ['deployment', 'blamed'],
+    { blamed: ['blamed'] },
+  )
+  await createTable(db, 'learn_early', { seq: 'bigint', key: 'text', told: 'text' }, ['seq'], { keys: ['key'] })
+  await createTable(
+    db,
+    'learn_incidents',
+    {
+      ...{ incident: 'text', seq: 'bigint', project: 'text', lane: 'integer?', service: 'text?' },
+      ...{ environment: 'text?', title: 'text', source: 'text', key: 'text?', began_at: 'bigint' },
+      ...{ detected_at: 'bigint', acknowledged_at: 'bigint?', mitigated_at: 'bigint?', resolved_at: 'bigint?' },
+      ...{ dismissed: 'integer', caused_by: 'text?', attributed: 'text?', deployment: 'bigint?', how: 'text?' },
+    },
+    ['incident'],
+    {
+      ...{ lane: ['lane', 'began_at'], caused: ['caused_by'], attributed: ['attributed'] },
+      ...{ deployment: ['deployment'], project: ['project', 'began_at'], seq: ['seq'] },
+    },
+  )
+  await createTable(db, 'learn_squashes', { repository: 'text', merged_as: 'text', commits: 'text' }, [
+    'repository',
+    'merged_as',
+  ])
+  await createTable(
+    db,
+    'learn_releases',
+    { project: 'text', service: 'text', digest: 'text', repository: 'text', commit_id: 'text', path: 'text' },
+    ['project', 'service', 'digest'],
+  )
+  await createTable(db, 'learn_hotfixes', { push: 'text' }, ['push'])
+  await createTable(db, 'learn_windows', { project: 'text', window_ms: 'bigint' }, ['project'])
+  await createTable(
+    db,
+    'learn_cells',
+    {
+      ...{ scope: 'text', environment: 'text', grain: 'text', start: 'bigint', deployments: 'integer' },
+      ...{ pending: 'integer', failed: 'integer', suspected: 'integer', open: 'integer', rework: 'integer' },
+      ...{ commits: 'integer', negative: 'integer', dropped_first: 'integer', dropped_merge: 'integer' },
+      ...{ dropped_negative: 'integer', dropped_unknown: 'integer', dropped_again: 'integer' },
+      ...{ leads: 'bytea', recoveries: 'bytea' },
+    },
+    ['scope', 'environment', 'grain', 'start'],
+  )
+}

@@ -1,0 +1,135 @@
+import { refUpdated } from '../code/facts.ts'
+import {
+  deploymentFinished,
+  deploymentRequested,
+  rolloutAborted,
+  rolloutPaused,
+  rolloutPromoted,
+  rolloutShifted,
+  rolloutStepStarted,
+} from '../deploy/facts.ts'
+import { isFact, type RecordedFact } from '../ledger/fact.ts'
+import type { View } from '../ledger/ledger.ts'
+import { releaseCreated } from '../package/facts.ts'
+import type { Tx } from './dora/lane.ts'
+import { deploymentByKey, tellCarried, tellDeployment, tellMore, tellSquash } from './dora/telling.ts'
+import { deliveryCarried, deliveryChange, deliveryCorrected, deliveryDeployed } from './facts.ts'
+import { applyIncident } from './incidents/view.ts'
+import { createDoraTables, type DeploymentRow, type DoraTables, dropDoraTables } from './tables.ts'
+
+/** Every deployment, incident and commit that the ledger tells of, and the cells that questions are answered from. */
+export const doraView: View<DoraTables> = {
+  name: 'learn-dora',
+  version: 1,
+  create: createDoraTables,
+  drop: dropDoraTables,
+  apply: async (tx, fact) => {
+    if (isFact(refUpdated, fact)) return tellPush(tx, fact.payload)
+    if (isFact(releaseCreated, fact)) return tellRelease(tx, fact.payload)
+    if (isFact(deploymentRequested, fact)) return tellRequested(tx, fact)
+    if (isFact(deliveryDeployed, fact)) return tellDeployed(tx, fact)
+    if (isFact(deliveryCarried, fact)) {
+      const { deployment, commits, lines } = fact.payload
+      return tellCarried(tx, fact.seq, deployment, { commits, lines })
+    }
+    if (isFact(deliveryCorrected, fact)) {
+      const { deployment, isFailure, isRework } = fact.payload
+      const said = { said_failure: asNumber(isFailure), said_rework: asNumber(isRework) }
+      return tellCarried(tx, fact.seq, deployment, { said })
+    }
+    if (isFact(deliveryChange, fact)) {
+      const { state, repository, mergedAs, commits } = fact.payload
+      if (state === 'merged' && mergedAs !== null) await tellSquash(tx, repository, mergedAs, commits)
+      return
+    }
+    if (await applyIncident(tx, fact)) return
+    await tellRollout(tx, fact)
+  },
+}
+
+const asNumber = (value: boolean | null): number | null => (value === null ? null : Number(value))
+
+type Recorded<Definition extends { payload: { parse(value: unknown): unknown } }> = RecordedFact<
+  string,
+  ReturnType<Definition['payload']['parse']>
+>
+
+/** `git push -o hotfix`: what it leads to is unplanned. */
+const tellPush = async (tx: Tx, { push, options }: Recorded<typeof refUpdated>['payload']): Promise<void> => {
+  if (!options.includes('hotfix')) return
+  await tx
+    .insertInto('learn_hotfixes')
+    .values({ push })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+}
+
+const tellRelease = async (tx: Tx, told: Recorded<typeof releaseCreated>['payload']): Promise<void> => {
+  const { project, service, digest, repository, commit, path } = told
+  await tx
+    .insertInto('learn_releases')
+    .values({ project, service, digest, repository, commit_id: commit, path })
+    .onConflict((conflict) => conflict.columns(['project', 'service', 'digest']).doNothing())
+    .execute()
+}
+
+const tellRequested = async (tx: Tx, fact: Recorded<typeof deploymentRequested>): Promise<void> => {
+  const { deployment, reason, release, push } = fact.payload
+  const isHotfix =
+    push !== null &&
+    (await tx.selectFrom('learn_hotfixes').select('push').where('push', '=', push).executeTakeFirst()) !== undefined
+  await tellDeployment(tx, fact.seq, deployment, fact.payload, {
+    state: 'under-way',
+    kind: reason === 'rollback' ? 'rollback' : isHotfix ? 'hotfix' : 'planned',
+    revision: release,
+    started_at: fact.at,
+    automatic: isByHand(reason, fact.actor) ? 0 : 1,
+  })
+}
+
+const isByHand = (reason: string, actor: string): boolean =>
+  (reason === 'manual' || reason === 'rollback') && !actor.startsWith('system:')
+
+const tellDeployed = async (tx: Tx, { seq, payload }: Recorded<typeof deliveryDeployed>): Promise<void> => {
+  const { key, kind, outcome, finishedAt, automatic, commits, lines } = payload
+  await tellDeployment(tx, seq, key, payload, {
+    source: payload.source,
+    state: outcome,
+    kind,
+    rolls_back: payload.rollsBack,
+    revision: payload.revision,
+    started_at: payload.startedAt,
+    live_at: outcome === 'succeeded' ? finishedAt : null,
+    automatic: asNumber(automatic),
+    lines,
+  })
+  if (outcome === 'succeeded' && commits.length > 0) await tellCarried(tx, seq, key, { commits })
+}
+
+/** How Headway's own rollouts go: production traffic begins with the first step that has a weight, and is all at the shift. */
+const tellRollout = async (tx: Tx, fact: RecordedFact): Promise<void> => {
+  if (isFact(rolloutStepStarted, fact)) {
+    if (fact.payload.weightPercent === 0) return
+    return more(tx, fact.payload.deployment, ({ live_at }) => (live_at === null ? { live_at: fact.at } : {}))
+  }
+  if (isFact(rolloutShifted, fact))
+    return more(tx, fact.payload.deployment, () => ({ live_at: fact.at, state: 'live' }))
+  if (isFact(deploymentFinished, fact)) {
+    const { deployment, outcome } = fact.payload
+    return more(tx, deployment, ({ live_at }) => {
+      if (outcome === 'succeeded') return { state: 'succeeded', live_at: live_at ?? fact.at }
+      if (outcome !== 'rolled-back') return { state: outcome }
+      return live_at === null ? { state: 'failed' } : { state: 'rolled-back', reverted_at: fact.at }
+    })
+  }
+  for (const order of [rolloutPromoted, rolloutAborted, rolloutPaused])
+    if (isFact(order, fact) && !fact.actor.startsWith('system:'))
+      return more(tx, fact.payload.deployment, () => ({ automatic: 0 }))
+}
+
+type Told = Parameters<typeof tellMore>[2]
+const more = async (tx: Tx, deployment: string, tell: (row: DeploymentRow) => Told): Promise<void> => {
+  const row = await deploymentByKey(tx, deployment)
+  const told = row ? tell(row) : {}
+  if (row && Object.keys(told).length > 0) await tellMore(tx, row, told)
+}
