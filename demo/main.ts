@@ -23,6 +23,7 @@ const red = paint(31)
 
 const service = 'demo'
 const host = `${service}.localhost`
+const stagingHost = `${service}.staging.localhost`
 const failures: string[] = []
 const began = performance.now()
 const seconds = (since: number) => `${((performance.now() - since) / 1000).toFixed(1)} s`
@@ -52,7 +53,8 @@ const main = async (): Promise<void> => {
   )
   const home = flags.once ? mkdtempSync(join(tmpdir(), 'headway-demo-')) : join(repositoryRoot, '.headway-demo')
   if (!flags.once && existsSync(join(home, 'server.json'))) rmSync(home, { recursive: true, force: true })
-  const platform = await startPlatform({ home, port: await portOr(4600), edgePort: await portOr(4680), keep: true })
+  const ports = { port: await portOr(4600), edgePort: await portOr(4680) }
+  const platform = await startPlatform({ home, ...ports, environments: 'staging,production', keep: true })
   let stopping: Promise<void> | undefined
   let load: Load | undefined
   let repository: Repository | undefined
@@ -111,10 +113,14 @@ const tell = async (
   let since = performance.now()
   const first = await repository.push(['main'], relay)
   const page = await platform.get(host)
-  expect(first.code === 0 && page.status === 200, `live at ${url} ${seconds(since)} after the push`)
+  const onStaging = await platform.get(stagingHost)
+  expect(
+    first.code === 0 && page.status === 200 && onStaging.status === 200,
+    `live in staging, then by itself in production at ${url}, ${seconds(since)} after the push`,
+  )
   const listed = await platform.headway('ps', '--json')
-  const healthy = (JSON.parse(listed.stdout || '[]') as { service?: string; state?: string }[]).filter(
-    (one) => one.state === 'healthy' && one.service === service,
+  const healthy = (JSON.parse(listed.stdout || '[]') as Instance[]).filter(
+    (one) => one.state === 'healthy' && one.service === service && one.environment === 'production',
   )
   expect(healthy.length === 3, `${healthy.length} healthy replicas behind one name`)
   const before = await platform.get(host, '/')
@@ -124,19 +130,24 @@ const tell = async (
     'each visit is counted in its PostgreSQL table',
   )
 
-  chapter('3. A change, pushed while 50 requests a second come in')
-  const load = startLoad({ port: platform.edgePort, host }, 50)
+  chapter('3. A change, pushed while 50 requests a second of 1,000 people come in')
+  const load = startLoad({ port: platform.edgePort, host, clients: 1000 }, 50)
   onLoad(load)
   since = performance.now()
-  const second = await repositoryChange(
-    repository,
-    'Say hello differently',
-    changed(files, 'src/page.js', /Hello/, 'Hello again'),
-  )
-  const newPage = await platform.get(host)
+  const second = await repositoryChange(repository, 'Say hello differently', {
+    ...changed(files, 'src/page.js', /Hello/, 'Hello again'),
+    'headway.yaml': yamlWith(files, `release: { steps: [${shortSteps}, 100], watch: 0s }`),
+  })
+  const newPage = await platform.get(stagingHost)
   expect(
     second.code === 0 && newPage.body.includes('Hello again'),
-    `the new version is live ${seconds(since)} after the push`,
+    `the new version is live in staging ${seconds(since)} after the push, and goes on to production`,
+  )
+  await platform.headway('watch', second.commit)
+  const everybody = await platform.get(host)
+  expect(
+    everybody.body.includes('Hello again'),
+    `10 %, then 50 %, then all of its users have it after ${seconds(since)} (with steps of 4 s, to be short; else of a minute and more)`,
   )
   expect(load.failed() === 0 && load.answered() > 0, `${load.failed()} failed of ${load.answered()} requests meanwhile`)
 
@@ -152,12 +163,32 @@ const tell = async (
   await repositoryChange(repository, 'Start badly', {
     ...changed(files, 'src/page.js', /Hello/, 'Hello again'),
     ...changed(files, 'src/server.js', /listen\(Number\(PORT\)/, 'listen(Number(PORT) + 1'),
-    'headway.yaml': `${(files['headway.yaml'] ?? '').trimEnd()}\nhealth: { path: /health, timeout: 5s }\n`,
+    'headway.yaml': yamlWith(files, health),
   })
   const stillHere = await platform.get(host)
-  expect(stillHere.body.includes('Hello again'), 'never got a request; the version before it still answers')
+  expect(stillHere.body.includes('Hello again'), 'never came further than staging, and got no request there')
 
-  chapter('6. headway rollback demo')
+  chapter('6. A version that passes its tests and starts, but answers one request in four with an error')
+  const failedBefore = load.failed()
+  const third = await repositoryChange(repository, 'Fail now and then', {
+    ...changed(files, 'src/page.js', /Hello/, 'Hello again'),
+    ...changed(files, 'src/server.js', /const server = createServer\(\s+(createApp\(.*?\)),\s+\)/s, nowAndThen),
+    'headway.yaml': yamlWith(
+      files,
+      `${health}\nrelease: { steps: [{ weight: 10, min: 2m, max: 2m }, 100], watch: 0s }`,
+    ),
+  })
+  since = performance.now()
+  const watched = await platform.headway('watch', third.commit)
+  const [undone] = JSON.parse((await platform.headway('deployments', service, '--json')).stdout) as Deployment[]
+  const bad = load.failed() - failedBefore
+  expect(
+    watched.code === 1 && undone?.outcome === 'rolled-back' && undone.environment === 'production',
+    `was undone by itself ${seconds(since)} after it had the first of its users, when ${bad} requests had failed`,
+  )
+  for (const line of watched.stdout.trim().split('\n').slice(-3)) relay(line)
+
+  chapter('7. headway rollback demo')
   since = performance.now()
   const back = await platform.headway('rollback', service)
   const firstAgain = await platform.get(host)
@@ -169,18 +200,31 @@ const tell = async (
   const outcome = await load.stop()
   chapter('All of it, seen from outside')
   expect(
-    outcome.failed === 0 && outcome.answered > 0,
-    `${outcome.failed} failed of ${outcome.answered} requests over the whole story (p50 ${outcome.p50Ms?.toFixed(1)} ms, p99 ${outcome.p99Ms?.toFixed(1)} ms)`,
+    outcome.failed === bad && outcome.answered > 0,
+    `${outcome.failed - bad} failed of ${outcome.answered} requests over the whole story, but for the ${bad} of the bad version (p50 ${outcome.p50Ms?.toFixed(1)} ms, p99 ${outcome.p99Ms?.toFixed(1)} ms)`,
   )
-  for (const failure of outcome.failures) console.log(`    ${failure}`)
+  if (outcome.failed > bad) for (const failure of outcome.failures) console.log(`    ${failure}`)
   const verified = await platform.headway('ledger', 'verify')
   expect(verified.code === 0, `the ledger verifies: ${verified.stdout.trim().split('\n').at(-1)}`)
   console.log(dim(`  told in ${seconds(began)}`))
 }
 
+type Instance = { readonly service?: string; readonly environment?: string; readonly state?: string }
+type Deployment = { readonly environment: string; readonly outcome: string | null }
+
+const shortSteps = '{ weight: 10, min: 4s, max: 4s }, { weight: 50, min: 4s, max: 4s }'
+const health = 'health: { path: /health, timeout: 5s }'
+const nowAndThen = `const app = $1
+const server = createServer((request, response) => {
+  if (request.url === '/' && Math.random() < 0.25) response.writeHead(500).end()
+  else app(request, response)
+})`
+const yamlWith = (files: Readonly<Record<string, string>>, lines: string): string =>
+  `${(files['headway.yaml'] ?? '').trimEnd()}\n${lines}\n`
+
 const repositoryChange = async (repository: Repository, message: string, files: Record<string, string>) => {
-  await repository.commit(message, files)
-  return repository.push(['main'], relay)
+  const commit = await repository.commit(message, files)
+  return { commit, ...(await repository.push(['main'], relay)) }
 }
 
 const lookAround = (platform: Platform): void => {

@@ -11,6 +11,51 @@ database: postgres
 replicas: 3
 `
 
+const healthyIn = async (platform: Platform, service: string): Promise<Record<string, number>> => {
+  const listed = JSON.parse((await platform.headway('ps', '--json')).stdout)
+  const found: Record<string, number> = {}
+  for (const one of listed)
+    if (one.service === service && one.state === 'healthy') found[one.environment] = (found[one.environment] ?? 0) + 1
+  return found
+}
+
+test('a push of the five lines of the mission is live in staging and then in production, each with a database of its own', async () => {
+  const platform = await startPlatform({ environments: 'staging,production' })
+  const files = { ...exampleFiles('python-flask', 'my-service', 3), 'headway.yaml': missionFile }
+  const repository = await platform.repository('my-service', files)
+  try {
+    const { output } = await repository.push()
+    const hosts = { staging: 'my-service.staging.localhost', production: 'my-service.localhost' }
+    for (const [environment, host] of Object.entries(hosts)) {
+      assert.match(output, new RegExp(`live in ${environment} at http://${host}:${platform.edgePort}/ in`), output)
+      const visits = [await platform.get(host), await platform.get(host)]
+      assert.deepEqual(
+        visits.map(({ status, body }) => [status, /\b([0-9]+)\b/.exec(body)?.[1]]),
+        [
+          [200, '1'],
+          [200, '2'],
+        ],
+        'each visit is counted in the database of its environment',
+      )
+    }
+    assert.deepEqual(await healthyIn(platform, 'my-service'), { staging: 3, production: 3 })
+
+    const commit = await repository.commit('Change nothing that users see', { 'NOTES.md': 'new' })
+    const second = await repository.push()
+    assert.match(second.output, /live in staging at/, second.output)
+    assert.match(second.output, /production: with 10 % of the traffic, judged while it is used/)
+    const status = await platform.headway('status', 'my-service')
+    assert.match(status.stdout, /canary at 10 %/, status.stdout)
+    for (const _ of [10, 50]) assert.equal((await platform.headway('rollout', 'promote', 'my-service')).code, 0)
+    const watched = await platform.headway('watch', commit)
+    assert.match(watched.stdout, /live in production at/, watched.stdout)
+    assert.equal(watched.code, 0)
+  } finally {
+    rmSync(repository.directory, { recursive: true, force: true })
+    await platform.destroy()
+  }
+})
+
 describe('a push', () => {
   let platform: Platform
   before(async () => {
@@ -24,29 +69,6 @@ describe('a push', () => {
     rmSync(repository.directory, { recursive: true, force: true })
     return outcome
   }
-
-  test('of the five lines of the mission with a Flask app is live with three replicas and reads its database', async () => {
-    const outcome = await pushed('my-service', {
-      ...exampleFiles('python-flask', 'my-service', 3),
-      'headway.yaml': missionFile,
-    })
-    assert.match(
-      outcome.output,
-      new RegExp(`live at http://my-service\\.localhost:${platform.edgePort}/`),
-      outcome.output,
-    )
-    const first = await platform.get('my-service.localhost')
-    const second = await platform.get('my-service.localhost')
-    assert.deepEqual([first.status, second.status], [200, 200])
-    assert.notEqual(first.body, second.body, 'each visit is counted in the database')
-    const instances = JSON.parse((await platform.headway('ps', '--json')).stdout)
-    assert.deepEqual(
-      instances
-        .filter((one: { service: string }) => one.service === 'my-service')
-        .map((one: { state: string }) => one.state),
-      ['healthy', 'healthy', 'healthy'],
-    )
-  })
 
   for (const example of ['node', 'node-postgres', 'static'] as const) {
     test(`of the ${example} example is live`, async () => {

@@ -68,6 +68,8 @@ export type ServerOptions = {
   readonly tls?: TlsChoice
   /** Listen on more than loopback without TLS, because something in front encrypts. */
   readonly isInsecureAllowed?: boolean
+  /** The environments that a new home begins with, in order of promotion, separated by commas (`staging,production`). */
+  readonly firstEnvironments?: string | undefined
   /** How the pipeline's jobs are kept apart (`bubblewrap`, `user`, `none`); the best that works where nothing is said. */
   readonly isolation?: string
   /** What one job may take, as `memory=2GiB,processes=1024`. */
@@ -156,7 +158,8 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
 
   const own = certificate && tls.kind === 'self-signed' ? new X509Certificate(certificate.cert).toString() : null
   const places = { serverUrl: url, certificate: own, edgePort: edge.port }
-  const grounds = { home, store, ledger, views, runtime, clock, ids, log, ...places, ...jobs }
+  const { firstEnvironments } = options
+  const grounds = { home, store, ledger, views, runtime, clock, ids, log, ...places, ...jobs, firstEnvironments }
   const stages = createStages(grounds)
   let ready = false
   const api = createApi({

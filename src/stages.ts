@@ -11,10 +11,16 @@ import { buildRoutes } from './build/routes.ts'
 import { runnerRoutes } from './build/runners/routes.ts'
 import type { Clock, Ids } from './clock.ts'
 import { changeRoutes } from './code/changes/routes.ts'
-import { createCode } from './code/index.ts'
+import { createCode, type Stop } from './code/index.ts'
 import { codeRoutes } from './code/routes.ts'
 import { environmentRoutes } from './deploy/environment-routes.ts'
-import { createDeploy, platformProject, remoteIn } from './deploy/index.ts'
+import {
+  createDeploy,
+  type EnvironmentDefinition,
+  platformProject,
+  remoteIn,
+  usualEnvironments,
+} from './deploy/index.ts'
 import { migrationRoutes } from './deploy/migrations/routes.ts'
 import { rolloutRoutes } from './deploy/rollout-routes.ts'
 import { deployRoutes } from './deploy/routes.ts'
@@ -57,6 +63,8 @@ export type Grounds = {
   /** The certificate that it has made for itself, in PEM; null: it has another one, or none. */
   readonly certificate: string | null
   readonly edgePort: number
+  /** The environments that a new home begins with, in order of promotion, separated by commas. */
+  readonly firstEnvironments?: string | undefined
   /** How the pipeline's jobs are kept apart; the best that works here where nothing is said. */
   readonly isolation?: Isolation | null
   /** What one job may take; a share of the machine where nothing is said. */
@@ -76,7 +84,7 @@ export const createStages = (grounds: Grounds) => {
     ...grounds,
     environments: () => {
       const [first, ...others] = deploy.environments()
-      return [first.name, ...others.map(({ name }) => name)]
+      return [stopOf(first), ...others.map(stopOf)]
     },
     ownProject: platformProject,
     limits: gitLimits(),
@@ -153,6 +161,7 @@ export const createStages = (grounds: Grounds) => {
     urlOf: (host) => `http://${host}:${grounds.edgePort}/`,
     admit: (asked) => promotion.admit(asked),
     remote: remoteIn(process.env),
+    firstEnvironments: grounds.firstEnvironments ?? usualEnvironments,
     onError: report,
   })
 
@@ -223,6 +232,12 @@ export const createStages = (grounds: Grounds) => {
   }
 }
 export type Stages = ReturnType<typeof createStages>
+
+const stopOf = ({ name, promote, requires }: EnvironmentDefinition): Stop => ({
+  environment: name,
+  from: promote.from,
+  isAutomatic: promote.policy === 'automatic' && requires.length === 0,
+})
 
 /** An environment of a workflow may have a name that nothing else has; then it has no settings of its own. */
 const ofProject = (project: ProjectName, environment: string | null = null) => ({

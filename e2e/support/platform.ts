@@ -83,11 +83,14 @@ export const startPlatform = async (
     keep?: boolean
     /** Another `headway` than the checkout's. */
     launcher?: string
+    /** Those of a new home; one where nothing is said, as most tests and benches are about what happens in one. */
+    environments?: string
   } = {},
 ): Promise<Platform> => {
   const home = options.home ?? mkdtempSync(join(tmpdir(), 'headway-'))
   const program = options.launcher ?? launcher
-  let controlPlane = await up(program, home, options.port ?? 0, options.edgePort ?? 0, options.env)
+  const words = ['--home', home, '--environments', options.environments ?? 'production']
+  let controlPlane = await up(program, words, options.port ?? 0, options.edgePort ?? 0, options.env)
   let server = serverOf(home)
   const platform: Platform = {
     home,
@@ -113,7 +116,7 @@ export const startPlatform = async (
       await gone
     },
     restart: async (env) => {
-      controlPlane = await up(program, home, Number(new URL(server.url).port), server.edgePort, {
+      controlPlane = await up(program, words, Number(new URL(server.url).port), server.edgePort, {
         ...options.env,
         ...env,
       })
@@ -142,13 +145,13 @@ const ended = (child: ChildProcess): Promise<void> =>
 /** Starts `headway up` and resolves once it has said that it is ready. */
 const up = (
   program: string,
-  home: string,
+  words: readonly string[],
   port: number,
   edgePort: number,
   env: Record<string, string> = {},
 ): Promise<ChildProcess> =>
   new Promise((resolve, reject) => {
-    const child = spawn(program, ['up', '--home', home, '--port', String(port), '--edge-port', String(edgePort)], {
+    const child = spawn(program, ['up', ...words, '--port', String(port), '--edge-port', String(edgePort)], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

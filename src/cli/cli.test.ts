@@ -71,7 +71,7 @@ const lastDeployment = {
   ...{ detail: null, evidence: null, next: null, leadTimeMs: 3200 },
 }
 const shop = {
-  ...{ service: 'shop', environment: 'production', status: 'live', url: 'http://shop.localhost:4680/' },
+  ...{ service: 'shop', environment: 'production', status: 'live', rollout: null, url: 'http://shop.localhost:4680/' },
   ...{ commit: 'b'.repeat(40), healthy: 3, replicas: 3, lastDeployment },
 }
 

@@ -17,6 +17,7 @@ type UpOptions = {
   readonly insecure?: boolean
   readonly isolation?: string
   readonly jobLimits?: string
+  readonly environments?: string
 }
 
 /** Starting and stopping. */
@@ -34,6 +35,7 @@ export const serverCommands = (program: Command): void => {
     .option('--insecure', 'listen beyond loopback without TLS, because something in front encrypts')
     .option('--isolation <kind>', 'of pipeline jobs: bubblewrap, user or none (default: the best that works)')
     .option('--job-limits <limits>', 'of one job: memory=2GiB,processes=512,disk=10GiB,cpus=2')
+    .option('--environments <names>', 'of a new home, in order of promotion (default: staging,production)')
     .description('start Headway here; Ctrl-C stops the control plane, services go on')
     .action(async (own: UpOptions, command: Command) => {
       const { home } = command.optsWithGlobals<GlobalOptions>()
@@ -49,6 +51,7 @@ export const serverCommands = (program: Command): void => {
         isInsecureAllowed: own.insecure === true,
         ...(own.isolation ? { isolation: own.isolation } : {}),
         ...(own.jobLimits ? { jobLimits: own.jobLimits } : {}),
+        ...(own.environments === undefined ? {} : { firstEnvironments: own.environments }),
       })
       process.exit()
     })

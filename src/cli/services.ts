@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import { shortCommit, shortDigest } from '../names.ts'
+import { defaultEnvironment, shortCommit, shortDigest } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { at, type Client, connect, type GlobalOptions } from './client.ts'
-import { ago, bold, bytes, dim, printable, printJson, printTable, red, span, stateColour } from './output.ts'
+import { ago, bold, bytes, dim, printable, printJson, printTable, red, span, stateColour, yellow } from './output.ts'
 
 type Deployment = {
   readonly deployment: string
@@ -37,6 +37,7 @@ type Service = {
   readonly service: string
   readonly environment: string
   readonly status: string
+  readonly rollout: string | null
   readonly url: string | null
   readonly commit: string | null
   readonly healthy: number
@@ -220,13 +221,21 @@ const removeService = async (client: Client, options: GlobalOptions, service: st
   await client.send('DELETE', at`/projects/${options.project}/services/${service}`)
 }
 
+/** What is on its way says more than that something is. */
+const standingText = ({ status, rollout }: Service): string =>
+  rollout === null
+    ? stateColour(status)
+    : status === 'deploying'
+      ? yellow(rollout)
+      : `${stateColour(status)}, ${rollout}`
+
 const printServices = (services: readonly Service[]): void =>
   printTable(
     ['service', 'environment', 'status', 'healthy', 'commit', 'deployed', 'url'],
     services.map((one) => [
       bold(one.service),
       one.environment,
-      stateColour(one.status),
+      standingText(one),
       `${one.healthy} of ${one.replicas}`,
       one.commit ? shortCommit(one.commit) : '',
       ago(one.lastDeployment.finishedAt ?? one.lastDeployment.requestedAt),
@@ -264,12 +273,13 @@ const printInstances = (instances: readonly Instance[]): void =>
     'nothing runs',
   )
 
+const option = ({ environment }: Service): string =>
+  environment === defaultEnvironment ? '' : ` --environment ${environment}`
+
 const printDetail = (service: Service): void => {
   const { lastDeployment: last } = service
-  const more = last.outcome === null ? `; headway rollout ${service.service} shows it` : ''
-  console.log(
-    `${bold(service.service)} in ${service.environment}: ${stateColour(service.status)}  ${service.url ?? ''}`,
-  )
+  const more = last.outcome === null ? `; headway rollout ${service.service}${option(service)} shows it` : ''
+  console.log(`${bold(service.service)} in ${service.environment}: ${standingText(service)}  ${service.url ?? ''}`)
   console.log(
     dim(
       `  last deployment ${shortCommit(last.commit)} (${last.reason}) ${last.outcome ?? 'under way'}, ${ago(last.finishedAt ?? last.requestedAt)}${more}`,

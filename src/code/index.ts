@@ -25,11 +25,13 @@ import { fullDisk } from './room.ts'
 import { createSmartHttp, type GitHandler } from './smart-http.ts'
 import { createStories } from './stories.ts'
 import { codeView } from './views.ts'
+import type { Stops } from './way.ts'
 
 export type { RepositoryKey } from './address.ts'
 export type { Protection } from './protection.ts'
 export type { Ref, Repository } from './queries.ts'
 export type { GitHandler } from './smart-http.ts'
+export type { Stop } from './way.ts'
 
 export type CodeParts = {
   readonly ledger: Ledger
@@ -38,8 +40,8 @@ export type CodeParts = {
   readonly clock: Clock
   readonly ids: Ids
   readonly home: Pick<Home, 'repositories'>
-  /** The environments that a push can wait for, the first one first. */
-  environments(): readonly [string, ...string[]]
+  /** The environments that a push goes through, in order of promotion. */
+  environments(): Stops
   /** Headway's own project, whose repositories it writes itself. */
   readonly ownProject: ProjectName
   readonly limits?: Partial<GitLimits>
@@ -196,7 +198,8 @@ export const createCode = (parts: CodeParts) => {
 
   const stories = createStories({
     ledger,
-    narrate: (updates, say, signal) => narrate(updates, say, AbortSignal.any([signal, stopping.signal])),
+    narrate: (updates, say, signal) =>
+      narrate(updates, say, AbortSignal.any([signal, stopping.signal]), { toTheEnd: true }),
   })
 
   const stage: Stage = {

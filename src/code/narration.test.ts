@@ -13,9 +13,12 @@ import {
 import { fact, type NewFact, type RecordedFact } from '../ledger/fact.ts'
 import { CommitId, Digest, defaultEnvironment, defaultProject, RepositoryName, ServiceName } from '../names.ts'
 import { pushPackaged, releaseCreated, releaseFailed } from '../package/facts.ts'
+import { promotionHeld, promotionRequested } from '../release/facts.ts'
 import { gateName, qualityEvaluated, testsReported } from '../test/facts.ts'
-import { beginNarration, narrate } from './narration.ts'
+import { narrate } from './narration.ts'
 import { readPushOptions } from './narrator.ts'
+import { beginNarration } from './telling.ts'
+import type { Stop } from './way.ts'
 
 const commit = CommitId.parse('a'.repeat(40))
 const digest = Digest.parse(`sha256:${'5c1e'.repeat(16)}`)
@@ -101,9 +104,11 @@ const finished = (
   })
 const live = finished('succeeded', { url: 'http://shop.localhost:4680/' })
 
+const production: Stop = { environment: 'production', from: 'push', isAutomatic: true }
 /** The lines of a story whose facts come 500 ms apart, and whether it has ended. */
-const tell = (facts: readonly NewFact[]) => {
-  let narration = beginNarration({ push: 'push-1', environment: 'production', receivedAt: 0, committedAt: -60_000 })
+const tell = (facts: readonly NewFact[], more: Partial<Parameters<typeof beginNarration>[0]> = {}) => {
+  const begun = { push: 'push-1', project: 'default', way: [production], receivedAt: 0, committedAt: -60_000 }
+  let narration = beginNarration({ ...begun, ...more })
   const lines: string[] = []
   for (const [index, one] of facts.entries()) {
     const recorded: RecordedFact = { ...one, seq: index + 1, at: (index + 1) * 500 }
@@ -356,24 +361,141 @@ describe('the narration of', () => {
     test(what, () => assert.deepEqual(tell(facts), { lines, ended }))
 })
 
+const staging: Stop = { environment: 'staging', from: 'push', isAutomatic: true }
+const next: Stop = { environment: 'production', from: 'staging', isAutomatic: true }
+const usual = [staging, next]
+
 test('push options are read, the unknown ones answered', () => {
-  const environments = ['production', 'staging'] as const
+  const asked: Stop = { environment: 'asked', from: 'staging', isAutomatic: false }
+  const stops = [staging, next, asked] as const
   assert.deepEqual(
-    [[], ['async'], ['wait=staging'], ['wait=mars', 'x']].map((options) => readPushOptions(options, environments)),
+    [[], ['async'], ['wait=staging'], ['wait=asked'], ['wait=mars', 'x']].map((options) =>
+      readPushOptions(options, stops),
+    ),
     [
-      { isAsync: false, environment: 'production', notes: [] },
-      { isAsync: true, environment: 'production', notes: [] },
-      { isAsync: false, environment: 'staging', notes: [] },
+      { isAsync: false, way: usual, isPatient: false, notes: [] },
+      { isAsync: true, way: usual, isPatient: false, notes: [] },
+      { isAsync: false, way: [staging], isPatient: true, notes: [] },
+      { isAsync: false, way: [staging, asked], isPatient: true, notes: [] },
       {
-        isAsync: false,
-        environment: 'production',
+        ...{ isAsync: false, way: usual, isPatient: false },
         notes: [
-          'there is no environment mars; waiting for production (known: production, staging)',
+          'there is no environment mars; waiting for staging, production (known: staging, production, asked)',
           'the push option x is not known and does nothing; known: async, wait=<environment>, change, title=<text>, target=<branch>',
         ],
       },
     ],
   )
+  assert.deepEqual(readPushOptions([], [{ ...production, isAutomatic: false }]).way.length, 1)
+})
+
+/** A fact of a rollout in staging. */
+const inStaging = (one: NewFact): NewFact => ({
+  ...one,
+  payload: Object.assign({}, one.payload, { deployment: 'deployment-0', environment: 'staging' }),
+})
+const before = [verified('success'), released, packaged([service])]
+const throughStaging = [
+  ...before,
+  ...[requested, rolling, shifted, finished('succeeded', { url: 'http://shop.staging.localhost:4680/' })].map(
+    inStaging,
+  ),
+]
+const wanted = (push: string): NewFact =>
+  fact(promotionRequested, {
+    ...about,
+    payload: {
+      ...{ promotion: `promotion-of-${push}`, project: defaultProject, service, environment: defaultEnvironment },
+      ...{
+        release: digest,
+        commit,
+        from: 'staging',
+        origin: 1,
+        since: 0,
+        askedAt: 0,
+        push,
+        authors: [],
+        isKnown: false,
+      },
+    },
+  })
+const held = fact(promotionHeld, {
+  ...about,
+  payload: {
+    ...{ promotion: 'promotion-of-push-1', project: defaultProject, service, environment: defaultEnvironment },
+    ...{ why: 'freeze', detail: 'frozen: audit', until: null },
+  },
+})
+const packageLine = '  ✓ package shop              0.5 s   5c1e5c1e5c1e  1.2 MiB'
+const stagingLines = [
+  packageLine,
+  '  ✓ deploy shop               1.0 s   staging: 3 of 3 healthy, taking the traffic',
+  'live in staging at http://shop.staging.localhost:4680/ in 3.5 s',
+]
+
+test('a push is told through every environment that it reaches by itself, and says which', () => {
+  assert.deepEqual(tell([...throughStaging, wanted('push-1')], { way: usual }), { lines: stagingLines, ended: false })
+  assert.deepEqual(tell([...throughStaging, wanted('push-1'), requested, rolling, shifted, live], { way: usual }), {
+    lines: [
+      ...stagingLines,
+      '  ✓ deploy shop               1.0 s   production: 3 of 3 healthy, taking the traffic',
+      'live in production at http://shop.localhost:4680/ in 6.0 s (lead time from the commit 1 min 6 s)',
+    ],
+    ended: true,
+  })
+})
+
+test('what fails in one environment is awaited in none after it', () => {
+  const failed = [
+    ...before,
+    ...[requested, rolling, finished('failed', { detail: 'no answer', next: 'x' })].map(inStaging),
+  ]
+  assert.deepEqual(tell(failed, { way: usual }), {
+    lines: [
+      packageLine,
+      '  ✗ deploy shop               1.0 s   staging',
+      '      no answer',
+      'shop aaaaaaa is not live in staging; what was live before still is',
+      '      next: x',
+    ],
+    ended: true,
+  })
+})
+
+test('what is held is said and awaited only by who asked for it by name', () => {
+  const facts = [...throughStaging, wanted('push-1'), held]
+  const line = '  · deploy shop                       production: frozen: audit'
+  const lines = [...stagingLines, line, '      next: headway promotions shop']
+  assert.deepEqual(tell(facts, { way: usual }), { lines, ended: true })
+  assert.deepEqual(tell(facts, { way: usual, isPatient: true }), { lines, ended: false })
+})
+
+test('where a newer release went, an older one is not awaited', () => {
+  const line = '  - deploy shop                       production: a newer release went there'
+  assert.deepEqual(tell([...throughStaging, wanted('push-2')], { way: usual }), {
+    lines: [...stagingLines, line],
+    ended: true,
+  })
+  assert.equal(tell([...before, wanted('push-0')], { way: usual }).ended, false, 'an older one went first')
+  assert.equal(tell([...throughStaging, wanted('push-1'), wanted('push-2')], { way: usual }).ended, false)
+})
+
+test('a rollout is told to its end where it is asked how a push has fared', () => {
+  const facts = [...before, requested, canary, stepped(0, 10), stepped(1, 100)]
+  const going = tell(facts, { toTheEnd: true })
+  assert.deepEqual(
+    { ...going, lines: going.lines.map((line) => line.replace(/ +/g, ' ').trim()) },
+    {
+      lines: [
+        '✓ package shop 0.5 s 5c1e5c1e5c1e 1.2 MiB',
+        '✓ deploy shop 1.0 s with 10 % of the traffic, judged while it is used',
+        'headway rollout shop shows how it goes on',
+        '· with 100 % of the traffic',
+      ],
+      ended: false,
+    },
+  )
+  assert.equal(tell([...facts, shifted, live], { toTheEnd: true }).ended, true)
 })
 
 test('of a rollout that is judged for as long as it takes only the beginning is waited for', () => {

@@ -11,32 +11,15 @@ import {
   runQueued,
   runStarted,
 } from '../build/facts.ts'
-import {
-  deploymentFinished,
-  deploymentRequested,
-  migrationAdvised,
-  migrationFinished,
-  rolloutShifted,
-  rolloutStarted,
-  rolloutStepStarted,
-} from '../deploy/facts.ts'
 import { describeDuration, describeSize } from '../duration.ts'
 import { isFact, type RecordedFact } from '../ledger/fact.ts'
-import { shortCommit, shortDigest } from '../names.ts'
+import { shortDigest } from '../names.ts'
 import { pushPackaged, releaseCreated, releaseFailed } from '../package/facts.ts'
 import { qualityEvaluated, testsReported } from '../test/facts.ts'
+import { deploymentFacts, tellDeployment } from './deployment-lines.ts'
 import { plainText } from './plain-text.ts'
-import {
-  adviceLines,
-  branchName,
-  brokenLines,
-  detailLine,
-  mark,
-  nextLine,
-  note,
-  quoted,
-  verdictLines,
-} from './story-lines.ts'
+import { branchName, brokenLines, detailLine, mark, nextLine, note, quoted, verdictLines } from './story-lines.ts'
+import { concluded, ended, type Narration, silent, type Told, told } from './telling.ts'
 import { gateLines, testLines } from './test-lines.ts'
 
 /** Everything that a narration listens to. */
@@ -56,61 +39,8 @@ export const narratedFacts: readonly string[] = [
   releaseCreated,
   releaseFailed,
   pushPackaged,
-  deploymentRequested,
-  migrationAdvised,
-  migrationFinished,
-  rolloutStarted,
-  rolloutStepStarted,
-  rolloutShifted,
-  deploymentFinished,
+  ...deploymentFacts,
 ].map(({ type }) => type)
-
-/** One ref of a push and what its narration knows so far. Times in milliseconds since 1970. */
-export type Narration = {
-  readonly push: string
-  /** The environment that is waited for. */
-  readonly environment: string
-  readonly receivedAt: number
-  /** When the change was committed; null when unknown. */
-  readonly committedAt: number | null
-  readonly runs: Readonly<Record<string, { readonly name: string }>>
-  readonly jobs: Readonly<Record<string, number>>
-  readonly verifiedAt: number | null
-  /** Services that were released and whose deployment has not concluded. */
-  readonly pending: readonly string[]
-  readonly released: readonly string[]
-  readonly isPackaged: boolean
-  readonly deployments: Readonly<Record<string, Deployment>>
-  readonly ended: boolean
-  /** Something of it was refused, broke, or was not deployed. */
-  readonly hasFailed: boolean
-}
-type Deployment = {
-  readonly service: string
-  readonly requestedAt: number
-  readonly instances: number | null
-  readonly shifted: boolean
-  readonly isJudged: boolean
-  /** For how long it will be watched once it has all traffic. */
-  readonly watchMs: number
-}
-
-export type Told = { readonly narration: Narration; readonly lines: readonly string[] }
-
-export const beginNarration = (
-  about: Pick<Narration, 'push' | 'environment' | 'receivedAt' | 'committedAt'>,
-): Narration => ({
-  ...about,
-  runs: {},
-  jobs: {},
-  verifiedAt: null,
-  pending: [],
-  released: [],
-  isPackaged: false,
-  deployments: {},
-  ended: false,
-  hasFailed: false,
-})
 
 /** What a fact adds to the story of a push: the lines to show, and the story as it then stands. Facts of others add nothing. */
 export const narrate = (narration: Narration, fact: RecordedFact): Told => {
@@ -178,7 +108,9 @@ const tellTests = (narration: Narration, fact: RecordedFact): Told | null => {
 const tellPackage = (narration: Narration, fact: RecordedFact): Told | null => {
   if (isFact(releaseCreated, fact) && fact.payload.push === narration.push) {
     const { service, digest, sizeBytes } = fact.payload
-    const known = { ...narration, released: [...narration.released, service], pending: [...narration.pending, service] }
+    const arrivals = narration.way.map(({ environment }) => ({ service, environment }))
+    const pending = [...narration.pending, ...arrivals]
+    const known = { ...narration, released: [...narration.released, service], pending }
     const took = describeDuration(fact.at - (narration.verifiedAt ?? fact.at))
     return told(known, [mark('✓', `package ${service}`, took, `${shortDigest(digest)}  ${describeSize(sizeBytes)}`)])
   }
@@ -201,73 +133,7 @@ const tellPackage = (narration: Narration, fact: RecordedFact): Told | null => {
   return null
 }
 
-const tellDeployment = (narration: Narration, fact: RecordedFact): Told | null => {
-  if (isFact(deploymentRequested, fact)) {
-    const { push, deployment, service, environment } = fact.payload
-    if (push !== narration.push || environment !== narration.environment) return null
-    const begun = { service, requestedAt: fact.at, instances: null, shifted: false, isJudged: false, watchMs: 0 }
-    return silent({ ...narration, deployments: { ...narration.deployments, [deployment]: begun } })
-  }
-  if (isFact(migrationAdvised, fact)) {
-    const { deployment, findings } = fact.payload
-    return narration.deployments[deployment] ? told(narration, adviceLines(findings)) : null
-  }
-  if (isFact(migrationFinished, fact)) {
-    const { deployment, outcome, durationMs } = fact.payload
-    const known = narration.deployments[deployment]
-    if (!known || outcome === 'not-begun') return null
-    const sign = outcome === 'succeeded' ? '✓' : '✗'
-    return told(narration, [mark(sign, `migrate ${known.service}`, describeDuration(durationMs))])
-  }
-  if (isFact(rolloutStarted, fact)) {
-    const { deployment, instances, isJudged, watch } = fact.payload
-    return changed(narration, deployment, { instances: instances.length, isJudged, watchMs: watch.timeMs })
-  }
-  if (isFact(rolloutStepStarted, fact)) {
-    const { deployment, service, step, weightPercent } = fact.payload
-    const known = narration.deployments[deployment]
-    if (!known?.isJudged || step > 0) return null
-    const share = weightPercent === 0 ? 'with copies of requests' : `with ${weightPercent} % of the traffic`
-    return goesOn(narration, service, [
-      mark(
-        '✓',
-        `deploy ${service}`,
-        describeDuration(fact.at - known.requestedAt),
-        `${share}, judged while it is used`,
-      ),
-      `headway rollout ${service} shows how it goes on`,
-    ])
-  }
-  if (isFact(rolloutShifted, fact)) {
-    const { deployment, instances } = fact.payload
-    const known = narration.deployments[deployment]
-    if (!known) return null
-    if (known.isJudged) return null
-    const count = instances.length
-    const line = mark(
-      '✓',
-      `deploy ${known.service}`,
-      describeDuration(fact.at - known.requestedAt),
-      `${count} of ${known.instances ?? count} healthy, taking the traffic`,
-    )
-    const shifted = changed(narration, deployment, { shifted: true })?.narration ?? narration
-    if (known.watchMs === 0) return told(shifted, [line])
-    const watched = `${known.service} is live; the version before it is kept for ${describeDuration(known.watchMs)}`
-    return goesOn(shifted, known.service, [line, watched])
-  }
-  if (isFact(deploymentFinished, fact)) {
-    const { deployment, service } = fact.payload
-    const known = narration.deployments[deployment]
-    if (!known) return null
-    const rest = narration.pending.filter((one) => one !== service)
-    const hasFailed = narration.hasFailed || fact.payload.outcome === 'failed'
-    return concluded({ ...narration, pending: rest, hasFailed }, deploymentLines(narration, known, fact))
-  }
-  return null
-}
-
 type JobFinished = RecordedFact<'job.finished', ReturnType<typeof jobFinished.payload.parse>>
-type DeploymentFinished = RecordedFact<'deployment.finished', ReturnType<typeof deploymentFinished.payload.parse>>
 
 /** What went well in no time to speak of is not worth a line; nor is fetching the code, unless it was slow. */
 const isWorthTelling = ({ name, outcome, durationMs }: Step): boolean =>
@@ -296,43 +162,3 @@ const lowered = (name: string): string => name.replace(/^[A-Z](?=[a-z ])/, (firs
 
 const toleratedOf = (step: { outcome: Conclusion; conclusion: Conclusion }): string =>
   step.outcome === 'failure' && step.conclusion === 'success' ? 'failed, which it may' : ''
-
-const deploymentLines = (narration: Narration, known: Deployment, { at, payload }: DeploymentFinished): string[] => {
-  const { outcome, url, detail, evidence, next, service, commit } = payload
-  if (outcome === 'succeeded') {
-    const unshifted = known.shifted ? [] : [mark('✓', `deploy ${service}`, describeDuration(at - known.requestedAt))]
-    const leadTime = narration.committedAt === null ? null : describeDuration(at - narration.committedAt)
-    const took = `in ${describeDuration(at - narration.receivedAt)}${leadTime ? ` (lead time from the commit ${leadTime})` : ''}`
-    return [...unshifted, url ? `live at ${plainText(url)} ${took}` : `${service} is live ${took}`]
-  }
-  if (outcome === 'superseded')
-    return [mark('-', `deploy ${service}`, '', plainText(detail ?? 'a newer deployment took its place'))]
-  return [
-    mark('✗', `deploy ${service}`, describeDuration(at - known.requestedAt)),
-    detailLine(detail ?? 'the deployment failed'),
-    ...(evidence?.probe ? [detailLine(`probe: ${evidence.probe}`)] : []),
-    ...quoted(evidence?.lastLines ?? []),
-    `${service} ${shortCommit(commit)} is not live; what was live before still is`,
-    ...nextLine(next ?? `headway logs ${service}`),
-  ]
-}
-
-const changed = (narration: Narration, deployment: string, change: Partial<Deployment>): Told | null => {
-  const known = narration.deployments[deployment]
-  return known
-    ? silent({ ...narration, deployments: { ...narration.deployments, [deployment]: { ...known, ...change } } })
-    : null
-}
-
-/** A rollout may take hours: who pushed is told that it has begun, not how it ends. */
-const goesOn = (narration: Narration, service: string, lines: readonly string[]): Told =>
-  concluded({ ...narration, pending: narration.pending.filter((one) => one !== service) }, lines)
-
-/** The story ends once every service that the push released has been deployed, or not. */
-const concluded = (narration: Narration, lines: readonly string[]): Told => ({
-  narration: { ...narration, ended: narration.isPackaged && narration.pending.length === 0 },
-  lines,
-})
-const told = (narration: Narration, lines: readonly string[]): Told => ({ narration, lines })
-const silent = (narration: Narration): Told => told(narration, [])
-const ended = (narration: Narration, lines: readonly string[]): Told => told({ ...narration, ended: true }, lines)

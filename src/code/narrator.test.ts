@@ -32,7 +32,7 @@ test('a push that goes on without a word is told once what is in its way', async
   const narrate = createNarrator({
     ledger: { read: async () => [], onAppend: () => () => {} },
     clock,
-    environments: () => ['production'],
+    environments: () => [{ environment: 'production', from: 'push', isAutomatic: true }],
     committedAt: async () => null,
     changeOf: async () => null,
     changeUrl: () => '',

@@ -8,15 +8,17 @@ import { isJob } from './changes/change.ts'
 import type { ChangeKey } from './changes/facts.ts'
 import { isChangeOption, wantsChange } from './changes/options.ts'
 import { beginChangeStory, changeStoryFacts, narrateChange } from './changes/story.ts'
-import { beginNarration, narrate, narratedFacts } from './narration.ts'
+import { narrate, narratedFacts } from './narration.ts'
 import { plainText } from './plain-text.ts'
 import type { RecordedUpdate } from './recorder.ts'
+import { beginNarration } from './telling.ts'
+import { type Stop, type Stops, usualWay, wayTo } from './way.ts'
 
 export type NarratorParts = {
   readonly ledger: Pick<Ledger, 'read' | 'onAppend'>
   readonly clock: Clock
-  /** The environments that a push can wait for, the first one first. */
-  environments(): readonly [string, ...string[]]
+  /** The environments, in order of promotion. */
+  environments(): Stops
   /** Why nothing can be recorded at the moment; null when nothing is in the way. */
   obstacle(): Promise<string | null>
   committedAt(update: RecordedUpdate): Promise<number | null>
@@ -29,22 +31,27 @@ export type NarratorParts = {
 const obstacleEveryMs = 2000
 
 /** What a push asked for with `-o`. */
-export type PushWishes = { readonly isAsync: boolean; readonly environment: string; readonly notes: readonly string[] }
+export type PushWishes = {
+  readonly isAsync: boolean
+  /** The environments that are waited for; `isPatient`: by name, so that also what is held there is waited for. */
+  readonly way: readonly Stop[]
+  readonly isPatient: boolean
+  readonly notes: readonly string[]
+}
 
-export const readPushOptions = (
-  options: readonly string[],
-  environments: readonly [string, ...string[]],
-): PushWishes => {
+export const readPushOptions = (options: readonly string[], stops: Stops): PushWishes => {
   const notes: string[] = []
   let isAsync = false
-  let [environment] = environments
+  let wanted: readonly Stop[] | null = null
+  const usual = usualWay(stops)
   for (const option of options) {
-    const wanted = /^wait=(.*)$/.exec(option)?.[1]
+    const name = /^wait=(.*)$/.exec(option)?.[1]
+    const way = name === undefined ? null : wayTo(name, stops)
     if (option === 'async') isAsync = true
-    else if (wanted !== undefined && environments.includes(wanted)) environment = wanted
-    else if (wanted !== undefined)
+    else if (way !== null) wanted = way
+    else if (name !== undefined)
       notes.push(
-        `there is no environment ${plainText(wanted)}; waiting for ${environment} (known: ${environments.join(', ')})`,
+        `there is no environment ${plainText(name)}; waiting for ${namesOf(wanted ?? usual)} (known: ${namesOf(stops)})`,
       )
     else if (!isChangeOption(option))
       notes.push(
@@ -53,16 +60,26 @@ export const readPushOptions = (
   }
   if (!wantsChange(options) && options.some(isChangeOption))
     notes.push('title and target mean something together with -o change only')
-  return { isAsync, environment, notes }
+  return { isAsync, way: wanted ?? usual, isPatient: wanted !== null, notes }
 }
+
+const namesOf = (stops: readonly Stop[]): string => stops.map(({ environment }) => environment).join(', ')
 
 /** How a told push ended: `unknown` where nobody waited for the end, or it could not be awaited. */
 export type StoryEnd = 'succeeded' | 'failed' | 'unknown'
 
+/** Whether rollouts are told to their end, or until they have begun. */
+export type Telling = { readonly toTheEnd: boolean }
+
 /** Tells who pushes how their change fares, from the ledger, until every ref's story has ended or `signal` aborts. */
 export const createNarrator =
   (parts: NarratorParts) =>
-  async (updates: readonly RecordedUpdate[], say: (line: string) => void, signal: AbortSignal): Promise<StoryEnd> => {
+  async (
+    updates: readonly RecordedUpdate[],
+    say: (line: string) => void,
+    signal: AbortSignal,
+    { toTheEnd }: Telling = { toTheEnd: false },
+  ): Promise<StoryEnd> => {
     const { ledger, clock, environments, obstacle } = parts
     const wishes = readPushOptions(updates[0]?.payload.options ?? [], environments())
     for (const line of wishes.notes) say(line)
@@ -72,7 +89,7 @@ export const createNarrator =
       say('accepted; headway watch shows how it fares')
       return 'unknown'
     }
-    let stories = (await Promise.all(moved.map((update) => begin(parts, update, wishes.environment)))).flat()
+    let stories = (await Promise.all(moved.map((update) => begin(parts, update, { ...wishes, toTheEnd })))).flat()
     const tell = (story: Story, lines: readonly string[]): void => {
       for (const line of lines) say(moved.length === 1 ? line : `${story.label}: ${line.trimStart()}`)
     }
@@ -132,12 +149,16 @@ const narrateBeside: typeof narrate = (narration, fact) => {
 }
 
 /** The story of the push itself, and that of the change which it has opened or goes into. */
-const begin = async (parts: NarratorParts, update: RecordedUpdate, environment: string): Promise<Story[]> => {
+const begin = async (
+  parts: NarratorParts,
+  update: RecordedUpdate,
+  { way, isPatient, toTheEnd }: PushWishes & Telling,
+): Promise<Story[]> => {
   const { ref, push, after, project, repository, options } = update.payload
   const name = ref.replace(/^refs\/(heads|tags)\//, '')
   const label = plainText(after === null ? name : `${name} ${shortCommit(after)}`)
   const committedAt = await parts.committedAt(update)
-  const pushed = beginNarration({ push, environment, receivedAt: update.at, committedAt })
+  const pushed = beginNarration({ ...{ push, project, way, isPatient, toTheEnd }, receivedAt: update.at, committedAt })
   const isByJob = isJob(update.actor) // it is not tested by itself
   const isWanted = !isByJob && ref.startsWith('refs/heads/') && wantsChange(options)
   const number = isByJob || isWanted ? null : await parts.changeOf(update)

@@ -42,7 +42,10 @@ export const startCodeServer = async (root: string, options: { maxPackBytes?: nu
     clock: systemClock,
     ids: systemIds(systemClock),
     home,
-    environments: () => ['production', 'staging'],
+    environments: () => [
+      { environment: 'production', from: 'push', isAutomatic: true },
+      { environment: 'staging', from: 'production', isAutomatic: false },
+    ],
     ownProject: ProjectName.parse('headway'),
     limits: options.maxPackBytes === undefined ? {} : { maxPackBytes: options.maxPackBytes },
     serverUrl: () => url,

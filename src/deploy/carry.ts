@@ -156,7 +156,7 @@ export const createCarrier = (ports: Carrying) => {
     const current = (await queries.service(target))?.current ?? null
     const running = current ? await queries.deployment(current) : null
     const replicas = prepared.specs.length
-    const strategy = ports.book.find(target.environment)?.strategy ?? 'rolling'
+    const strategy = ports.book.find(target.environment)?.strategy ?? null
     const baseline = running && { deployment: running.id, release: running.release }
     const isReturn = reason === 'rollback'
     return {
@@ -190,7 +190,9 @@ export const createCarrier = (ports: Carrying) => {
       const desired = earlier?.desired ? await desiredAt(target, earlier.desired) : null
       if (desired) return desired
     }
-    return desiredOf(release, source, (await openRelease(ports.releases, { release })).definition)
+    const { definition } = await openRelease(ports.releases, { release })
+    const isMain = target.environment === ports.book.main()
+    return desiredOf(release, source, isMain ? definition : { ...definition, hosts: [] })
   }
 
   const desiredAt = async (target: Target, at: string): Promise<DesiredState | null> => {

@@ -89,6 +89,7 @@ const EnvironmentFile = z
     promote: Promotion.default({ from: 'push', policy: 'automatic', soak: 0, approval: defaultApproval }),
     windows: z.array(DeploymentWindow).max(50).default([]),
     freeze: z.array(Freeze).max(100).default([]),
+    /** Rolling holds for every service, the others for those that say none. */
     strategy: Strategy.nullable().default(null),
     drift: z.enum(['mend', 'report']).default('mend'),
     /** Environments in which the release must have succeeded as well. */

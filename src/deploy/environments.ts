@@ -43,12 +43,16 @@ export type Environments = {
 }
 
 const branch = 'refs/heads/main'
+/** The trailer of the commit that a new home is made with. */
+const beginning = 'Headway-Intent: begin'
 /** A commit may carry a time from before its intent when somebody set the machine's clock. */
 const clockSlackMs = 86_400_000
 
 export const createEnvironments = (options: {
   readonly directory: string
   readonly clock: Clock
+  /** What stands in the repository when it is made; nothing where nothing is said. */
+  readonly first?: readonly FileChange[]
   /** The Git server on which it lives instead. */
   readonly remote?: RemotePlace | null
   report?(message: string): void
@@ -136,6 +140,16 @@ export const createEnvironments = (options: {
     return found.trim() === '' ? null : CommitId.parse(found.trim())
   }
 
+  const fill = async (fresh: string): Promise<void> => {
+    const [file, ...also] = options.first ?? []
+    if (!file) return
+    const change = { ...file, also, subject: 'Begin', trailer: beginning }
+    const stream = importStream(change, null, clock.now())
+    const argv = ['git', '-c', 'core.fsync=all', 'fast-import', '--quiet'] as const
+    const filled = await run({ argv, cwd: '/', env: { ...env, GIT_DIR: fresh }, input: stream })
+    if (filled.exitCode !== 0) throw new Error(`git fast-import in ${fresh} failed: ${filled.stderr.trim()}`)
+  }
+
   return {
     prepare: async () => {
       if (existsSync(join(directory, 'HEAD'))) return
@@ -148,6 +162,7 @@ export const createEnvironments = (options: {
           env: { ...env, GIT_DIR: fresh },
         })
         if (made.exitCode !== 0) throw new Error(`git init ${fresh} failed: ${made.stderr.trim()}`)
+        await fill(fresh)
         await rename(fresh, directory).catch(async (error: unknown) => {
           await rm(fresh, { recursive: true, force: true })
           if (!existsSync(join(directory, 'HEAD'))) throw error

@@ -33,7 +33,8 @@ const Started = z.object({
   plan: JudgePlan,
   /** Whether steps are judged; else they only follow each other. */
   isJudged: z.boolean(),
-  noData: z.enum(['hold', 'promote', 'abort']),
+  /** Null: by whether the service was used at all. */
+  noData: z.enum(['hold', 'promote', 'abort']).nullable(),
   watch: z.object({ timeMs: z.number(), holdbackPercent: z.number() }),
   newer: z.enum(['supersede', 'queue']),
   /** Whether its latency is compared with that of a fresh instance of the old version. */

@@ -24,6 +24,7 @@ import { createEnvironmentBook } from './environment-book.ts'
 import { createEnvironmentOrders } from './environment-orders.ts'
 import { createEnvironments } from './environments.ts'
 import { deployFacts, deploymentFinished, deploymentRequested } from './facts.ts'
+import { firstEnvironments } from './first-environments.ts'
 import { createFleet } from './fleet.ts'
 import type { Judging } from './judging.ts'
 import { createLanes, type LaneWork } from './lanes.ts'
@@ -43,6 +44,7 @@ import { createDeployQueries, type DeployTables, deployView, targetOfRow } from 
 export type { Admission } from './admission.ts'
 export type { EnvironmentView } from './environment-book.ts'
 export type { EnvironmentDefinition } from './environment-file.ts'
+export { usualEnvironments } from './first-environments.ts'
 export { remoteIn } from './remote.ts'
 export { noEnvironment } from './requests.ts'
 export { deploymentSubject } from './rollout.ts'
@@ -66,6 +68,8 @@ export type DeployOptions = Ingredients & {
   urlOf(host: string): Promise<string> | string
   /** The Git server on which the environments repository lives; null: here. */
   readonly remote?: RemotePlace | null
+  /** The environments that a new home begins with, in order of promotion; where nothing is said, the one that is implied. */
+  readonly firstEnvironments?: string
   /** Whether what is no promotion may begin; all may where nobody says otherwise. */
   readonly admit?: Admission
   /** Told of what went wrong and will be tried again. */
@@ -85,6 +89,7 @@ export const createDeploy = (options: DeployOptions) => {
   const directory = join(options.home.repositories, platformProject, `${environmentsRepository}.git`)
   const repository = createEnvironments({
     ...{ directory, clock, remote: options.remote ?? null },
+    first: options.firstEnvironments === undefined ? [] : firstEnvironments(options.firstEnvironments),
     report: (message) => options.onError?.(message),
   })
   const book = createEnvironmentBook(repository)

@@ -16,7 +16,12 @@ export type JudgePlan = z.infer<typeof JudgePlan>
 const Counted = z.looseObject({ requests: z.number(), errors: z.number(), restarts: z.number() })
 
 /** What a verdict was made from, as JSON: in all since the judging began. The judge says more than deploy goes by. */
-export const JudgeNumbers = z.looseObject({ baseline: Counted, canary: Counted })
+export const JudgeNumbers = z.looseObject({
+  baseline: Counted,
+  canary: Counted,
+  /** What the verdict rests on; `telemetry-gap`: the edges do not say what they count. */
+  cause: z.string().optional(),
+})
 export type JudgeNumbers = z.infer<typeof JudgeNumbers>
 
 /** `pass`: so sure that a step may be cut short. `inconclusive` says why: no traffic, no baseline, not enough of either. */

@@ -10,10 +10,10 @@ export type RolloutPlan = Pick<
   'strategy' | 'steps' | 'baseline' | 'plan' | 'isJudged' | 'noData' | 'watch' | 'newer' | 'freshBaseline' | 'with'
 >
 
-/** What a rollout is planned from. `rules` null: the service says nothing; `strategy`: what its environment has by default. */
+/** What a rollout is planned from. `rules` null: the service says nothing; `strategy`: what its environment says, if anything. */
 export type Planning = {
   readonly rules: ReleaseRules | null
-  readonly strategy: Strategy
+  readonly strategy: Strategy | null
   readonly replicas: number
   readonly baseline: { readonly deployment: string; readonly release: Digest } | null
   /** Back to what has proved itself: at once, and without a watch. */
@@ -28,7 +28,9 @@ const atOnce: readonly ReleaseStep[] = [{ weightPercent: 100, minMs: 0, maxMs: 0
 /** The first version of a service has nothing to be compared with, and nobody who could be hurt: it goes live at once. */
 export const planRollout = ({ rules, strategy: usual, replicas, baseline, isReturn }: Planning): RolloutPlan => {
   const { noData, tolerance, latency, thresholds, newer, ...rest } = rules ?? defaultRules
-  const strategy = isReturn || !baseline ? 'rolling' : (rest.strategy ?? usual)
+  // Where an environment says so, nobody is there to judge by: what a service asks for is meant for where its users are.
+  const isPlain = isReturn || !baseline || usual === 'rolling'
+  const strategy = isPlain ? 'rolling' : (rest.strategy ?? usual ?? 'rolling')
   const isGradual = strategy === 'canary' || strategy === 'shadow'
   const watch = rest.watch ?? { timeMs: strategy === 'rolling' ? 0 : usualWatchMs, holdbackPercent: 0 }
   return {
@@ -38,7 +40,7 @@ export const planRollout = ({ rules, strategy: usual, replicas, baseline, isRetu
     plan: { alpha, tolerance, latency, thresholds: [...thresholds] },
     isJudged: isGradual,
     noData,
-    watch: isReturn || !baseline ? { timeMs: 0, holdbackPercent: 0 } : watch,
+    watch: isPlain ? { timeMs: 0, holdbackPercent: 0 } : watch,
     newer: isGradual ? newer : 'queue',
     freshBaseline: isGradual && latency && rest.freshBaseline,
     with: isReturn || !baseline ? [] : [...rest.with],

@@ -63,6 +63,10 @@ export const createRemote = (
   const contains = async (newer: CommitId, older: CommitId): Promise<boolean> =>
     (await git(['merge-base', '--is-ancestor', older, newer])).exitCode === 0
 
+  /** What a new home is made with counts only where the other server has nothing. */
+  const isBeginning = async (commit: CommitId): Promise<boolean> =>
+    (await must(['log', '-1', '--format=%P%(trailers:key=Headway-Intent,valueonly)', commit], 'reading')) === 'begin'
+
   const fetched = async (): Promise<CommitId | null> => {
     const listing = await must(['ls-remote', url, local], 'reading')
     if (listing === '') return null
@@ -96,7 +100,7 @@ export const createRemote = (
         return
       }
       if (theirs === null) return
-      if (ours !== null && !(await contains(theirs, ours))) onLost(ours)
+      if (ours !== null && !(await contains(theirs, ours)) && !(await isBeginning(ours))) onLost(ours)
       await follow(theirs)
     },
   }

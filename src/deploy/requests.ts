@@ -161,7 +161,7 @@ export const noEnvironment = (environment: string, book: Pick<EnvironmentBook, '
   new Problem({
     kind: 'environment-not-found',
     status: 404,
-    detail: `there is no environment ${environment}; there are ${book
+    detail: `there is no environment ${environment}, only ${book
       .environments()
       .map(({ name }) => name)
       .join(', ')}`,

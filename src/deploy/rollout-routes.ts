@@ -6,7 +6,8 @@ import { Problem } from '../problem.ts'
 import { outcomes } from './facts.ts'
 import type { Deploy } from './index.ts'
 import { JudgeNumbers, Verdict } from './judging.ts'
-import { type Deployment, isUndone, nextStep } from './rollout.ts'
+import { Phase, phaseOf } from './phase.ts'
+import type { Deployment } from './rollout.ts'
 import { canaryPercent } from './traffic.ts'
 
 const Order = z.object({ at: z.number(), by: z.string(), reason: z.string() })
@@ -28,7 +29,7 @@ const RolloutBody = z
     /** What the new version has of the traffic now. */
     weightPercent: z.number(),
     /** `starting`, `step`, `watch` (all traffic, watched), `undoing`, `ended`. */
-    phase: z.enum(['starting', 'step', 'watch', 'undoing', 'ended']),
+    phase: Phase,
     isJudged: z.boolean(),
     watch: z.object({ timeMs: z.number(), holdbackPercent: z.number() }),
     /** The deployment and the release whose place it takes; null for the first of a service. */
@@ -190,13 +191,6 @@ const rolloutBody = (deployment: Deployment): RolloutBody => {
     outcome: finished?.outcome ?? null,
     detail: finished?.detail ?? null,
   }
-}
-
-const phaseOf = (deployment: Deployment): RolloutBody['phase'] => {
-  if (deployment.finished) return 'ended'
-  if (isUndone(deployment)) return 'undoing'
-  if (nextStep(deployment) === 'watch') return 'watch'
-  return deployment.step ? 'step' : 'starting'
 }
 
 const noRollout = (rollout: string): Problem =>

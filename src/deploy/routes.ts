@@ -5,6 +5,7 @@ import { EnvironmentName, ProjectName, ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { outcomes } from './facts.ts'
 import type { Deploy } from './index.ts'
+import { standingOf } from './phase.ts'
 import type { Deployment } from './rollout.ts'
 import { type ServiceRow, targetOfRow } from './views.ts'
 
@@ -55,6 +56,8 @@ const ServiceBody = z
     environment: z.string(),
     /** `live`, `deploying`, `degraded` (fewer healthy instances than wanted), `failed` (never came up), `removed`. */
     status: z.enum(['live', 'deploying', 'degraded', 'failed', 'removed']),
+    /** How what is on its way stands: `canary at 10 %`; null where nothing is, or nothing of it has traffic. */
+    rollout: z.string().nullable(),
     url: z.string().nullable(),
     release: z.string().nullable(),
     commit: z.string().nullable(),
@@ -89,6 +92,7 @@ export const deployRoutes = (deploy: Deploy) => {
   const serviceBody = async (row: ServiceRow, instances: readonly InstanceBody[]): Promise<ServiceBody> => {
     const target = targetOfRow(row)
     const last = await bodyOf(row.latest)
+    const latest = await deploy.queries.deployment(row.latest)
     const serving = row.serving ? await deploy.queries.deployment(row.serving) : null
     const healthy = instances.filter(
       ({ id, state }) => state === 'healthy' && serving?.instances?.includes(id) === true,
@@ -99,6 +103,7 @@ export const deployRoutes = (deploy: Deploy) => {
       service: target.service,
       environment: target.environment,
       status: statusOf(row, last, healthy, replicas),
+      rollout: latest && standingOf(latest),
       url: serving ? await deploy.urlOf(target) : null,
       release: serving?.release ?? null,
       commit: serving?.commit ?? null,

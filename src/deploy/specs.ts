@@ -1,13 +1,13 @@
 import type { Settings } from '../access/access.ts'
 import type { InstanceSpec } from '../agent/protocol.ts'
-import { defaultEnvironment, shortDigest } from '../names.ts'
+import { shortDigest } from '../names.ts'
 import type { Databases } from '../operate/attachments.ts'
 import type { Release, Releases } from '../package/release.ts'
 import { Problem } from '../problem.ts'
 import type { RunAs } from '../processes/command.ts'
 import type { DesiredState } from './desired.ts'
 import type { Surroundings } from './migrations/migration.ts'
-import { instanceIds, ownerOf, type Target } from './target.ts'
+import { environmentOption, instanceIds, ownerOf, type Target } from './target.ts'
 
 /** What an instance is made from. */
 export type Ingredients = {
@@ -97,9 +97,7 @@ const missingSettings = ({ project, service, environment }: Target, missing: rea
     kind: 'setting-missing',
     status: 409,
     detail: `${project}/${service} asks for ${missing.join(', ')}, not set for ${environment}`,
-    next: `${missing.map((name) => `headway secret set ${name} --project ${project} --service ${service}`).join('; ')}${
-      environment === defaultEnvironment ? '' : ` --environment ${environment}`
-    }, then headway deploy ${service}`,
+    next: `${missing.map((name) => `headway secret set ${name} --project ${project} --service ${service}`).join('; ')}, then headway deploy ${service}${environmentOption({ environment })}`,
   })
 
 const passwordsOf = (url: string): string[] => {

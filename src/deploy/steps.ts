@@ -52,10 +52,14 @@ export const decideStep = (deployment: Deployment, look: Look): Decision => {
   if (now - since < rules.minMs) return { kind: 'wait' }
   if (!judgement) return step.weightPercent === 0 && !isOutOfTime ? { kind: 'wait' } : { kind: 'over' }
   if (judgement.verdict === 'pass') return { kind: 'judged', judgement }
+  const main = look.main ?? judgement
+  const isQuiet = rollout.noData === null && now - since >= Math.max(rules.minMs, quietMs) && isUnused(main, deployment)
+  if (isQuiet) return { kind: 'judged', judgement }
   if (!isOutOfTime) return { kind: 'wait' }
-  if (hasEvidence(look.main ?? judgement, deployment)) return { kind: 'judged', judgement }
+  if (hasEvidence(main, deployment)) return { kind: 'judged', judgement }
   const reason = `no requests to judge by in ${describeDuration(rules.maxMs)} at ${step.weightPercent} %: ${judgement.reason}`
-  if (rollout.noData === 'promote') return { kind: 'judged', judgement }
+  const isExplained = rollout.noData === null && isTooLittle(main, deployment, step.weightPercent)
+  if (rollout.noData === 'promote' || isExplained) return { kind: 'judged', judgement }
   return rollout.noData === 'abort' ? undo(reason) : { kind: 'held', judgement, reason }
 }
 
@@ -76,7 +80,29 @@ const failing = ({ broken, judgement, partners }: Look): Decision | null => {
   return partners.kind === 'undone' ? undo(`${partners.service}, which goes in lockstep with it, was undone`) : null
 }
 
-/** Whether both sides had requests in this step, not only in those before. */
-const hasEvidence = ({ numbers }: Judgement, { judged }: Deployment): boolean =>
-  numbers.canary.requests > (judged?.numbers.canary.requests ?? 0) &&
-  numbers.baseline.requests > (judged?.numbers.baseline.requests ?? 0)
+/** So long nobody asks anything of a service before a step counts as one that nobody will judge. */
+const quietMs = 60_000
+/** With so many requests to be expected, one version has none by chance in less than one case of a hundred. */
+const mustHaveSome = 5
+
+/** The requests that either side had in this step, not only in those before. */
+const requestsOf = ({ numbers }: Judgement, { judged }: Deployment) => ({
+  canary: numbers.canary.requests - (judged?.numbers.canary.requests ?? 0),
+  baseline: numbers.baseline.requests - (judged?.numbers.baseline.requests ?? 0),
+})
+const hasEvidence = (judgement: Judgement, deployment: Deployment): boolean => {
+  const { canary, baseline } = requestsOf(judgement, deployment)
+  return canary > 0 && baseline > 0
+}
+const isUnused = (judgement: Judgement, deployment: Deployment): boolean => {
+  const { canary, baseline } = requestsOf(judgement, deployment)
+  return canary <= 0 && baseline <= 0 && judgement.numbers.cause !== 'telemetry-gap'
+}
+/** Whether one side has none because there were hardly any at all, and not because none came to it. */
+const isTooLittle = (judgement: Judgement, deployment: Deployment, weightPercent: number): boolean => {
+  const { canary, baseline } = requestsOf(judgement, deployment)
+  const share = weightPercent / 100
+  if (judgement.numbers.cause === 'telemetry-gap') return false
+  if (share === 0) return canary <= 0 && baseline <= 0 // copies come of every request
+  return Math.max(0, canary + baseline) * Math.min(share, 1 - share) < mustHaveSome
+}

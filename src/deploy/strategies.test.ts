@@ -121,7 +121,7 @@ test('a step without requests holds, is promoted or aborted, as the service has 
   const world = await begin(context, {
     releases: {
       'shop v1': {},
-      'shop v2': released({ strategy: 'canary', steps, watch: 0 }),
+      'shop v2': released({ strategy: 'canary', steps, watch: 0, noData: 'hold' }),
       'shop v3': released({ strategy: 'canary', steps, watch: 0, noData: 'promote' }),
       'shop v4': released({ strategy: 'canary', steps, watch: 0, noData: 'abort' }),
     },

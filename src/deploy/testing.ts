@@ -280,6 +280,7 @@ export type TestDeployOptions = {
   readonly settings?: Readonly<Record<string, string>>
   readonly clock?: Clock
   readonly judging?: Judging
+  readonly firstEnvironments?: string
   readonly views?: readonly View[]
   readonly facts?: readonly FactDefinition[]
   readonly migrations?: readonly Migration[]
@@ -309,6 +310,7 @@ export const openTestDeploy = async (options: TestDeployOptions) => {
   const deploy: Deploy = createDeploy({
     admit: (asked) => promotion.admit(asked),
     remote: options.remote ?? null,
+    ...(options.firstEnvironments === undefined ? {} : { firstEnvironments: options.firstEnvironments }),
     home: { repositories, migrations: join(directory, 'migrations'), migrating: join(directory, 'migrating') },
     seal: createKeyring([new Uint8Array(32)]),
     ledger,

@@ -187,7 +187,7 @@ release:
       { weightPercent: 100, minMs: 60_000, maxMs: 600_000 },
     ],
     mirror: { sharePercent: 100, methods: ['GET', 'HEAD', 'OPTIONS'], minMs: 60_000, maxMs: 600_000 },
-    ...{ noData: 'hold', tolerance: 0, latency: true },
+    ...{ noData: null, tolerance: 0, latency: true },
     thresholds: [
       { metric: 'error-rate', below: 0.02 },
       { metric: 'latency', quantile: 0.95, belowMs: 300 },

@@ -49,8 +49,11 @@ export const ReleaseRules = z.strictObject({
     minMs: z.number().min(0).max(longestMs),
     maxMs: z.number().min(0).max(longestMs),
   }),
-  /** What a step comes to whose time ends without requests to judge by. */
-  noData: z.enum(['hold', 'promote', 'abort']),
+  /**
+   * What a step comes to whose time ends without requests to judge by. Null: it goes on where nobody used the service, and is held
+   * where people did and one version got nothing of it.
+   */
+  noData: z.enum(['hold', 'promote', 'abort']).nullable(),
   /** By which part an error rate may be above the old version's: 0.1 for a tenth. */
   tolerance: z.number().min(0).max(100),
   latency: z.boolean(),
@@ -140,7 +143,9 @@ const ReleaseKeys = z.strictObject({
   noData: z
     .enum(['hold', 'promote', 'abort'])
     .optional()
-    .describe('What a step comes to that ends without requests to judge by. Default hold.'),
+    .describe(
+      'What a step comes to that ends without requests to judge by. Default: it goes on where nobody used the service, else hold.',
+    ),
   tolerance: z
     .number()
     .min(0)
@@ -234,7 +239,7 @@ export const defineRelease = (key: ReleaseKey): ReleaseRules => ({
     methods: key.mirror?.methods ?? ['GET', 'HEAD', 'OPTIONS'],
     ...between(key.mirror ?? {}),
   },
-  noData: key.noData ?? 'hold',
+  noData: key.noData ?? null,
   tolerance: key.tolerance ?? 0,
   latency: key.latency ?? true,
   thresholds: (key.thresholds ?? []).map(thresholdOf),

@@ -47,7 +47,7 @@ const build = createBuild({
 })
 const code = createCode({
   ...{ ledger, store, views, clock: systemClock, ids, home, report, serverUrl },
-  environments: () => ['production'],
+  environments: () => [{ environment: 'production', from: 'push', isAutomatic: true }],
   ownProject: ProjectName.parse('platform'),
   roleOf: async () => 'administrator',
   cancelRun: async () => undefined,

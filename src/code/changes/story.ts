@@ -1,9 +1,10 @@
 import { runQueued, skipNote, workflowEventConcluded } from '../../build/facts.ts'
 import { isFact, type RecordedFact } from '../../ledger/fact.ts'
 import type { RepositoryKey } from '../address.ts'
-import { beginNarration, type Narration, narrate } from '../narration.ts'
+import { narrate } from '../narration.ts'
 import { plainText } from '../plain-text.ts'
 import { detailLine, mark, nextLine, verdictLines } from '../story-lines.ts'
+import { beginNarration, type Narration } from '../telling.ts'
 import {
   approvalDismissed,
   type ChangeKey,
@@ -87,7 +88,7 @@ const tellTest = (story: ChangeStory, fact: RecordedFact): ToldOfChange | null =
     return failed(story, [mark('✗', 'conflict', '', plainText(what)), ...shown, ...nextLine(mendConflict)])
   }
   if (isFact(changeTestRequested, fact) && isOwn(story, fact)) {
-    const about = { push: fact.payload.event, environment: '', receivedAt: fact.at, committedAt: null }
+    const about = { push: fact.payload.event, project: story.project, way: [], receivedAt: fact.at, committedAt: null }
     return told({ ...story, checks: beginNarration(about) })
   }
   if (story.checks === null) return null

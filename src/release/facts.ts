@@ -1,0 +1,1 @@
+export { promotionClosed, promotionHeld, promotionRequested } from './promotion/facts.ts'
