@@ -119,7 +119,7 @@ export const openAccessLog = (
         dropped += 1
         return
       }
-      const text = `${JSON.stringify(line)}\n`
+      const text = textOf(line)
       held.push(text)
       heldBytes += text.length
       if (heldBytes > 65_536) void flush()
@@ -133,6 +133,20 @@ export const openAccessLog = (
     },
   }
 }
+
+/** As JSON.stringify would, which takes several times as long. */
+const textOf = (line: AccessLine): string => {
+  const { time, requestId, client, host, method, path, status, bytes, durationMs, service, version, instance } = line
+  const asked = `{"time":"${time}","requestId":${quoted(requestId)},"client":${quoted(client)},"host":${quoted(host)}`
+  const answered = `,"method":${quoted(method)},"path":${quoted(path)},"status":${status},"bytes":${bytes}`
+  const by = `,"service":${quoted(service)},"version":${quoted(version)},"instance":${quoted(instance)}`
+  return `${asked}${answered},"durationMs":${durationMs}${by}${line.failed ? ',"failed":true' : ''}}\n`
+}
+
+/** What stands in JSON as it is. */
+const plain = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
+const quoted = (text: string | null): string =>
+  text === null ? 'null' : plain.test(text) ? `"${text}"` : JSON.stringify(text)
 
 const ignoreAbsence = (error: NodeJS.ErrnoException): void => {
   if (error.code !== 'ENOENT') throw error

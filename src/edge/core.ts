@@ -68,7 +68,8 @@ export type Core = {
   readonly isRetiring: () => boolean
   /** The Date of this second. */
   readonly httpDate: () => string
-  readonly keepAliveHint: string
+  /** The end of the head of an answer after which the connection is kept. */
+  readonly keepAliveLines: string
   readonly opened: (open: Open) => void
   readonly closed: (open: Open) => void
   readonly ended: (ended: Ended) => void

@@ -19,7 +19,7 @@ import type { RequestLines } from './wire/head.ts'
 export type EdgeOptions = {
   readonly limits: EdgeLimits
   readonly clock: Clock
-  /** For request ids and the process's epoch. */
+  /** UUIDs for requests, their traces and the process's epoch. */
   readonly newId: () => string
   readonly log: AccessLog | null
   /** Whether there is no time for copies; measured where nothing is said. */
@@ -58,6 +58,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   const router = new Router()
   const counters = new Counters(() => clock.now())
   const epoch = newId()
+  const judging = { trust, newId }
   const samples = new Samples(epoch, clock)
   const mirror = new Mirror({ router, samples, limits, clock, isBusy })
   const clients = new Set<Client>()
@@ -74,15 +75,16 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     const { asked, service, version, status, failed, durationMs } = end
     if (service !== null && version !== null) {
       counters.count({ service, version, status, failed, durationMs })
-      const { client, method, path } = asked
+      const { method, path, heading } = asked
+      const { client } = heading
       if (!end.chosen)
         samples.count({ service, version, status, failed, durationMs, client, method, path, mirrored: false })
     }
     log?.write({
-      time: new Date(clock.now()).toISOString(),
+      time: isoTime(clock.now()),
       requestId: asked.requestId,
-      client: asked.client,
-      host: asked.hostHeader,
+      client: asked.heading.client,
+      host: asked.heading.hostHeader,
       method: asked.method,
       path: withoutQueryValues(asked.path),
       status,
@@ -103,7 +105,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     newId,
     isRetiring: () => retiring !== null,
     httpDate: dateOf(clock),
-    keepAliveHint: `timeout=${Math.floor(limits.keepAliveMs / 1000)}`,
+    keepAliveLines: `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(limits.keepAliveMs / 1000)}\r\n\r\n`,
     opened: (one) => open.add(one),
     closed: (one) => {
       open.delete(one)
@@ -118,7 +120,8 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   }
 
   const serve = (client: Client, request: RequestLines, nowMs: number): Exchange | null => {
-    const judged = judge(request, client.peer, trust, newId)
+    const judged = judge(request, client.peer, judging, client.heading)
+    client.heading = judged.kind === 'asked' ? judged.asked.heading : null
     if (judged.kind === 'refused') turnAway(client, judged.refusal, request)
     else if (mayTunnel(judged.asked)) {
       const { socket } = client
@@ -138,12 +141,12 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   /** Says why, and closes: what follows cannot be understood with certainty. */
   const turnAway = (client: Client, refusal: Refusal, request: RequestLines | null): void => {
     const requestId = newId()
-    client.leaveWith(rawPage(refusal, fieldIn(request?.rawHeaders ?? [], 'accept'), requestId))
+    client.leaveWith(rawPage(refusal, fieldIn(request?.section.rawHeaders ?? [], 'accept'), requestId))
     log?.write({
       time: new Date(clock.now()).toISOString(),
       requestId,
       client: client.peer.address,
-      host: fieldIn(request?.rawHeaders ?? [], 'host') ?? '',
+      host: fieldIn(request?.section.rawHeaders ?? [], 'host') ?? '',
       method: request?.method ?? '',
       path: withoutQueryValues(request?.url ?? ''),
       status: refusal.status,
@@ -239,7 +242,18 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
 export const addressOf = ({ remoteAddress }: Socket): string => (remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
 
 /** Without a body only (RFC 9110 lets a server ignore an upgrade), and never to h2c, which clients offer by habit. */
-const mayTunnel = ({ upgrade, body }: Asked): boolean => upgrade !== null && body === 'none' && !/h2c/i.test(upgrade)
+const mayTunnel = ({ heading: { upgrade, body } }: Asked): boolean =>
+  upgrade !== null && body === 'none' && !/h2c/i.test(upgrade)
+
+let isoSecond = Number.NaN
+let isoBegin = ''
+/** As Date's toISOString; most of it is the same for a second. */
+const isoTime = (atMs: number): string => {
+  const second = Math.floor(atMs / 1000)
+  if (second !== isoSecond) isoBegin = new Date(second * 1000).toISOString().slice(0, -4)
+  isoSecond = second
+  return `${isoBegin}${String(atMs - second * 1000).padStart(3, '0')}Z`
+}
 
 const dateOf = (clock: Clock): (() => string) => {
   let second = 0

@@ -1,7 +1,7 @@
-import { type Asked, framingOf } from './asked.ts'
+import { type Asked, headFor } from './asked.ts'
 import type { Backend } from './backend.ts'
 import type { Core, Open } from './core.ts'
-import { fieldIn, passableTrailers, readResponseHead } from './headers.ts'
+import { linesOf, namedPairs, passableTrailers } from './headers.ts'
 import { STATUS_CODES } from './http.ts'
 import type { Tap } from './mirror.ts'
 import { type Preference, preferenceOf } from './preference.ts'
@@ -17,9 +17,9 @@ import {
   unknownHost,
 } from './refusal.ts'
 import { choose } from './router.ts'
+import type { Answer, AnswerFraming } from './wire/answer.ts'
 import type { Client, Served } from './wire/client.ts'
-import type { ResponseLines } from './wire/head.ts'
-import type { AnswerFraming, Listener, Upstream } from './wire/upstream.ts'
+import type { Listener, Upstream } from './wire/upstream.ts'
 
 /** A whole request; bodies that stand still are ended long before. */
 const requestMs = 3_600_000
@@ -35,7 +35,7 @@ export class Exchange implements Open, Served, Listener {
   readonly #client: Client
   readonly #asked: Asked
   readonly #beganMs: number
-  readonly #writtenBefore: number
+  #givenBytes = 0
   #service: string | null = null
   #version: string | null = null
   #instance: string | null = null
@@ -65,28 +65,27 @@ export class Exchange implements Open, Served, Listener {
     this.#client = client
     this.#asked = asked
     this.#beganMs = nowMs
-    this.#writtenBefore = client.socket.bytesWritten
     this.#answerDueMs = nowMs + core.limits.answerMs
     this.#progressMs = nowMs
   }
 
   run(): void {
     this.#core.opened(this)
-    this.#client.expectBody(this.#asked.body)
+    this.#client.expectBody(this.#asked.heading.body)
     this.#forward({ fresh: false })
   }
 
   /** Chooses by the table as it is now, also for a second attempt: what was taken out meanwhile gets nothing new. */
   #forward({ fresh }: { fresh: boolean }): void {
-    const destination = this.#core.router.find(this.#asked.host)
+    const destination = this.#core.router.find(this.#asked.heading.host)
     if (!destination) {
-      this.#refuse(unknownHost(this.#asked.host))
+      this.#refuse(unknownHost(this.#asked.heading.host))
       return
     }
     this.#service = destination.service
     this.#version ??= destination.mainVersion
     const isFirst = this.#preference === null
-    this.#preference ??= preferenceOf(destination, this.#asked)
+    this.#preference ??= preferenceOf(destination, this.#asked.path, this.#asked.heading.pairs)
     const choice = choose(destination, this.#refusing, this.#preference)
     if (!choice) {
       this.#refuse(this.#refusing ? connectionFailed : noHealthyInstance)
@@ -101,7 +100,7 @@ export class Exchange implements Open, Served, Listener {
   #send({ pool, port }: Backend, fresh: boolean): void {
     const upstream = fresh ? pool.open(port) : pool.take(port, this.#core.clock.monotonicMs())
     this.#upstream = upstream
-    upstream.ask(headOf(this.#asked), this.#asked.method === 'HEAD', this)
+    upstream.ask(headFor(this.#asked), this.#asked.method === 'HEAD', this)
   }
 
   // What the instance's connection tells.
@@ -110,54 +109,50 @@ export class Exchange implements Open, Served, Listener {
     if (!this.#client.isComplete) this.#client.goOn() // until now another endpoint could still have taken the request
   }
 
-  hinted({ status, reason, rawHeaders }: ResponseLines): void {
+  hinted({ status, reason, pass }: Answer): void {
     if (this.#begun || this.#asked.httpVersion !== '1.1') return
     if (status === 100) {
-      if (!this.#asked.expectsContinue || this.#continued) return
+      if (!this.#asked.heading.expectsContinue || this.#continued) return
       this.#continued = true
-      this.#client.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
-      return
+      this.#say('HTTP/1.1 100 Continue\r\n\r\n')
+    } else if (pass) {
+      const pairs = namedPairs(pass, this.#asked.requestId)
+      this.#say(rawHead(status, reason, pairs))
     }
-    const head = readResponseHead(rawHeaders, { status: 204, requestId: this.#asked.requestId })
-    if (head.kind === 'usable') this.#client.socket.write(rawHead(status, reason, head.pass), 'latin1')
   }
 
-  answered({ status, reason, rawHeaders }: ResponseLines, framing: AnswerFraming): void {
-    const head = readResponseHead(rawHeaders, { status, requestId: this.#asked.requestId })
-    if (head.kind === 'unusable') {
+  answered({ status, lines, pass }: Answer, framing: AnswerFraming): void {
+    if (!pass) {
       this.#refuse(answerUnusable)
       return
     }
-    const { pass, trailer } = head
     const isCurrent = this.#asked.httpVersion === '1.1'
     const withoutLength = framing === 'chunked' || framing === 'open'
     this.#inChunks = withoutLength && isCurrent
     this.#keeps = this.#mayKeep() && (!withoutLength || isCurrent)
-    if (fieldIn(pass, 'date') === undefined) pass.push('Date', this.#core.httpDate())
-    if (this.#inChunks) pass.push('Transfer-Encoding', 'chunked')
-    if (this.#inChunks && trailer !== null) pass.push('Trailer', trailer)
-    if (this.#preference?.setCookie) pass.push('Set-Cookie', this.#preference.setCookie)
+    let head = lines
+    if (!pass.isNamed) head += `X-Request-Id: ${this.#asked.requestId}\r\n`
+    if (!pass.isDated) head += `Date: ${this.#core.httpDate()}\r\n`
+    if (this.#inChunks) head += 'Transfer-Encoding: chunked\r\n'
+    if (this.#inChunks && pass.trailer !== null) head += `Trailer: ${pass.trailer}\r\n`
+    if (this.#preference?.setCookie) head += `Set-Cookie: ${this.#preference.setCookie}\r\n`
     this.#status = status
     this.#begun = true
-    this.#head = rawHead(status, reason, this.#withConnection(pass))
+    this.#head = head + this.#connectionLines()
   }
 
-  piece(bytes: Buffer): void {
-    const head = this.#head
-    const { socket } = this.#client
+  piece(bytes: Buffer, isLent: boolean): void {
+    const before = `${this.#head ?? ''}${this.#inChunks ? `${bytes.length.toString(16)}\r\n` : ''}`
+    const after = this.#inChunks ? '\r\n' : ''
     this.#head = null
+    if (this.#inChunks) this.#cork()
     let takesMore: boolean
-    if (this.#inChunks) {
-      this.#cork()
-      socket.write(`${head ?? ''}${bytes.length.toString(16)}\r\n`, 'latin1')
-      socket.write(bytes)
-      takesMore = socket.write('\r\n', 'latin1')
-    } else if (head === null) takesMore = socket.write(bytes)
-    else if (bytes.length <= joinedBytes) takesMore = socket.write(joined(head, bytes))
+    if (isLent || (before !== '' && bytes.length <= joinedBytes)) takesMore = this.#give(joined(before, bytes, after))
     else {
-      this.#cork()
-      socket.write(head, 'latin1')
-      takesMore = socket.write(bytes)
+      if (before !== '') this.#cork()
+      if (before !== '') this.#say(before)
+      takesMore = this.#give(bytes)
+      if (after !== '') takesMore = this.#say(after)
     }
     if (!takesMore) this.#upstream?.pause()
   }
@@ -174,8 +169,7 @@ export class Exchange implements Open, Served, Listener {
     else upstream?.destroy()
     if (this.#inChunks) {
       this.#cork()
-      const tail = passableTrailers(trailers).map(([name, value]) => `${name}: ${value}\r\n`)
-      this.#client.socket.write(`${this.#head ?? ''}0\r\n${tail.join('')}\r\n`, 'latin1')
+      this.#say(`${this.#head ?? ''}0\r\n${linesOf(passableTrailers(trailers))}\r\n`)
       this.#head = null
     }
     this.#flush()
@@ -214,7 +208,7 @@ export class Exchange implements Open, Served, Listener {
   bodyPiece(bytes: Buffer): void {
     this.#tap?.data(bytes)
     const upstream = this.#upstream
-    if (this.#asked.body !== 'chunked') upstream?.write(bytes)
+    if (this.#asked.heading.body !== 'chunked') upstream?.write(bytes)
     else
       upstream?.together(() => {
         upstream.write(`${bytes.length.toString(16)}\r\n`)
@@ -226,9 +220,8 @@ export class Exchange implements Open, Served, Listener {
   bodyEnd(trailers: readonly string[]): void {
     this.#tap?.end()
     this.#answerDueMs = this.#core.clock.monotonicMs() + this.#core.limits.answerMs
-    if (this.#asked.body !== 'chunked') return
-    const tail = passableTrailers(trailers).map(([name, value]) => `${name}: ${value}\r\n`)
-    this.#upstream?.write(`0\r\n${tail.join('')}\r\n`)
+    if (this.#asked.heading.body !== 'chunked') return
+    this.#upstream?.write(`0\r\n${linesOf(passableTrailers(trailers))}\r\n`)
   }
 
   clientDrained(): void {
@@ -264,15 +257,14 @@ export class Exchange implements Open, Served, Listener {
 
   /** A client that was told no before it sent its body may or may not send it. */
   #mayKeep(): boolean {
-    const { expectsContinue, upgrade, keepsOpen } = this.#asked
+    const { expectsContinue, upgrade, keepsOpen } = this.#asked.heading
     if (!keepsOpen || upgrade !== null || this.#core.isRetiring()) return false
     return !expectsContinue || this.#continued || this.#client.isComplete
   }
 
-  #withConnection(pairs: string[]): string[] {
-    if (this.#keeps) pairs.push('Connection', 'keep-alive', 'Keep-Alive', this.#core.keepAliveHint)
-    else pairs.push('Connection', 'close')
-    return pairs
+  /** The end of an answer's head. */
+  #connectionLines(): string {
+    return this.#keeps ? this.#core.keepAliveLines : 'Connection: close\r\n\r\n'
   }
 
   #refuse(refusal: Refusal): void {
@@ -285,14 +277,15 @@ export class Exchange implements Open, Served, Listener {
       this.#breakOff()
       return
     }
-    const { headers, body } = pageOf(refusal, this.#asked.accept, this.#asked.requestId)
+    const { headers, body } = pageOf(refusal, this.#asked.heading.accept, this.#asked.requestId)
     this.#status = refusal.status
     this.#begun = true
     this.#inChunks = false
     this.#keeps = this.#mayKeep()
     headers.push('Date', this.#core.httpDate())
-    const head = rawHead(refusal.status, STATUS_CODES[refusal.status] ?? 'Error', this.#withConnection(headers))
-    this.#client.socket.write(this.#asked.method === 'HEAD' ? head : head + body, 'utf8')
+    const line = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? 'Error'}\r\n`
+    const head = `${line}${linesOf(headers)}${this.#connectionLines()}`
+    this.#give(Buffer.from(this.#asked.method === 'HEAD' ? head : head + body))
     this.#finish()
     this.#client.goOn()
   }
@@ -319,6 +312,17 @@ export class Exchange implements Open, Served, Listener {
     else this.#client.leaveWith()
   }
 
+  /** Head lines and framing: latin1, as they came. */
+  #say(text: string): boolean {
+    this.#givenBytes += text.length
+    return this.#client.socket.write(text, 'latin1')
+  }
+
+  #give(bytes: Buffer): boolean {
+    this.#givenBytes += bytes.length
+    return this.#client.socket.write(bytes)
+  }
+
   #cork(): void {
     if (this.#isCorked) return
     this.#isCorked = true
@@ -327,7 +331,7 @@ export class Exchange implements Open, Served, Listener {
 
   #flush(): void {
     if (this.#head !== null) {
-      this.#client.socket.write(this.#head, 'latin1')
+      this.#say(this.#head)
       this.#head = null
     }
     if (!this.#isCorked) return
@@ -357,7 +361,7 @@ export class Exchange implements Open, Served, Listener {
     this.#core.ended({
       asked: this.#asked,
       status,
-      bytes: this.#client.socket.bytesWritten - this.#writtenBefore,
+      bytes: this.#givenBytes,
       durationMs: this.#core.clock.monotonicMs() - this.#beganMs,
       service: this.#service,
       version: this.#version,
@@ -368,18 +372,10 @@ export class Exchange implements Open, Served, Listener {
   }
 }
 
-const headOf = (asked: Asked): string => {
-  const { method, path, pairs, expectsContinue } = asked
-  let head = `${method} ${path} HTTP/1.1\r\n`
-  for (let at = 0; at < pairs.length; at += 2) head += `${pairs[at]}: ${pairs[at + 1]}\r\n`
-  const framing = framingOf(asked)
-  for (let at = 0; at < framing.length; at += 2) head += `${framing[at]}: ${framing[at + 1]}\r\n`
-  return `${head}${expectsContinue ? 'Expect: 100-continue\r\n' : ''}Connection: keep-alive\r\n\r\n`
-}
-
-const joined = (head: string, bytes: Buffer): Buffer => {
-  const whole = Buffer.allocUnsafe(head.length + bytes.length)
-  whole.write(head, 0, 'latin1')
-  bytes.copy(whole, head.length)
+const joined = (before: string, bytes: Buffer, after: string): Buffer => {
+  const whole = Buffer.allocUnsafe(before.length + bytes.length + after.length)
+  if (before !== '') whole.write(before, 0, 'latin1')
+  bytes.copy(whole, before.length)
+  if (after !== '') whole.write(after, before.length + bytes.length, 'latin1')
   return whole
 }

@@ -1,3 +1,5 @@
+import { isTraceparent } from './trace.ts'
+
 /**
  * What is passed on and what is not, in both directions. Names are told apart by their spelling first, because nearly all
  * requests spell them in the same few ways and lower-casing each is what a proxy would spend its time on.
@@ -15,6 +17,8 @@ type Kind =
   | 'trailer'
   | 'upgrade'
   | 'request-id'
+  | 'traceparent'
+  | 'tracestate'
   | 'expect'
 
 const kinds: Readonly<Record<string, Kind>> = {
@@ -25,6 +29,8 @@ const kinds: Readonly<Record<string, Kind>> = {
   trailer: 'trailer',
   upgrade: 'upgrade',
   'x-request-id': 'request-id',
+  traceparent: 'traceparent',
+  tracestate: 'tracestate',
   expect: 'expect',
   'keep-alive': 'hop',
   'proxy-connection': 'hop',
@@ -107,6 +113,8 @@ export type RequestHead =
       readonly expectsContinue: boolean
       /** The client may send another request over its connection. */
       readonly keepsOpen: boolean
+      /** A trace of the client's goes on. */
+      readonly isTraced: boolean
     }
 
 const refused = (why: string, status: 400 | 417 | 501 = 400): RequestHead => ({ kind: 'refused', status, why })
@@ -123,6 +131,8 @@ export const readRequestHead = (rawHeaders: readonly string[], httpVersion: stri
   let trailer: string | null = null
   let upgrade: string | null = null
   let expectsContinue = false
+  let trace: string | null = null
+  const traceState: string[] = []
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] ?? ''
     const value = rawHeaders[at + 1] ?? ''
@@ -149,6 +159,12 @@ export const readRequestHead = (rawHeaders: readonly string[], httpVersion: stri
       case 'request-id':
         if (saneRequestId.test(value)) requestId = value
         break
+      case 'traceparent':
+        trace = trace === null ? value : ''
+        break
+      case 'tracestate':
+        traceState.push(name, value)
+        break
       case 'trailer':
         trailer = value
         break
@@ -166,6 +182,8 @@ export const readRequestHead = (rawHeaders: readonly string[], httpVersion: stri
   if (host === null) return refused('it has no Host header')
   pass[1] = host
   if (chunked && lengthBytes !== null) return refused('it has both a Content-Length and a Transfer-Encoding')
+  const isTraced = trace !== null && isTraceparent(trace)
+  if (isTraced && trace !== null) pass.push('traceparent', trace, ...traceState)
   const listed = connection === null ? null : listedIn(connection)
   if (listed) pass = without(pass, listed)
   const options = connection?.toLowerCase() ?? ''
@@ -182,23 +200,25 @@ export const readRequestHead = (rawHeaders: readonly string[], httpVersion: stri
     upgrade: wantsUpgrade ? upgrade : null,
     expectsContinue,
     keepsOpen,
+    isTraced: isTraced && !listed?.includes('traceparent'),
   }
 }
 
-/** The pairs of an answer for the client, or why the answer cannot be passed on. Chunked framing is left out and to be made anew, a length is kept. */
-export type ResponseHead =
-  | { readonly kind: 'unusable'; readonly why: string }
-  | { readonly kind: 'usable'; readonly pass: string[]; readonly trailer: string | null }
+/** What of an answer is for the client: chunked framing is left out and to be made anew, a length is kept. */
+export type AnswerPass = {
+  readonly pairs: readonly string[]
+  readonly trailer: string | null
+  /** Whether it has an X-Request-Id and a Date. */
+  readonly isNamed: boolean
+  readonly isDated: boolean
+}
 
-export const readResponseHead = (
-  rawHeaders: readonly string[],
-  { status, requestId }: { status: number; requestId: string },
-): ResponseHead => {
+/** Null where the answer cannot be passed on, as its transfer coding is unknown. */
+export const readAnswerPass = (rawHeaders: readonly string[], status: number): AnswerPass | null => {
   let pass: string[] = []
   let connection: string | null = null
   let trailer: string | null = null
   let chunked = false
-  let named = false
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] ?? ''
     const value = rawHeaders[at + 1] ?? ''
@@ -207,8 +227,7 @@ export const readResponseHead = (
         if (status !== 204) pass.push(name, value)
         break
       case 'transfer-encoding':
-        if (chunked || value.toLowerCase() !== 'chunked')
-          return { kind: 'unusable', why: 'an unknown Transfer-Encoding' }
+        if (chunked || value.toLowerCase() !== 'chunked') return null
         chunked = true
         break
       case 'connection':
@@ -216,10 +235,6 @@ export const readResponseHead = (
         break
       case 'trailer':
         trailer = value
-        break
-      case 'request-id':
-        named = true
-        pass.push(name, value)
         break
       case 'hop':
       case 'upgrade':
@@ -230,16 +245,28 @@ export const readResponseHead = (
   }
   const listed = connection === null ? null : listedIn(connection)
   if (listed) pass = without(pass, listed)
-  if (!named) pass.push('X-Request-Id', requestId)
-  return { kind: 'usable', pass, trailer: chunked ? trailer : null }
+  const isNamed = fieldIn(pass, 'x-request-id') !== undefined
+  const isDated = fieldIn(pass, 'date') !== undefined
+  return { pairs: pass, trailer: chunked ? trailer : null, isNamed, isDated }
+}
+
+/** The pairs for the client of an answer to this request. */
+export const namedPairs = ({ pairs, isNamed }: AnswerPass, requestId: string): string[] =>
+  isNamed ? [...pairs] : [...pairs, 'X-Request-Id', requestId]
+
+/** As they stand in a message. The pairs come from a parser or from this program: they hold no line breaks. */
+export const linesOf = (pairs: readonly string[]): string => {
+  let lines = ''
+  for (let at = 0; at < pairs.length; at += 2) lines += `${pairs[at]}: ${pairs[at + 1]}\r\n`
+  return lines
 }
 
 /** Trailers that may follow a body: never what frames, routes or authorises (RFC 9110, 6.5.1). */
-export const passableTrailers = (rawTrailers: readonly string[]): [string, string][] => {
-  const kept: [string, string][] = []
+export const passableTrailers = (rawTrailers: readonly string[]): string[] => {
+  const kept: string[] = []
   for (let at = 0; at < rawTrailers.length; at += 2) {
     const name = rawTrailers[at] ?? ''
-    if (kindOf(name) === 'pass' && !forbiddenTrailer.test(name)) kept.push([name, rawTrailers[at + 1] ?? ''])
+    if (kindOf(name) === 'pass' && !forbiddenTrailer.test(name)) kept.push(name, rawTrailers[at + 1] ?? '')
   }
   return kept
 }

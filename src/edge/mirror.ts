@@ -1,6 +1,6 @@
 import type { ClientRequest } from 'node:http'
 import type { Clock } from '../clock.ts'
-import { type Asked, framingOf } from './asked.ts'
+import { type Asked, framingOf, pairsFor } from './asked.ts'
 import type { Backend } from './backend.ts'
 import type { EdgeLimits } from './core.ts'
 import { sendRequest } from './http.ts'
@@ -50,7 +50,7 @@ export class Mirror {
       return null
     }
     const send = (body: Buffer | null) => this.#send({ service: destination.service, version, backend, asked, body })
-    if (asked.body === 'none') {
+    if (asked.heading.body === 'none') {
       send(null)
       return null
     }
@@ -90,7 +90,7 @@ export class Mirror {
       port: backend.port,
       method: asked.method,
       path: asked.path,
-      headers: [...asked.pairs, 'X-Headway-Mirrored', 'true', ...copyFraming(asked, body)],
+      headers: [...pairsFor(asked), 'X-Headway-Mirrored', 'true', ...copyFraming(asked, body)],
       agent: backend.pooled,
     })
     let status = 0
@@ -112,7 +112,8 @@ export class Mirror {
       clearTimeout(late)
       this.#open.delete(outgoing)
       router.release(backend)
-      const { client, method, path } = asked
+      const { method, path, heading } = asked
+      const { client } = heading
       const durationMs = clock.monotonicMs() - beganMs
       samples.count({ service, version, status, failed: !whole, durationMs, client, method, path, mirrored: true })
     })

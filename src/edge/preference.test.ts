@@ -18,7 +18,7 @@ const startRouter = (table: EdgeTable) => {
   const take = (asked: { path?: string; pairs?: string[] } = {}) => {
     const destination = router.find(host)
     assert.ok(destination)
-    const preference = preferenceOf(destination, { path: '/', pairs: [], ...asked })
+    const preference = preferenceOf(destination, asked.path ?? '/', asked.pairs ?? [])
     return { version: choose(destination, null, preference)?.version, setCookie: preference.setCookie }
   }
   return { router, take }

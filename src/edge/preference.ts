@@ -13,7 +13,6 @@ export type Preference = {
 export const noPreference: Preference = { version: null, place: null, setCookie: null }
 export const places = 10_000
 
-type Asking = { readonly path: string; readonly pairs: readonly string[] }
 export type Preferring = {
   readonly affinity: EdgeAffinity | null
   readonly overrides: readonly EdgeOverride[]
@@ -22,11 +21,16 @@ export type Preferring = {
 }
 
 /** Nothing is read of a request whose route has neither overrides nor affinity. */
-export const preferenceOf = ({ overrides, affinity, newPlace }: Preferring, asked: Asking): Preference => {
-  const override = overrides.find((one) => fits(one, asked))
+export const preferenceOf = (
+  { overrides, affinity, newPlace }: Preferring,
+  path: string,
+  pairs: readonly string[],
+): Preference => {
+  if (overrides.length === 0 && !affinity) return noPreference
+  const override = overrides.find((one) => fits(one, path, pairs))
   if (override) return { ...noPreference, version: override.version }
   if (!affinity) return noPreference
-  const place = placeIn(affinity.cookie, asked.pairs)
+  const place = placeIn(affinity.cookie, pairs)
   if (place !== null) return { ...noPreference, place }
   const fresh = newPlace()
   // No Secure: the edge is spoken to in plain HTTP. The value is a number among the weights and worth nothing to a thief.
@@ -34,7 +38,7 @@ export const preferenceOf = ({ overrides, affinity, newPlace }: Preferring, aske
   return { version: null, place: fresh, setCookie }
 }
 
-const fits = (override: EdgeOverride, { path, pairs }: Asking): boolean => {
+const fits = (override: EdgeOverride, path: string, pairs: readonly string[]): boolean => {
   if (override.in === 'header') return valuesOf(override.name.toLowerCase(), pairs).includes(override.value)
   const mark = path.indexOf('?')
   return mark !== -1 && new URLSearchParams(path.slice(mark + 1)).getAll(override.name).includes(override.value)

@@ -1,3 +1,4 @@
+import { linesOf } from './headers.ts'
 import { STATUS_CODES } from './http.ts'
 
 /** What the edge answers by itself: what, why and what next, and nothing about other services or the machine. */
@@ -107,9 +108,6 @@ export const rawPage = (refusal: Refusal, accept: string | undefined, requestId:
   return `${rawHead(refusal.status, STATUS_CODES[refusal.status] ?? 'Error', [...headers, 'Connection', 'close'])}${body}`
 }
 
-/** A status line and header section. The pairs come from a parser or from this file: they hold no line breaks. */
-export const rawHead = (status: number, reason: string, pairs: readonly string[]): string => {
-  let head = `HTTP/1.1 ${status} ${reason}\r\n`
-  for (let at = 0; at < pairs.length; at += 2) head += `${pairs[at]}: ${pairs[at + 1]}\r\n`
-  return `${head}\r\n`
-}
+/** A status line and header section. */
+export const rawHead = (status: number, reason: string, pairs: readonly string[]): string =>
+  `HTTP/1.1 ${status} ${reason}\r\n${linesOf(pairs)}\r\n`

@@ -1,10 +1,10 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Asked } from './asked.ts'
+import { type Asked, pairsFor } from './asked.ts'
 import type { Backend } from './backend.ts'
 import type { Connection, Core, Open } from './core.ts'
-import { readResponseHead } from './headers.ts'
+import { namedPairs, readAnswerPass } from './headers.ts'
 import { sendRequest } from './http.ts'
 import { type Preference, preferenceOf } from './preference.ts'
 import {
@@ -57,14 +57,14 @@ export class Tunnel implements Open {
   }
 
   #forward(): void {
-    const destination = this.#core.router.find(this.#asked.host)
+    const destination = this.#core.router.find(this.#asked.heading.host)
     if (!destination) {
-      this.#refuse(unknownHost(this.#asked.host))
+      this.#refuse(unknownHost(this.#asked.heading.host))
       return
     }
     this.#service = destination.service
     this.#version = destination.mainVersion
-    this.#preference ??= preferenceOf(destination, this.#asked)
+    this.#preference ??= preferenceOf(destination, this.#asked.path, this.#asked.heading.pairs)
     const choice = choose(destination, this.#refusing, this.#preference)
     if (!choice) {
       this.#refuse(this.#refusing ? connectionFailed : noHealthyInstance)
@@ -78,13 +78,13 @@ export class Tunnel implements Open {
   }
 
   #send(backend: Backend): void {
-    const { method, path, pairs, upgrade } = this.#asked
+    const { method, path, heading } = this.#asked
     const outgoing = sendRequest({
       host: '127.0.0.1',
       port: backend.port,
       method,
       path,
-      headers: [...pairs, 'Connection', 'Upgrade', 'Upgrade', upgrade ?? ''],
+      headers: [...pairsFor(this.#asked), 'Connection', 'Upgrade', 'Upgrade', heading.upgrade ?? ''],
       agent: backend.fresh,
     })
     this.#outgoing = outgoing
@@ -111,21 +111,19 @@ export class Tunnel implements Open {
   #join(incoming: IncomingMessage, upstream: Duplex, head: Buffer): void {
     const { socket } = this.#connection
     if (this.#over) return void upstream.destroy()
-    const answer = readResponseHead(incoming.rawHeaders, {
-      status: 101,
-      requestId: this.#asked.requestId,
-    })
-    if (answer.kind === 'unusable') {
+    const answer = readAnswerPass(incoming.rawHeaders, 101)
+    if (!answer) {
       upstream.destroy()
       this.#refuse(answerUnusable)
       return
     }
     this.#upstream = upstream
     this.#status = 101
-    if (this.#preference?.setCookie) answer.pass.push('Set-Cookie', this.#preference.setCookie)
-    const protocol = incoming.headers.upgrade ?? this.#asked.upgrade ?? ''
+    const pairs = namedPairs(answer, this.#asked.requestId)
+    if (this.#preference?.setCookie) pairs.push('Set-Cookie', this.#preference.setCookie)
+    const protocol = incoming.headers.upgrade ?? this.#asked.heading.upgrade ?? ''
     socket.write(
-      rawHead(101, 'Switching Protocols', [...answer.pass, 'Connection', 'Upgrade', 'Upgrade', protocol]),
+      rawHead(101, 'Switching Protocols', [...pairs, 'Connection', 'Upgrade', 'Upgrade', protocol]),
       'latin1',
     )
     if (head.length > 0) socket.write(head)
@@ -149,15 +147,16 @@ export class Tunnel implements Open {
     if (this.#over) return
     const { socket } = this.#connection
     const status = incoming.statusCode ?? 502
-    const answer = readResponseHead(incoming.rawHeaders, { status, requestId: this.#asked.requestId })
-    if (answer.kind === 'unusable') {
+    const answer = readAnswerPass(incoming.rawHeaders, status)
+    if (!answer) {
       this.#refuse(answerUnusable)
       return
     }
     this.#status = status
     const asksFor = incoming.headers.upgrade // what a 426 demands
-    if (asksFor !== undefined) answer.pass.push('Upgrade', asksFor)
-    socket.write(rawHead(status, incoming.statusMessage ?? '', [...answer.pass, 'Connection', 'close']), 'latin1')
+    const pairs = namedPairs(answer, this.#asked.requestId)
+    if (asksFor !== undefined) pairs.push('Upgrade', asksFor)
+    socket.write(rawHead(status, incoming.statusMessage ?? '', [...pairs, 'Connection', 'close']), 'latin1')
     incoming.on('close', () => {
       if (!incoming.complete) this.#breakOff()
     })
@@ -178,7 +177,7 @@ export class Tunnel implements Open {
     this.#letGo()
     this.#status = refusal.status
     this.#failed = refusal.status >= 500
-    endGently(socket, rawPage(refusal, this.#asked.accept, this.#asked.requestId))
+    endGently(socket, rawPage(refusal, this.#asked.heading.accept, this.#asked.requestId))
   }
 
   #breakOff(): void {

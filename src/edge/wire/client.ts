@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream'
+import type { Heading } from '../asked.ts'
 import { endGently } from '../tunnel.ts'
 import { type Body, ChunkedBody, LengthBody } from './body.ts'
-import { endOfHead, mayBecomeHead, type RequestLines, readRequestLines, type Unreadable } from './head.ts'
+import { endOfHead, mayBecomeHead, type RequestLines, readRequestLines, type Section, type Unreadable } from './head.ts'
 
 /** What serves a request: it is told of the body, and of the end of the client. */
 export type Served = {
@@ -42,6 +43,8 @@ const drainMs = 30_000
 export class Client {
   readonly socket: Line
   readonly peer: Peer
+  /** What its last request's header section came to, for whoever judges the next. */
+  heading: Heading | null = null
   readonly #server: Server
   readonly #nowMs: () => number
   #rest: Buffer | null = null
@@ -49,6 +52,7 @@ export class Client {
   #served: Served | null = null
   #answers = 0
   #body: Body | null = null
+  #section: Section | null = null
   /** Nothing more is read: the last words have been said, or it is a tunnel. */
   #isOut = false
   #ended = false
@@ -193,8 +197,9 @@ export class Client {
     }
     this.#scanned = 0
     this.#rest = end < bytes.length ? bytes.subarray(end) : null
-    const request = readRequestLines(bytes.toString('latin1', 0, end))
+    const request = readRequestLines(bytes.toString('latin1', 0, end), this.#section)
     if ('why' in request) return this.#refuse(request)
+    this.#section = request.section
     this.#serve(request)
     return this.#rest !== null || this.#ended
   }

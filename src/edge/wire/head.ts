@@ -5,8 +5,13 @@ export type RequestLines = {
   readonly method: string
   readonly url: string
   readonly httpVersion: '1.0' | '1.1'
+  /** Of the same identity as in the request before where the client repeated it, so that it need not be judged again. */
+  readonly section: Section
+}
+export type Section = {
+  readonly text: string
   /** Name, value, name, value and so on, as they were spelled. */
-  readonly rawHeaders: string[]
+  readonly rawHeaders: readonly string[]
 }
 export type ResponseLines = {
   readonly status: number
@@ -37,8 +42,8 @@ const graphic = /^[\x21-\x7e]+$/
 const methods = new Set(METHODS)
 const malformedHead: Unreadable = { status: 400, why: 'it is not valid HTTP/1.1' }
 
-export const readRequestLines = (head: string): RequestLines | Unreadable => {
-  if (ambiguous.test(head)) return malformedHead
+/** `before` is the section of the connection's request before. */
+export const readRequestLines = (head: string, before: Section | null): RequestLines | Unreadable => {
   const lineEnd = head.indexOf('\r\n')
   const methodEnd = head.indexOf(' ')
   const urlEnd = head.indexOf(' ', methodEnd + 1)
@@ -46,13 +51,20 @@ export const readRequestLines = (head: string): RequestLines | Unreadable => {
   const method = head.slice(0, methodEnd)
   if (!methods.has(method)) return malformedHead
   if (urlEnd === -1 || urlEnd > lineEnd)
-    return lineEnd > methodEnd + 1 ? { status: 505, why: 'HTTP/0.9 is not served here' } : malformedHead
+    return graphic.test(head.slice(methodEnd + 1, lineEnd))
+      ? { status: 505, why: 'HTTP/0.9 is not served here' }
+      : malformedHead
   const version = head.slice(urlEnd + 1, lineEnd)
   const url = head.slice(methodEnd + 1, urlEnd)
   if ((version !== 'HTTP/1.1' && version !== 'HTTP/1.0') || !graphic.test(url)) return malformedHead
-  const rawHeaders = readFields(head, lineEnd + 2)
-  if (!rawHeaders) return malformedHead
-  return { method, url, httpVersion: version === 'HTTP/1.1' ? '1.1' : '1.0', rawHeaders }
+  const text = head.slice(lineEnd + 2)
+  const section = before?.text === text ? before : readSection(text)
+  return section ? { method, url, httpVersion: version === 'HTTP/1.1' ? '1.1' : '1.0', section } : malformedHead
+}
+
+const readSection = (text: string): Section | null => {
+  const rawHeaders = ambiguous.test(text) ? null : readFields(text, 0)
+  return rawHeaders && { text, rawHeaders }
 }
 
 /** Null for what is not the head of an answer. */

@@ -1,14 +1,16 @@
 import { createConnection, type Socket } from 'node:net'
-import { type Body, ChunkedBody, LengthBody, OpenBody } from './body.ts'
-import { endOfHead, type ResponseLines, readResponseLines } from './head.ts'
+import { type Answer, type AnswerFraming, bodyOf, readAnswer } from './answer.ts'
+import { type Body, OpenBody } from './body.ts'
+import { endOfHead } from './head.ts'
 
 /** What an answer is heard by. After `ended` or `failed` nothing more comes. */
 export type Listener = {
   connected(): void
   /** An interim answer (1xx but 101). */
-  hinted(head: ResponseLines): void
-  answered(head: ResponseLines, framing: AnswerFraming): void
-  piece(bytes: Buffer): void
+  hinted(answer: Answer): void
+  answered(answer: Answer, framing: AnswerFraming): void
+  /** What is lent is only there until this returns. */
+  piece(bytes: Buffer, isLent: boolean): void
   /** All that had arrived has been told. */
   paused(): void
   ended(trailers: readonly string[]): void
@@ -16,12 +18,16 @@ export type Listener = {
   upstreamDrained(): void
   failed(how: 'unreachable' | 'malformed' | 'broken'): void
 }
-export type AnswerFraming = 'none' | 'length' | 'chunked' | 'open'
 
 /** Larger than what is taken from clients: cookies and policies that a service sets add up. */
 const headBytes = 64 << 10
 const mostHints = 32
-const idleMs = 30_000
+const readBytes = 64 << 10
+/**
+ * Read into by every connection to an instance until the rest of a body is to follow: most answers are small, and are sent on before
+ * anything else is read.
+ */
+const lent = Buffer.allocUnsafeSlow(readBytes)
 
 /** A connection to an instance, and the reader of its answers. For one request at a time; idle in between. */
 export class Upstream {
@@ -36,18 +42,26 @@ export class Upstream {
   #body: Body | null = null
   #isHead = false
   #hints = 0
-  #keeps = true
-  #keepsMs = idleMs
+  /** For how long it may be kept after what it serves. */
+  #keptMs = 0
+  /** The last head, as the next one is often the same. */
+  #answer: Answer | null = null
   #everConnected = false
+  #isPaused = false
 
   constructor(port: number, closed: (upstream: Upstream) => void) {
     this.port = port
-    this.#socket = createConnection({ host: '127.0.0.1', port, noDelay: true }) // numeric: no name is looked up
+    const buffer = () => (this.#body ? Buffer.allocUnsafeSlow(readBytes) : lent)
+    const callback = (size: number, bytes: Uint8Array): boolean => {
+      this.#take(Buffer.from(bytes.buffer, bytes.byteOffset, size), bytes === lent)
+      return !this.#isPaused
+    }
+    // Numeric: no name is looked up.
+    this.#socket = createConnection({ host: '127.0.0.1', port, noDelay: true, onread: { buffer, callback } })
     this.#socket.on('connect', () => {
       this.#everConnected = true
       this.#listener?.connected()
     })
-    this.#socket.on('data', (bytes) => this.#take(bytes))
     this.#socket.on('drain', () => this.#listener?.upstreamDrained())
     this.#socket.on('end', () => this.#endOfStream())
     this.#socket.on('error', () => {}) // its close follows
@@ -87,10 +101,13 @@ export class Upstream {
   }
 
   pause(): void {
+    this.#isPaused = true
     this.#socket.pause()
   }
 
   resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
     this.#socket.resume()
   }
 
@@ -102,20 +119,21 @@ export class Upstream {
 
   /** Whether it may serve another request; it is then to be kept for at most so long. */
   keepableMs(): number {
-    return this.#keeps && this.#rest === null && this.#listener === null && !this.#socket.destroyed ? this.#keepsMs : 0
+    return this.#rest === null && this.#listener === null && !this.#socket.destroyed ? this.#keptMs : 0
   }
 
-  #take(bytes: Buffer): void {
+  #take(bytes: Buffer, isLent: boolean): void {
     if (!this.#listener) return void this.destroy() // an answer that nobody asked for
     let at = 0
     if (!this.#body) {
       const here = this.#rest ? Buffer.concat([this.#rest, bytes]) : bytes
+      if (this.#rest) isLent = false
       this.#rest = null
       at = this.#takeHeads(here)
       if (at === -1) return
       bytes = here
     }
-    if (this.#body && !this.#takeBody(this.#body, bytes, at)) return
+    if (this.#body && !this.#takeBody(this.#body, bytes, at, isLent)) return
     this.#listener?.paused()
   }
 
@@ -126,42 +144,42 @@ export class Upstream {
       const left = at === 0 ? bytes : bytes.subarray(at)
       const end = endOfHead(left)
       if (end === -1 && left.length <= headBytes) {
-        if (left.length > 0) this.#rest = left
+        if (left.length > 0) this.#rest = Buffer.from(left)
         return -1
       }
-      const head = end === -1 || end > headBytes ? null : readResponseLines(left.toString('latin1', 0, end))
-      if (!head) return this.#fail('malformed')
+      const answer = end === -1 || end > headBytes ? null : this.#read(left.toString('latin1', 0, end))
+      if (!answer) return this.#fail('malformed')
       at += end
-      if (head.status >= 200) return this.#begin(head) ? at : -1
+      if (answer.status >= 200) return this.#begin(answer) ? at : -1
       this.#hints += 1
-      if (head.status === 101) return this.#fail('broken') // nobody asked for it
+      if (answer.status === 101) return this.#fail('broken') // nobody asked for it
       if (this.#hints > mostHints) return this.#fail('malformed')
-      this.#listener?.hinted(head)
+      this.#listener?.hinted(answer)
       if (!this.#listener) return -1
     }
   }
 
-  #begin(head: ResponseLines): boolean {
-    const framing = framingOf(head, this.#isHead)
-    if (!framing) {
-      this.#fail('malformed')
-      return false
-    }
-    this.#keeps = framing.kind !== 'open' && keepsOpen(head)
-    this.#keepsMs = keepsFor(head)
-    this.#body = framing.body
-    this.#listener?.answered(head, framing.kind)
+  #read(text: string): Answer | null {
+    if (this.#answer?.text !== text) this.#answer = readAnswer(text)
+    return this.#answer
+  }
+
+  #begin(answer: Answer): boolean {
+    const framing = this.#isHead ? 'none' : answer.framing
+    this.#keptMs = framing === 'open' ? 0 : answer.keptMs
+    this.#body = bodyOf(framing, answer.lengthBytes)
+    this.#listener?.answered(answer, framing)
     return this.#listener !== null
   }
 
-  #takeBody(body: Body, bytes: Buffer, from: number): boolean {
-    const end = body.take(bytes, from, (piece) => this.#listener?.piece(piece))
+  #takeBody(body: Body, bytes: Buffer, from: number, isLent: boolean): boolean {
+    const end = body.take(bytes, from, (piece) => this.#listener?.piece(piece, isLent))
     if (end === -1) {
       this.#fail('broken')
       return false
     }
     if (!body.over) return true
-    if (end < bytes.length) this.#keeps = false // more than was asked for
+    if (end < bytes.length) this.#keptMs = 0 // more than was asked for
     this.#end(body.trailers)
     return false
   }
@@ -186,41 +204,4 @@ export class Upstream {
     listener?.failed(how)
     return -1
   }
-}
-
-const valuesOf = ({ rawHeaders }: ResponseLines, lowerName: string): string[] => {
-  const values: string[] = []
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at] ?? ''
-    if (name.length === lowerName.length && name.toLowerCase() === lowerName) values.push(rawHeaders[at + 1] ?? '')
-  }
-  return values
-}
-
-const noBody = new LengthBody(0)
-
-/** RFC 9112, 6.3; null where two readers could differ. */
-const framingOf = (head: ResponseLines, isHead: boolean): { kind: AnswerFraming; body: Body } | null => {
-  const codings = valuesOf(head, 'transfer-encoding')
-  const lengths = valuesOf(head, 'content-length')
-  if (codings.length + lengths.length > 1) return null
-  const [length] = lengths
-  if (length !== undefined && !/^[0-9]{1,15}$/.test(length)) return null
-  const [coding] = codings
-  if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || head.httpVersion === '1.0')) return null
-  if (isHead || head.status === 204 || head.status === 304) return { kind: 'none', body: noBody }
-  if (coding !== undefined) return { kind: 'chunked', body: new ChunkedBody() }
-  if (length === undefined) return { kind: 'open', body: new OpenBody() }
-  return { kind: 'length', body: new LengthBody(Number(length)) }
-}
-
-const keepsOpen = (head: ResponseLines): boolean => {
-  const options = valuesOf(head, 'connection').join(',').toLowerCase()
-  return head.httpVersion === '1.1' ? !options.includes('close') : options.includes('keep-alive')
-}
-
-/** `Keep-Alive: timeout=5` is a promise for five seconds; a second of them is for the way. */
-const keepsFor = (head: ResponseLines): number => {
-  const seconds = /timeout=(\d{1,6})/i.exec(valuesOf(head, 'keep-alive')[0] ?? '')?.[1]
-  return seconds === undefined ? idleMs : Math.min(idleMs, Number(seconds) * 1000 - 1000)
 }
