@@ -31,6 +31,8 @@ export type Heading = {
   readonly requestId: string | null
   /** The client's address; behind a trusted proxy the one that it tells. */
   readonly client: string
+  /** By which the client asked, as far as that can be believed. */
+  readonly proto: 'http' | 'https'
   readonly body: Extract<RequestHead, { kind: 'accepted' }>['body']
   readonly trailer: string | null
   readonly upgrade: string | null
@@ -96,6 +98,7 @@ const readHeading = (
     host,
     requestId,
     client,
+    proto,
     body,
     trailer,
     upgrade,

@@ -4,11 +4,13 @@ import { type AccessLog, withoutQueryValues } from './access-log.ts'
 import { type Asked, judge } from './asked.ts'
 import type { Connection, Core, EdgeLimits, Ended, Open } from './core.ts'
 import { Counters } from './counters.ts'
+import type { Greet } from './doors.ts'
 import { Exchange } from './exchange.ts'
 import { fieldIn } from './headers.ts'
+import { STATUS_CODES } from './http.ts'
 import { Mirror, saturation } from './mirror.ts'
 import type { EdgeCounters, EdgeHealth, EdgeInFlight, EdgeSamples, EdgeTable } from './protocol.ts'
-import { malformed, type Refusal, rawPage } from './refusal.ts'
+import { malformed, type Refusal, rawHead, rawPage } from './refusal.ts'
 import { Router } from './router.ts'
 import { Samples } from './samples.ts'
 import { type Trust, trustNobody } from './trust.ts'
@@ -26,7 +28,13 @@ export type EdgeOptions = {
   readonly isBusy?: () => boolean
   /** Nobody, where nothing is said. */
   readonly trust?: Trust
+  /** What comes ahead of HTTP on each plain connection; nothing, where nothing is said. */
+  readonly greet?: Greet | null
+  /** What the edge answers by itself (a redirect to https); null for what is a service's. */
+  readonly own?: (asked: Asked) => OwnAnswer | null
 }
+
+export type OwnAnswer = { readonly status: number; readonly headers: readonly string[]; readonly body: string }
 
 export type Edge = {
   /** Accepts from an inherited descriptor, or (tests, benches) from a port of its own on loopback. */
@@ -54,7 +62,7 @@ export type Edge = {
 }
 
 export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOptions): Edge => {
-  const { isBusy = saturation(clock), trust = trustNobody } = options
+  const { isBusy = saturation(clock), trust = trustNobody, greet = null, own } = options
   const router = new Router()
   const counters = new Counters(() => clock.now())
   const epoch = newId()
@@ -122,7 +130,9 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   const serve = (client: Client, request: RequestLines, nowMs: number): Exchange | null => {
     const judged = judge(request, client.peer, judging, client.heading)
     client.heading = judged.kind === 'asked' ? judged.asked.heading : null
+    const alone = judged.kind === 'asked' && own ? own(judged.asked) : null
     if (judged.kind === 'refused') turnAway(client, judged.refusal, request)
+    else if (alone) answerAlone(client, judged.asked, alone)
     else if (mayTunnel(judged.asked)) {
       const { socket } = client
       const connection: Connection = { socket, open: new Set(), loggedBytes: socket.bytesWritten }
@@ -136,6 +146,15 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       return exchange
     }
     return null
+  }
+
+  const answerAlone = (client: Client, asked: Asked, { status, headers, body }: OwnAnswer): void => {
+    const reason = STATUS_CODES[status] ?? 'Answer'
+    const fixed = ['Date', core.httpDate(), 'X-Request-Id', asked.requestId, 'Connection', 'close']
+    const head = rawHead(status, reason, [...headers, 'Content-Length', String(Buffer.byteLength(body)), ...fixed])
+    client.leaveWith(asked.method === 'HEAD' ? head : head + body)
+    const nobody = { service: null, version: null, instance: null, failed: false, chosen: false }
+    ended({ asked, status, bytes: Buffer.byteLength(head + body), durationMs: 0, ...nobody })
   }
 
   /** Says why, and closes: what follows cannot be understood with certainty. */
@@ -160,7 +179,18 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
 
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 })
   server.maxConnections = limits.connections
-  server.on('connection', (socket: Socket) => serveOn(socket, { address: addressOf(socket), isSecure: false }))
+  server.on('connection', (socket: Socket) => {
+    if (!greet) return serveOn(socket, { address: addressOf(socket), isSecure: false })
+    attend(socket)
+    greet(socket, (address) => serveOn(socket, { address, isSecure: false }))
+  })
+  const attend = (socket: Socket): void => {
+    guests.add(socket)
+    socket.once('close', () => {
+      guests.delete(socket)
+      lookWhetherOver()
+    })
+  }
   const serveOn = (line: Line, peer: Peer): void => {
     const client = new Client(line, peer, clientServer, () => clock.monotonicMs())
     clients.add(client)
@@ -216,7 +246,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       generation: router.table.generation,
       retiring: retiring !== null,
       openRequests: open.size,
-      openConnections: [...clients].filter(({ peer }) => !peer.isSecure).length + guests.size,
+      openConnections: guests.size + (greet ? 0 : [...clients].filter(({ peer }) => !peer.isSecure).length),
     }),
     retire: ({ limitMs, leaveIdle }) => {
       if (!retiring) server.close()
@@ -226,13 +256,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       lookWhetherOver()
     },
     serveOn,
-    attend: (socket) => {
-      guests.add(socket)
-      socket.once('close', () => {
-        guests.delete(socket)
-        lookWhetherOver()
-      })
-    },
+    attend,
     over,
     retiring: retirement.signal,
   }

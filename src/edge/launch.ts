@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url'
 /** The descriptors that an edge inherits: the listening socket, and a pipe that reads end-of-file once its agent is gone. */
 export const edgeListenFd = 3
 export const edgeLivenessFd = 4
+/** The listening socket for TLS, where there is one. */
+export const edgeTlsFd = 5
 
 export type EdgePlaces = {
   /** The root of Headway's home; handed to a successor agent, and part of how the process is recognised. */
@@ -15,10 +17,11 @@ export type EdgePlaces = {
 
 /**
  * How an edge is started, as a value: `spawn(command, args, { env, detached: true, stdio: ['ignore', log, log, listenFd, 'pipe'] })`.
- * Index 3 is the listening socket, index 4 a pipe of which the agent keeps its end open for as long as it lives. It is ready when
+ * Index 3 is the listening socket, index 4 a pipe of which the agent keeps its end open for as long as it lives, index 5 the listening
+ * socket for TLS, where there is one. It is ready when
  * `edge-<pid>.sock` answers; it routes by the table on disk even before.
  */
-export const edgeLaunch = (places: EdgePlaces, env: NodeJS.ProcessEnv = process.env) => ({
+export const edgeLaunch = (places: EdgePlaces, env: NodeJS.ProcessEnv = process.env, hasTls = false) => ({
   command: process.execPath,
   args: [
     '--disable-warning=ExperimentalWarning',
@@ -29,6 +32,7 @@ export const edgeLaunch = (places: EdgePlaces, env: NodeJS.ProcessEnv = process.
     ...pick(env, passedOn),
     HEADWAY_EDGE_FD: String(edgeListenFd),
     HEADWAY_EDGE_LIVENESS_FD: String(edgeLivenessFd),
+    ...(hasTls ? { HEADWAY_EDGE_TLS_FD: String(edgeTlsFd) } : {}),
     HEADWAY_EDGE_HOME: places.home,
     HEADWAY_EDGE_SOCKETS: places.sockets,
     HEADWAY_EDGE_STATE: places.state,

@@ -9,12 +9,14 @@ const setting = (name: string): string => {
 }
 
 const liveness = process.env.HEADWAY_EDGE_LIVENESS_FD
+const tls = process.env.HEADWAY_EDGE_TLS_FD
 await runEdge({
   home: setting('HEADWAY_EDGE_HOME'),
   sockets: setting('HEADWAY_EDGE_SOCKETS'),
   state: setting('HEADWAY_EDGE_STATE'),
   listenFd: Number(setting('HEADWAY_EDGE_FD')),
   livenessFd: liveness ? Number(liveness) : null,
+  tlsFd: tls ? Number(tls) : null,
   startAgent: async (how) => {
     const { startAgent } = await import('../agent/start.ts')
     await startAgent(how)

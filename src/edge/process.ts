@@ -7,8 +7,10 @@ import { effectSync } from '../effect.ts'
 import { openAccessLog } from './access-log.ts'
 import { openControl } from './control.ts'
 import { usualLimits } from './core.ts'
+import type { TlsDoor } from './doors.ts'
 import { createEdge } from './edge.ts'
 import type { EdgePlaces } from './launch.ts'
+import { type EdgeSettings, loadSettings, noSettings } from './settings.ts'
 import { type SuccessorTiming, watchOverAgent } from './successor.ts'
 import { tableFile } from './table.ts'
 import { parseTrust, type Trust, trustNobody } from './trust.ts'
@@ -17,7 +19,9 @@ export type EdgeProcess = EdgePlaces & {
   readonly listenFd: number
   /** Reads end-of-file once the agent is gone; null when nobody started this edge that it would have to watch over. */
   readonly livenessFd: number | null
-  readonly startAgent: (how: { home: string; listenFd: number }) => Promise<unknown>
+  /** The listening socket for TLS; null where there is none. */
+  readonly tlsFd: number | null
+  readonly startAgent: (how: { home: string; listenFd: number; tlsFd: number | null }) => Promise<unknown>
   readonly timing?: SuccessorTiming
 }
 
@@ -28,9 +32,21 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
   outliveItsStarter()
   const saved = tableFile(state, say)
   const log = openAccessLog(join(state, 'edge-access.log'), say)
-  const trust = trustOf(process.env.HEADWAY_TRUSTED_PROXIES ?? '')
-  const edge = createEdge({ limits: usualLimits, clock: systemClock, newId: randomUUID, log, trust })
+  const settings = loadSettings(state, say)
+  const trust = trustOf(settings)
+  const common = { limits: usualLimits, clock: systemClock, newId: randomUUID, log, trust }
+  // Most edges need neither TLS nor a greeting, and do not load what those are made of.
+  const doors = settings === noSettings ? null : await import('./doors.ts')
+  const greet = doors?.greeting(settings) ?? null
+  let door: TlsDoor | null = null
+  const own = doors && settings.tls ? doors.ownAnswers(state, settings.tls, () => door) : null
+  const edge = createEdge({ ...common, greet, ...(own ? { own } : {}) })
   edge.route(saved.load())
+  if (doors && settings.tls && how.tlsFd !== null) {
+    const shared = { edge, tls: settings.tls, state, greet, clock: systemClock, say }
+    door = await doors.openTlsDoor({ ...shared, connections: usualLimits.connections })
+    await door.listen({ fd: how.tlsFd })
+  }
   await edge.listen({ fd: listenFd })
 
   const controlSocket = join(sockets, `edge-${process.pid}.sock`)
@@ -49,7 +65,7 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
     agentGone: endOf(how.livenessFd),
     home,
     agentSocket: join(sockets, 'agent.sock'),
-    startAgent: () => how.startAgent({ home, listenFd }),
+    startAgent: () => how.startAgent({ home, listenFd, tlsFd: how.tlsFd }),
     clock: systemClock,
     say,
     signal: edge.retiring,
@@ -59,9 +75,9 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
 }
 
 /** A setting that cannot be read costs nobody the traffic. */
-const trustOf = (proxies: string): Trust => {
+const trustOf = ({ trusted, trustedHeader }: EdgeSettings): Trust => {
   try {
-    return parseTrust(proxies)
+    return parseTrust(trusted || (process.env.HEADWAY_TRUSTED_PROXIES ?? ''), trustedHeader)
   } catch (error) {
     say(`edge: no proxy is trusted, as HEADWAY_TRUSTED_PROXIES cannot be read: ${String(error)}`)
     return trustNobody
