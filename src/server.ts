@@ -22,6 +22,7 @@ import { codeFacts } from './code/facts.ts'
 import { codeView } from './code/views.ts'
 import { deployFacts } from './deploy/facts.ts'
 import { deployView } from './deploy/views.ts'
+import type { EdgeSettings } from './edge/settings.ts'
 import { effectSync } from './effect.ts'
 import { type Home, prepareHome } from './home.ts'
 import { learnFacts } from './learn/facts.ts'
@@ -63,6 +64,8 @@ export type ServerOptions = {
   /** The address to listen on; loopback unless somebody says otherwise. */
   readonly host?: string
   readonly edgeHost?: string
+  /** How the edge is to be; as it was the last time, where nothing is said. */
+  readonly edgeSettings?: EdgeSettings
   /** Names by which it may be called besides loopback's. */
   readonly hostNames?: readonly string[]
   readonly tls?: TlsChoice
@@ -81,6 +84,8 @@ export type ServerOptions = {
 export type Server = {
   readonly url: string
   readonly edgePort: number
+  /** Where services answer by TLS; null where they do not. */
+  readonly edgeTlsPort: number | null
   /** SHA-256 of the certificate; null without TLS. */
   readonly fingerprint: string | null
   /** Where it says what went wrong while nobody was waiting. */
@@ -149,7 +154,10 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
 
   const place = process.env.HEADWAY_STORE_URL ?? home.database
   const store = taken.adopt(await openStore(place, { migrations, program: version, clock }), (one) => one.close())
-  const connecting = connectProcessRuntime({ home, clock, edgeHost, edgePort: options.edgePort })
+  const connecting = connectProcessRuntime({
+    ...{ home, clock, edgeHost, edgePort: options.edgePort },
+    ...(options.edgeSettings ? { edgeSettings: options.edgeSettings } : {}),
+  })
   connecting.catch(() => undefined) // awaited below; nothing is started for data that this program must not touch
   const ledger = await openLedger({ store, definitions, clock })
   const views = taken.adopt(await openViews({ store, ledger, views: allViews(home) }), (one) => one.stop())
@@ -203,6 +211,7 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
   return {
     url,
     edgePort: edge.port,
+    edgeTlsPort: edge.tls?.port ?? null,
     fingerprint: certificate?.fingerprint ?? null,
     logFile: log.file,
     stop: () => {
@@ -220,6 +229,8 @@ export const up = async (options: ServerOptions, say: (line: string) => void = c
   const server = await startServer(options)
   say(`Headway is ready at ${server.url}`)
   say(`  services answer at http://<service>.localhost:${server.edgePort}/`)
+  if (server.edgeTlsPort !== null)
+    say(`  and at https://<their host names>:${server.edgeTlsPort}/ where there is a certificate`)
   if (server.fingerprint) say(`  certificate SHA-256 ${server.fingerprint}`)
   say('  Ctrl-C stops the control plane; services go on. headway down stops everything.')
   collectAfterStart()

@@ -6,11 +6,12 @@ import type { Clock } from '../clock.ts'
 import { Agent, sendRequest as request } from '../edge/http.ts'
 import { edgeLaunch, edgeListenFd } from '../edge/launch.ts'
 import type { EdgeRoute, EdgeSamples } from '../edge/protocol.ts'
+import { settingsSignature } from '../edge/settings.ts'
 import { effect, effectSync } from '../effect.ts'
 import type { Home } from '../home.ts'
 import { describeError, Problem } from '../problem.ts'
 import { environmentOf, identityOf, sendSignal } from '../processes/tree.ts'
-import { fields, flag, whole } from './check.ts'
+import { fields, flag, text, whole } from './check.ts'
 import { parseSamples } from './samples.ts'
 import type { Say } from './say.ts'
 import { cleanEnvironment } from './start.ts'
@@ -40,6 +41,8 @@ export type EdgesOptions = {
   readonly home: Home
   readonly clock: Clock
   readonly listenFd: number
+  /** The listening socket for TLS; null where there is none. */
+  readonly tlsFd: number | null
   /** Where the socket listens. */
   readonly address: { readonly host: string; readonly port: number }
   readonly traffic: Traffic
@@ -51,6 +54,7 @@ type Seen = {
   readonly pid: number
   readonly generation: number
   readonly retiring: boolean
+  readonly settings: string
   /** Connections of clients. */
   readonly open: number
 }
@@ -67,7 +71,7 @@ const longestSilenceMs = 10_000
  * Keeps one edge running on the inherited socket. Which edges there are is seen from their sockets, whoever started them: those of
  * an agent before this one obey as well and watch over this one.
  */
-export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes }: EdgesOptions): Edges => {
+export const keepEdges = ({ home, clock, listenFd, tlsFd, address, traffic, say, routes }: EdgesOptions): Edges => {
   let accepting: Seen | null = null
   let newest = 0
   let ended = false
@@ -104,10 +108,15 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
     const { command, args, env } = edgeLaunch(
       { home: home.root, sockets: home.sockets, state: home.agent },
       cleanEnvironment(),
+      tlsFd !== null,
     )
     const log = openSync(join(home.agent, 'edge.log'), 'a', 0o600)
     const child = effectSync('agent.edge-spawn', () =>
-      spawn(command, args, { env, detached: true, stdio: ['ignore', log, log, listenFd, 'pipe'] }),
+      spawn(command, args, {
+        env,
+        detached: true,
+        stdio: ['ignore', log, log, listenFd, 'pipe', ...(tlsFd === null ? [] : [tlsFd])],
+      }),
     )
     closeSync(log)
     // The pipe stays open for as long as this process lives, which is all that it says; it keeps nothing alive by itself.
@@ -247,6 +256,24 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
     hold.destroy()
   }
 
+  /** An edge reads its settings when it starts: where they have changed since, another takes over. */
+  const takeUpSettings = async (): Promise<void> => {
+    const wanted = settingsSignature(home.agent)
+    if (accepting === null || accepting.settings === wanted) return
+    say(`edge ${accepting.pid} runs by earlier settings; another takes over`)
+    await replace()
+  }
+
+  const replace = async (): Promise<number> => {
+    await starting?.catch(() => {})
+    const old = (await look()).filter(({ retiring }) => !retiring)
+    const hold = old.length === 1 ? await holdOpen(address) : null
+    const fresh = await startOne()
+    for (const { pid } of old) await retire(pid)
+    if (hold) void countToTheEnd(old, hold)
+    return fresh.pid
+  }
+
   let wake = (): void => {}
   const watch = async (): Promise<void> => {
     let failures = 0
@@ -254,6 +281,7 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
     while (!over.signal.aborted) {
       try {
         if (!starting && !ended) await settle()
+        if (!starting && !ended) await takeUpSettings()
         await count()
         if (clock.monotonicMs() - savedAt > saveMs) {
           traffic.save()
@@ -288,15 +316,7 @@ export const keepEdges = ({ home, clock, listenFd, address, traffic, say, routes
       )
       return counts.reduce((sum, open) => sum + open, 0)
     },
-    replace: async () => {
-      await starting?.catch(() => {})
-      const old = (await look()).filter(({ retiring }) => !retiring)
-      const hold = old.length === 1 ? await holdOpen(address) : null
-      const fresh = await startOne()
-      for (const { pid } of old) await retire(pid)
-      if (hold) void countToTheEnd(old, hold)
-      return fresh.pid
-    },
+    replace,
     count,
     samples,
     end: async (limitMs) => {
@@ -365,6 +385,7 @@ const healthOf = async (pid: number, socketPath: string): Promise<Seen | null> =
       pid,
       generation: whole(health.generation, 'generation'),
       retiring: flag(health.retiring, 'retiring'),
+      settings: health.settings === undefined ? 'none' : text(health.settings, 'settings'), // one of an earlier version
       open: whole(health.openConnections, 'openConnections'),
     }
   } catch {

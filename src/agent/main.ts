@@ -7,17 +7,17 @@ import { homeAt } from '../home.ts'
 import { describeError } from '../problem.ts'
 import { writeDurably } from '../processes/files.ts'
 import { collectAfterStart } from '../processes/memory.ts'
-import { listeningPorts } from '../processes/tree.ts'
+import { portOfDescriptor } from '../processes/tree.ts'
 import { createAgent } from './agent.ts'
 import { fields, text, whole } from './check.ts'
 import { takeLock } from './lock.ts'
 import { openLog } from './say.ts'
 import { serveAgent } from './server.ts'
-import { agentListenFd } from './start.ts'
+import { agentListenFd, agentTlsFd } from './start.ts'
 
 // The agent's process: `node src/agent/main.ts --home <root>` with the edge's listening socket as descriptor 3 (see start.ts).
 process.umask(0o022) // the services inherit it, whatever the shell's was that started Headway
-const { values } = parseArgs({ options: { home: { type: 'string' } } })
+const { values } = parseArgs({ options: { home: { type: 'string' }, tls: { type: 'boolean' } } })
 const home = homeAt(values.home)
 const startedAt = Date.now()
 const say = openLog(join(home.agent, 'agent.log'))
@@ -28,7 +28,7 @@ process.on('uncaughtException', (error) => {
   process.exit(70) // the edge starts a successor
 })
 
-if (!isSocket(agentListenFd)) {
+if (!isSocket(agentListenFd) || (values.tls && !isSocket(agentTlsFd))) {
   process.stderr.write(
     `descriptor ${agentListenFd} is no socket: an agent is started by startAgent() in src/agent/start.ts\n`,
   )
@@ -56,6 +56,7 @@ const agent = await createAgent({
   home,
   clock: systemClock,
   listenFd: agentListenFd,
+  tlsFd: values.tls ? agentTlsFd : null,
   address: listening,
   say,
   random: Math.random,
@@ -94,14 +95,24 @@ function isOursAlone(directory: string): boolean {
   return uid === process.getuid?.() && (mode & 0o077) === 0
 }
 
+type Listening = { host: string; port: number; tls: { host: string; port: number } | null }
+
 /** What is on disk may be another start's that was killed half way; the port is the one of the very socket. */
-function addressOf(file: string): { host: string; port: number } {
+function addressOf(file: string): Listening {
   const noted = fields(JSON.parse(readFileSync(file, 'utf8')), 'listening')
-  const address = { host: text(noted.host, 'host'), port: whole(noted.port, 'port') }
-  const [port = address.port] = listeningPorts([process.pid])
+  const address = {
+    host: text(noted.host, 'host'),
+    port: whole(noted.port, 'port'),
+    tls: values.tls ? { host: tlsHostIn(noted.tls), port: portOfDescriptor(agentTlsFd) ?? 0 } : null,
+  }
+  const port = portOfDescriptor(agentListenFd) ?? address.port
   if (port !== address.port)
     effectSync('agent.listening-mend', () => writeDurably(file, JSON.stringify({ ...address, port })))
   return { ...address, port }
+}
+
+function tlsHostIn(noted: unknown): string {
+  return typeof noted === 'object' && noted !== null && 'host' in noted ? text(noted.host, 'tls.host') : '127.0.0.1'
 }
 
 function ownVersion(): string {

@@ -188,6 +188,11 @@ export const AgentHealth = z.object({
   version: z.string(),
   pid: z.number(),
   startedAt: z.number(),
-  edge: z.object({ pid: z.number().nullable(), port: z.number(), host: z.string() }),
+  edge: z.object({
+    pid: z.number().nullable(),
+    port: z.number(),
+    host: z.string(),
+    tls: z.object({ port: z.number(), host: z.string() }).nullable().default(null),
+  }),
 })
 export type AgentHealth = z.infer<typeof AgentHealth>

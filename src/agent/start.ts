@@ -6,23 +6,36 @@ import { effectSync } from '../effect.ts'
 
 /** The descriptor on which an agent finds the edge's listening socket; it never accepts on it. */
 export const agentListenFd = 3
+/** That for TLS, where there is one. */
+export const agentTlsFd = 4
 
 const program = (name: string): string =>
   fileURLToPath(new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
 
 /**
- * Starts an agent that outlives whoever started it and inherits this listening socket. Node only, nothing else: the edge calls it too, for
+ * Starts an agent that outlives whoever started it and inherits these listening sockets. Node only, nothing else: the edge calls it too, for
  * the successor of an agent that died.
  */
-export const startAgent = ({ home, listenFd }: { home: string; listenFd: number }): void => {
+export const startAgent = ({
+  home,
+  listenFd,
+  tlsFd,
+}: {
+  home: string
+  listenFd: number
+  tlsFd: number | null
+}): void => {
   const log = openSync(join(home, 'agent', 'agent.log'), 'a', 0o600)
   const child = effectSync('agent.start', () =>
     spawn(
       process.execPath,
-      ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2', program('main'), '--home', home],
+      [
+        ...['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2', program('main'), '--home', home],
+        ...(tlsFd === null ? [] : ['--tls']),
+      ],
       {
         detached: true,
-        stdio: ['ignore', log, log, listenFd],
+        stdio: ['ignore', log, log, listenFd, ...(tlsFd === null ? [] : [tlsFd])],
         env: cleanEnvironment(),
       },
     ),

@@ -3,6 +3,7 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../clock.ts'
+import type { EdgeSettings } from '../edge/settings.ts'
 import { type Home, homeAt, isRoot, prepareHome } from '../home.ts'
 import { allPids, environmentOf, identityOf, sendSignal } from '../processes/tree.ts'
 import { connectProcessRuntime, type ProcessRuntime } from '../runtimes/process/index.ts'
@@ -21,8 +22,11 @@ export type TestAgent = {
 export const startTestAgent = (): Promise<TestAgent> => openTestAgent(testHome())
 
 /** The same on a home that was there before. */
-export const openTestAgent = async (home: Home): Promise<TestAgent> => {
-  const runtime = await connectProcessRuntime({ home, clock: systemClock, edgeHost: '127.0.0.1', edgePort: 0 })
+export const openTestAgent = async (home: Home, edgeSettings?: EdgeSettings): Promise<TestAgent> => {
+  const runtime = await connectProcessRuntime({
+    ...{ home, clock: systemClock, edgeHost: '127.0.0.1', edgePort: 0 },
+    ...(edgeSettings ? { edgeSettings } : {}),
+  })
   let releases = 0
   return {
     home,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { systemClock } from '../clock.ts'
+import type { EdgeSettings } from '../edge/settings.ts'
 import { type Home, homeAt } from '../home.ts'
 import { Problem } from '../problem.ts'
 import type { GlobalOptions } from './client.ts'
@@ -8,6 +9,12 @@ import { printJson } from './output.ts'
 type UpOptions = {
   readonly port: string
   readonly edgePort: string
+  readonly edgeTlsPort?: string
+  readonly certificates?: readonly string[]
+  readonly acme?: string
+  readonly acmeEmail?: string
+  readonly acmeName?: readonly string[]
+  readonly acmeCa?: string
   readonly host?: string
   readonly edgeHost?: string
   readonly hostName?: readonly string[]
@@ -26,6 +33,21 @@ export const serverCommands = (program: Command): void => {
     .command('up')
     .option('--port <number>', 'for API and Git; 0 picks a free one', '4600')
     .option('--edge-port <number>', 'for your services; 0 picks a free one', '4680')
+    .option('--edge-tls-port <number>', 'for your services by TLS (HTTP/1.1 and HTTP/2)')
+    .option(
+      '--certificates <directory...>',
+      'with the certificates in there: name.crt and name.key, or folders as Certbot makes',
+    )
+    .option(
+      '--acme <url>',
+      "order certificates for the services' host names from this ACME directory (Let's Encrypt and others)",
+    )
+    .option('--acme-email <address>', 'of whoever the certificate authority may write to')
+    .option(
+      '--acme-name <name...>',
+      'order for these names (default: all host names of services but those of localhost)',
+    )
+    .option('--acme-ca <file>', 'trust this certificate (PEM) of a certificate authority of your own')
     .option('--host <address>', 'listen here (default: loopback only)')
     .option('--edge-host <address>', 'let services be reached here (default: loopback only)')
     .option('--host-name <name...>', 'names by which it is called, besides localhost')
@@ -46,6 +68,7 @@ export const serverCommands = (program: Command): void => {
         edgePort: portIn('--edge-port', own.edgePort),
         ...(own.host ? { host: own.host } : {}),
         ...(own.edgeHost ? { edgeHost: own.edgeHost } : {}),
+        ...(await edgeSettingsIn(own)),
         ...(own.hostName ? { hostNames: own.hostName } : {}),
         tls: tlsIn(own),
         isInsecureAllowed: own.insecure === true,
@@ -88,6 +111,14 @@ const portIn = (option: string, text: string): number => {
     status: 400,
     detail: `${option} is a port from 1 to 65535, or 0 for a free one, not ${JSON.stringify(text)}`,
   })
+}
+
+/** What is said of the edge; nothing where nothing is, and then it stays as it was the last time. */
+const edgeSettingsIn = async (own: UpOptions): Promise<{ edgeSettings?: EdgeSettings }> => {
+  const said = [own.edgeTlsPort, own.certificates, own.acme, own.acmeEmail, own.acmeName, own.acmeCa]
+  if (said.every((one) => one === undefined)) return {}
+  const { settingsFromOptions } = await import('../alone/options.ts')
+  return { edgeSettings: settingsFromOptions({ ...own, host: own.edgeHost ?? '127.0.0.1' }) }
 }
 
 const tlsIn = (own: UpOptions) => {

@@ -154,7 +154,7 @@ test('a name that nobody has a certificate for gets no answer, a new certificate
 
 test('plain requests go to https where there is a certificate, but for what a certificate authority asks', async (t) => {
   const { port } = await startEcho(t)
-  const acme = { directory: 'https://ca.example', email: null, names: [], renewAt: 1 / 3 }
+  const acme = { directory: 'https://ca.example', email: null, names: [], renewAt: 1 / 3, ca: null }
   const { edge, at, state } = await startTls(t, port, {}, { acme })
   mkdirSync(join(state, 'acme/challenges'), { recursive: true })
   writeFileSync(join(state, 'acme/challenges/token-1'), 'token-1.thumb')

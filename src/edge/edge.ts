@@ -32,6 +32,8 @@ export type EdgeOptions = {
   readonly greet?: Greet | null
   /** What the edge answers by itself (a redirect to https); null for what is a service's. */
   readonly own?: (asked: Asked) => OwnAnswer | null
+  /** Which settings all this comes from. */
+  readonly settings?: string
 }
 
 export type OwnAnswer = { readonly status: number; readonly headers: readonly string[]; readonly body: string }
@@ -62,7 +64,7 @@ export type Edge = {
 }
 
 export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOptions): Edge => {
-  const { isBusy = saturation(clock), trust = trustNobody, greet = null, own } = options
+  const { isBusy = saturation(clock), trust = trustNobody, greet = null, own, settings = 'none' } = options
   const router = new Router()
   const counters = new Counters(() => clock.now())
   const epoch = newId()
@@ -242,6 +244,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     counters: () => ({ epoch, minutes: counters.minutes() }),
     samples: () => samples.snapshot(),
     health: () => ({
+      settings,
       pid: process.pid,
       generation: router.table.generation,
       retiring: retiring !== null,

@@ -42,6 +42,7 @@ test('the edge obeys its protocol on a socket that only its user may open', asyn
   assert.equal((await edge.control('GET', '/nothing')).status, 404)
   assert.deepEqual((await edge.control('GET', '/in-flight?instance=a')).body, { requests: 0, connections: 1 })
   assert.deepEqual((await edge.control('GET', '/health')).body, {
+    settings: 'none',
     pid: edge.pid,
     generation: 7,
     retiring: false,

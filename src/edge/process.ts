@@ -10,7 +10,7 @@ import { usualLimits } from './core.ts'
 import type { TlsDoor } from './doors.ts'
 import { createEdge } from './edge.ts'
 import type { EdgePlaces } from './launch.ts'
-import { type EdgeSettings, loadSettings, noSettings } from './settings.ts'
+import { type EdgeSettings, loadSettings, noSettings, settingsSignature } from './settings.ts'
 import { type SuccessorTiming, watchOverAgent } from './successor.ts'
 import { tableFile } from './table.ts'
 import { parseTrust, type Trust, trustNobody } from './trust.ts'
@@ -32,6 +32,7 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
   outliveItsStarter()
   const saved = tableFile(state, say)
   const log = openAccessLog(join(state, 'edge-access.log'), say)
+  const signature = settingsSignature(state) // before they are read: a change in between counts as one
   const settings = loadSettings(state, say)
   const trust = trustOf(settings)
   const common = { limits: usualLimits, clock: systemClock, newId: randomUUID, log, trust }
@@ -40,7 +41,7 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
   const greet = doors?.greeting(settings) ?? null
   let door: TlsDoor | null = null
   const own = doors && settings.tls ? doors.ownAnswers(state, settings.tls, () => door) : null
-  const edge = createEdge({ ...common, greet, ...(own ? { own } : {}) })
+  const edge = createEdge({ ...common, settings: signature, greet, ...(own ? { own } : {}) })
   edge.route(saved.load())
   if (doors && settings.tls && how.tlsFd !== null) {
     const shared = { edge, tls: settings.tls, state, greet, clock: systemClock, say }

@@ -91,6 +91,8 @@ export type ServiceSample = { readonly service: string; readonly versions: reado
 export type EdgeSamples = { readonly epoch: string; readonly at: number; readonly services: readonly ServiceSample[] }
 
 export type EdgeHealth = {
+  /** Which settings it runs by (`settingsSignature`). */
+  readonly settings: string
   readonly pid: number
   readonly generation: number
   readonly retiring: boolean

@@ -38,6 +38,8 @@ export type AcmeSettings = {
   readonly names: readonly string[]
   /** A certificate is renewed when less than this part of its life is left. */
   readonly renewAt: number
+  /** The certificate (PEM file) of a certificate authority's own server, where the machine does not trust it anyhow. */
+  readonly ca: string | null
 }
 
 export const noSettings: EdgeSettings = {
@@ -92,6 +94,7 @@ const parseAcme = (value: unknown, at: string): AcmeSettings => {
     email: orNull(acme.email, `${at}.email`, text),
     names: list(acme.names, `${at}.names`, text),
     renewAt: finite(acme.renewAt, `${at}.renewAt`),
+    ca: orNull(acme.ca, `${at}.ca`, text),
   }
 }
 

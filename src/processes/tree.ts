@@ -110,6 +110,13 @@ export const listeningPorts = (pids: readonly number[]): number[] => {
   return [...new Set(ports)].sort((left, right) => left - right)
 }
 
+/** The port on which a socket of this process listens; null where /proc does not tell. */
+export const portOfDescriptor = (descriptor: number): number | null => {
+  const [inode] = inodeOf(`/proc/self/fd/${descriptor}`)
+  const portOf = new Map(['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => parseListeners(readOrEmpty(file))))
+  return inode === undefined ? null : (portOf.get(inode) ?? null)
+}
+
 /** Lines of proc(5)'s net/tcp in state 0A (LISTEN) as pairs of the socket's inode and its port. */
 export const parseListeners = (table: string): [inode: string, port: number][] =>
   table.split('\n').flatMap((line): [string, number][] => {

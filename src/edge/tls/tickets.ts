@@ -33,7 +33,7 @@ const secretIn = (file: string, nowMs: number): Buffer => {
     })
     return readFileSync(file) // of two that wrote at once, the later one's is everybody's within the hour
   } catch {
-    rmSync(fresh, { force: true })
+    effectSync('edge.ticket-secret-drop', () => rmSync(fresh, { force: true }))
     return secret
   }
 }

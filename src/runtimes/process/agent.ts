@@ -6,9 +6,11 @@ import { lockHolder } from '../../agent/lock.ts'
 import { cleanEnvironment } from '../../agent/start.ts'
 import { ask } from '../../agent/unix.ts'
 import type { Clock } from '../../clock.ts'
+import { type EdgeSettings, loadSettings, settingsFile } from '../../edge/settings.ts'
 import { effect, effectSync } from '../../effect.ts'
 import { type Home, prepareHome } from '../../home.ts'
 import { Problem } from '../../problem.ts'
+import { writeDurably } from '../../processes/files.ts'
 
 export type AgentOptions = {
   readonly home: Home
@@ -16,6 +18,8 @@ export type AgentOptions = {
   /** Where services are to be reached. Counts only when no agent runs yet; port 0: the one of last time, else any free one. */
   readonly edgeHost: string
   readonly edgePort: number
+  /** How the edge is to be; as it was the last time, where nothing is said. */
+  readonly edgeSettings?: EdgeSettings
 }
 
 const readyMs = 20_000
@@ -42,8 +46,15 @@ export const ensureAgent = async (options: AgentOptions): Promise<void> => {
       await clock.sleep(10)
     }
   }
-  if (await answersWithin(0)) return
   prepareHome(home)
+  if (await answersWithin(0)) {
+    if (options.edgeSettings) {
+      refuseOtherDoor(home, options.edgeSettings)
+      keepSettings(home, options.edgeSettings)
+    }
+    return
+  }
+  if (options.edgeSettings) keepSettings(home, options.edgeSettings)
   for (const edge of await acceptingEdges(home)) {
     if (await answersWithin(successorMs)) return
     // It has given up starting one and holds the port; what it has open it serves to its end.
@@ -102,11 +113,15 @@ const startFirstAgent = ({ home, edgeHost, edgePort }: AgentOptions): Promise<vo
 const openAndStart = (home: Home, host: string, port: number, triesLeft = 3): Promise<void> =>
   new Promise((resolve, reject) => {
     const suffix = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+    const { tls } = loadSettings(home.agent, () => {})
     const program = fileURLToPath(new URL(`../../agent/listen${suffix}`, import.meta.url))
     const child = effectSync('runtime.agent-listen', () =>
       spawn(
         process.execPath,
-        ['--disable-warning=ExperimentalWarning', program, home.root, home.agent, host, String(port)],
+        [
+          ...['--disable-warning=ExperimentalWarning', program, home.root, home.agent, host, String(port)],
+          ...(tls ? [tls.host, String(tls.port)] : []),
+        ],
         { stdio: ['ignore', 'ignore', 'pipe'], env: cleanEnvironment() },
       ),
     )
@@ -123,22 +138,64 @@ const openAndStart = (home: Home, host: string, port: number, triesLeft = 3): Pr
     })
   })
 
-const portProblem = (port: number, host: string, said: string): Error => {
+/** A running edge takes other settings up by itself, but for sockets: its agent holds those that it was started with. */
+const refuseOtherDoor = (home: Home, { tls }: EdgeSettings): void => {
+  const open = tlsPortOf(home)
+  if (tls === null || tls.port === open || (tls.port === 0 && open !== null)) return
+  throw new Problem({
+    kind: 'edge-port-fixed',
+    status: 409,
+    detail: `the edge runs already, ${open === null ? 'without a port for TLS' : `with port ${open} for TLS`}`,
+    next: 'headway down, then start again with --edge-tls-port: services stop for that moment',
+  })
+}
+
+const keepSettings = (home: Home, settings: EdgeSettings): void => {
+  const text = JSON.stringify(settings)
+  const file = settingsFile(home.agent)
+  if (existsSync(file) && readFileSync(file, 'utf8') === text) return
+  effectSync('runtime.edge-settings', () => writeDurably(file, text))
+}
+
+const portProblem = (wanted: number, at: string, said: string): Error => {
+  const { port, host } = failedAt(said) ?? { port: wanted, host: at }
   if (said.includes('EADDRINUSE'))
     return new Problem({
       kind: 'port-in-use',
       status: 409,
       detail: `port ${port} on ${host}, where services are to be reached, is in use by another program`,
-      next: 'choose another with --edge-port (0 picks a free one), or stop that program',
+      next: 'choose another with --edge-port or --edge-tls-port (0 picks a free one), or stop that program',
     })
   if (said.includes('EACCES'))
     return new Problem({
       kind: 'port-forbidden',
       status: 403,
       detail: `port ${port} on ${host} may not be opened by this user`,
-      next: 'choose one above 1023 with --edge-port',
+      next: 'choose one above 1023 with --edge-port or --edge-tls-port',
     })
   return new Error(`the edge's port ${port} on ${host} could not be opened: ${said.trim()}`)
+}
+
+const failedAt = (said: string): { port: number; host: string } | null => {
+  try {
+    const told: unknown = JSON.parse(said)
+    if (typeof told !== 'object' || told === null || !('port' in told) || !('host' in told)) return null
+    return typeof told.port === 'number' && typeof told.host === 'string' ? { port: told.port, host: told.host } : null
+  } catch {
+    return null
+  }
+}
+
+/** The port for TLS that the running agent holds; null when it holds none. */
+const tlsPortOf = (home: Home): number | null => {
+  try {
+    const { tls }: { tls?: { port?: unknown } | null } = JSON.parse(
+      readFileSync(join(home.agent, 'listening.json'), 'utf8'),
+    )
+    return typeof tls?.port === 'number' ? tls.port : null
+  } catch {
+    return null
+  }
 }
 
 const lastPort = (home: Home): number => {
