@@ -139,7 +139,7 @@ export const openTlsDoor = async (options: {
           done(port)
         })
       }),
-    redirect: ({ proto, host, path }) => {
+    redirect: ({ path, heading: { proto, host } }) => {
       if (!tls.redirect || proto === 'https') return null
       const found = certificates.find(host)
       if (!found || !covers(found, host)) return null
