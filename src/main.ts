@@ -69,6 +69,8 @@ async function nouns(): Promise<((program: Command) => void)[]> {
     },
     rollout: { words: ['rollout', 'history'], load: async () => (await import('./cli/rollout.ts')).rolloutCommands },
     alerts: { words: ['alerts'], load: async () => (await import('./cli/alerts.ts')).alertCommands },
+    insights: { words: ['insights'], load: async () => (await import('./cli/insights.ts')).insightCommands },
+    incidents: { words: ['incidents'], load: async () => (await import('./cli/incidents.ts')).incidentCommands },
     logs: { words: ['logs'], load: async () => (await import('./cli/logs.ts')).logCommands },
     tests: { words: ['tests'], load: async () => (await import('./cli/tests.ts')).testCommands },
     run: { words: ['run'], load: async () => (await import('./cli/run.ts')).localRunCommands },

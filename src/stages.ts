@@ -25,6 +25,9 @@ import { migrationRoutes } from './deploy/migrations/routes.ts'
 import { rolloutRoutes } from './deploy/rollout-routes.ts'
 import { deployRoutes } from './deploy/routes.ts'
 import type { Home } from './home.ts'
+import { incidentRoutes } from './learn/incidents/routes.ts'
+import { createLearn } from './learn/index.ts'
+import { learnRoutes } from './learn/routes.ts'
 import type { Ledger, Views } from './ledger/ledger.ts'
 import type { Log } from './log.ts'
 import { alertRoutes } from './monitor/alerts/routes.ts'
@@ -176,6 +179,8 @@ export const createStages = (grounds: Grounds) => {
 
   const promotion = createPromotion({ ...deploy, ...grounds, onError: report })
 
+  const learn = createLearn({ ...grounds, run, repositoryPath, onError: report })
+
   return {
     access,
     /** People and programs by their tokens, jobs and runners on other machines by theirs. */
@@ -194,6 +199,7 @@ export const createStages = (grounds: Grounds) => {
     promotion,
     operate,
     monitor,
+    learn,
     /** In the order in which they are started; stopped the other way round. */
     all: [
       access,
@@ -206,6 +212,7 @@ export const createStages = (grounds: Grounds) => {
       promotion,
       operate,
       monitor,
+      learn,
     ] satisfies readonly Stage[],
     routes: [
       accessRoutes(access),
@@ -228,6 +235,8 @@ export const createStages = (grounds: Grounds) => {
       operateRoutes(operate),
       monitorRoutes(monitor),
       alertRoutes(monitor.alerts),
+      learnRoutes(learn),
+      incidentRoutes(learn),
     ],
   }
 }

@@ -9,7 +9,7 @@ import { Digest, EnvironmentName, ProjectName, ServiceName } from '../names.ts'
 
 const Moment = z.number().int().nonnegative()
 const Name = z.string().min(1).max(200)
-export const DeliveryKey = z.string().min(3).max(300)
+export const DeliveryKey = z.string().min(1).max(300)
 const fromElsewhere = { key: DeliveryKey, source: Name, received: Digest.nullable().default(null) }
 
 /** A commit that a deployment or a change holds. Elsewhere it may be no Git commit, so its name is any. */
@@ -108,7 +108,7 @@ export const deliveryRun = defineFact(
   }),
 )
 
-/** Somebody says of a deployment what the rules got wrong. `null`: the rules shall say again. Subject `delivery:<deployment>`. */
+/** Somebody says of a deployment what the rules got wrong. `null`: the rules shall say again. Subject `correction:<deployment>`. */
 export const deliveryCorrected = defineFact(
   'delivery.corrected',
   1,

@@ -1,0 +1,138 @@
+import type { Figures } from '../learn/dora/figures.ts'
+import type { Level } from '../learn/dora/levels.ts'
+import type { DoraAnswer } from '../learn/dora/question.ts'
+import { bold, dim, span } from './output.ts'
+
+const bars = '▁▂▃▄▅▆▇█'
+
+/** A small chart: one character a value, from the smallest that there could be to the largest that there is; `·` for no data. */
+export const sparkline = (values: readonly (number | null)[]): string => {
+  const largest = Math.max(0, ...values.map((value) => value ?? 0))
+  return values
+    .map((value) =>
+      value === null ? '·' : (bars[largest === 0 ? 0 : Math.round((value / largest) * (bars.length - 1))] ?? '·'),
+    )
+    .join('')
+}
+
+export const percent = (share: number | null): string => (share === null ? 'no data' : `${round(share * 100)} %`)
+export const time = (ms: number | null): string => (ms === null ? 'no data' : span(ms))
+const round = (value: number): string => (value >= 10 ? value.toFixed(0) : String(Math.round(value * 10) / 10))
+
+const often = (perDay: number | null): string => {
+  if (perDay === null) return 'no data'
+  if (perDay >= 1) return `${round(perDay)} a day`
+  return perDay >= 1 / 7 ? `${round(perDay * 7)} a week` : `${round(perDay * 30.44)} a month`
+}
+
+const levelOf = (level: Level | null): string => (level ? `${level.level} (${level.year})` : '')
+const scoreOf = (score: number | null): string => (score === null ? '' : `${score}/10`)
+
+type Row = {
+  readonly name: string
+  readonly figure: string
+  readonly detail: string
+  readonly level: string
+  readonly score: string
+  readonly chart: string
+}
+
+/** The five metrics, each with its chart over the buckets. */
+export const doraRows = ({ total, levels, quickCheck, buckets, perDay }: DoraAnswer): Row[] => {
+  const over = (of: (figures: Figures) => number | null): string => sparkline(buckets.map(({ figures }) => of(figures)))
+  const { leadTime, deployments, changeFailRate, recovery, rework } = total
+  return [
+    {
+      name: 'deployments',
+      figure: often(deployments.perDay),
+      detail: `n ${deployments.n}${perDay.p90 === null ? '' : `, p90 ${round(perDay.p90)} a day`}`,
+      level: levelOf(levels.deployments),
+      score: scoreOf(quickCheck.deployments),
+      chart: over((figures) => (figures.deployments.n === 0 ? null : figures.deployments.n)),
+    },
+    {
+      name: 'lead time',
+      figure: time(leadTime.median),
+      detail: timesOf(leadTime),
+      level: levelOf(levels.leadTime),
+      score: scoreOf(quickCheck.leadTime),
+      chart: over((figures) => figures.leadTime.median),
+    },
+    {
+      name: 'change fail rate',
+      figure: percent(changeFailRate.value),
+      detail: [
+        `${changeFailRate.failed} of ${changeFailRate.n}`,
+        ...(changeFailRate.suspected > 0 ? [`${changeFailRate.suspected} suspected`] : []),
+        ...(changeFailRate.pending > 0 ? [`${changeFailRate.pending} not judged yet`] : []),
+      ].join(', '),
+      level: levelOf(levels.changeFailRate),
+      score: scoreOf(quickCheck.changeFailRate),
+      chart: over((figures) => figures.changeFailRate.value),
+    },
+    {
+      name: 'recovery',
+      figure: time(recovery.median),
+      detail: [timesOf(recovery), ...(recovery.open > 0 ? [`${recovery.open} open`] : [])].join(', '),
+      level: levelOf(levels.recovery),
+      score: scoreOf(quickCheck.recovery),
+      chart: over((figures) => figures.recovery.median),
+    },
+    {
+      name: 'rework rate',
+      figure: percent(rework.value),
+      detail: `${rework.unplanned} of ${rework.n}`,
+      level: '',
+      score: scoreOf(quickCheck.rework),
+      chart: over((figures) => figures.rework.value),
+    },
+  ]
+}
+
+const timesOf = ({ p90, n }: { readonly p90: number | null; readonly n: number }): string =>
+  p90 === null ? `n ${n}` : `p90 ${span(p90)}, n ${n}`
+
+/** Whose figures they are, in a line. */
+export const scopeLine = ({ scope, services, span: of, bucket, zone }: DoraAnswer): string => {
+  const whose = scope.services.length === 1 ? scope.services.join() : `a blend of ${services} services`
+  const days = Math.round((of.until - of.from) / 86_400_000)
+  return `${bold(whose)} in ${scope.environment}, ${days} days by the ${bucket} (${zone})`
+}
+
+/** What was left out and why; empty where nothing was. */
+export const droppedLines = ({ total, relativeError }: DoraAnswer): string[] => {
+  const { first, merge, negative, unknown, again } = total.leadTime.dropped
+  const said = [
+    [first, 'in the first deployment of a service'],
+    [merge, 'merge commits'],
+    [negative, 'committed after they were live: a clock is wrong'],
+    [unknown, 'nobody knows when'],
+    [again, 'live before'],
+  ] as const
+  const commits = said.filter(([n]) => n > 0).map(([n, why]) => `${n} ${why}`)
+  const recoveries = total.recovery.dropped.negative
+  return [
+    ...(commits.length > 0 ? [dim(`commits without a lead time: ${commits.join('; ')}`)] : []),
+    ...(recoveries > 0 ? [dim(`${recoveries} restored before they were deployed: a clock is wrong`)] : []),
+    ...(relativeError > 0 ? [dim(`times are right to ${relativeError * 100} %`)] : []),
+  ]
+}
+
+/** A line a bucket, for spreadsheets; times in milliseconds, nothing where there is no data. */
+export const doraCsv = ({ buckets }: DoraAnswer): string => {
+  const head = [
+    ...['from', 'until', 'deployments', 'deployments_per_day', 'lead_time_median_ms', 'lead_time_p90_ms', 'commits'],
+    ...['change_fail_rate', 'failed', 'judged', 'pending', 'recovery_median_ms', 'recovery_p90_ms', 'recoveries'],
+    ...['open', 'rework_rate', 'unplanned'],
+  ]
+  const rows = buckets.map(({ span: of, figures }) => {
+    const { deployments, leadTime, changeFailRate, recovery, rework } = figures
+    return [
+      ...[new Date(of.from).toISOString(), new Date(of.until).toISOString(), deployments.n, deployments.perDay],
+      ...[leadTime.median, leadTime.p90, leadTime.n, changeFailRate.value, changeFailRate.failed, changeFailRate.n],
+      ...[changeFailRate.pending, recovery.median, recovery.p90, recovery.n, recovery.open, rework.value],
+      rework.unplanned,
+    ]
+  })
+  return [head, ...rows].map((row) => row.map((value) => value ?? '').join(',')).join('\n')
+}

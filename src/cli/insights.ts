@@ -1,0 +1,184 @@
+import type { Command } from 'commander'
+import type { DoraAnswer } from '../learn/dora/question.ts'
+import { Problem } from '../problem.ts'
+import { at, type Client, connect, type GlobalOptions } from './client.ts'
+import { doraCsv, doraRows, droppedLines, scopeLine, time } from './insights-view.ts'
+import { ago, dim, printable, printJson, printTable, red, yellow } from './output.ts'
+
+type Asked = GlobalOptions & {
+  readonly service?: string
+  readonly environment: string
+  readonly since: string
+  readonly until?: string
+  readonly bucket: string
+  readonly zone: string
+  readonly csv?: boolean
+  readonly all?: boolean
+}
+
+const asked = (command: Command): Command =>
+  command
+    .option('--service <names>', 'one service, or several with commas; all are blended where nothing is said')
+    .option('--environment <name>', 'where', 'production')
+    .option('--since <time>', '30d, 12w, 6mo, 1y or a date', '90d')
+    .option('--until <time>', 'a date; now where nothing is said')
+
+/** What deliveries come to in figures. */
+export const insightCommands = (program: Command): void => {
+  const insights = program.command('insights').description('DORA, flow, CALMS and toil, and what is behind them')
+  asked(insights.command('dora', { isDefault: true }))
+    .description('the five metrics: deployments, lead time, change fail rate, recovery, rework')
+    .option('--bucket <length>', 'day, week, month, quarter or year', 'week')
+    .option('--zone <name>', 'the time zone of the calendar', Intl.DateTimeFormat().resolvedOptions().timeZone)
+    .option('--csv', 'a line a bucket')
+    .option('--all', 'everything, not only the project')
+    .action(async (_options, command: Command) => {
+      const options = command.optsWithGlobals<Asked>()
+      const answer = await ask(connect(options), options)
+      if (options.csv) console.log(doraCsv(answer))
+      else if (options.json) printJson(answer)
+      else showDora(answer)
+    })
+  asked(insights.command('deployments'))
+    .description('the deployments behind the figures')
+    .option('--behind <figure>', 'all, failed, suspected, open, rework, pending or dropped', 'all')
+    .action(async (_options, command: Command) => {
+      const options = command.optsWithGlobals<Asked & { behind: string }>()
+      const path = at`/projects/${options.project}/insights/deployments`
+      const found = await connect(options).get<Deployment[]>(path, { ...queryOf(options), behind: options.behind })
+      if (options.json) return printJson(found)
+      printTable(
+        ['live', 'service', 'deployment', 'kind', 'lead time', 'failed', 'recovery'],
+        found.map((one) => [
+          ...[ago(one.liveAt), one.service, printable(one.deployment), one.isRework ? yellow('rework') : 'planned'],
+          one.leadTime.median === null ? '' : `${time(one.leadTime.median)} (n ${one.leadTime.n})`,
+          one.isFailure ? red(one.how ?? 'failed') : one.isPending ? 'not judged yet' : '',
+          one.recoveryMs === null ? (one.isFailure ? 'open' : '') : time(one.recoveryMs),
+        ]),
+        'nothing was deployed there in that time',
+      )
+    })
+  insights
+    .command('deployment')
+    .argument('<deployment>', 'its id, or the key of one made elsewhere')
+    .description('one deployment: its commits, its incidents, what it mends and is mended by')
+    .action(async (deployment: string, _options, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      const path = at`/projects/${options.project}/insights/deployment`
+      const one = await connect(options).get<Detail>(path, { deployment })
+      if (options.json) return printJson(one)
+      showDeployment(one)
+    })
+  insights
+    .command('correct')
+    .argument('<deployment>', 'its id, or the key of one made elsewhere')
+    .requiredOption('--why <text>', 'why the rules are wrong here')
+    .option('--failure <answer>', 'yes, no, or as the rules say', 'rules')
+    .option('--rework <answer>', 'yes, no, or as the rules say', 'rules')
+    .description('say of a deployment whether it has failed, and whether it was rework')
+    .action(async (deployment: string, _options, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions & { why: string; failure: string; rework: string }>()
+      const said = { isFailure: saidOf(options.failure), isRework: saidOf(options.rework), why: options.why }
+      const path = at`/projects/${options.project}/insights/corrections`
+      const one = await connect(options).send<Detail>('POST', path, { deployment, ...said })
+      if (options.json) return printJson(one)
+      showDeployment(one)
+    })
+}
+
+type Deployment = {
+  readonly deployment: string
+  readonly service: string
+  readonly environment: string
+  readonly liveAt: number | null
+  readonly isPending: boolean
+  readonly isFailure: boolean
+  readonly how: string | null
+  readonly isRework: boolean
+  readonly recoveryMs: number | null
+  readonly leadTime: { readonly median: number | null; readonly n: number }
+}
+type Link = { readonly deployment: string; readonly how: string | null }
+type Detail = Deployment & {
+  readonly commits: readonly {
+    readonly commit: string
+    readonly repository: string
+    readonly leadTimeMs: number | null
+  }[]
+  readonly incidents: readonly { readonly incident: string; readonly title: string; readonly how: string | null }[]
+  readonly mends: readonly Link[]
+  readonly mendedBy: readonly Link[]
+}
+
+const ask = (client: Client, options: Asked): Promise<DoraAnswer> => {
+  const query = { ...queryOf(options), bucket: options.bucket, zone: options.zone }
+  if (!options.all) return client.get<DoraAnswer>(at`/projects/${options.project}/insights/dora`, query)
+  const { service: _, ...rest } = query
+  return client.get<DoraAnswer>('/insights/dora', rest)
+}
+
+const queryOf = (options: Pick<Asked, 'service' | 'environment' | 'since' | 'until'>) => ({
+  ...(options.service === undefined ? {} : { service: options.service }),
+  environment: options.environment,
+  since: momentOf(options.since),
+  ...(options.until === undefined ? {} : { until: momentOf(options.until) }),
+})
+
+const dayMs = 86_400_000
+const unitsMs: Readonly<Record<string, number>> = {
+  ...{ h: 3_600_000, d: dayMs, w: 7 * dayMs, mo: 30.44 * dayMs, y: 365.25 * dayMs },
+}
+
+/** A time ago (`30d`) or a date, in milliseconds since 1970. */
+export const momentOf = (text: string, now = Date.now()): number => {
+  const [, count, unit] = /^(\d+)(h|d|w|mo|y)$/.exec(text) ?? []
+  const unitMs = unit === undefined ? undefined : unitsMs[unit]
+  const moment = unitMs === undefined ? Date.parse(text) : now - Number(count) * unitMs
+  if (Number.isNaN(moment) || moment < 0)
+    throw new Problem({
+      kind: 'invalid-time',
+      status: 400,
+      detail: `"${text}" is neither a time ago nor a date`,
+      next: 'write 30d, 12w, 6mo, 1y or 2026-01-31',
+    })
+  return Math.floor(moment)
+}
+
+const saidOf = (answer: string): boolean | null => {
+  if (answer === 'yes' || answer === 'no') return answer === 'yes'
+  if (answer === 'rules') return null
+  throw new Problem({ kind: 'invalid-answer', status: 400, detail: `"${answer}" is none of yes, no and rules` })
+}
+
+const showDora = (answer: DoraAnswer): void => {
+  console.log(scopeLine(answer))
+  printTable(
+    ['metric', 'figure', '', 'level (survey)', 'quick check', 'over time'],
+    doraRows(answer).map(({ name, figure, detail, level, score, chart }) => [
+      ...[name, figure, dim(detail), level, score, chart],
+    ]),
+    '',
+  )
+  for (const line of droppedLines(answer)) console.log(line)
+  const { suspected } = answer.total.changeFailRate
+  if (suspected > 0)
+    console.log(dim(`next: headway insights deployments --behind suspected shows what only the time speaks against`))
+}
+
+const showDeployment = (one: Detail): void => {
+  const failed = one.isFailure ? `failed (${one.how})` : one.isPending ? 'not judged yet' : 'good'
+  console.log(`${printable(one.deployment)}  ${one.service} in ${one.environment}, live ${ago(one.liveAt)}: ${failed}`)
+  if (one.isRework) console.log('  unplanned: rework')
+  for (const { deployment, how } of one.mends) console.log(`  mends ${printable(deployment)} (${how})`)
+  for (const { deployment, how } of one.mendedBy) console.log(`  mended by ${printable(deployment)} (${how})`)
+  for (const { incident, title, how } of one.incidents)
+    console.log(`  incident ${printable(incident)} (${how}): ${printable(title)}`)
+  if (one.recoveryMs !== null) console.log(`  restored after ${time(one.recoveryMs)}`)
+  printTable(
+    ['commit', 'repository', 'lead time'],
+    one.commits.map(({ commit, repository, leadTimeMs }) => [
+      ...[printable(commit.slice(0, 12)), printable(repository), leadTimeMs === null ? dim('none') : time(leadTimeMs)],
+    ]),
+    'no commits are known of it',
+  )
+}

@@ -1,0 +1,46 @@
+import type { Clock, Ids } from '../clock.ts'
+import type { Ledger, Views } from '../ledger/ledger.ts'
+import type { Stage } from '../stage.ts'
+import type { Store } from '../store/store.ts'
+import type { GitPorts } from './carry.ts'
+import { answerDora, type DoraQuestion } from './dora/question.ts'
+import { learnFacts } from './facts.ts'
+import { createFollower } from './follow.ts'
+import { createIncidentOrders } from './incidents/orders.ts'
+import { createQueries } from './queries.ts'
+import type { DoraTables } from './tables.ts'
+import { doraView } from './views.ts'
+
+export type LearnOptions = GitPorts & {
+  readonly ledger: Ledger
+  readonly store: Store
+  readonly views: Views
+  readonly clock: Clock
+  readonly ids: Ids
+  /** Told of what went wrong and will be tried again. */
+  onError(message: string): void
+}
+
+/** The stage that learns: what deliveries come to in figures, incidents, and where the time goes. */
+export const createLearn = (options: LearnOptions) => {
+  const { store, views, clock } = options
+  const follower = createFollower(options)
+  return {
+    name: 'learn',
+    facts: learnFacts,
+    views: [doraView],
+    /** DORA's five metrics, as new as the ledger. */
+    dora: async (question: DoraQuestion) => {
+      await views.reach()
+      return answerDora(store.tables<DoraTables>(), question, clock.now())
+    },
+    ...createQueries(options),
+    orders: createIncidentOrders(options),
+    now: () => clock.now(),
+    /** Resolves when what the ledger holds now was dealt with. */
+    settled: follower.settled,
+    start: async (): Promise<void> => follower.start(),
+    stop: (): Promise<void> => follower.stop(),
+  } satisfies Stage & Record<string, unknown>
+}
+export type Learn = ReturnType<typeof createLearn>

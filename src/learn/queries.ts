@@ -1,0 +1,150 @@
+import type { Views } from '../ledger/ledger.ts'
+import type { ProjectName } from '../names.ts'
+import type { Store } from '../store/store.ts'
+import { recoveryOf, unpackLeads } from './dora/assess.ts'
+import type { Span } from './dora/calendar.ts'
+import { distributionOf } from './dora/quantile.ts'
+import { lanesOf, type Scope } from './dora/question.ts'
+import type { DeploymentRow, DoraTables, IncidentRow } from './tables.ts'
+
+/** The deployments behind a figure. */
+export type Behind = 'all' | 'failed' | 'suspected' | 'open' | 'rework' | 'pending' | 'dropped'
+
+/** The way down from a figure to what is behind it. Answers are as new as the ledger. */
+export const createQueries = ({ store, views }: { readonly store: Store; readonly views: Views }) => {
+  const db = store.tables<DoraTables>()
+
+  /** Deployments that the figures of a span were made from, newest first, up to `limit`; `before` pages on. */
+  const deployments = async (
+    scope: Scope,
+    span: Span,
+    { behind = 'all', limit = 50 }: { behind?: Behind | undefined; limit?: number | undefined } = {},
+  ) => {
+    await views.reach()
+    const lanes = await lanesOf(db, scope)
+    if (lanes.length === 0) return []
+    let rows = db
+      .selectFrom('learn_deployments')
+      .innerJoin('learn_lanes', 'learn_lanes.lane', 'learn_deployments.lane')
+      .selectAll('learn_deployments')
+      .select(['learn_lanes.project', 'learn_lanes.service'])
+      .where('learn_deployments.lane', 'in', lanes)
+      .where('counted', '=', 1)
+      .where('live_at', '>=', span.from)
+      .where('live_at', '<', span.until)
+    if (behind === 'failed') rows = rows.where('failed', '=', 1)
+    if (behind === 'suspected') rows = rows.where('failed_how', '=', 'suspected')
+    if (behind === 'open') rows = rows.where('failed', '=', 1).where('restored_at', 'is', null)
+    if (behind === 'rework') rows = rows.where('rework', '=', 1)
+    if (behind === 'pending') rows = rows.where('pending', '=', 1)
+    if (behind === 'dropped')
+      rows = rows.where((where) =>
+        where.or((['first', 'merges', 'negative', 'unknown', 'again'] as const).map((name) => where(name, '>', 0))),
+      )
+    const found = await rows.orderBy('live_at', 'desc').orderBy('id', 'desc').limit(limit).execute()
+    return found.map(shown)
+  }
+
+  /** A deployment with its commits, the incidents that are put down to it, and what it mends and is mended by; null: unknown. */
+  const deployment = async (project: ProjectName, key: string) => {
+    await views.reach()
+    const row = await db
+      .selectFrom('learn_deployments')
+      .innerJoin('learn_lanes', 'learn_lanes.lane', 'learn_deployments.lane')
+      .selectAll('learn_deployments')
+      .select(['learn_lanes.project', 'learn_lanes.service'])
+      .where('key', '=', key)
+      .where('learn_lanes.project', '=', project)
+      .executeTakeFirst()
+    if (!row) return null
+    const commits = await db
+      .selectFrom('learn_commits')
+      .selectAll()
+      .where('deployment', '=', row.id)
+      .orderBy('committed_at')
+      .orderBy('commit_id')
+      .limit(1_000)
+      .execute()
+    const incidents = await db.selectFrom('learn_incidents').selectAll().where('deployment', '=', row.id).execute()
+    const links = (mine: 'deployment' | 'blamed', other: 'deployment' | 'blamed') =>
+      db
+        .selectFrom('learn_blames')
+        .innerJoin('learn_deployments', 'learn_deployments.id', `learn_blames.${other}`)
+        .select(['learn_deployments.key', 'learn_blames.how'])
+        .where(`learn_blames.${mine}`, '=', row.id)
+        .orderBy('learn_deployments.id')
+        .execute()
+    return {
+      ...shown(row),
+      commits: commits.map(({ commit_id, repository, committed_at, is_merge }) => ({
+        ...{ commit: commit_id, repository, committedAt: committed_at, isMerge: is_merge === 1 },
+        leadTimeMs:
+          committed_at === null || row.live_at === null || is_merge === 1 || row.first > 0
+            ? null
+            : row.live_at - committed_at,
+      })),
+      incidents: incidents.map(incidentShown),
+      mends: (await links('deployment', 'blamed')).map(({ key, how }) => ({ deployment: key, how })),
+      mendedBy: (await links('blamed', 'deployment')).map(({ key, how }) => ({ deployment: key, how })),
+    }
+  }
+
+  const incidents = async (
+    { project, service, isOpen }: { project: ProjectName; service?: string | undefined; isOpen?: boolean | undefined },
+    limit = 50,
+  ) => {
+    await views.reach()
+    let rows = db.selectFrom('learn_incidents').selectAll().where('project', '=', project)
+    if (service !== undefined) rows = rows.where('service', '=', service)
+    if (isOpen) rows = rows.where('resolved_at', 'is', null).where('dismissed', '=', 0)
+    const found = await rows.orderBy('began_at', 'desc').orderBy('seq', 'desc').limit(limit).execute()
+    const ids = found.flatMap(({ deployment: id }) => (id === null ? [] : [id]))
+    const keys = new Map(
+      ids.length === 0
+        ? []
+        : (await db.selectFrom('learn_deployments').select(['id', 'key']).where('id', 'in', ids).execute()).map(
+            (row) => [row.id, row.key] as const,
+          ),
+    )
+    return found.map((row) => ({ ...incidentShown(row), deployment: keys.get(row.deployment ?? 0) ?? null }))
+  }
+
+  /** Median lead times of deployments, for those that have any. */
+  const leadTimes = async (keys: readonly string[]): Promise<ReadonlyMap<string, number>> => {
+    if (keys.length === 0) return new Map()
+    await views.reach()
+    const rows = await db
+      .selectFrom('learn_deployments')
+      .select(['key', 'leads'])
+      .where('key', 'in', [...keys])
+      .execute()
+    return new Map(
+      rows.flatMap(({ key, leads }) => {
+        const { median } = distributionOf(unpackLeads(leads))
+        return median === null ? [] : [[key, median] as const]
+      }),
+    )
+  }
+
+  return { deployments, deployment, incidents, leadTimes }
+}
+
+const shown = (row: DeploymentRow & { project: string; service: string }) => {
+  const { median, p90, n } = distributionOf(unpackLeads(row.leads))
+  return {
+    deployment: row.key,
+    ...{ project: row.project, service: row.service, environment: row.environment, source: row.source },
+    ...{ state: row.state, kind: row.kind, revision: row.revision, liveAt: row.live_at },
+    ...{ isPending: row.pending === 1, isFailure: row.failed === 1, how: row.failed_how, isRework: row.rework === 1 },
+    ...{ restoredAt: row.restored_at, recoveryMs: recoveryOf(row), lines: row.lines, commitCount: row.commits },
+    leadTime: { median, p90, n },
+    dropped: { first: row.first, merge: row.merges, negative: row.negative, unknown: row.unknown, again: row.again },
+  }
+}
+
+const incidentShown = (row: IncidentRow) => ({
+  ...{ incident: row.incident, project: row.project, service: row.service, environment: row.environment },
+  ...{ title: row.title, source: row.source, key: row.key, beganAt: row.began_at, detectedAt: row.detected_at },
+  ...{ acknowledgedAt: row.acknowledged_at, mitigatedAt: row.mitigated_at, resolvedAt: row.resolved_at },
+  ...{ isDismissed: row.dismissed === 1, how: row.how },
+})

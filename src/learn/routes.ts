@@ -1,0 +1,151 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi'
+import { type ApiEnv, json, route } from '../api/route.ts'
+import { defaultEnvironment, EnvironmentName, ProjectName, ServiceName } from '../names.ts'
+import { DeploymentDetailBody, DoraBody, LearnedDeploymentBody } from './bodies.ts'
+import { bucketNames } from './dora/calendar.ts'
+import { noDeployment } from './incidents/orders.ts'
+import type { Learn } from './index.ts'
+
+const monthMs = 30 * 86_400_000
+
+/** `service` may be said several times, or be a list with commas; without it, all services are blended. */
+const ofSpan = z.object({
+  service: z
+    .string()
+    .transform((list) => list.split(','))
+    .pipe(z.array(ServiceName).max(50))
+    .optional(),
+  environment: EnvironmentName.default(defaultEnvironment),
+  /** Milliseconds since 1970; default: the last 30 days. */
+  since: z.coerce.number().int().nonnegative().optional(),
+  until: z.coerce.number().int().nonnegative().optional(),
+})
+const asDora = { bucket: z.enum(bucketNames).default('week'), zone: z.string().max(60).default('UTC') }
+
+const spanOf = ({ since, until }: { since?: number | undefined; until?: number | undefined }, now: number) => {
+  const end = until ?? now + 1
+  return { from: Math.min(since ?? end - monthMs, end - 1), until: end }
+}
+
+/** What deliveries come to in figures, and the way down to what is behind them. */
+export const learnRoutes = (learn: Learn) =>
+  new OpenAPIHono<ApiEnv>()
+    .openapi(
+      route(
+        { role: 'viewer', in: 'project' },
+        {
+          method: 'get',
+          path: '/projects/{project}/insights/dora',
+          request: { params: z.object({ project: ProjectName }), query: ofSpan.extend(asDora) },
+          responses: { 200: json(DoraBody, 'The five metrics of a service, or of all of a project as a blend.') },
+        },
+      ),
+      async (context) => {
+        const { service = [], environment, bucket, zone, ...rest } = context.req.valid('query')
+        const scope = { project: context.req.valid('param').project, services: service, environment }
+        const answer = await learn.dora({ ...scope, bucket, zone, span: spanOf(rest, learn.now()) })
+        return context.json(asBody(answer), 200)
+      },
+    )
+    .openapi(
+      route(
+        { role: 'viewer', in: 'instance' },
+        {
+          method: 'get',
+          path: '/insights/dora',
+          request: { query: ofSpan.omit({ service: true }).extend(asDora) },
+          responses: { 200: json(DoraBody, 'The five metrics of everything, as a blend.') },
+        },
+      ),
+      async (context) => {
+        const { environment, bucket, zone, ...rest } = context.req.valid('query')
+        const scope = { project: null, services: [], environment }
+        const answer = await learn.dora({ ...scope, bucket, zone, span: spanOf(rest, learn.now()) })
+        return context.json(asBody(answer), 200)
+      },
+    )
+    .openapi(
+      route(
+        { role: 'viewer', in: 'project' },
+        {
+          method: 'get',
+          path: '/projects/{project}/insights/deployments',
+          request: {
+            params: z.object({ project: ProjectName }),
+            query: ofSpan.extend({
+              behind: z.enum(['all', 'failed', 'suspected', 'open', 'rework', 'pending', 'dropped']).default('all'),
+              limit: z.coerce.number().int().min(1).max(500).default(50),
+            }),
+          },
+          responses: { 200: json(z.array(LearnedDeploymentBody), 'The deployments behind a figure, newest first.') },
+        },
+      ),
+      async (context) => {
+        const { service = [], environment, behind, limit, ...rest } = context.req.valid('query')
+        const scope = { project: context.req.valid('param').project, services: service, environment }
+        const found = await learn.deployments(scope, spanOf(rest, learn.now()), { behind, limit })
+        return context.json(found, 200)
+      },
+    )
+    .openapi(
+      route(
+        { role: 'viewer', in: 'project' },
+        {
+          method: 'get',
+          path: '/projects/{project}/insights/deployment',
+          request: {
+            params: z.object({ project: ProjectName }),
+            /** Its id, or the key of one made elsewhere. */
+            query: z.object({ deployment: z.string().max(300) }),
+          },
+          responses: { 200: json(DeploymentDetailBody, 'A deployment with its commits, incidents and links.') },
+        },
+      ),
+      async (context) => {
+        const { deployment } = context.req.valid('query')
+        const found = await learn.deployment(context.req.valid('param').project, deployment)
+        if (!found) throw noDeployment(deployment)
+        return context.json(found, 200)
+      },
+    )
+    .openapi(
+      route(
+        { role: 'developer', in: 'project' },
+        {
+          method: 'post',
+          path: '/projects/{project}/insights/corrections',
+          request: {
+            params: z.object({ project: ProjectName }),
+            body: {
+              content: {
+                'application/json': {
+                  schema: z.object({
+                    deployment: z.string().max(300),
+                    /** null: as the rules say. */
+                    isFailure: z.boolean().nullable().default(null),
+                    isRework: z.boolean().nullable().default(null),
+                    why: z.string().min(1).max(2_000),
+                  }),
+                },
+              },
+            },
+          },
+          responses: { 200: json(DeploymentDetailBody, 'Says of a deployment what the rules got wrong.') },
+        },
+      ),
+      async (context) => {
+        const { project } = context.req.valid('param')
+        const { deployment, ...said } = context.req.valid('json')
+        await learn.orders.correct({ project, deployment }, said, context.get('identity').actor)
+        const found = await learn.deployment(project, deployment)
+        if (!found) throw noDeployment(deployment)
+        return context.json(found, 200)
+      },
+    )
+
+/** The readonly lists of an answer as the schema has them. */
+const asBody = (answer: Awaited<ReturnType<Learn['dora']>>): z.infer<typeof DoraBody> => ({
+  ...answer,
+  scope: { ...answer.scope, services: [...answer.scope.services] },
+  buckets: [...answer.buckets],
+})
