@@ -10,12 +10,15 @@ import {
   everything,
   identical,
   identicalAlone,
+  identicalLive,
   latency,
   ramped,
+  rampedALittle,
   type Simulation,
   stickyClients,
   usual,
   worseBy,
+  worseLive,
 } from './judge/rollouts.ts'
 
 /**
@@ -55,6 +58,7 @@ const guarantee: readonly Row[] = [
     identicalAlone(ramped, () => 0.01),
   ),
   alarms(10_000, '5 -> 25 -> 50 %, drifting together', '<= 1 %', identicalAlone(ramped, drifting)),
+  alarms(10_000, '5 -> 25 %, drifting, all that is judged, as live', '<= 1 %', identicalLive(20, rampedALittle)),
   alarms(
     300,
     '5 -> 25 -> 50 %, all that is judged',
@@ -100,6 +104,12 @@ const withEverything = cells
     const play = worseBy(total, behaviour(before), behaviour(after), everything)
     return delays(200, `${total}/s, ${before} -> ${after} % errors, with latency`, 'some longer', play)
   })
+const live = (
+  [
+    ['0.1 -> 5 % errors', { errorRate: 0.001, latency: usual }, { errorRate: 0.05, latency: usual }, '<= 15'],
+    ['all twice as slow', latency(usual), latency(logNormal(100, 0.5)), '<= 15'],
+  ] as const
+).map(([name, before, after, expected]) => delays(200, `100/s, ${name}, as live`, expected, worseLive(before, after)))
 const slower = (
   [
     ['all 1.2 times as slow', logNormal(60, 0.5), '84'],
@@ -111,7 +121,7 @@ const slower = (
   delays(200, `100/s, ${name}`, expected, worseBy(100, latency(usual), latency(shares), everything)),
 )
 
-const rows: readonly Row[] = [...found, ...withEverything, ...slower, ...traps, ...guarantee]
+const rows: readonly Row[] = [...live, ...found, ...withEverything, ...slower, ...traps, ...guarantee]
 
 const threads = Math.max(1, Math.min(2, availableParallelism() - 1))
 

@@ -137,10 +137,18 @@ class Metric:
 
 def metrics_of(plan):
     own = plan.get('metrics') or []
-    each = 0.5 / ((2 if plan['latency'] else 1) + len(own))
+    slow = 1 if plan['latency'] else 0
+    if plan.get('focus') == 'errors':
+        errors, slow, restarts, each = 8, slow, 1, 2
+    elif plan.get('focus') == 'latency':
+        errors, slow, restarts, each = 1, 8, 1, 1
+    else:
+        errors, restarts, each = slow + 1 + len(own), 1, 1
+    whole = errors + slow + restarts + each * len(own)
     edges = [edge for edge in EDGES_MS if edge >= 20] if plan['latency'] else []
-    latency = [Metric(f'slower-than-{edge}ms', each / len(edges)) for edge in edges]
-    return [Metric('errors', 0.5), *latency, Metric('restarts', each), *(Metric(f'own:{name}', each) for name in own)]
+    latency = [Metric(f'slower-than-{edge}ms', slow / whole / len(edges)) for edge in edges]
+    others = [Metric('restarts', restarts / whole), *(Metric(f'own:{name}', each / whole) for name in own)]
+    return [Metric('errors', errors / whole), *latency, *others]
 
 
 def is_empty(sample):

@@ -28,7 +28,7 @@ test('a push of the five lines of the mission is live in staging and then in pro
     const hosts = { staging: 'my-service.staging.localhost', production: 'my-service.localhost' }
     for (const [environment, host] of Object.entries(hosts)) {
       assert.match(output, new RegExp(`live in ${environment} at http://${host}:${platform.edgePort}/ in`), output)
-      const visits = [await platform.get(host), await platform.get(host)]
+      const visits = [await platform.get(host, '/?name=ada'), await platform.get(host, '/?name=ada')]
       assert.deepEqual(
         visits.map(({ status, body }) => [status, /\b([0-9]+)\b/.exec(body)?.[1]]),
         [

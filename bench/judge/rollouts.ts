@@ -18,6 +18,7 @@ const hour = 3600
 export const usual = logNormal(50, 0.5)
 
 export const ramped = (second: number): number => (second < 1200 ? 0.05 : second < 2400 ? 0.25 : 0.5)
+export const rampedALittle = (second: number): number => (second < 1200 ? 0.05 : 0.25)
 export const errors = (errorRate: number): Behaviour => ({ errorRate, latency: null })
 /** 0.1 % errors, and this latency. */
 export const latency = (shares: readonly number[]): Behaviour => ({ errorRate: 0.001, latency: shares })
@@ -46,6 +47,46 @@ export const identical = (share: (second: number) => number, behaviourAt: (secon
     const both = behaviourAt(second)
     return secondOf(random, second, { requests, share: share(second), baseline: both, canary: both })
   })
+
+/**
+ * All of a rollout as it is judged live: errors against the old version and latency against a fresh instance of it, which has as many
+ * requests as the canary. Each with its part of the chance to be wrong.
+ */
+export const asLive = (
+  total: number,
+  share: (second: number) => number,
+  behaviours: (second: number) => { readonly before: Behaviour; readonly after: Behaviour },
+  seconds = hour,
+): Simulation => {
+  return (seed) => {
+    const random = randomFrom(seed)
+    let [forErrors, forLatency] = [begin(errorsOfAll), begin(latencyOfAll)]
+    for (let second = 1; second <= seconds; second += 1) {
+      const { before, after } = behaviours(second)
+      const part = total * share(second)
+      const canary = sampleOf(random, part, after)
+      const at = second * 1000
+      forErrors = take(forErrors, { at, baseline: sampleOf(random, Math.max(0, total - 2 * part), before), canary })
+      forLatency = take(forLatency, { at, baseline: sampleOf(random, part, before), canary })
+      if (forErrors.failed !== null || forLatency.failed !== null) return second
+    }
+    return null
+  }
+}
+const errorsOfAll: JudgePlan = { ...plan, alpha: 0.0075, focus: 'errors' }
+const latencyOfAll: JudgePlan = { ...plan, alpha: 0.0025, latency: true, focus: 'latency' }
+export const identicalLive = (total: number, share: (second: number) => number): Simulation =>
+  asLive(total, share, (second) => {
+    const both = { errorRate: drifting(second), latency: usual }
+    return { before: both, after: both }
+  })
+export const worseLive = (before: Behaviour, after: Behaviour): Simulation =>
+  asLive(
+    100,
+    () => 0.05,
+    () => ({ before, after }),
+    1800,
+  )
 
 type Second = { readonly total: number; readonly share: number; readonly before: number; readonly after: number }
 

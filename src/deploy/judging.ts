@@ -10,6 +10,8 @@ export const JudgePlan = z.object({
   tolerance: z.number(),
   latency: z.boolean(),
   thresholds: z.array(Threshold),
+  /** What this judging is for, where another one judges the rest; without it half of the wager is on errors. */
+  focus: z.enum(['errors', 'latency']).optional(),
 })
 export type JudgePlan = z.infer<typeof JudgePlan>
 

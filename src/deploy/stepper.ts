@@ -234,7 +234,7 @@ export const createStepper = (ports: Stepping) => {
   /** Where the steps were not judged the watch is. */
   const besideOld = (deployment: Deployment): Question => {
     const { canary, old } = versionsOf(deployment)
-    const plan = { ...planOf(deployment), latency: false }
+    const plan: JudgePlan = { ...planOf(deployment), latency: false, focus: 'errors' }
     return { name: deployment.id, plan, who: { service: targetLabel(deployment.target), canary, baseline: old } }
   }
 

@@ -259,8 +259,11 @@ test('latency is compared with a fresh instance of the old version, which has as
   assert.deepEqual(
     [second.id, `${second.id}.latency`].map((name) => [begun[name]?.who.baseline, begun[name]?.plan]),
     [
-      [digestOf('shop v1'), { alpha: 0.005, tolerance: 0, latency: false, thresholds: [] }],
-      [`${digestOf('shop v1')}+fresh`, { alpha: 0.005, tolerance: 0, latency: true, thresholds: [] }],
+      [digestOf('shop v1'), { alpha: 0.0075, tolerance: 0, latency: false, thresholds: [], focus: 'errors' }],
+      [
+        `${digestOf('shop v1')}+fresh`,
+        { alpha: 0.0025, tolerance: 0, latency: true, thresholds: [], focus: 'latency' },
+      ],
     ],
   )
   assert.deepEqual(Object.keys(world.runtime.world().instances), second.instances)

@@ -11,7 +11,8 @@ export type Answer = { readonly name: string; readonly judgement: Judgement; rea
 
 /**
  * What is asked in a step: errors against the old version, which has most of the traffic and so finds them soonest; latency against a
- * fresh instance of it, as whatever was just started is slower than what has run for long. Each gets half of the chance to be wrong.
+ * fresh instance of it, as whatever was just started is slower than what has run for long. The chance to be wrong is divided between them: most of
+ * it goes to errors, which are few at the beginning, whereas every request tells of latency.
  */
 export const questionsOf = (deployment: Deployment): Question[] => {
   const { id, rollout, step } = deployment
@@ -20,9 +21,10 @@ export const questionsOf = (deployment: Deployment): Question[] => {
   const { canary, old, fresh } = versionsOf(deployment)
   const who = { service: targetLabel(deployment.target), canary }
   if (!freshBaseline) return [{ name: id, plan, who: { ...who, baseline: old } }]
-  const half = { ...plan, alpha: plan.alpha / 2 }
-  const errors = { name: id, plan: { ...half, latency: false }, who: { ...who, baseline: old } }
-  const latency = { name: `${id}.latency`, plan: { ...half, thresholds: [] }, who: { ...who, baseline: fresh } }
+  const forErrors: JudgePlan = { ...plan, alpha: plan.alpha * 0.75, latency: false, focus: 'errors' }
+  const forLatency: JudgePlan = { ...plan, alpha: plan.alpha * 0.25, thresholds: [], focus: 'latency' }
+  const errors = { name: id, plan: forErrors, who: { ...who, baseline: old } }
+  const latency = { name: `${id}.latency`, plan: forLatency, who: { ...who, baseline: fresh } }
   return step?.weightPercent === 0 ? [errors] : [errors, latency] // copies of requests are for the new version only
 }
 

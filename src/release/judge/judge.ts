@@ -1,7 +1,7 @@
 import { latencyEdgesMs } from '../../edge/protocol.ts'
 import { exp, ln, lnWeightedExp } from './arithmetic.ts'
 import { better, isBelowOne, lnEvidenceAgainst, ratioWithin, worse } from './grid.ts'
-import { type Metric, metricsOf, takeInto, tallyOf } from './metric.ts'
+import { type Focus, type Metric, metricsOf, takeInto, tallyOf } from './metric.ts'
 import { addSamples, type Batch, emptySample, type Sample, type Tally } from './sample.ts'
 import { describeVerdict } from './words.ts'
 
@@ -20,9 +20,11 @@ export type JudgePlan = {
   readonly latency: boolean
   readonly thresholds: readonly Threshold[]
   /** Names of a team's own metrics. */
-  readonly metrics?: readonly string[]
+  readonly metrics?: readonly string[] | undefined
+  /** On what most of the wager is; undefined: half of it on errors. */
+  readonly focus?: Focus | undefined
   /** Whether there is a baseline; without one there are only thresholds. Default true. */
-  readonly compared?: boolean
+  readonly compared?: boolean | undefined
 }
 
 /** Plain JSON. It follows from plan and batches alone, so that whoever keeps these need not keep it. */
@@ -99,7 +101,7 @@ export const begin = (plan: JudgePlan): JudgeState => ({
   plan,
   ...{ at: null, batches: 0, isGap: false, baseline: emptySample, canary: emptySample },
   ...{ baselineAt: null, canaryAt: null, canarySince: null, block: null },
-  ...{ metrics: metricsOf(plan.latency, plan.metrics ?? []), lnE: 0, lnHighest: 0, failed: null },
+  ...{ metrics: metricsOf(plan), lnE: 0, lnHighest: 0, failed: null },
 })
 
 /** Whether a batch changes more than the time: something was counted, or the edges fell silent or speak again. */

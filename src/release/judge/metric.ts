@@ -19,17 +19,40 @@ export type Metric = {
 const noticedMs = 20
 const judgedEdgesMs = latencyEdgesMs.filter((edge) => edge >= noticedMs)
 
+/** What a judging is for, where others judge the rest: most of its wager is on that. */
+export type Focus = 'errors' | 'latency'
+
+type Weights = { readonly errors: number; readonly latency: number; readonly restarts: number; readonly own: number }
+
+/** How the wager is divided; that of latency equally between its edges, that of `own` for each of the team's metrics. */
+const weightsOf = (focus: Focus | undefined, latency: boolean, own: number): Weights => {
+  if (focus === 'errors') return { errors: 8, latency: latency ? 1 : 0, restarts: 1, own: 2 }
+  if (focus === 'latency') return { errors: 1, latency: 8, restarts: 1, own: 1 }
+  const others = (latency ? 2 : 1) + own
+  return { errors: others, latency: latency ? 1 : 0, restarts: 1, own: 1 }
+}
+
 /**
- * What is judged: half of the wager is on errors, the other half is divided equally between latency (there equally between the edges),
- * restarts and each metric of the team's own. An average of E values is one, however the metrics depend on each other.
+ * What is judged, each with its share of the wager: where nothing else is asked for, half of it is on errors, the other half divided equally
+ * between latency, restarts and each metric of the team's own. An average of E values is one, however the metrics depend on each other.
  */
-export const metricsOf = (latency: boolean, own: readonly string[]): readonly Metric[] => {
-  const each = 0.5 / ((latency ? 2 : 1) + own.length)
+export const metricsOf = ({
+  latency,
+  focus,
+  metrics: own = [],
+}: {
+  readonly latency: boolean
+  readonly focus?: Focus | undefined
+  readonly metrics?: readonly string[] | undefined
+}): readonly Metric[] => {
+  const weights = weightsOf(focus, latency, own.length)
+  const whole = weights.errors + weights.latency + weights.restarts + weights.own * own.length
+  const perEdge = weights.latency / whole / judgedEdgesMs.length
   return [
-    untouched('errors', 0.5),
-    ...(latency ? judgedEdgesMs.map((edge) => untouched(slowerThan(edge), each / judgedEdgesMs.length)) : []),
-    untouched('restarts', each),
-    ...own.map((name) => untouched(`own:${name}`, each)),
+    untouched('errors', weights.errors / whole),
+    ...(latency ? judgedEdgesMs.map((edge) => untouched(slowerThan(edge), perEdge)) : []),
+    untouched('restarts', weights.restarts / whole),
+    ...own.map((name) => untouched(`own:${name}`, weights.own / whole)),
   ]
 }
 
