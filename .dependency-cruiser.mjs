@@ -51,6 +51,20 @@ export default {
         dependencyTypesNot: ['type-only'],
       },
     },
+    {
+      name: 'web-asks-the-api',
+      comment: "The web sees the server's types, so that what it asks is what there is; it runs none of its code.",
+      severity: 'error',
+      from: { path: '^web/' },
+      to: { path: '^src/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'web-parts-know-no-page',
+      severity: 'error',
+      from: { path: '^web/(ui|api|texts)/' },
+      to: { path: '^web/(pages|shell)/' },
+    },
+    { name: 'server-knows-no-web', severity: 'error', from: { path: '^src/' }, to: { path: '^web/' } },
     { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {
       name: 'no-dev-packages',
@@ -63,8 +77,9 @@ export default {
     parser: 'swc',
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^web/dist/' },
     enhancedResolveOptions: {
-      extensions: ['.ts', '.js', '.mjs', '.json'],
+      extensions: ['.ts', '.tsx', '.js', '.mjs', '.json', '.css'],
       exportsFields: ['exports'],
       conditionNames: ['import', 'node', 'default'],
     },

@@ -3,7 +3,7 @@ import { cpSync, globSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-// `npm run build`: emits JavaScript to dist/, because Node strips no types from files under node_modules, where an installed
+// `npm run build`: emits JavaScript to dist/ and the web to web/dist/, because Node strips no types from files under node_modules, where an installed
 // package lives. `npm pack` after it makes a package that works anywhere.
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const dist = join(root, 'dist')
@@ -22,4 +22,5 @@ for (const file of globSync('src/**/*', { cwd: root, withFileTypes: true })) {
   const from = join(file.parentPath, file.name)
   cpSync(from, join(dist, from.slice(join(root, 'src').length)))
 }
-console.log('built dist/; `npm pack` makes the package')
+await import('./web.ts')
+console.log('built dist/ and web/dist/; `npm pack` makes the package')

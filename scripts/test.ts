@@ -8,7 +8,7 @@ const crash = process.argv[2] === '--crash'
 const words = process.argv.slice(crash ? 3 : 2)
 const kills = (file: string): boolean => /\/(crash|marks)\.test\.ts$/.test(file)
 const matches = (file: string): boolean => words.length === 0 || words.some((word) => file.includes(word))
-const files = globSync('src/**/*.test.ts').filter((file) =>
+const files = globSync('{src,web}/**/*.test.ts', { exclude: ['**/node_modules/**'] }).filter((file) =>
   words.length === 0 || crash ? kills(file) === crash && matches(file) : matches(file),
 )
 if (files.length === 0) {

@@ -1,12 +1,15 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { globSync } from 'node:fs'
 import { join } from 'node:path'
 
 /*
  * Run once after an installation: has Node.js compile every source file, so that its compile cache holds them all. Whoever starts
- * without the cache carries the compiler of TypeScript in memory (some 15 MB in each process) until he ends.
+ * without the cache carries the compiler of TypeScript in memory (some 15 MB in each process) until he ends. Meanwhile the web is built.
  */
 const root = join(import.meta.dirname, '..')
+const web = spawn(process.execPath, [join(root, 'scripts/web.ts')], { cwd: root, stdio: 'ignore' })
+const isBuilt = once(web, 'exit').catch(() => undefined) // without Vite there is none; a page says how to build it
 const programs = [
   ...['src/main.ts', 'src/agent/main.ts', 'src/agent/listen.ts', 'src/edge/main.ts'],
   ...['src/build/runners/remote/watchdog.ts', 'src/store/sqlite-worker.ts'],
@@ -21,4 +24,5 @@ for (const program of programs)
   })
 const sources = globSync('src/**/*.ts', { cwd: root, exclude: (name) => /(\.test|testing)\.ts$/.test(name) })
 for (const source of sources.filter((name) => !programs.includes(name)).sort()) await import(join(root, source))
+await isBuilt
 process.exit(0)

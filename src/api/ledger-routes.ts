@@ -8,6 +8,7 @@ import { exportLedger } from '../ledger/export.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
 import { verifyLedger } from '../ledger/verify.ts'
 import type { Store } from '../store/store.ts'
+import { streamOf } from './ndjson.ts'
 import { type ApiEnv, json, route } from './route.ts'
 
 const FactBody = z
@@ -192,4 +193,4 @@ const equalsRebuild = async (ledger: Ledger, views: Views): Promise<boolean> => 
 }
 
 export const webStream = (stream: Readable): ReadableStream<Uint8Array> =>
-  Readable.toWeb(stream.map((chunk: string | Uint8Array) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)))
+  streamOf(stream.map((chunk: string | Uint8Array) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)))

@@ -1,0 +1,53 @@
+import { hc } from 'hono/client'
+import type { accessRoutes } from '../../src/access/routes.ts'
+import type { sessionRoutes } from '../../src/access/sessions/routes.ts'
+import type { ledgerRoutes } from '../../src/api/ledger-routes.ts'
+import type { requestRoutes } from '../../src/build/request-routes.ts'
+import type { resultsRoutes } from '../../src/build/results/routes.ts'
+import type { buildRoutes } from '../../src/build/routes.ts'
+import type { runnerRoutes } from '../../src/build/runners/routes.ts'
+import type { changeRoutes } from '../../src/code/changes/routes.ts'
+import type { codeRoutes } from '../../src/code/routes.ts'
+import type { rolloutRoutes } from '../../src/deploy/rollout-routes.ts'
+import type { deployRoutes } from '../../src/deploy/routes.ts'
+import type { alertRoutes } from '../../src/monitor/alerts/routes.ts'
+import type { monitorRoutes } from '../../src/monitor/routes.ts'
+import type { packageRoutes } from '../../src/package/routes.ts'
+import type { promotionRoutes } from '../../src/release/promotion/routes.ts'
+import type { releaseRoutes } from '../../src/release/routes.ts'
+import type { testRoutes } from '../../src/test/routes.ts'
+import { Refusal, refusalOf } from './refusal.ts'
+
+export const base = '/api/v1'
+
+/** The API by its own types: what a route answers is what its schema says, or this does not compile. One client for each room. */
+export const api = {
+  access: hc<ReturnType<typeof accessRoutes>>(base),
+  session: hc<ReturnType<typeof sessionRoutes>>(base),
+  code: hc<ReturnType<typeof codeRoutes>>(base),
+  changes: hc<ReturnType<typeof changeRoutes>>(base),
+  build: hc<ReturnType<typeof buildRoutes>>(base),
+  requests: hc<ReturnType<typeof requestRoutes>>(base),
+  results: hc<ReturnType<typeof resultsRoutes>>(base),
+  runners: hc<ReturnType<typeof runnerRoutes>>(base),
+  tests: hc<ReturnType<typeof testRoutes>>(base),
+  packages: hc<ReturnType<typeof packageRoutes>>(base),
+  promotion: hc<ReturnType<typeof promotionRoutes>>(base),
+  deploy: hc<ReturnType<typeof deployRoutes>>(base),
+  rollout: hc<ReturnType<typeof rolloutRoutes>>(base),
+  release: hc<ReturnType<typeof releaseRoutes>>(base),
+  monitor: hc<ReturnType<typeof monitorRoutes>>(base),
+  alerts: hc<ReturnType<typeof alertRoutes>>(base),
+  ledger: hc<ReturnType<typeof ledgerRoutes>>(base),
+}
+
+type Answered<Body> = { readonly ok: boolean; readonly status: number; json(): Promise<Body>; text(): Promise<string> }
+
+/** The answer's body. Rejects with a Refusal: what, where, what next; or that nobody answered. */
+export const answer = async <Body>(call: Promise<Answered<Body>>): Promise<Body> => {
+  const response = await call.catch((cause: unknown) => {
+    throw new Refusal({ kind: 'unreachable', status: 0, detail: '', next: null }, { cause })
+  })
+  if (!response.ok) throw refusalOf(response.status, await response.text())
+  return response.json()
+}

@@ -1,0 +1,247 @@
+import { queryOptions } from '@tanstack/react-query'
+import type { InferResponseType } from 'hono/client'
+import { answer, api } from './client.ts'
+
+/*
+ * What is asked of the API, each under a key whose first word says what facts make it old (live.ts). What no fact tells of, such as
+ * traffic, is asked again from time to time while somebody looks at it.
+ */
+const tickMs = 5_000
+const inProject = (project: string) => ({ param: { project } })
+
+export const whoAmI = (project?: string) =>
+  queryOptions({
+    queryKey: ['me', project ?? null],
+    queryFn: () => answer(api.access.me.$get({ query: project === undefined ? {} : { project } })),
+    retry: false,
+  })
+
+export const projects = () => queryOptions({ queryKey: ['projects'], queryFn: () => answer(api.code.projects.$get()) })
+
+export const repositories = (project: string) =>
+  queryOptions({
+    queryKey: ['repositories', project],
+    queryFn: () => answer(api.code.projects[':project'].repositories.$get(inProject(project))),
+  })
+
+export const services = (project: string) =>
+  queryOptions({
+    queryKey: ['services', project],
+    queryFn: () => answer(api.deploy.projects[':project'].services.$get(inProject(project))),
+  })
+export type Service = InferResponseType<(typeof api.deploy.projects)[':project']['services']['$get'], 200>[number]
+
+export const instances = (project: string) =>
+  queryOptions({
+    queryKey: ['instances', project],
+    queryFn: () => answer(api.deploy.projects[':project'].instances.$get({ ...inProject(project), query: {} })),
+    refetchInterval: tickMs,
+  })
+export type Instance = InferResponseType<(typeof api.deploy.projects)[':project']['instances']['$get'], 200>[number]
+
+export const deployments = (project: string, limit = 200, service?: string) =>
+  queryOptions({
+    queryKey: ['deployments', project, limit, service ?? null],
+    queryFn: () =>
+      answer(
+        api.deploy.projects[':project'].deployments.$get({
+          ...inProject(project),
+          query: { limit: String(limit), ...(service === undefined ? {} : { service }) },
+        }),
+      ),
+  })
+export type Deployment = InferResponseType<(typeof api.deploy.projects)[':project']['deployments']['$get'], 200>[number]
+
+export const rollouts = (project: string) =>
+  queryOptions({
+    queryKey: ['rollouts', project],
+    queryFn: () => answer(api.rollout.projects[':project'].rollouts.$get({ ...inProject(project), query: {} })),
+  })
+export type Rollout = InferResponseType<(typeof api.rollout.projects)[':project']['rollouts']['$get'], 200>[number]
+
+const ofRollout = (project: string, rollout: string) => ({ param: { project, rollout } })
+export const rollout = (project: string, name: string) =>
+  queryOptions({
+    queryKey: ['rollouts', project, name],
+    queryFn: () => answer(api.rollout.projects[':project'].rollouts[':rollout'].$get(ofRollout(project, name))),
+  })
+export const rolloutStory = (project: string, name: string) =>
+  queryOptions({
+    queryKey: ['rollouts', project, name, 'story'],
+    queryFn: () => answer(api.rollout.projects[':project'].rollouts[':rollout'].story.$get(ofRollout(project, name))),
+  })
+export const rolloutWhy = (project: string, name: string, isLive: boolean) =>
+  queryOptions({
+    queryKey: ['rollouts', project, name, 'why'],
+    queryFn: () =>
+      answer(
+        api.release.projects[':project'].rollouts[':rollout'].why.$get({ ...ofRollout(project, name), query: {} }),
+      ),
+    refetchInterval: isLive ? 2_000 : false,
+  })
+export type Why = InferResponseType<
+  (typeof api.release.projects)[':project']['rollouts'][':rollout']['why']['$get'],
+  200
+>
+
+export const environments = (project: string) =>
+  queryOptions({
+    queryKey: ['environments', project],
+    queryFn: () => answer(api.promotion.projects[':project'].environments.$get(inProject(project))),
+  })
+export const promotions = (project: string) =>
+  queryOptions({
+    queryKey: ['promotions', project],
+    queryFn: () => answer(api.promotion.projects[':project'].promotions.$get({ ...inProject(project), query: {} })),
+  })
+
+export const traffic = (
+  project: string,
+  service: string,
+  environment: string,
+  rangeMs: number,
+  everyMs: number = tickMs,
+) =>
+  queryOptions({
+    queryKey: ['traffic', project, service, environment, rangeMs],
+    queryFn: () =>
+      answer(
+        api.monitor.projects[':project'].services[':service'].traffic.$get({
+          param: { project, service },
+          query: { environment, from: String(Date.now() - rangeMs) },
+        }),
+      ),
+    refetchInterval: everyMs,
+  })
+export type Traffic = InferResponseType<
+  (typeof api.monitor.projects)[':project']['services'][':service']['traffic']['$get'],
+  200
+>
+
+export const alerts = (project: string) =>
+  queryOptions({
+    queryKey: ['alerts', project],
+    queryFn: () => answer(api.alerts.projects[':project'].alerts.$get(inProject(project))),
+    refetchInterval: 30_000,
+  })
+
+const ofService = (project: string, service: string) => ({ param: { project, service } })
+export const releases = (project: string, service: string) =>
+  queryOptions({
+    queryKey: ['releases', project, service],
+    queryFn: () =>
+      answer(api.packages.projects[':project'].services[':service'].releases.$get(ofService(project, service))),
+  })
+export const explanation = (project: string, service: string) =>
+  queryOptions({
+    queryKey: ['releases', project, service, 'explain'],
+    queryFn: () =>
+      answer(api.packages.projects[':project'].services[':service'].explain.$get(ofService(project, service))),
+  })
+
+export const runs = (project: string, limit = 100) =>
+  queryOptions({
+    queryKey: ['runs', project, limit],
+    queryFn: async () =>
+      (
+        await answer(
+          api.build.projects[':project'].runs.$get({ ...inProject(project), query: { limit: String(limit) } }),
+        )
+      ).runs,
+  })
+const ofRun = (project: string, run: string) => ({ param: { project, run } })
+export const run = (project: string, name: string, attempt?: number) =>
+  queryOptions({
+    queryKey: ['runs', project, name, attempt ?? null],
+    queryFn: () =>
+      answer(
+        api.build.projects[':project'].runs[':run'].$get({
+          ...ofRun(project, name),
+          query: attempt === undefined ? {} : { attempt: String(attempt) },
+        }),
+      ),
+  })
+export type Run = InferResponseType<(typeof api.build.projects)[':project']['runs'][':run']['$get'], 200>
+export const artifacts = (project: string, name: string) =>
+  queryOptions({
+    queryKey: ['runs', project, name, 'artifacts'],
+    queryFn: () => answer(api.results.projects[':project'].runs[':run'].artifacts.$get(ofRun(project, name))),
+  })
+export const runTests = (project: string, name: string) =>
+  queryOptions({
+    queryKey: ['tests', project, name],
+    queryFn: () =>
+      answer(api.tests.projects[':project'].runs[':run'].tests.$get({ ...ofRun(project, name), query: {} })),
+  })
+export const brokenMains = (project: string) =>
+  queryOptions({
+    queryKey: ['broken', project],
+    queryFn: () => answer(api.requests.projects[':project']['broken-mains'].$get(inProject(project))),
+  })
+
+export const changes = (project: string) =>
+  queryOptions({
+    queryKey: ['changes', project],
+    queryFn: async () =>
+      (await answer(api.changes.projects[':project'].changes.$get({ ...inProject(project), query: {} }))).changes,
+  })
+const ofChange = (project: string, repository: string, number: number) => ({
+  param: { project, repository, number: String(number) },
+})
+export const change = (project: string, repository: string, number: number) =>
+  queryOptions({
+    queryKey: ['changes', project, repository, number],
+    queryFn: () =>
+      answer(
+        api.changes.projects[':project'].repositories[':repository'].changes[':number'].$get(
+          ofChange(project, repository, number),
+        ),
+      ),
+  })
+export type Change = InferResponseType<
+  (typeof api.changes.projects)[':project']['repositories'][':repository']['changes'][':number']['$get'],
+  200
+>
+export const changeDiff = (project: string, repository: string, number: number) =>
+  queryOptions({
+    queryKey: ['changes', project, repository, number, 'diff'],
+    queryFn: () =>
+      answer(
+        api.changes.projects[':project'].repositories[':repository'].changes[':number'].diff.$get({
+          ...ofChange(project, repository, number),
+          query: {},
+        }),
+      ),
+  })
+
+export const sessions = (isAll: boolean) =>
+  queryOptions({
+    queryKey: ['sessions', isAll],
+    queryFn: () => answer(api.session.sessions.$get({ query: isAll ? { all: 'true' } : {} })),
+  })
+export const users = () => queryOptions({ queryKey: ['users'], queryFn: () => answer(api.access.users.$get()) })
+export const tokens = (isAll: boolean) =>
+  queryOptions({
+    queryKey: ['tokens', isAll],
+    queryFn: () => answer(api.access.tokens.$get({ query: isAll ? { all: 'true' } : {} })),
+  })
+export const runners = () =>
+  queryOptions({ queryKey: ['runners'], queryFn: () => answer(api.runners.runners.$get()), refetchInterval: 15_000 })
+
+export type FactQuery = { readonly types?: string; readonly subject?: string; readonly after?: number }
+export const facts = ({ types, subject, after }: FactQuery) =>
+  queryOptions({
+    queryKey: ['ledger', types ?? null, subject ?? null, after ?? null],
+    queryFn: () =>
+      answer(
+        api.ledger.ledger.$get({
+          query: {
+            order: 'newest',
+            limit: '100',
+            ...(types ? { types } : {}),
+            ...(subject ? { subject } : {}),
+            ...(after === undefined ? {} : { after: String(after) }),
+          },
+        }),
+      ),
+  })

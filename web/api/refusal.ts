@@ -1,0 +1,40 @@
+/** What the API refused, as a person reads it. `kind: 'unreachable'`: nobody answered. */
+export class Refusal extends Error {
+  readonly kind: string
+  readonly status: number
+  readonly detail: string
+  readonly next: string | null
+
+  constructor(
+    refusal: { kind: string; status: number; detail: string; next: string | null },
+    options?: { cause: unknown },
+  ) {
+    super(refusal.detail, options)
+    this.kind = refusal.kind
+    this.status = refusal.status
+    this.detail = refusal.detail
+    this.next = refusal.next
+  }
+}
+
+/** Reads RFC 9457 problem details; whatever else came is told as it is. */
+export const refusalOf = (status: number, text: string): Refusal => {
+  const problem = parsed(text)
+  const detail = textIn(problem, 'detail') ?? text.slice(0, 300)
+  const kind = textIn(problem, 'type')?.split(':').at(-1) ?? `http-${status}`
+  return new Refusal({ kind, status, detail, next: textIn(problem, 'next') })
+}
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+const textIn = (problem: unknown, key: string): string | null => {
+  if (typeof problem !== 'object' || problem === null || !(key in problem)) return null
+  const value = Object.entries(problem).find(([name]) => name === key)?.[1]
+  return typeof value === 'string' ? value : null
+}

@@ -1,0 +1,158 @@
+import { useQueries } from '@tanstack/react-query'
+import { Link, useParams } from '@tanstack/react-router'
+import {
+  alerts,
+  brokenMains,
+  changes,
+  deployments,
+  promotions,
+  repositories,
+  rollouts,
+  runs,
+  services,
+} from '../../api/queries.ts'
+import { t } from '../../texts/en.ts'
+import { span } from '../../ui/format.ts'
+import { Dot, PageHead, Panel, Time, useNow } from '../../ui/parts.tsx'
+import { Failed, Skeleton } from '../../ui/states.tsx'
+import { FirstRun } from '../first-run/first-run.tsx'
+import { ServiceTable } from '../services/service-table.tsx'
+import { Day } from './day.tsx'
+import { type Item, itemsOf, type Now, slowestOf, stagesOf } from './loop.ts'
+import { Track } from './track.tsx'
+
+/** The loop: what is where, what waits and for whom, what is broken, what went live today. */
+export const LoopPage = () => {
+  const { project } = useParams({ from: '/shell/projects/$project/' })
+  const now = useNow(15_000)
+  const [service, run, rollout, deployment, change, promotion, alert, broken, repository] = useQueries({
+    queries: [
+      services(project),
+      runs(project),
+      rollouts(project),
+      deployments(project),
+      changes(project),
+      promotions(project),
+      alerts(project),
+      brokenMains(project),
+      repositories(project),
+    ],
+  })
+  const asked = [service, run, rollout, deployment, change, promotion, alert, broken, repository]
+  const failed = asked.find(({ isError, data }) => isError && data === undefined)
+  if (failed) return <Failed error={failed.error} again={() => asked.forEach((one) => void one.refetch())} />
+  if (
+    !service.data ||
+    !run.data ||
+    !rollout.data ||
+    !deployment.data ||
+    !change.data ||
+    !promotion.data ||
+    !alert.data ||
+    !broken.data ||
+    !repository.data
+  )
+    return <Skeleton rows={6} rowClass="h-24" />
+  if (service.data.length === 0 && run.data.length === 0)
+    return <FirstRun project={project} arrived={repository.data[0]?.repository ?? null} />
+
+  const at: Now = {
+    project,
+    now,
+    services: service.data,
+    runs: run.data,
+    rollouts: rollout.data,
+    deployments: deployment.data,
+    changes: change.data,
+    promotions: promotion.data,
+    alerts: alert.data,
+    broken: broken.data.broken,
+  }
+  return <Loop at={at} />
+}
+
+const Loop = ({ at }: { at: Now }) => {
+  const items = itemsOf(at)
+  const stages = stagesOf(at)
+  const slowest = slowestOf(at)
+  const broken = items.filter(({ tone }) => tone === 'bad').length
+  const waiting = items.length - broken
+  const moving = stages
+    .filter(({ name, tone }) => tone === 'busy' && name !== 'code')
+    .reduce((all, { count }) => all + count, 0)
+  const tone = broken > 0 ? 'bad' : waiting > 0 ? 'wait' : moving > 0 ? 'busy' : 'good'
+  const said =
+    broken > 0
+      ? t.loop.broken(broken)
+      : waiting > 0
+        ? t.loop.waiting(waiting)
+        : moving > 0
+          ? t.loop.moving(moving)
+          : t.loop.well
+  return (
+    <>
+      <PageHead
+        title={
+          <span className="flex items-center gap-3">
+            <Dot tone={tone} />
+            {said}
+          </span>
+        }
+        detail={broken + waiting + moving === 0 ? t.loop.wellDetail : undefined}
+      />
+      <div className="grid gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+        <Panel title={t.loop.stages} className="xl:col-span-2">
+          <Track stages={stages} project={at.project} />
+        </Panel>
+        <Panel title={t.loop.day}>
+          <Day deployments={at.deployments} now={at.now} project={at.project} />
+        </Panel>
+        <Panel title={t.loop.todo} isFlush className="xl:row-span-2">
+          <Todo items={items} />
+          <div className="border-t border-line px-4 py-3">
+            <h3 className="m-0 text-xs font-normal text-soft">{t.loop.slowest}</h3>
+            <p className="m-0 mt-1">
+              {slowest
+                ? t.loop.slowestDetail(t.loop.part[slowest.part], span(slowest.medianMs), slowest.count)
+                : t.loop.slowestNone}
+            </p>
+          </div>
+        </Panel>
+        <Panel
+          title={t.loop.services}
+          isFlush
+          aside={
+            <Link to="/projects/$project/services" params={{ project: at.project }} className="text-accent">
+              {t.loop.allServices}
+            </Link>
+          }
+        >
+          <ServiceTable services={at.services} project={at.project} most={8} />
+        </Panel>
+      </div>
+    </>
+  )
+}
+
+const Todo = ({ items }: { items: readonly Item[] }) =>
+  items.length === 0 ? (
+    <p className="m-0 px-4 pb-4 text-soft">{t.loop.noTodo}</p>
+  ) : (
+    <ul className="m-0 max-h-96 list-none overflow-y-auto p-0">
+      {items.map(({ key, tone, text, detail, role, since, target }) => (
+        <li key={key} className="border-t border-line first:border-t-0">
+          <Link to={target.to} params={target.params} className="block px-4 py-3 text-ink no-underline hover:bg-sunk">
+            <span className="flex items-baseline gap-2">
+              <Dot tone={tone} />
+              <bdi className="min-w-0 flex-1 font-medium">{text}</bdi>
+            </span>
+            {detail && <bdi className="mt-0.5 line-clamp-2 pl-4 text-soft">{detail}</bdi>}
+            <span className="flex gap-2 pl-4 text-xs text-soft">
+              {role && t.loop.forRole(role)}
+              {since !== null && <Time at={since} />}
+            </span>
+          </Link>
+        </li>
+      ))}
+    </ul>
+  )

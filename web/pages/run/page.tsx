@@ -1,0 +1,268 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { lazy, Suspense, useState } from 'react'
+import { answer, api, base } from '../../api/client.ts'
+import { artifacts, type Run, run, runTests } from '../../api/queries.ts'
+import { useMay } from '../../shell/role.ts'
+import { t } from '../../texts/en.ts'
+import { Confirm } from '../../ui/dialog.tsx'
+import { branchOf, bytes, personOf, short, span } from '../../ui/format.ts'
+import { LogView } from '../../ui/log/log-view.tsx'
+import { Button, inputShape, PageHead, Panel, Time, useNow } from '../../ui/parts.tsx'
+import { changedSearch } from '../../ui/search.ts'
+import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
+import { RunBadge } from '../runs/page.tsx'
+import { useLog } from '../service/log.tsx'
+import { Failure } from './failure.tsx'
+import { JobList } from './job-list.tsx'
+
+const Graph = lazy(async () => ({ default: (await import('./graph.tsx')).Graph }))
+
+/** A run: its jobs as a graph and a list, the log of one, what it left behind. */
+export const RunPage = () => {
+  const { project, run: name } = useParams({ from: '/shell/projects/$project/runs/$run' })
+  const { attempt } = useSearch({ from: '/shell/projects/$project/runs/$run' })
+  const query = useQuery(run(project, name, attempt))
+  return (
+    <Loaded query={query} waiting={<Skeleton rows={5} rowClass="h-24" />}>
+      {(one) => <Page project={project} one={one} />}
+    </Loaded>
+  )
+}
+
+const Page = ({ project, one }: { project: string; one: Run }) => {
+  const search = useSearch({ from: '/shell/projects/$project/runs/$run' })
+  const now = useNow(1_000)
+  const chosen =
+    one.jobs.find(({ job }) => job === search.job) ??
+    one.jobs.find(({ conclusion }) => conclusion === 'failure') ??
+    one.jobs.find(({ status }) => status === 'running') ??
+    one.jobs[0]
+  const annotations = one.jobs.flatMap((job) => job.annotations.map((annotation) => ({ ...annotation, job: job.name })))
+  return (
+    <>
+      <PageHead
+        above={
+          <Link to="/projects/$project/runs" params={{ project }} className="text-soft">
+            {t.runs.title}
+          </Link>
+        }
+        title={<bdi>{one.title}</bdi>}
+        detail={
+          <>
+            <RunBadge run={one} />
+            <span>
+              {one.repository} · <bdi>{one.name}</bdi> {one.number}
+            </span>
+            <span>
+              <bdi>{branchOf(one.ref)}</bdi> <code className="font-mono">{short(one.commit)}</code>
+            </span>
+            <bdi>{personOf(one.actor)}</bdi>
+            <Time at={one.queuedAt} />
+            <span>{span(one.durationMs ?? (one.startedAt === null ? null : now - one.startedAt))}</span>
+            {one.attempt > 1 && <Attempts run={one} />}
+          </>
+        }
+        actions={<Actions project={project} run={one} />}
+      />
+      {one.failure && <Failure failure={one.failure} />}
+      {one.jobs.length > 1 && (
+        <Panel title={t.run.graph} className="mb-4" isFlush>
+          <Suspense fallback={<div className="h-64" />}>
+            <Graph jobs={one.jobs} chosen={chosen?.job ?? null} />
+          </Suspense>
+        </Panel>
+      )}
+      <div className="grid items-start gap-4 lg:grid-cols-[18rem_minmax(0,1fr)]">
+        <div className="flex min-w-0 flex-col gap-4">
+          <Panel title={t.run.jobs} isFlush>
+            <JobList jobs={one.jobs} chosen={chosen?.job ?? null} now={now} />
+          </Panel>
+          <Tests project={project} name={one.run} />
+          <Artifacts project={project} name={one.run} />
+        </div>
+        {chosen ? (
+          <JobLog key={`${chosen.job} ${chosen.attempt}`} project={project} run={one} job={chosen} />
+        ) : (
+          <Panel>
+            <Empty>{t.run.noLog}</Empty>
+          </Panel>
+        )}
+      </div>
+      {annotations.length > 0 && (
+        <Panel title={t.run.annotations} className="mt-4" isFlush>
+          <ul className="m-0 list-none p-0">
+            {annotations.map(({ level, message, file, line, job }, at) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: the same may be said twice of the same place
+              <li key={at} className="border-t border-line px-4 py-2.5">
+                <span className={level === 'failure' ? 'text-bad' : level === 'warning' ? 'text-wait' : 'text-soft'}>
+                  {file ? `${file}${line === null ? '' : `:${line}`}` : job}
+                </span>{' '}
+                <bdi>{message}</bdi>
+              </li>
+            ))}
+          </ul>
+        </Panel>
+      )}
+    </>
+  )
+}
+
+const Attempts = ({ run: { attempt } }: { run: Run }) => (
+  <span className="flex gap-2">
+    {Array.from({ length: attempt }, (_, at) => at + 1).map((one) => (
+      <Link key={one} to="." search={{ attempt: one }} className="text-accent">
+        {t.run.attempt(one)}
+      </Link>
+    ))}
+  </span>
+)
+
+const Actions = ({ project, run: one }: { project: string; run: Run }) => {
+  const mayAct = useMay('developer', project)
+  const queries = useQueryClient()
+  const [isAsked, setIsAsked] = useState(false)
+  if (!mayAct) return null
+  const param = { project, run: one.run }
+  const changed = () => queries.invalidateQueries({ queryKey: ['runs'] })
+  const rerun = async (jobs: 'all' | 'failed'): Promise<void> => {
+    await answer(api.build.projects[':project'].runs[':run'].rerun.$post({ param, query: { jobs } }))
+    await changed()
+  }
+  return one.status === 'finished' ? (
+    <>
+      {one.conclusion === 'failure' && <Button onClick={() => void rerun('failed')}>{t.run.rerunFailed}</Button>}
+      <Button onClick={() => void rerun('all')}>{t.run.rerun}</Button>
+    </>
+  ) : (
+    <>
+      <Button kind="danger" onClick={() => setIsAsked(true)}>
+        {t.run.cancel}
+      </Button>
+      {isAsked && (
+        <Confirm
+          title={t.run.cancelTitle}
+          detail={t.run.cancelDetail}
+          action={t.run.cancel}
+          isDangerous
+          close={() => setIsAsked(false)}
+          act={async () => {
+            await answer(api.build.projects[':project'].runs[':run'].cancel.$post({ param }))
+            await changed()
+          }}
+        />
+      )}
+    </>
+  )
+}
+
+const JobLog = ({ project, run: one, job }: { project: string; run: Run; job: Run['jobs'][number] }) => {
+  const { line, search = '' } = useSearch({ from: '/shell/projects/$project/runs/$run' })
+  const navigate = useNavigate({ from: '/projects/$project/runs/$run' })
+  const [typed, setTyped] = useState(search)
+  const [isOver] = useState(job.status === 'finished') // decided once: a log that is followed ends by itself
+  const path = `${base}/projects/${project}/runs/${one.run}/jobs/${job.job}/log?attempt=${job.attempt}`
+  const isThere = job.status !== 'waiting' && job.conclusion !== 'skipped'
+  return (
+    <Panel
+      isFlush
+      title={<bdi>{job.name}</bdi>}
+      aside={
+        <>
+          <form
+            onSubmit={(event) => {
+              event.preventDefault()
+              void navigate({
+                search: (before) => changedSearch(before, { search: typed || undefined, line: undefined }),
+                replace: true,
+              })
+            }}
+          >
+            <input
+              type="search"
+              aria-label={t.run.search}
+              placeholder={t.run.search}
+              value={typed}
+              onChange={(event) => setTyped(event.target.value)}
+              className={`${inputShape} w-48`}
+            />
+          </form>
+          <a href={path} target="_blank" rel="noreferrer" className="text-accent">
+            {t.run.raw}
+          </a>
+        </>
+      }
+    >
+      <div className="flex h-[max(24rem,calc(100dvh-16rem))] flex-col">
+        {isThere ? (
+          <Log
+            url={isOver ? path : `${path}&follow=true`}
+            label={`${t.run.log}: ${job.name}`}
+            search={search}
+            line={line ?? null}
+            isFollowed={!isOver}
+            pickLine={(picked) =>
+              void navigate({
+                search: (before) => changedSearch(before, { job: job.job, line: picked }),
+                replace: true,
+                resetScroll: false,
+              })
+            }
+          />
+        ) : (
+          <Empty>{t.run.noLog}</Empty>
+        )}
+      </div>
+    </Panel>
+  )
+}
+
+const Log = ({ url, ...rest }: { url: string } & Omit<Parameters<typeof LogView>[0], 'log' | 'empty'>) => {
+  const log = useLog(url)
+  return <LogView {...rest} log={log} empty={t.run.noLog} />
+}
+
+const Artifacts = ({ project, name }: { project: string; name: string }) => {
+  const { data } = useQuery(artifacts(project, name))
+  if (!data || data.artifacts.length === 0) return null
+  return (
+    <Panel title={t.run.artifacts} isFlush>
+      <ul className="m-0 list-none p-0">
+        {data.artifacts.map(({ artifact, name: file, sizeBytes }) => (
+          <li key={artifact} className="flex justify-between gap-3 border-t border-line px-4 py-2.5">
+            <a href={`${base}/projects/${project}/artifacts/${artifact}/content`} className="text-accent">
+              <bdi>{file}</bdi>
+            </a>
+            <span className="whitespace-nowrap text-soft">{bytes(sizeBytes)}</span>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  )
+}
+
+const Tests = ({ project, name }: { project: string; name: string }) => {
+  const { data } = useQuery(runTests(project, name))
+  const attention = (data?.cases ?? []).filter(
+    ({ state, isFlaky }) => state === 'failing' || state === 'newly-failing' || isFlaky,
+  )
+  if (!data || data.reports.length === 0) return null
+  return (
+    <Panel title={t.run.tests} isFlush>
+      <ul className="m-0 list-none p-0">
+        {data.reports.map(({ job, jobName, totals }) => (
+          <li key={job} className="border-t border-line px-4 py-2.5">
+            <bdi className="font-medium">{jobName}</bdi>
+            <span className="block text-soft">{t.run.counted(totals.passed, totals.failed, totals.skipped)}</span>
+          </li>
+        ))}
+        {attention.map(({ case: id, name: title, state, isFlaky }) => (
+          <li key={id} className="border-t border-line px-4 py-2.5">
+            <span className={isFlaky ? 'text-wait' : 'text-bad'}>{isFlaky ? t.run.flaky : state}</span>{' '}
+            <bdi>{title}</bdi>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  )
+}

@@ -1,0 +1,77 @@
+import { useQuery } from '@tanstack/react-query'
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { services } from '../../api/queries.ts'
+import { t } from '../../texts/en.ts'
+import { PageHead } from '../../ui/parts.tsx'
+import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
+import { Choice, Tabs } from '../../ui/tabs.tsx'
+import { Environments } from './environments.tsx'
+import { ServiceFile } from './file.tsx'
+import { History } from './history.tsx'
+import { Instances } from './instances.tsx'
+import { ServiceLog } from './log.tsx'
+import { Releases } from './releases.tsx'
+import { rangeNamed, Signals } from './signals.tsx'
+
+const tabs = ['overview', 'logs', 'releases', 'history', 'file'] as const
+type Tab = (typeof tabs)[number]
+const tabNamed = (name: string | undefined): Tab => tabs.find((tab) => tab === name) ?? 'overview'
+
+export const ServicePage = () => {
+  const { project, service } = useParams({ from: '/shell/projects/$project/services/$service' })
+  const search = useSearch({ from: '/shell/projects/$project/services/$service' })
+  const navigate = useNavigate({ from: '/projects/$project/services/$service' })
+  const query = useQuery(services(project))
+  const tab = tabNamed(search.tab)
+  return (
+    <>
+      <PageHead
+        above={
+          <Link to="/projects/$project/services" params={{ project }} className="text-soft">
+            {t.services.title}
+          </Link>
+        }
+        title={service}
+      />
+      <Tabs label={service} tabs={tabs} chosen={tab} names={t.service.tabs} />
+      <Loaded query={query} waiting={<Skeleton rows={5} rowClass="h-20" />}>
+        {(all) => {
+          const places = all.filter((one) => one.service === service && one.status !== 'removed')
+          const names = places.map(({ environment }) => environment)
+          const main = names.includes('production') ? 'production' : names.at(-1)
+          const environment = names.find((name) => name === search.environment) ?? main
+          if (environment === undefined) return <Empty>{t.services.none}</Empty>
+          const choice = (
+            <Choice
+              label={t.service.environment}
+              value={environment}
+              options={names.map((name) => ({ value: name, name }))}
+              choose={(chosen) =>
+                void navigate({ search: (before) => ({ ...before, environment: chosen }), replace: true })
+              }
+            />
+          )
+          const about = { project, service, environment }
+          switch (tab) {
+            case 'overview':
+              return (
+                <div className="flex flex-col gap-4">
+                  <Environments {...about} places={places} />
+                  <Signals {...about} range={rangeNamed(search.range)} choice={choice} />
+                  <Instances {...about} />
+                </div>
+              )
+            case 'logs':
+              return <ServiceLog key={environment} {...about} choice={choice} />
+            case 'releases':
+              return <Releases project={project} service={service} places={places} />
+            case 'history':
+              return <History project={project} service={service} />
+            case 'file':
+              return <ServiceFile project={project} service={service} />
+          }
+        }}
+      </Loaded>
+    </>
+  )
+}

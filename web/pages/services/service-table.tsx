@@ -1,0 +1,106 @@
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { type Service, traffic } from '../../api/queries.ts'
+import { t } from '../../texts/en.ts'
+import { count, milliseconds, percent, short } from '../../ui/format.ts'
+import { Badge, Time, type Tone } from '../../ui/parts.tsx'
+
+const hourMs = 3_600_000
+
+export const statusTone = (status: Service['status']): Tone =>
+  (({ live: 'good', deploying: 'busy', degraded: 'wait', failed: 'bad', removed: 'calm' }) as const)[status]
+
+export type Grouped = { readonly service: string; readonly places: readonly Service[] }
+
+/** Services by name, each with its environments. */
+export const grouped = (services: readonly Service[]): readonly Grouped[] =>
+  [
+    ...Map.groupBy(
+      services.filter(({ status }) => status !== 'removed'),
+      ({ service }) => service,
+    ),
+  ].map(([service, places]) => ({ service, places }))
+
+/** Services with their health, versions, and what their users met in the last hour. */
+export const ServiceTable = ({
+  services,
+  project,
+  most = Number.POSITIVE_INFINITY,
+}: {
+  services: readonly Service[]
+  project: string
+  most?: number
+}) => {
+  const { columns } = t.services
+  return (
+    <div className="@container">
+      <table className="w-full border-collapse text-left [&_th]:whitespace-nowrap">
+        <thead className="text-xs text-soft @max-md:sr-only">
+          <tr className="border-t border-line">
+            <th className="px-4 py-2 font-normal">{columns.service}</th>
+            <th className="px-4 py-2 font-normal">{columns.environments}</th>
+            <th className="hidden px-4 py-2 text-right font-normal @2xl:table-cell">{columns.traffic}</th>
+            <th className="hidden px-4 py-2 text-right font-normal @2xl:table-cell">{columns.errors}</th>
+            <th className="hidden px-4 py-2 text-right font-normal @3xl:table-cell">{columns.p95}</th>
+            <th className="hidden px-4 py-2 text-right font-normal @md:table-cell">{columns.deployed}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {grouped(services)
+            .slice(0, most)
+            .map((one) => (
+              <Row key={one.service} {...one} project={project} />
+            ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+const Row = ({ service, places, project }: Grouped & { project: string }) => {
+  const main = places.find(({ environment }) => environment === 'production') ?? places.at(-1)
+  const { data } = useQuery({
+    ...traffic(project, service, main?.environment ?? 'production', hourMs, 15_000),
+    enabled: main !== undefined,
+  })
+  const latest = places.reduce<number>((newest, { lastDeployment }) => Math.max(newest, lastDeployment.requestedAt), 0)
+  return (
+    <tr className="border-t border-line hover:bg-sunk">
+      <td className="px-4 py-3 align-top @max-md:block @max-md:pb-0">
+        <Link
+          to="/projects/$project/services/$service"
+          params={{ project, service }}
+          className="font-medium text-ink no-underline hover:text-accent"
+        >
+          {service}
+        </Link>
+      </td>
+      <td className="px-4 py-3 align-top @max-md:block">
+        <span className="flex flex-wrap gap-x-4 gap-y-1">
+          {places.map(({ environment, status, commit, healthy, replicas }) => (
+            <span key={environment} className="inline-flex items-center gap-2">
+              <Badge tone={statusTone(status)}>{t.status[status]}</Badge>
+              <span className="text-soft">{environment}</span>
+              {commit && <code className="font-mono text-xs">{short(commit)}</code>}
+              {replicas > 0 && <span className="text-xs text-soft">{t.services.replicas(healthy, replicas)}</span>}
+            </span>
+          ))}
+        </span>
+      </td>
+      <td className="hidden px-4 py-3 text-right align-top @2xl:table-cell">
+        {data ? count(data.total.requests) : '–'}
+      </td>
+      <td
+        className={`hidden px-4 py-3 text-right align-top @2xl:table-cell ${(data?.total.errorRate ?? 0) > 0.01 ? 'text-bad' : ''}`}
+      >
+        {percent(data?.total.errorRate ?? null)}
+      </td>
+      <td className="hidden px-4 py-3 text-right align-top @3xl:table-cell">
+        {milliseconds(data?.total.p95Ms ?? null)}
+      </td>
+      <td className="hidden px-4 py-3 text-right align-top text-soft @md:table-cell">
+        <Time at={latest} />
+      </td>
+    </tr>
+  )
+}

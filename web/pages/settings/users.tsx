@@ -1,0 +1,124 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { answer, api } from '../../api/client.ts'
+import { users } from '../../api/queries.ts'
+import { t } from '../../texts/en.ts'
+import { textOf, useAct } from '../../ui/act.ts'
+import { Dialog } from '../../ui/dialog.tsx'
+import { Button, Command, inputShape, Panel, Time } from '../../ui/parts.tsx'
+import { Failed, Loaded } from '../../ui/states.tsx'
+import { TableBox } from '../../ui/tabs.tsx'
+import { RoleSelect, roleNamed } from './role-select.tsx'
+
+type Invited = { readonly user: string; readonly link: string }
+
+/** Everybody and their roles; a new one, and an invitation with which one chooses a password. */
+export const UsersTab = ({ project }: { project: string }) => {
+  const query = useQuery(users())
+  const queries = useQueryClient()
+  const { act, isWorking, refusal } = useAct()
+  const [invited, setInvited] = useState<Invited | null>(null)
+  const invite = (user: string) =>
+    act(async () => {
+      const { code } = await answer(api.session.users[':user'].invitation.$post({ param: { user } }))
+      setInvited({ user, link: `${location.origin}/sign-in#invitation=${code}` })
+    })
+  return (
+    <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_22rem]">
+      <Panel title={t.settings.tabs.users} isFlush>
+        {refusal && <Failed error={refusal} />}
+        <Loaded query={query}>
+          {(all) => (
+            <TableBox label={t.settings.tabs.users}>
+              <thead>
+                <tr>
+                  <th>{t.settings.user}</th>
+                  <th>{t.settings.members}</th>
+                  <th className="text-right!">{t.settings.issued}</th>
+                  <th />
+                </tr>
+              </thead>
+              <tbody>
+                {all.map(({ user, grants, createdAt }) => (
+                  <tr key={user}>
+                    <td className="font-medium">{user}</td>
+                    <td className="w-full min-w-40">
+                      {grants.length === 0
+                        ? t.settings.noRole
+                        : grants
+                            .map((grant) =>
+                              t.settings.inProject(t.roles[grant.role], grant.project ?? t.settings.everywhere),
+                            )
+                            .join(', ')}
+                    </td>
+                    <td className="text-right text-soft">
+                      <Time at={createdAt} />
+                    </td>
+                    <td className="text-right">
+                      <Button onClick={() => void invite(user)} aria-label={`${t.settings.invite} ${user}`}>
+                        {t.settings.invite}
+                      </Button>
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </TableBox>
+          )}
+        </Loaded>
+      </Panel>
+      <Panel title={t.settings.addUser}>
+        <form
+          className="flex flex-col gap-4"
+          onSubmit={(event) => {
+            event.preventDefault()
+            const form = event.currentTarget
+            const data = new FormData(form)
+            void act(async () => {
+              const where = textOf(data, 'where') === '' ? null : project
+              await answer(
+                api.access.users.$post({
+                  json: { user: textOf(data, 'user'), role: roleNamed(textOf(data, 'role')), project: where },
+                }),
+              )
+              form.reset()
+              await queries.invalidateQueries({ queryKey: ['users'] })
+            })
+          }}
+        >
+          <label className="flex flex-col gap-1">
+            {t.settings.name}
+            <input
+              name="user"
+              required
+              pattern="[a-z][a-z0-9]*([._\-][a-z0-9]+)*"
+              autoCapitalize="none"
+              className={inputShape}
+            />
+          </label>
+          <RoleSelect />
+          <label className="flex flex-col gap-1">
+            {t.shell.project}
+            <select name="where" className={inputShape}>
+              <option value={project}>{project}</option>
+              <option value="">{t.settings.everywhere}</option>
+            </select>
+          </label>
+          <Button type="submit" kind="primary" disabled={isWorking}>
+            {t.settings.add}
+          </Button>
+        </form>
+      </Panel>
+      {invited && (
+        <Dialog title={t.settings.invite} close={() => setInvited(null)}>
+          <div className="flex flex-col gap-3 px-5 pt-2 pb-5">
+            <p className="m-0">{t.settings.invitation(invited.user)}</p>
+            <Command text={invited.link} />
+            <Button className="self-end" onClick={() => setInvited(null)}>
+              {t.shell.close}
+            </Button>
+          </div>
+        </Dialog>
+      )}
+    </div>
+  )
+}

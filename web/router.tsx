@@ -1,0 +1,178 @@
+import type { QueryClient } from '@tanstack/react-query'
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from '@tanstack/react-router'
+import { answer, api } from './api/client.ts'
+import type { Live } from './api/live.ts'
+import { projects, whoAmI } from './api/queries.ts'
+import { Crashed, NoSuchPage } from './shell/errors.tsx'
+import { rememberedProject } from './shell/project.ts'
+import { Shell } from './shell/shell.tsx'
+
+export type Context = { readonly queries: QueryClient; readonly live: Live }
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
+const number = (value: unknown): number | undefined => {
+  const parsed = Number(value)
+  return value !== undefined && value !== '' && Number.isSafeInteger(parsed) && parsed >= 0 ? parsed : undefined
+}
+/** Only what is set stands in an address. */
+const set = <Search extends object>(
+  search: Search,
+): Partial<{ [Key in keyof Search]: Exclude<Search[Key], undefined> }> =>
+  Object.fromEntries(Object.entries(search).filter(([, value]) => value !== undefined)) as never
+
+const root = createRootRouteWithContext<Context>()({
+  component: Outlet,
+  errorComponent: Crashed,
+  notFoundComponent: NoSuchPage,
+})
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in',
+  validateSearch: (search) => set({ to: text(search.to) }),
+  component: lazyRouteComponent(() => import('./pages/sign-in/page.tsx'), 'SignInPage'),
+})
+
+const shell = createRoute({
+  getParentRoute: () => root,
+  id: 'shell',
+  component: Shell,
+  beforeLoad: async ({ context: { queries }, location }) => {
+    // Who is not signed in sees nothing else first; a server that does not answer leaves the page where it is.
+    const isOut = await queries.ensureQueryData(whoAmI()).then(
+      () => false,
+      (error: { status?: number }) => error.status === 401,
+    )
+    if (isOut) throw redirect({ to: '/sign-in', search: { to: location.href } })
+  },
+})
+
+const home = createRoute({
+  getParentRoute: () => shell,
+  path: '/',
+  beforeLoad: async ({ context: { queries } }) => {
+    const known = await queries.ensureQueryData({ ...projects(), queryFn: () => answer(api.code.projects.$get()) })
+    const remembered = rememberedProject()
+    const project = remembered !== null && known.includes(remembered) ? remembered : (known[0] ?? 'default')
+    throw redirect({ to: '/projects/$project', params: { project }, replace: true })
+  },
+})
+
+const project = createRoute({ getParentRoute: () => shell, path: '/projects/$project', component: Outlet })
+
+const loop = createRoute({
+  getParentRoute: () => project,
+  path: '/',
+  component: lazyRouteComponent(() => import('./pages/loop/page.tsx'), 'LoopPage'),
+})
+const services = createRoute({
+  getParentRoute: () => project,
+  path: '/services',
+  validateSearch: (search) => set({ filter: text(search.filter) }),
+  component: lazyRouteComponent(() => import('./pages/services/page.tsx'), 'ServicesPage'),
+})
+const service = createRoute({
+  getParentRoute: () => project,
+  path: '/services/$service',
+  validateSearch: (search) =>
+    set({
+      tab: text(search.tab),
+      environment: text(search.environment),
+      range: text(search.range),
+      search: text(search.search),
+      instance: text(search.instance),
+    }),
+  component: lazyRouteComponent(() => import('./pages/service/page.tsx'), 'ServicePage'),
+})
+const rollouts = createRoute({
+  getParentRoute: () => project,
+  path: '/rollouts',
+  component: lazyRouteComponent(() => import('./pages/rollouts/page.tsx'), 'RolloutsPage'),
+})
+const rollout = createRoute({
+  getParentRoute: () => project,
+  path: '/rollouts/$rollout',
+  validateSearch: (search) => set({ at: number(search.at) }),
+  component: lazyRouteComponent(() => import('./pages/rollout/page.tsx'), 'RolloutPage'),
+})
+const runs = createRoute({
+  getParentRoute: () => project,
+  path: '/runs',
+  validateSearch: (search) => set({ filter: text(search.filter) }),
+  component: lazyRouteComponent(() => import('./pages/runs/page.tsx'), 'RunsPage'),
+})
+const run = createRoute({
+  getParentRoute: () => project,
+  path: '/runs/$run',
+  validateSearch: (search) =>
+    set({
+      job: text(search.job),
+      attempt: number(search.attempt),
+      line: number(search.line),
+      search: text(search.search),
+    }),
+  component: lazyRouteComponent(() => import('./pages/run/page.tsx'), 'RunPage'),
+})
+const changes = createRoute({
+  getParentRoute: () => project,
+  path: '/changes',
+  validateSearch: (search) => set({ filter: text(search.filter), state: text(search.state) }),
+  component: lazyRouteComponent(() => import('./pages/changes/page.tsx'), 'ChangesPage'),
+})
+const change = createRoute({
+  getParentRoute: () => project,
+  path: '/changes/$repository/$number',
+  validateSearch: (search) => set({ view: text(search.view), tab: text(search.tab) }),
+  component: lazyRouteComponent(() => import('./pages/change/page.tsx'), 'ChangePage'),
+})
+const ledger = createRoute({
+  getParentRoute: () => shell,
+  path: '/ledger',
+  validateSearch: (search) =>
+    set({
+      types: text(search.types),
+      subject: text(search.subject),
+      after: number(search.after),
+      fact: number(search.fact),
+    }),
+  component: lazyRouteComponent(() => import('./pages/ledger/page.tsx'), 'LedgerPage'),
+})
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: '/settings',
+  validateSearch: (search) => set({ tab: text(search.tab) }),
+  component: lazyRouteComponent(() => import('./pages/settings/page.tsx'), 'SettingsPage'),
+})
+
+const tree = root.addChildren([
+  signIn,
+  shell.addChildren([
+    home,
+    project.addChildren([loop, services, service, rollouts, rollout, runs, run, changes, change]),
+    ledger,
+    settings,
+  ]),
+])
+
+export const createAppRouter = (queries: QueryClient, live: Live) =>
+  createRouter({
+    routeTree: tree,
+    context: { queries, live },
+    defaultPreload: 'intent',
+    defaultErrorComponent: Crashed,
+    defaultNotFoundComponent: NoSuchPage,
+    scrollRestoration: true,
+  })
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof createAppRouter>
+  }
+}

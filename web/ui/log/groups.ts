@@ -1,0 +1,41 @@
+import type { LogLine } from './lines.ts'
+
+/** A fold: the line that begins it, and the one that ends it (the last line so far while it is open). */
+export type Group = { readonly title: string; readonly until: number }
+
+/** What begins and ends groups, by the number of the line that begins each. They do not lie within each other, as on GitHub. */
+export const groupsOf = (lines: readonly LogLine[]): ReadonlyMap<number, Group> => {
+  const groups = new Map<number, Group>()
+  let open: { at: number; title: string } | null = null
+  const close = (until: number): void => {
+    if (open) groups.set(open.at, { title: open.title, until })
+    open = null
+  }
+  for (let at = 0; at < lines.length; at += 1) {
+    const text = lines[at]?.text ?? ''
+    if (!text.startsWith('##[') && !text.startsWith('::')) continue
+    const begun = /^(?:##\[group\]|::group::)(.*)$/.exec(text)
+    if (begun) {
+      close(at - 1)
+      open = { at, title: begun[1] ?? '' }
+    } else if (/^(?:##\[endgroup\]|::endgroup::)/.test(text)) close(at)
+  }
+  close(lines.length - 1)
+  return groups
+}
+
+/** The numbers of the lines that are not folded away; null where all are shown. */
+export const shownLines = (
+  total: number,
+  groups: ReadonlyMap<number, Group>,
+  folded: ReadonlySet<number>,
+): readonly number[] | null => {
+  if (folded.size === 0) return null
+  const shown: number[] = []
+  for (let at = 0; at < total; at += 1) {
+    shown.push(at)
+    const group = folded.has(at) ? groups.get(at) : undefined
+    if (group) at = Math.max(at, group.until)
+  }
+  return shown
+}

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { piecesOf, plainOf } from './ansi.ts'
+import { groupsOf, shownLines } from './groups.ts'
+
+const texts = (line: string) => piecesOf(line).pieces.map(({ text, tone }) => [text, tone])
+
+test('colours are taken from a line, every other trick is written out', () => {
+  assert.deepEqual(texts('\u001b[31mred\u001b[0m plain \u001b[1;92mgreen'), [
+    ['red', 'bad'],
+    [' plain ', null],
+    ['green', 'good'],
+  ])
+  assert.deepEqual(texts('a\u001b[2Jb\u202ec\u0007'), [
+    ['a', null],
+    ['⟨001B⟩', 'control'],
+    ['[2Jb', null],
+    ['⟨202E⟩', 'control'],
+    ['c', null],
+    ['⟨0007⟩', 'control'],
+  ])
+  assert.deepEqual(texts('\u001b[38;5;196mx\u001b[38;2;1;2;3my'), [
+    ['x', null],
+    ['y', null],
+  ])
+  assert.equal(plainOf('\u001b[31mred\u001b[0m'), 'red')
+})
+
+test('a line of a megabyte shows its beginning and says how much is left', () => {
+  const { pieces, cut } = piecesOf('x'.repeat(1_000_000))
+  assert.deepEqual([pieces[0]?.text.length, cut], [4_000, 996_000])
+})
+
+test('groups fold to their first line, an open one up to the end', () => {
+  const lines = ['before', '##[group]one', 'a', '##[endgroup]', 'between', '##[group]two', 'b', 'c'].map((text) => ({
+    at: 0,
+    text,
+  }))
+  const groups = groupsOf(lines)
+  assert.deepEqual(
+    [...groups],
+    [
+      [1, { title: 'one', until: 3 }],
+      [5, { title: 'two', until: 7 }],
+    ],
+  )
+  assert.equal(shownLines(8, groups, new Set()), null)
+  assert.deepEqual(shownLines(8, groups, new Set([1])), [0, 1, 4, 5, 6, 7])
+  assert.deepEqual(shownLines(8, groups, new Set([1, 5])), [0, 1, 4, 5])
+})

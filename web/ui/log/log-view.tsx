@@ -1,0 +1,213 @@
+import { useVirtualizer } from '@tanstack/react-virtual'
+import { memo, type ReactNode, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
+import { t } from '../../texts/en.ts'
+import { clock, count, moment } from '../format.ts'
+import { Button } from '../parts.tsx'
+import { Empty, Failed, Skeleton } from '../states.tsx'
+import { type Piece, piecesOf } from './ansi.ts'
+import { groupsOf, shownLines } from './groups.ts'
+import type { LogLine, LogLines } from './lines.ts'
+
+const rowPx = 20
+const nearEndPx = 60
+
+/** A log that is followed, searched, folded and linked to; only the lines that can be seen are drawn. */
+export const LogView = ({
+  log,
+  label,
+  search = '',
+  line = null,
+  pickLine,
+  empty,
+  hasInstances = false,
+  isFollowed = true,
+}: {
+  log: LogLines
+  label: string
+  search?: string
+  /** The line that an address points to, from 1. */
+  line?: number | null
+  pickLine?: (line: number) => void
+  empty: string
+  hasInstances?: boolean
+  isFollowed?: boolean
+}) => {
+  const version = useSyncExternalStore(log.listen, log.current)
+  const box = useRef<HTMLDivElement>(null)
+  const [folded, setFolded] = useState<ReadonlySet<number>>(new Set())
+  const [isAtEnd, setIsAtEnd] = useState(line === null)
+  const [hit, setHit] = useState(0)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the lines change in place; the version tells
+  const groups = useMemo(() => groupsOf(log.lines), [log, version])
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the lines change in place; the version tells
+  const shown = useMemo(() => shownLines(log.lines.length, groups, folded), [log, version, groups, folded])
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the lines change in place; the version tells
+  const hits = useMemo(() => (search === '' ? [] : log.find(search)), [log, version, search])
+  const total = shown === null ? log.lines.length : shown.length
+  const rows = useVirtualizer({
+    count: total,
+    getScrollElement: () => box.current,
+    estimateSize: () => rowPx,
+    overscan: 20,
+  })
+  const placeOf = (number: number): number => (shown === null ? number : shown.indexOf(number))
+  const goTo = (number: number): void => {
+    setIsAtEnd(false)
+    const place = placeOf(number)
+    if (place >= 0) rows.scrollToIndex(place, { align: 'center' })
+  }
+
+  useEffect(() => {
+    if (isFollowed && isAtEnd && total > 0) rows.scrollToIndex(total - 1, { align: 'end' })
+  }, [total, isAtEnd, isFollowed, rows])
+
+  // An address that names a line leads there once that line has come.
+  const isThere = line !== null && log.lines.length >= line
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the line has come; scrolling is the reader's from then on
+  useEffect(() => {
+    if (isThere && line !== null) goTo(line - 1)
+  }, [isThere])
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is searched decides; the lines that come later do not move the view
+  useEffect(() => {
+    setHit(0)
+    if (hits[0] !== undefined) goTo(hits[0])
+  }, [search])
+
+  if (log.state === 'failed' && log.lines.length === 0) return <Failed error={log.error} />
+  if (log.lines.length === 0)
+    return log.state === 'loading' && !isFollowed ? <Skeleton rows={4} rowClass="h-5" /> : <Empty>{empty}</Empty>
+
+  const step = (by: number): void => {
+    const next = (hit + by + hits.length) % Math.max(1, hits.length)
+    setHit(next)
+    const number = hits[next]
+    if (number !== undefined) goTo(number)
+  }
+  const digits = String(log.lines.length).length
+  const current = search === '' ? null : (hits[hit] ?? null)
+
+  return (
+    <div className="relative flex min-h-0 flex-1 flex-col">
+      <div className="flex min-h-10 flex-wrap items-center justify-between gap-2 border-t border-line px-4 py-1 text-xs text-soft">
+        <span role="status">{t.service.logs.lines(count(log.lines.length))}</span>
+        {search !== '' && (
+          <span className="flex items-center gap-1">
+            {t.run.matches(hits.length === 0 ? 0 : hit + 1, hits.length)}
+            <Button kind="quiet" className="min-h-7 px-2" onClick={() => step(-1)} aria-label={t.run.previous}>
+              ↑
+            </Button>
+            <Button kind="quiet" className="min-h-7 px-2" onClick={() => step(1)} aria-label={t.run.nextMatch}>
+              ↓
+            </Button>
+          </span>
+        )}
+      </div>
+      <section
+        ref={box}
+        aria-label={label}
+        onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) =>
+          setIsAtEnd(scrollHeight - scrollTop - clientHeight < nearEndPx)
+        }
+        className="min-h-0 flex-1 overflow-auto border-t border-line bg-sunk font-mono text-xs leading-5"
+      >
+        <div className="relative min-w-max" style={{ height: rows.getTotalSize() }}>
+          {rows.getVirtualItems().map(({ index, start }) => {
+            const number = shown === null ? index : (shown[index] ?? 0)
+            const one = log.lines[number]
+            if (!one) return null
+            const group = groups.get(number)
+            return (
+              <div
+                key={number}
+                className={`absolute top-0 left-0 flex min-w-full ${number === current ? 'bg-wait-wash' : line === number + 1 ? 'bg-accent-wash' : ''}`}
+                style={{ height: rowPx, transform: `translateY(${start}px)` }}
+              >
+                <LineNumber number={number + 1} digits={digits} {...(pickLine ? { pick: pickLine } : {})} />
+                {hasInstances && <Origin line={one} />}
+                {group !== undefined && (
+                  <button
+                    type="button"
+                    aria-expanded={!folded.has(number)}
+                    onClick={() =>
+                      setFolded((before) => {
+                        const after = new Set(before)
+                        if (!after.delete(number)) after.add(number)
+                        return after
+                      })
+                    }
+                    className="mr-1 w-4 text-soft"
+                    aria-label={group.title}
+                  >
+                    {folded.has(number) ? '▸' : '▾'}
+                  </button>
+                )}
+                <Text text={group?.title ?? one.text} />
+              </div>
+            )
+          })}
+        </div>
+      </section>
+      {!isAtEnd && isFollowed && (
+        <Button
+          className="absolute right-5 bottom-4 shadow-md"
+          onClick={() => {
+            setIsAtEnd(true)
+            rows.scrollToIndex(total - 1, { align: 'end' })
+          }}
+        >
+          ↓ {t.service.logs.bottom}
+        </Button>
+      )}
+    </div>
+  )
+}
+
+const LineNumber = ({ number, digits, pick }: { number: number; digits: number; pick?: (line: number) => void }) => {
+  const shape = 'sticky left-0 shrink-0 select-none bg-sunk pr-3 pl-4 text-right text-soft'
+  const width = { minWidth: `calc(${digits}ch + 1.75rem)` }
+  return pick ? (
+    <button type="button" tabIndex={-1} className={shape} style={width} onClick={() => pick(number)}>
+      {number}
+    </button>
+  ) : (
+    <span className={shape} style={width}>
+      {number}
+    </span>
+  )
+}
+
+const Origin = ({ line }: { line: LogLine }) => (
+  <span className="mr-3 shrink-0 whitespace-nowrap text-soft" title={`${moment(line.at)}\n${line.instance ?? ''}`}>
+    {clock(line.at)}{' '}
+    <span className={line.stream === 'stderr' ? 'text-bad' : ''}>{line.instance?.split('.').at(-1)}</span>
+  </span>
+)
+
+const tones: Readonly<Record<NonNullable<Piece['tone']>, string>> = {
+  bad: 'text-bad',
+  good: 'text-good',
+  wait: 'text-wait',
+  accent: 'text-accent',
+  soft: 'text-soft',
+  control: 'rounded-sm bg-wait-wash text-wait',
+}
+
+/** Whatever was written stands there as text, left to right, and moves nothing around it. */
+const Text = memo(({ text }: { text: string }): ReactNode => {
+  const { pieces, cut } = piecesOf(text)
+  return (
+    <span dir="ltr" className="whitespace-pre pr-4 [unicode-bidi:isolate]">
+      {pieces.map(({ text: piece, tone, isBold }, at) => (
+        <span
+          // biome-ignore lint/suspicious/noArrayIndexKey: pieces of one line have no other name
+          key={at}
+          className={`${tone === null ? '' : tones[tone]} ${isBold ? 'font-semibold' : ''}`}
+        >
+          {piece}
+        </span>
+      ))}
+      {cut > 0 && <span className="text-soft"> … +{count(cut)}</span>}
+    </span>
+  )
+})

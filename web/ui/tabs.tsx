@@ -1,0 +1,69 @@
+import { Link } from '@tanstack/react-router'
+import { inputShape } from './parts.tsx'
+import { changedSearch } from './search.ts'
+
+/** Pages beneath a page, each with an address of its own. */
+export const Tabs = <Name extends string>({
+  label,
+  tabs,
+  chosen,
+  names,
+}: {
+  label: string
+  tabs: readonly Name[]
+  chosen: Name
+  names: Readonly<Record<Name, string>>
+}) => (
+  <nav aria-label={label} className="mb-4 flex gap-1 overflow-x-auto border-b border-line">
+    {tabs.map((tab, at) => (
+      <Link
+        key={tab}
+        to="."
+        search={(before) => changedSearch(before, { tab: at === 0 ? undefined : tab })}
+        aria-current={tab === chosen ? 'page' : undefined}
+        className={`-mb-px whitespace-nowrap border-b-2 px-3 py-2 no-underline ${tab === chosen ? 'border-accent font-medium text-ink' : 'border-transparent text-soft hover:text-ink'}`}
+      >
+        {names[tab]}
+      </Link>
+    ))}
+  </nav>
+)
+
+/** One of a few, with its name beside it for those who do not see where it stands. */
+export const Choice = <Value extends string>({
+  label,
+  value,
+  options,
+  choose,
+}: {
+  label: string
+  value: Value
+  options: readonly { readonly value: Value; readonly name: string }[]
+  choose: (value: Value) => void
+}) => (
+  <select
+    aria-label={label}
+    value={value}
+    onChange={(event) => {
+      const chosen = options.find((option) => option.value === event.target.value)
+      if (chosen) choose(chosen.value)
+    }}
+    className={inputShape}
+  >
+    {options.map((option) => (
+      <option key={option.value} value={option.value}>
+        {option.name}
+      </option>
+    ))}
+  </select>
+)
+
+/** A table whose cells keep their line where they can, and which scrolls by itself where the page is too narrow. */
+export const TableBox = ({ label, children }: { label: string; children: React.ReactNode }) => (
+  // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+  <section aria-label={label} tabIndex={0} className="overflow-x-auto">
+    <table className="w-full border-collapse text-left [&_td]:border-t [&_td]:px-4 [&_td]:py-2.5 [&_th]:px-4 [&_th]:py-2 [&_th]:text-xs [&_th]:font-normal [&_th]:whitespace-nowrap [&_th]:text-soft [&_tr:hover>td]:bg-sunk">
+      {children}
+    </table>
+  </section>
+)
