@@ -1,5 +1,5 @@
 /** Where the lines between the rooms run: a stage sees another stage's facts and face, never its insides. */
-const stages = 'plan|code|build|test|secure|package|release|deploy|operate|monitor|learn'
+const stages = 'plan|code|build|test|secure|package|release|deploy|operate|monitor|learn|events'
 export default {
   forbidden: [
     {

@@ -24,6 +24,7 @@ import { deployFacts } from './deploy/facts.ts'
 import { deployView } from './deploy/views.ts'
 import type { EdgeSettings } from './edge/settings.ts'
 import { effectSync } from './effect.ts'
+import { eventsFacts, eventsMigrations, eventsView } from './events/index.ts'
 import { type Home, prepareHome } from './home.ts'
 import { learnFacts } from './learn/facts.ts'
 import { doraView } from './learn/views.ts'
@@ -106,6 +107,7 @@ export const definitions = [
   ...testFacts,
   ...monitorFacts,
   ...learnFacts,
+  ...eventsFacts,
 ]
 /** Some read, below the home, what is too large for a fact. */
 export const allViews = (home: Home): readonly View[] => [
@@ -114,6 +116,7 @@ export const allViews = (home: Home): readonly View[] => [
   testView(home),
   sessionView,
   doraView,
+  eventsView,
 ]
 /** In the order of the releases that brought them; new ones go to the end. */
 export const migrations: readonly Migration[] = [
@@ -124,6 +127,7 @@ export const migrations: readonly Migration[] = [
   ...resultsMigrations,
   ...releaseMigrations,
   ...passwordMigrations,
+  ...eventsMigrations,
 ]
 
 const patienceMs = 10_000

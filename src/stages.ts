@@ -24,6 +24,8 @@ import {
 import { migrationRoutes } from './deploy/migrations/routes.ts'
 import { rolloutRoutes } from './deploy/rollout-routes.ts'
 import { deployRoutes } from './deploy/routes.ts'
+import { createEvents } from './events/index.ts'
+import { eventDoorRoutes } from './events/routes.ts'
 import type { Home } from './home.ts'
 import { incidentRoutes } from './learn/incidents/routes.ts'
 import { createLearn } from './learn/index.ts'
@@ -180,6 +182,7 @@ export const createStages = (grounds: Grounds) => {
   const promotion = createPromotion({ ...deploy, ...grounds, onError: report })
 
   const learn = createLearn({ ...grounds, run, repositoryPath, onError: report })
+  const events = createEvents({ ...grounds, seal: access.seal, report })
 
   return {
     access,
@@ -200,6 +203,7 @@ export const createStages = (grounds: Grounds) => {
     operate,
     monitor,
     learn,
+    events,
     /** In the order in which they are started; stopped the other way round. */
     all: [
       access,
@@ -213,6 +217,7 @@ export const createStages = (grounds: Grounds) => {
       operate,
       monitor,
       learn,
+      events,
     ] satisfies readonly Stage[],
     routes: [
       accessRoutes(access),
@@ -237,6 +242,7 @@ export const createStages = (grounds: Grounds) => {
       alertRoutes(monitor.alerts),
       learnRoutes(learn),
       incidentRoutes(learn),
+      eventDoorRoutes(events),
     ],
   }
 }

@@ -11,6 +11,8 @@ import { codeRoutes } from '../code/routes.ts'
 import { environmentRoutes } from '../deploy/environment-routes.ts'
 import { migrationRoutes } from '../deploy/migrations/routes.ts'
 import { deployRoutes } from '../deploy/routes.ts'
+import { createEventDoor } from '../events/door.ts'
+import { eventDoorRoutes } from '../events/routes.ts'
 import { alertRoutes } from '../monitor/alerts/routes.ts'
 import { monitorRoutes } from '../monitor/routes.ts'
 import { ProjectName } from '../names.ts'
@@ -38,6 +40,17 @@ const behindTheDoor = (): never =>
     },
   }) as never
 
+/** Events of which no source is known: what is not signed gets no further than the door. */
+const unsigned = (): never => {
+  const nobody = {
+    book: { source: async () => null, secretOf: behindTheDoor() },
+    receiver: behindTheDoor(),
+    clock: behindTheDoor(),
+  }
+  const { deliver } = createEventDoor(nobody)
+  return new Proxy({}, { get: (_target, name) => (name === 'deliver' ? deliver : behindTheDoor()) }) as never
+}
+
 /** Every route that the server has. */
 const everyRoute = () => [
   codeRoutes(behindTheDoor()),
@@ -55,6 +68,7 @@ const everyRoute = () => [
   monitorRoutes(behindTheDoor()),
   alertRoutes(behindTheDoor()),
   backupRoutes(behindTheDoor()),
+  eventDoorRoutes(unsigned()),
 ]
 
 type Caller = { readonly name: string; readonly token: string | null; readonly may: (needs: Needs) => boolean }

@@ -10,15 +10,22 @@ export type ApiEnv = { Variables: { identity: Identity; address: string } }
 /**
  * Who may call a route. With `in: 'project'` the role is needed in the project named by the path parameter `{project}`; with
  * `in: 'instance'` it is needed for the whole instance. `'somebody'` is anyone with a valid token: the handler shows each only what is
- * his. `'runner'` is a runner on another machine, by its own token, which opens nothing else. `'anyone'` is for health and the API's own description only.
+ * his. `'runner'` is a runner on another machine, by its own token, which opens nothing else. `'signature'` is another system that has
+ * signed what it sends: no token is looked at, and the handler refuses what is not signed. `'anyone'` is for health and the API's own
+ * description only.
  */
-export type Needs = { readonly role: Role; readonly in: 'project' | 'instance' } | 'somebody' | 'runner' | 'anyone'
+export type Needs =
+  | { readonly role: Role; readonly in: 'project' | 'instance' }
+  | 'somebody'
+  | 'runner'
+  | 'signature'
+  | 'anyone'
 
 /** Stands before the handler of a route and sees the same path parameters as it does. */
 export const guardFor =
   (needs: Needs): MiddlewareHandler<{ Variables: { identity?: Identity } }> =>
   async (context, next) => {
-    if (needs !== 'anyone') {
+    if (needs !== 'anyone' && needs !== 'signature') {
       const identity = context.get('identity')
       if (!identity) throw unauthenticated()
       if (identity.limits && !(await identity.limits.mayCall(context.req.method, context.req.path)))

@@ -12,7 +12,9 @@ export const route = <const Config extends Parameters<typeof createRoute>[0]>(ne
     ...config,
     ...(needs === 'anyone'
       ? {}
-      : { security: [{ bearer: [] }], description: describeNeeds(needs, config.description) }),
+      : needs === 'signature'
+        ? { description: describeNeeds(needs, config.description) }
+        : { security: [{ bearer: [] }], description: describeNeeds(needs, config.description) }),
     // A body that may be left out is not looked at when its content type is missing, and would reach the handler unread.
     ...(config.request?.body
       ? { request: { ...config.request, body: { required: true, ...config.request.body } } }
@@ -28,7 +30,9 @@ const describeNeeds = (needs: Exclude<Needs, 'anyone'>, description: string | un
       ? 'Needs any valid token.'
       : needs === 'runner'
         ? "Needs a runner's token."
-        : `Needs the role ${needs.role} in the ${needs.in}.`,
+        : needs === 'signature'
+          ? 'Needs no token but the signature of its body.'
+          : `Needs the role ${needs.role} in the ${needs.in}.`,
   ]
     .filter((sentence) => sentence !== undefined)
     .join(' ')

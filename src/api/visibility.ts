@@ -13,7 +13,7 @@ const rememberedSubjects = 5_000
 const Named = z.object({ project: ProjectName })
 const Scoped = z.object({ scope: Named })
 
-export const createVisibility = (ledger: Ledger): Visibility => {
+export const createVisibility = (ledger: Pick<Ledger, 'read'>): Visibility => {
   const projects = new Map<string, ProjectName | null>()
 
   /** The project that a fact names, or else the one that the first fact about the same thing named. */

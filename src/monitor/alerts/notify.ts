@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto'
 import type { Settings } from '../../access/access.ts'
 import type { Clock } from '../../clock.ts'
 import type { Target } from '../../deploy/index.ts'
@@ -7,6 +6,7 @@ import type { NotifyTarget } from '../../golden/alerts.ts'
 import { describeError } from '../../problem.ts'
 import type { RunAs } from '../../processes/command.ts'
 import { run } from '../../processes/run.ts'
+import { postWebhook } from '../../webhook.ts'
 
 export type NotifyPorts = {
   readonly clock: Clock
@@ -26,7 +26,6 @@ export type Delivery = { readonly to: string; readonly outcome: 'done' | 'failed
 
 const tries = 7
 const firstWaitMs = 1_000
-const answerWithinMs = 10_000
 const commandWithinMs = 60_000
 
 /** Tells somebody of an alert; what fails for a moment is tried again for about a minute. Rejects only when the signal aborts. */
@@ -52,7 +51,9 @@ const post = async (
   let detail = ''
   for (let tried = 1; tried <= tries; tried += 1) {
     signal.throwIfAborted()
-    const answer = await send(address, id, body, key, clock, signal)
+    const atSeconds = Math.floor(clock.now() / 1000)
+    const webhook = { address, id, contentType: 'application/json', body, key, atSeconds }
+    const answer = await effect('monitor.notify-webhook', () => postWebhook(webhook, signal))
     if (answer.outcome === 'done') return { to: address.host, outcome: 'done', detail: answer.detail }
     detail = `${answer.detail}; tried ${tried} ${tried === 1 ? 'time' : 'times'}`
     if (!answer.isPassing) break
@@ -62,53 +63,6 @@ const post = async (
 }
 
 const nameOf = (url: string): string => URL.parse(url)?.host ?? url
-
-type Answer = { readonly outcome: 'done' | 'failed'; readonly detail: string; readonly isPassing: boolean }
-
-const send = async (
-  address: URL,
-  id: string,
-  body: string,
-  key: string | null,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<Answer> => {
-  const at = Math.floor(clock.now() / 1000)
-  try {
-    const response = await effect('monitor.notify-webhook', () =>
-      fetch(address, {
-        method: 'POST',
-        body,
-        redirect: 'manual', // what was signed for one address is nobody else's
-        headers: {
-          'content-type': 'application/json',
-          'user-agent': 'headway',
-          'webhook-id': id,
-          'webhook-timestamp': String(at),
-          ...(key === null ? {} : { 'webhook-signature': signatureOf(key, id, at, body) }),
-        },
-        signal: AbortSignal.any([signal, AbortSignal.timeout(answerWithinMs)]),
-      }),
-    )
-    await response.body?.cancel()
-    const { status } = response
-    if (response.ok) return { outcome: 'done', detail: `answered ${status}`, isPassing: false }
-    const isPassing = status >= 500 || status === 429 || status === 408
-    return { outcome: 'failed', detail: `answered ${status}`, isPassing }
-  } catch (error) {
-    signal.throwIfAborted()
-    return { outcome: 'failed', detail: describeError(error), isPassing: true }
-  }
-}
-
-/**
- * As standardwebhooks.com has it: HMAC-SHA256 over `<id>.<timestamp>.<body>`. A secret that begins with `whsec_` holds its key in
- * base64, any other is the key.
- */
-export const signatureOf = (secret: string, id: string, atSeconds: number, body: string): string => {
-  const key = secret.startsWith('whsec_') ? Buffer.from(secret.slice('whsec_'.length), 'base64') : Buffer.from(secret)
-  return `v1,${createHmac('sha256', key).update(`${id}.${atSeconds}.${body}`).digest('base64')}`
-}
 
 const command = async (
   { userFor }: NotifyPorts,
