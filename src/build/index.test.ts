@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isRoot } from '../home.ts'
 import { isFact } from '../ledger/fact.ts'
 import { defaultProject } from '../names.ts'
+import { isSleeping, ownSeconds } from '../processes/sleepers.testing.ts'
 import { jobFinished, jobStarted, pushVerified } from './facts.ts'
 import { conclusionsOf, openTestBuild, type Pushed, type TestBuild } from './testing.ts'
 
@@ -318,7 +319,7 @@ jobs:
 
 test('what a job leaves running ends with it, wherever it went', async () => {
   await using build = await openTestBuild()
-  const sleepers = ['3611', '3612', '3613', '3614']
+  const sleepers = [1, 2, 3, 4].map(ownSeconds)
   await run(
     build,
     `
@@ -328,10 +329,10 @@ jobs:
     runs-on: x
     steps:
       - run: |
-          sleep 3611 &
-          setsid sleep 3612 > /dev/null 2>&1 &
-          (env -i setsid sleep 3613 > /dev/null 2>&1 &)
-          (cd / && nohup setsid sleep 3614 > /dev/null 2>&1 &)
+          sleep ${sleepers[0]} &
+          setsid sleep ${sleepers[1]} > /dev/null 2>&1 &
+          (env -i setsid sleep ${sleepers[2]} > /dev/null 2>&1 &)
+          (cd / && nohup setsid sleep ${sleepers[3]} > /dev/null 2>&1 &)
           echo started
 `,
   )
@@ -340,6 +341,7 @@ jobs:
 
 test("a step's time limit is a failure and ends its whole tree; the job goes on with always()", async () => {
   await using build = await openTestBuild()
+  const [one = '', other = ''] = [5, 6].map(ownSeconds)
   const pushed = await run(
     build,
     `
@@ -348,38 +350,39 @@ jobs:
   slow:
     runs-on: x
     steps:
-      - { timeout-minutes: 0.005, run: "sleep 3621 & sleep 3622" }
+      - { timeout-minutes: 0.005, run: "sleep ${one} & sleep ${other}" }
       - { if: always(), run: echo still }
 `,
   )
   const verified = await build.verified(pushed)
-  assert.equal(verified.failure?.detail, 'Run sleep 3621 & sleep 3622: it took longer than 0.005 minutes')
+  assert.equal(verified.failure?.detail, `Run sleep ${one} & sleep ${other}: it took longer than 0.005 minutes`)
   assert.ok((await outputOf(build, pushed, 'slow')).includes('still'))
-  assert.deepEqual(['3621', '3622'].filter(isSleeping), [])
+  assert.deepEqual([one, other].filter(isSleeping), [])
 })
 
 test('cancelling ends the running step, runs those with always(), and leaves nothing', async () => {
   await using build = await openTestBuild()
+  const seconds = ownSeconds(7)
   const yaml = `
 on: push
 jobs:
   long:
     runs-on: x
     steps:
-      - run: sleep 3631
+      - run: sleep ${seconds}
       - { if: always(), run: echo cleaned }
       - { run: echo not reached }
   next: { needs: long, runs-on: x, steps: [{ run: echo no }] }
 `
   const pushed = await build.push({ '.github/workflows/ci.yml': yaml })
-  await until(() => isSleeping('3631'))
+  await until(() => isSleeping(seconds))
   const [{ run: id, project } = { run: '', project: '' }] = await build.build.runs(defaultProject, { limit: 1 })
   assert.equal(project, 'default')
   assert.equal(await build.build.cancel(defaultProject, id, 'user:alice'), 'cancelling')
   assert.equal((await build.verified(pushed)).conclusion, 'cancelled')
   assert.ok((await outputOf(build, pushed, 'long')).includes('cleaned'))
   assert.deepEqual(conclusionsOf(await build.facts()), { long: 'cancelled', next: 'cancelled', run: 'cancelled' })
-  assert.equal(isSleeping('3631'), false)
+  assert.equal(isSleeping(seconds), false)
   assert.equal(await build.build.cancel(defaultProject, id, 'user:alice'), 'finished')
   assert.equal(await build.build.cancel(defaultProject, 'run-99', 'user:alice'), 'unknown')
 })
@@ -433,15 +436,6 @@ test('a log can be followed while the job writes it', { timeout: 30_000 }, async
   assert.deepEqual(seen.slice(-2), ['early', 'late'])
   await build.verified(pushed)
 })
-
-const isSleeping = (seconds: string): boolean =>
-  readdirSync('/proc').some((pid) => {
-    try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8') === `sleep\0${seconds}\0`
-    } catch {
-      return false
-    }
-  })
 
 const until = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10))

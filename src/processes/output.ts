@@ -25,6 +25,12 @@ export const outputRead = async (
   clock: Clock,
   quietMs: number,
 ): Promise<void> => {
+  let isRead = false
+  const read = closed.then(() => {
+    isRead = true
+  })
+  await new Promise((resolve) => setImmediate(resolve)) // most programs close their output just before they end: no clock is needed then
+  if (isRead) return
   const over = new AbortController()
   const bytesRead = (): number => pipes.reduce((sum, pipe) => sum + (pipe.bytesRead ?? 0), 0)
   const isWaiting = (): boolean => pipes.some((pipe) => pipe.readableLength > 0 || pipe.isPaused())
@@ -40,6 +46,6 @@ export const outputRead = async (
       if (isQuiet && (!isWaiting() || clock.monotonicMs() - movedMs > longestPauseMs)) return
     }
   }
-  await Promise.race([closed, quiet().catch(() => {})])
+  await Promise.race([read, quiet().catch(() => {})])
   over.abort()
 }

@@ -1,4 +1,4 @@
-import { closeSync, openSync, write, writeSync } from 'node:fs'
+import { closeSync, openSync, write, writeSync, writevSync } from 'node:fs'
 import { promisify } from 'node:util'
 import type { Clock } from '../../clock.ts'
 import { effectSync } from '../../effect.ts'
@@ -15,11 +15,15 @@ export type Appender = {
 const slowMs = 10
 const slowForMs = 1000
 const mostWaitingBytes = 1024 * 1024
+/** Less than this is gathered for as long as there is something else to do at once: a step says a few words several times. */
+const mostGatheredBytes = 8 * 1024
 const writeSoon = promisify(write)
+const nothing = Buffer.alloc(0)
 
 /**
  * Opens a file for appending; `onWritten` is called whenever something has reached it. What is written goes into the kernel's memory at once, which
- * is quicker than handing it to another thread, unless the disk is slow: then it waits its turn. When the disk fails, the rest is dropped.
+ * is quicker than handing it to another thread, unless the disk is slow: then it waits its turn. A few words wait until what is to be done at once is
+ * done. When the disk fails, the rest is dropped.
  */
 export const openAppender = (file: string, clock: Clock, onWritten: () => void): Appender => {
   const descriptor = effectSync('build.open-log', () => openSync(file, 'a', 0o600))
@@ -28,13 +32,40 @@ export const openAppender = (file: string, clock: Clock, onWritten: () => void):
   let waiting: Buffer[] = []
   let waitingBytes = 0
   let emptying: Promise<void> | null = null
+  let gathered: Buffer[] = []
+  let gatheredBytes = 0
 
   const writeAtOnce = (bytes: Buffer): void => {
     const began = clock.monotonicMs()
-    for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done)
+    let done = gathered.length > 0 ? writeGathered(bytes) : 0
+    while (done < bytes.length) done += writeSync(descriptor, bytes, done)
     const ended = clock.monotonicMs()
     if (ended - began > slowMs) slowUntilMs = ended + slowForMs
     onWritten()
+  }
+  /** Writes what is gathered and these bytes behind it; returns how many of these. */
+  const writeGathered = (bytes: Buffer): number => {
+    const before = Buffer.concat(gathered)
+    gathered = []
+    gatheredBytes = 0
+    let done = writevSync(descriptor, [before, bytes])
+    while (done < before.length) done += writeSync(descriptor, before, done)
+    return done - before.length
+  }
+  const gather = (bytes: Buffer): void => {
+    if (gathered.length === 0) setImmediate(writeOut)
+    gathered.push(Buffer.from(bytes))
+    gatheredBytes += bytes.length
+  }
+  const writeOut = (): void => {
+    if (gathered.length > 0) attempt(nothing)
+  }
+  const attempt = (bytes: Buffer): void => {
+    try {
+      writeAtOnce(bytes)
+    } catch {
+      fail()
+    }
   }
   const empty = async (): Promise<void> => {
     while (waiting.length > 0) {
@@ -49,18 +80,17 @@ export const openAppender = (file: string, clock: Clock, onWritten: () => void):
   const fail = (): void => {
     isOpen = false
     waiting = []
+    gathered = []
   }
   return {
     write: (bytes) => {
       if (!isOpen) return true
       if (emptying === null && clock.monotonicMs() >= slowUntilMs) {
-        try {
-          writeAtOnce(bytes)
-        } catch {
-          fail()
-        }
+        if (gatheredBytes + bytes.length < mostGatheredBytes) gather(bytes)
+        else attempt(bytes)
         return true
       }
+      writeOut()
       waiting.push(Buffer.from(bytes))
       waitingBytes += bytes.length
       emptying ??= empty()
@@ -72,6 +102,7 @@ export const openAppender = (file: string, clock: Clock, onWritten: () => void):
     },
     drained: async () => (await emptying) ?? undefined,
     close: async () => {
+      writeOut()
       isOpen = false
       await emptying
       closeSync(descriptor)

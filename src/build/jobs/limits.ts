@@ -8,6 +8,8 @@ export type JobSignals = { readonly cancel: AbortSignal; readonly kill: AbortSig
 const cancelGraceMs = 5 * 60_000
 /** Timers take no more; some three and a half weeks. */
 const longestTimerMs = 2 ** 31 - 1
+/** Why waiting ended, where nobody asks: without a reason Node.js makes an error with a stack for each. */
+export const isOver = 'over'
 
 export type Limits = {
   readonly kill: AbortSignal
@@ -46,7 +48,7 @@ export const limitsOf = (signals: JobSignals, clock: Clock): Limits => {
     isCancelled: () => cancel.signal.aborted || signals.kill.aborted,
     timedOutAfterMinutes: () => timedOut,
     startTimer: (minutes) => quietly(afterLimit(minutes)),
-    over: () => done.abort(),
+    over: () => done.abort(isOver),
   }
 }
 

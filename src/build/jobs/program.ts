@@ -5,6 +5,7 @@ import { describeError } from '../../problem.ts'
 import type { Cell } from '../sandbox/sandbox.ts'
 import { type Annotations, remark } from './annotations.ts'
 import { type CommandFile, isRefusedVariable, type Pairs, parsePairs, parsePaths } from './command-files.ts'
+import { isOver } from './limits.ts'
 import type { JobLog } from './log.ts'
 import type { Mask } from './mask.ts'
 import type { Matchers } from './matchers.ts'
@@ -194,7 +195,7 @@ const watchOver = (
   }
   return {
     over: () => {
-      done.abort()
+      done.abort(isOver)
       for (const [signal, act] of listeners) signal.removeEventListener('abort', act)
     },
   }

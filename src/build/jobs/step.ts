@@ -7,7 +7,7 @@ import type { Step } from '../workflow/workflow.ts'
 import { remark } from './annotations.ts'
 import { envOf, type Frame, scopeOf } from './frame.ts'
 import { applyEnd } from './job-run.ts'
-import { cancelUnlessItHolds, deadlineOf } from './limits.ts'
+import { cancelUnlessItHolds, deadlineOf, isOver } from './limits.ts'
 import { marked } from './output.ts'
 import { failed, type StepEnd, type StepSignals } from './program.ts'
 
@@ -67,7 +67,8 @@ export const runStep = async (frame: Frame, work: StepWork): Promise<StepOutcome
     }
     name = mask.hide(prefixed(stage, await nameOf(step, scope())))
     const minutes = (await numberFrom(step.timeoutMinutes, scope())) ?? 0
-    const timeout = AbortSignal.any([frame.timeout, deadlineOf(minutes, clock, over.signal)])
+    const timeout =
+      minutes > 0 ? AbortSignal.any([frame.timeout, deadlineOf(minutes, clock, over.signal)]) : frame.timeout
     const { limits } = frame.run
     const cancel = AbortSignal.any([frame.cancel, cancelUnlessItHolds(work.condition, limits, scope, over.signal)])
     const signals = { timeout, cancel, kill: limits.kill }
@@ -78,7 +79,7 @@ export const runStep = async (frame: Frame, work: StepWork): Promise<StepOutcome
   } catch (error) {
     end = failed(mask.hide(describeError(error)))
   } finally {
-    over.abort()
+    over.abort(isOver)
   }
   applyEnd(frame.run, end)
   const isTolerated = end.outcome === 'failure' && (await continuesOnError(step, scope(), complain))

@@ -34,8 +34,8 @@ export type InnerShellParts = {
   readonly stdout: Readable
   /** Its id on this machine. */
   readonly pid: () => number | null
-  /** What it shall do before anything else, as it concerns all that it starts. */
-  readonly prelude: string
+  /** Of the job's shells it is this one. */
+  readonly name: string
   /** A folder of the job's own, in a directory that the job cannot change. */
   readonly pipes: string
   readonly clock: Clock
@@ -47,27 +47,84 @@ const setsid = ['/usr/bin/setsid', '/bin/setsid'].find((path) => existsSync(path
 
 /** Resolves once the shell has answered, or cannot. */
 export const openInnerShell = async (parts: InnerShellParts): Promise<InnerShell> => {
-  const { stdin, stdout: answers, pipes, clock } = parts
+  if (setsid === undefined) return { isSound: () => true, start: async () => null }
+  const { stdin, name, clock } = parts
+  const pipes = join(parts.pipes, name)
+  const starter = talkTo(parts)
   const free: number[] = []
   let pairs = 0
+  let isBusy = false
+
+  const makePair = (): string => {
+    free.push(pairs)
+    pairs += 1
+    return `mkfifo -m 600 ${pairIn(pipes, pairs - 1)
+      .map(quoted)
+      .join(' ')}`
+  }
+  const startNext = async (start: ProcessStart, prefix: readonly string[]): Promise<InnerProcess | null> => {
+    if (free.length === 0 && pairs < mostPairs) {
+      await starter.isReady()
+      await starter.order(`${makePair()}; exit`)
+    }
+    const pair = starter.isSound() ? free.shift() : undefined
+    if (pair === undefined) return null
+    const names = pairIn(pipes, pair)
+    const [stdout, stderr] = names.map(openPipe)
+    if (!stdout || !stderr) {
+      for (const stream of [stdout, stderr]) stream?.destroy()
+      return null
+    }
+    const streams = [stdout, stderr]
+    const read = Promise.all(streams.map((stream) => oneOf(stream, ['end', 'close'])))
+    Promise.all(streams.map((stream) => oneOf(stream, ['close']))).then(() => free.push(pair))
+    await starter.isReady()
+    const exit = effectSync('build.start-inside', () => starter.order(orderFor(start, prefix, names)))
+    const ended = exit.then(async (ending) => {
+      isBusy = false
+      if (!starter.isSound()) for (const stream of streams) stream.destroy() // perhaps nobody has ever opened them
+      await outputRead(streams, read, clock, quietMs)
+      return ending
+    })
+    return { stdout, stderr, ended, pid: () => childOf(parts.pid()) }
+  }
+
+  stdin.write(`${[preludeOf(name), makePair(), loop(setsid)].join('\n')}\n`)
+  await starter.isReady()
+  return {
+    isSound: starter.isSound,
+    start: async (start, prefix) => {
+      if (isBusy || !starter.isSound() || start.input || !isExportable(start.env)) return null
+      isBusy = true
+      const program = await startNext(start, prefix)
+      if (program === null) isBusy = false
+      return program
+    },
+  }
+}
+
+/** What is said to the shell that waits to become the next program, and what is answered; but what comes out of a job may be anything. */
+const talkTo = ({ stdin, stdout: answers }: Pick<InnerShellParts, 'stdin' | 'stdout'>) => {
   let isSound = true
   let orders = 0
   let current: ((ending: Ending) => void) | null = null
+  let ready = deferred()
 
   const lose = (): void => {
     isSound = false
     current?.({ exitCode: null, signal: 'SIGKILL' })
     current = null
+    ready.resolve()
   }
-  /** `= <number of the order> <exit code>`; but what comes out of a job may be anything. */
+  /** `? <number>` waits for the order with this number, `= <number> <exit code>` has done it. */
   const hear = (line: string): void => {
-    const [, order, code] = /^= (\d{1,9}) (\d{1,3})$/.exec(line) ?? []
+    const [, sign, number, code] = /^([?=]) (\d{1,9})(?: (\d{1,3}))?$/.exec(line) ?? []
     const end = current
-    if (end === null || Number(order) !== orders) lose()
-    else {
+    if (sign === '?' && end === null && Number(number) === orders + 1) ready.resolve()
+    else if (sign === '=' && end !== null && Number(number) === orders) {
       current = null
       end({ exitCode: Number(code), signal: null })
-    }
+    } else lose()
   }
   let rest = ''
   answers.on('data', (chunk: Buffer) => {
@@ -77,59 +134,54 @@ export const openInnerShell = async (parts: InnerShellParts): Promise<InnerShell
     if (rest.length > 100) lose()
   })
   answers.on('close', lose)
-  const order = (text: string): Promise<Ending> =>
-    new Promise((resolve) => {
-      orders += 1
-      current = resolve
-      stdin.write(`${text}\necho "= ${orders} $?"\n`)
-    })
-
-  const makePair = (): string => {
-    free.push(pairs)
-    pairs += 1
-    return `mkfifo -m 600 ${pairIn(pipes, pairs - 1)
-      .map(quoted)
-      .join(' ')}`
-  }
-  const isAble = ({ input, env }: ProcessStart): boolean => isSound && current === null && !input && isExportable(env)
-
-  await order([parts.prelude, prelude, makePair()].join('\n'))
   return {
     isSound: () => isSound,
+    isReady: (): Promise<void> => ready.promise,
+    /** To be called when it is ready. */
+    order: (text: string): Promise<Ending> =>
+      new Promise((resolve) => {
+        if (!isSound) return resolve({ exitCode: null, signal: 'SIGKILL' })
+        orders += 1
+        current = resolve
+        ready = deferred()
+        stdin.write(`${text}\n`)
+      }),
+  }
+}
+
+const deferred = (): { readonly promise: Promise<void>; resolve(): void } => Promise.withResolvers<void>()
+
+/**
+ * Two shells of a job that start its programs in turn: while one's program runs, the other makes ready for the next. Sound as long as both are.
+ */
+export const inTurn = (one: InnerShell, other: InnerShell): InnerShell => {
+  let [next, last] = [one, other]
+  return {
+    isSound: () => one.isSound() && other.isSound(),
     start: async (start, prefix) => {
-      if (setsid === undefined || !isAble(start)) return null
-      if (free.length === 0 && pairs < mostPairs) await order(makePair())
-      const pair = isAble(start) ? free.shift() : undefined
-      if (pair === undefined) return null
-      const names = pairIn(pipes, pair)
-      const [stdout, stderr] = names.map(openPipe)
-      if (!stdout || !stderr) {
-        for (const stream of [stdout, stderr]) stream?.destroy()
-        return null
-      }
-      const closed = Promise.all([stdout, stderr].map(closeOf)).then(() => free.push(pair))
-      const exit = effectSync('build.start-inside', () => order(orderFor(start, [setsid, ...prefix], names)))
-      const ended = exit.then(async (ending) => {
-        if (!isSound) for (const stream of [stdout, stderr]) stream.destroy() // perhaps nobody has ever opened them
-        await outputRead([stdout, stderr], closed, clock, quietMs)
-        return ending
-      })
-      return { stdout, stderr, ended, pid: () => childOf(parts.pid()) }
+      ;[next, last] = [last, next]
+      return (await last.start(start, prefix)) ?? next.start(start, prefix)
     },
   }
 }
 
-/** It is not called `sh`, of which a job may kill all that there are, and does not end with a signal to all of a job's processes. */
-const prelude = `exec 3>&- 4>&-; echo job-starter >/proc/$$/comm; trap '' HUP INT QUIT TERM; exec 2>/dev/null`
+/** What a shell is called in /proc: not `sh`, of which a job may kill all that there are. */
+export const commandOf = (name: string): string => `starter-${name}`
 
-const pairIn = (pipes: string, pair: number): [string, string] => [
-  join(pipes, `${pair}-out`),
-  join(pipes, `${pair}-err`),
-]
+const preludeOf = (name: string): string => `echo ${commandOf(name)} >/proc/$$/comm; trap '' HUP INT QUIT TERM`
 
 /**
- * A program as the shell is told it, and nobody else: its environment is in no file. What is exported takes effect on none but the programs that
- * follow, which are all inside; the shell's own words on what goes wrong go to the program's standard error.
+ * It starts another shell ahead, the leader of a session, which reads the next order from the same input and becomes the program: what starting takes
+ * has passed by then. Nothing is written to the two before one says that it is the reader.
+ */
+const loop = (setsid: string): string =>
+  `n=0; while n=$((n+1)); do (trap - HUP INT QUIT TERM; echo "? $n"; exec ${setsid} /bin/sh); echo "= $n $?"; done`
+
+const pairIn = (prefix: string, pair: number): [string, string] => [`${prefix}-${pair}-out`, `${prefix}-${pair}-err`]
+
+/**
+ * A program as the shell is told it, and nobody else: its environment is in no file. What is exported takes effect on none but the program
+ * that the shell becomes, which is inside; the shell's own words on what goes wrong go to the program's standard error.
  */
 const orderFor = (
   { argv, cwd, env }: ProcessStart,
@@ -137,12 +189,11 @@ const orderFor = (
   [stdout, stderr]: readonly [string, string],
 ): string =>
   [
-    '(trap - HUP INT QUIT TERM',
-    `exec </dev/null >${quoted(stdout)} 2>${quoted(stderr)}`,
+    `exec >${quoted(stdout)} 2>${quoted(stderr)}`,
     `cd -P -- ${quoted(cwd)} || exit 126`,
     'unset OLDPWD PATH',
     ...Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`),
-    `exec ${[...prefix, ...argv].map(quoted).join(' ')})`,
+    `exec ${[...prefix, ...argv].map(quoted).join(' ')} </dev/null`,
   ].join('\n')
 
 const quoted = (text: string): string => `'${text.replaceAll('\0', '').replaceAll("'", `'\\''`)}'`
@@ -184,7 +235,10 @@ class OutputPipe extends Socket implements Output {
   }
 }
 
-const closeOf = (stream: Socket): Promise<void> => new Promise((resolve) => stream.once('close', () => resolve()))
+const oneOf = (stream: Socket, events: readonly string[]): Promise<void> =>
+  new Promise((resolve) => {
+    for (const event of events) stream.once(event, () => resolve())
+  })
 
 /** What the shell waits for, its only child. */
 const childOf = (shell: number | null): number | null => (shell === null ? null : (childrenOf(shell)[0] ?? null))

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../../clock.ts'
 import { effectSync } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
 import { childrenOf, identityOf, isAlive, sendSignal } from '../../processes/tree.ts'
 import { markerVariable } from '../jobs/processes.ts'
-import { type InnerShell, openInnerShell } from './inner-shell.ts'
+import { commandOf, type InnerShell, inTurn, openInnerShell } from './inner-shell.ts'
 
-/** The user and process namespaces that all programs of a job share, kept by a shell that starts programs in them. */
+/** The user and process namespaces that all programs of a job share, kept by shells that start programs in them. */
 export type Namespaces = {
   /** Open files, to be handed to bubblewrap. */
   readonly userNamespace: number
@@ -24,7 +25,7 @@ export type NamespacesParts = {
   readonly user: RunAs | null
   /** bubblewrap's options for what is mounted: what keeps the namespaces can be looked through by what runs in them. */
   readonly mounts: readonly string[]
-  /** What the shell that keeps them does first: limits that all programs inherit. */
+  /** What is done in them first: limits that all programs inherit. */
   readonly limits: string
   /** See `InnerShellParts`. */
   readonly pipes: string
@@ -45,7 +46,7 @@ export const keepNamespaces = async (parts: NamespacesParts): Promise<Namespaces
     spawn(program, [...options, ...mounts, '--chdir', '/', '--', '/bin/sh'], {
       cwd: '/',
       env: { PATH: '/usr/bin:/bin', [markerVariable]: marker },
-      stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
+      stdio: Array.from({ length: 9 }, () => 'pipe' as const),
       detached: true,
       ...(user ? { uid: user.uid, gid: user.gid } : {}),
     }),
@@ -72,13 +73,12 @@ export const keepNamespaces = async (parts: NamespacesParts): Promise<Namespaces
   }
 }
 
-/** The first process, and the shell in it once all is mounted. */
+/** The first process, and the shells in it once all is mounted. */
 const begun = async (
   child: ChildProcess,
   { user, limits, pipes, clock, placed }: NamespacesParts,
 ): Promise<{ pid: number; shell: InnerShell }> => {
-  const { stdin, stdout } = child
-  if (!stdin || !stdout) throw new Error('bubblewrap has no pipes')
+  const [stdin, stdout] = pipesOf(child, 0)
   const fault = faultOf(child)
   const pid = await Promise.race([firstPid(child), fault])
   if (user) mapUsers(pid, user)
@@ -86,14 +86,51 @@ const begun = async (
   placing.catch(() => undefined) // told below
   const gate = child.stdio[4]
   if (user && gate && 'write' in gate) gate.end('1')
-  let shellPid: number | null = null
-  const about = { stdin, stdout, pid: () => shellPid, prelude: limits, pipes, clock }
-  const shell = await Promise.race([openInnerShell(about), fault])
-  if (!shell.isSound()) await fault // which says why
-  shellPid = childrenOf(pid)[0] ?? null
+  const isMounted = new Promise((resolve) => stdout.once('data', resolve))
+  stdin.write('echo mounted\n')
+  await Promise.race([isMounted, fault])
+  const launcher = childrenOf(pid)[0] ?? null
   await placing
-  if (shellPid !== null) await placed(shellPid)
+  if (launcher !== null) await placed(launcher)
+  stdin.write(`${limits}${bothShells}\n`)
+  const open = (name: string, input: number): Promise<InnerShell> => {
+    const [orders, answers] = pipesOf(child, input)
+    let known: number | null = null
+    const shellPid = (): number | null => {
+      const watchers = launcher === null ? [] : childrenOf(launcher)
+      known ??= watchers.flatMap(childrenOf).find((one) => isCalled(one, commandOf(name))) ?? null
+      return known
+    }
+    return openInnerShell({ stdin: orders, stdout: answers, pid: shellPid, name, pipes, clock })
+  }
+  const [one, other] = await Promise.race([Promise.all([open('one', 5), open('other', 7)]), fault])
+  const shell = inTurn(one, other)
+  if (!shell.isSound()) await fault // which says why
   return { pid, shell }
+}
+
+const pipesOf = ({ stdio }: ChildProcess, input: number): readonly [Writable, Readable] => {
+  const [stdin, stdout] = [stdio[input], stdio[input + 1]]
+  if (!stdin || !stdout || !('write' in stdin) || !('read' in stdout)) throw new Error('bubblewrap has no pipes')
+  return [stdin, stdout]
+}
+
+const ownClosed = [3, 4, 5, 6, 7, 8].map((descriptor) => `${descriptor}>&-`).join(' ')
+const kept = (input: number): string =>
+  `{ (trap - HUP INT QUIT TERM; exec /bin/sh <&${input} >&${input + 1} ${ownClosed}); echo lost >&${input + 1}; }`
+
+/**
+ * Each is watched by one that tells of its end, as others hold its outputs open, too. They are a pipeline, which they make no use of, as a shell
+ * has what it starts in the background ignore signals for good.
+ */
+const bothShells = `echo job-starter >/proc/$$/comm; trap '' HUP INT QUIT TERM; exec 2>/dev/null; ${kept(5)} | ${kept(7)}`
+
+const isCalled = (pid: number, command: string): boolean => {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'latin1').startsWith(command.slice(0, 15)) // the kernel keeps no more
+  } catch {
+    return false
+  }
 }
 
 /** Rejects with what bubblewrap said before it ended. */
