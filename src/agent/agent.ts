@@ -8,6 +8,7 @@ import type { Home } from '../home.ts'
 import { describeError, Problem } from '../problem.ts'
 import { cgroupNameOf, openCgroups } from '../processes/cgroups.ts'
 import { allPids, sendSignal } from '../processes/tree.ts'
+import { keepCertificates } from './acme/keep.ts'
 import { placesOf, removeDirectory } from './directory.ts'
 import { type Edges, keepEdges } from './edges.ts'
 import { type Events, openEvents } from './events.ts'
@@ -84,6 +85,14 @@ export const createAgent = async ({
     say,
     routes: () => edgeRoutes(routes.table(), (id) => instances.get(id)?.endpoint() ?? null),
   })
+
+  const certificates =
+    tlsFd === null
+      ? null
+      : keepCertificates({
+          ...{ state: home.agent, clock, say },
+          names: () => routes.table().routes.flatMap(({ hosts }) => hosts),
+        })
 
   const isRouted = (id: string): boolean =>
     routes
@@ -164,6 +173,7 @@ export const createAgent = async ({
     route: async (table) => {
       routes.replace(table)
       await edges.push()
+      certificates?.look()
     },
     routes: () => routes.table(),
     traffic: async (from) => {
@@ -172,6 +182,7 @@ export const createAgent = async ({
     },
     leave: async (how) => {
       clearInterval(tidying)
+      certificates?.leave()
       if (how === 'stop') {
         const edgesEnd = edges.end(lastAnswersMs)
         await Promise.all([...instances.values()].map(stopAndForget))
