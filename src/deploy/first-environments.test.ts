@@ -77,6 +77,15 @@ test('in an environment that says rolling also a service that asks for a canary 
   }
 })
 
+test('in a single environment each service says how it comes to its users', async (context) => {
+  const { open } = await begin(context, { firstEnvironments: 'production', releases: {} })
+  const world = await open()
+  assert.deepEqual(
+    world.deploy.environments().map(({ name, promote, strategy }) => [name, promote.from, strategy]),
+    [['production', 'push', null]],
+  )
+})
+
 test('a home that is there keeps the environments that it has', async (context) => {
   const { open, closeAll } = await begin(context, { releases: {} })
   const old = await open()

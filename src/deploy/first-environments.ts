@@ -8,7 +8,7 @@ export const usualEnvironments = 'staging,production'
 
 /**
  * What is written of the environments of a new Headway, named in order of promotion and separated by commas: pushes come to the first
- * one at once, what has succeeded in one comes to the next by itself, as a canary. Throws a Problem for a name that cannot be one.
+ * one at once, what has succeeded in one comes to the next by itself, as a canary. To a single one they come as each service has it. Throws a Problem for a name that cannot be one.
  */
 export const firstEnvironments = (names: string): readonly FileChange[] => {
   const parsed = names.split(',').map((name) => {
@@ -17,11 +17,16 @@ export const firstEnvironments = (names: string): readonly FileChange[] => {
     return environment.data
   })
   if (new Set(parsed).size < parsed.length) throw refusal(names, 'one of them is named twice')
-  const files = parsed.map((name, index) => ({ path: environmentPath(name), text: textOf(parsed[index - 1] ?? null) }))
+  const files = parsed.map((name, index) => ({
+    path: environmentPath(name),
+    text: parsed.length === 1 ? alone : textOf(parsed[index - 1] ?? null),
+  }))
   readEnvironments(files)
   return files
 }
 
+/** Its users are there, so each service says for itself how it comes to them. */
+const alone = '# Every push that passed comes here.\npromote:\n  from: push\n'
 const textOf = (before: EnvironmentName | null): string =>
   before === null
     ? '# Every push that passed comes here, at once.\npromote:\n  from: push\nstrategy: rolling\n'
