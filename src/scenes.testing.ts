@@ -23,6 +23,7 @@ import { jobUsers } from './build/users.ts'
 import { systemClock as clock, systemIds } from './clock.ts'
 import { createRepositories } from './code/repositories.ts'
 import { openAccessLog, usualLogLimits } from './edge/access-log.ts'
+import { forgetLastWords, lastWordsIn, leaveLastWords } from './edge/last-words.ts'
 import { type Home, homeAt, prepareHome } from './home.ts'
 import { defineFact, fact } from './ledger/fact.ts'
 import { ledgerMigrations } from './ledger/migrations.ts'
@@ -293,6 +294,15 @@ const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> 
     await answer.text()
     await runtime.shutdown('stop')
     return [pid !== before.pid, after.pid === pid, after.port === before.port, answer.status, namesIn(home.sockets)]
+  },
+
+  'an edge ends, and what it had counted is forgotten in time': async (directory) => {
+    const epoch = '0af76519-16cd-43dd-8448-eb211c80319c'
+    await given(directory, () => {
+      leaveLastWords(directory, { counters: { epoch, minutes: [] }, samples: { epoch, at: 1, services: [] } })
+    })
+    for (const { file } of lastWordsIn(directory)) forgetLastWords(file)
+    return namesIn(directory).filter((name) => name.startsWith('edge-'))
   },
 
   'an access log grows too long': async (directory) => {

@@ -29,7 +29,6 @@ export type AgentOptions = {
   readonly listenFd: number
   /** The listening socket for TLS; null where there is none. */
   readonly tlsFd: number | null
-  readonly address: { readonly host: string; readonly port: number }
   readonly say: Say
   /** From 0 to below 1; chooses ports. */
   random(): number
@@ -56,15 +55,7 @@ const tidyMs = 3_600_000
 const lastAnswersMs = 5_000
 
 /** Takes over what is on disk and running; resolves when the edge routes by it. */
-export const createAgent = async ({
-  home,
-  clock,
-  listenFd,
-  tlsFd,
-  address,
-  say,
-  random,
-}: AgentOptions): Promise<Agent> => {
+export const createAgent = async ({ home, clock, listenFd, tlsFd, say, random }: AgentOptions): Promise<Agent> => {
   const recordsDirectory = join(home.agent, 'instances')
   const logsDirectory = join(home.agent, 'logs')
   for (const path of [recordsDirectory, logsDirectory]) mkdirSync(path, { recursive: true, mode: 0o700 })
@@ -80,7 +71,6 @@ export const createAgent = async ({
     clock,
     listenFd,
     tlsFd,
-    address,
     traffic,
     say,
     routes: () => edgeRoutes(routes.table(), (id) => instances.get(id)?.endpoint() ?? null),

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
-import type { Agent as HttpAgent } from 'node:http'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
-import { Agent, sendRequest as request } from '../edge/http.ts'
+import { forgetLastWords, lastWordsIn, readLastWords } from '../edge/last-words.ts'
 import { edgeLaunch, edgeListenFd } from '../edge/launch.ts'
 import type { EdgeRoute, EdgeSamples } from '../edge/protocol.ts'
 import { settingsSignature } from '../edge/settings.ts'
@@ -15,17 +15,18 @@ import { fields, flag, text, whole } from './check.ts'
 import { parseSamples } from './samples.ts'
 import type { Say } from './say.ts'
 import { cleanEnvironment } from './start.ts'
+import { atRest, parseBounds, type Strength, strengthAfter } from './strength.ts'
 import { parseCounters, type Traffic } from './traffic.ts'
 import { ask } from './unix.ts'
 
 export type Edges = {
-  /** The edge that accepts; null for the moment in which there is none. */
+  /** An edge that accepts, of several the eldest; null for the moment in which there is none. */
   pid(): number | null
   /** Resolves once every edge routes each new request by what `routes` said after this call. */
   push(): Promise<void>
   /** Open requests on an instance over all edges. */
   inFlight(instance: string): Promise<number>
-  /** A new edge takes over the socket, the old ones serve what they have open to its end; the new one's pid. */
+  /** New edges take over the socket, the old ones serve what they have open to its end; the pid of a new one. */
   replace(): Promise<number>
   /** Brings the counters up to date. */
   count(): Promise<void>
@@ -43,8 +44,6 @@ export type EdgesOptions = {
   readonly listenFd: number
   /** The listening socket for TLS; null where there is none. */
   readonly tlsFd: number | null
-  /** Where the socket listens. */
-  readonly address: { readonly host: string; readonly port: number }
   readonly traffic: Traffic
   readonly say: Say
   routes(): readonly EdgeRoute[]
@@ -55,8 +54,8 @@ type Seen = {
   readonly generation: number
   readonly retiring: boolean
   readonly settings: string
-  /** Connections of clients. */
-  readonly open: number
+  /** For how long it was at work since it started. */
+  readonly busyMs: number
 }
 
 const lookMs = 500
@@ -68,11 +67,17 @@ const longestBackOffMs = 5_000
 const longestSilenceMs = 10_000
 
 /**
- * Keeps one edge running on the inherited socket. Which edges there are is seen from their sockets, whoever started them: those of
- * an agent before this one obey as well and watch over this one.
+ * Keeps edges running on the inherited socket: one at rest, more while those that accept have no time left, at most one for each core.
+ * Which edges there are is seen from their sockets, whoever started them: those of an agent before this one obey as well and watch over
+ * this one.
  */
-export const keepEdges = ({ home, clock, listenFd, tlsFd, address, traffic, say, routes }: EdgesOptions): Edges => {
-  let accepting: Seen | null = null
+export const keepEdges = ({ home, clock, listenFd, tlsFd, traffic, say, routes }: EdgesOptions): Edges => {
+  const bounds = parseBounds(process.env.HEADWAY_EDGE_WORKERS ?? '', availableParallelism())
+  /** Null until it is known how many an agent before this one has left. */
+  let strength: Strength | null = null
+  /** The eldest first; all of them this agent's to tell to accept no more. */
+  let accepting: readonly Seen[] = []
+  let replacing = false
   let newest = 0
   let ended = false
   const children = new Set<ChildProcess>()
@@ -130,7 +135,7 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, address, traffic, say,
     child.once('exit', (exitCode, signal) => {
       gone = `it ended with ${signal ?? exitCode}`
       children.delete(child)
-      if (accepting?.pid === child.pid) accepting = null
+      accepting = accepting.filter(({ pid }) => pid !== child.pid)
       wake()
     })
     const until = clock.monotonicMs() + readyMs
@@ -170,11 +175,13 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, address, traffic, say,
   }
 
   let starting: Promise<Seen> | null = null
-  const startOne = (): Promise<Seen> => {
+  /** A part of the clients of `others` comes to it with their next requests. */
+  const startOne = (others: readonly Seen[] = []): Promise<Seen> => {
     starting ??= start()
       .then(async (fresh) => {
         await tell(fresh.pid)
-        accepting = fresh
+        for (const { pid } of others) await shed(pid, 1 / (others.length + 1))
+        accepting = [...accepting, fresh]
         return fresh
       })
       .finally(() => {
@@ -183,23 +190,53 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, address, traffic, say,
     return starting
   }
 
-  /** Sees to it that exactly one edge accepts. */
+  const lastBusyMs = new Map<number, { readonly busyMs: number; readonly atMs: number }>()
+  /** The part of the time since the last look that each was at work; of those that were there then. */
+  const sharesOf = (serving: readonly Seen[]): number[] => {
+    const atMs = clock.monotonicMs()
+    const shares = serving.flatMap(({ pid, busyMs }) => {
+      const last = lastBusyMs.get(pid)
+      return last && atMs > last.atMs ? Math.min(1, Math.max(0, (busyMs - last.busyMs) / (atMs - last.atMs))) : []
+    })
+    lastBusyMs.clear()
+    for (const { pid, busyMs } of serving) lastBusyMs.set(pid, { busyMs, atMs })
+    return shares
+  }
+
+  /** Sees to it that as many edges accept as are wanted, and at least one before it returns. */
   const settle = async (): Promise<Seen[]> => {
     const seen = await look()
     const serving = seen.filter(({ retiring }) => !retiring)
-    const [first, ...surplus] = serving
+    const place = (pid: number): number => accepting.findIndex((one) => one.pid === pid) >>> 0 // those unknown at the end
+    const ours = serving
       .filter(({ pid }) => hasSocket(pid, listenFd))
-      .sort((left) => (left.pid === accepting?.pid ? -1 : 1))
-    // One that an agent started in the instant of its death, or that serves a socket which is not this agent's.
-    const unwanted = [...surplus, ...serving.filter(({ pid }) => !hasSocket(pid, listenFd))]
-    if (!starting) for (const { pid } of unwanted) await retire(pid)
-    if (first) {
-      accepting = first
-      return seen
+      .sort((one, other) => place(one.pid) - place(other.pid))
+    strength ??= atRest(bounds, ours.length)
+    const { wanted } = strength
+    if (!starting && !replacing) {
+      // Those of too many, of an agent that died in the instant, and of a socket which is not this agent's.
+      for (const { pid } of [...ours.slice(wanted), ...serving.filter((one) => !ours.includes(one))]) await retire(pid)
+      accepting = ours.slice(0, wanted)
     }
-    accepting = null
-    if (ended) return seen
-    return [...seen, await startOne()]
+    if (ended || replacing) return seen
+    if (ours.length === 0) return [...seen, await startOne()]
+    if (!starting && ours.length < wanted)
+      startOne(ours).catch((error: unknown) => say(`edge: ${describeError(error)}`)) // nobody waits for one more
+    return seen
+  }
+
+  /** Looks how much there is to do. */
+  const measure = (seen: readonly Seen[]): void => {
+    const serving = seen.filter(({ pid }) => accepting.some((one) => one.pid === pid))
+    const before = strength ?? atRest(bounds, serving.length)
+    strength = strengthAfter(before, sharesOf(serving), clock.monotonicMs(), bounds)
+    if (strength.wanted !== before.wanted) say(`edge: ${strength.wanted} are to accept instead of ${before.wanted}`)
+  }
+
+  const shed = async (pid: number, share: number): Promise<void> => {
+    await effect('agent.edge-shed', () =>
+      ask(socketOf(pid), { method: 'POST', path: '/shed', body: { share }, timeoutMs: 5_000 }),
+    ).catch(() => null) // gone
   }
 
   const retire = async (pid: number): Promise<void> => {
@@ -231,47 +268,66 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, address, traffic, say,
       const answer = await ask(socketOf(pid), { method: 'GET', path: '/counters', timeoutMs: 5_000 }).catch(() => null)
       if (answer?.status === 200) traffic.take(parseCounters(answer.body))
     }
+    hearLastWords()
   }
 
-  /** Last words of edges that hand over, by epoch: whoever asks seldom would miss them. */
+  /** What those had counted that have ended, by epoch. */
   const lastSamples = new Map<string, EdgeSamples>()
+  /** Their files are kept as long as anybody asks for it, also one that comes after this agent. */
+  const hearLastWords = (): void => {
+    for (const { epoch, file } of lastWordsIn(home.agent)) {
+      const known = lastSamples.get(epoch)
+      if (known && clock.now() - known.at <= keptSamplesMs) continue
+      if (known) {
+        lastSamples.delete(epoch)
+        forgetLastWords(file)
+        continue
+      }
+      try {
+        const words = fields(readLastWords(file), 'last words')
+        traffic.take(parseCounters(words.counters))
+        traffic.save() // before its file may go
+        lastSamples.set(epoch, parseSamples(words.samples))
+      } catch (error) {
+        say(`edge: its last counts in ${file} cannot be read and are given up: ${describeError(error)}`)
+        forgetLastWords(file)
+      }
+    }
+  }
   const samplesOf = async (pid: number): Promise<EdgeSamples[]> => {
     const answer = await ask(socketOf(pid), { method: 'GET', path: '/samples', timeoutMs: 5_000 }).catch(() => null)
     return answer?.status === 200 ? [parseSamples(answer.body)] : []
   }
   const samples = async (): Promise<EdgeSamples[]> => {
     const live = (await Promise.all((await look()).map(({ pid }) => samplesOf(pid)))).flat()
-    for (const [epoch, { at }] of lastSamples) if (clock.now() - at > keptSamplesMs) lastSamples.delete(epoch)
+    hearLastWords() // those that ended while the others were asked
     const gone = [...lastSamples.values()].filter(({ epoch }) => !live.some((one) => one.epoch === epoch))
     return [...live, ...gone]
   }
 
-  /** What a retiring edge still serves counts, too: it lives for as long as one connection is open, and this is the last one. */
-  const countToTheEnd = async (old: readonly Seen[], hold: HttpAgent): Promise<void> => {
-    const isBusy = async ({ pid }: Seen): Promise<boolean> => ((await healthOf(pid, socketOf(pid)))?.open ?? 0) > 1
-    while (!over.signal.aborted && (await Promise.all(old.map(isBusy))).includes(true))
-      await clock.sleep(lookMs, over.signal).catch(() => {})
-    await count().catch((error: unknown) => say(`edge: ${describeError(error)}`))
-    for (const { pid } of old) for (const last of await samplesOf(pid)) lastSamples.set(last.epoch, last)
-    hold.destroy()
-  }
-
-  /** An edge reads its settings when it starts: where they have changed since, another takes over. */
+  /** An edge reads its settings when it starts: where they have changed since, others take over. */
   const takeUpSettings = async (): Promise<void> => {
     const wanted = settingsSignature(home.agent)
-    if (accepting === null || accepting.settings === wanted) return
-    say(`edge ${accepting.pid} runs by earlier settings; another takes over`)
+    const earlier = accepting.find(({ settings }) => settings !== wanted)
+    if (!earlier) return
+    say(`edge ${earlier.pid} runs by earlier settings; another takes over`)
     await replace()
   }
 
   const replace = async (): Promise<number> => {
     await starting?.catch(() => {})
-    const old = (await look()).filter(({ retiring }) => !retiring)
-    const hold = old.length === 1 ? await holdOpen(address) : null
-    const fresh = await startOne()
-    for (const { pid } of old) await retire(pid)
-    if (hold) void countToTheEnd(old, hold)
-    return fresh.pid
+    replacing = true
+    try {
+      const old = (await look()).filter(({ retiring }) => !retiring)
+      const first = await startOne()
+      const fresh = [first]
+      while (fresh.length < (strength?.wanted ?? 1)) fresh.push(await startOne())
+      accepting = fresh
+      for (const { pid } of old) await retire(pid)
+      return first.pid
+    } finally {
+      replacing = false
+    }
   }
 
   let wake = (): void => {}
@@ -280,7 +336,7 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, address, traffic, say,
     let savedAt = clock.monotonicMs()
     while (!over.signal.aborted) {
       try {
-        if (!starting && !ended) await settle()
+        if (!starting && !ended) measure(await settle())
         if (!starting && !ended) await takeUpSettings()
         await count()
         if (clock.monotonicMs() - savedAt > saveMs) {
@@ -304,7 +360,7 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, address, traffic, say,
   void watch()
 
   return {
-    pid: () => accepting?.pid ?? null,
+    pid: () => accepting[0]?.pid ?? null,
     push,
     inFlight: async (instance) => {
       const path = `/in-flight?instance=${encodeURIComponent(instance)}`
@@ -334,6 +390,7 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, address, traffic, say,
       for (const pid of silentSinceMs.keys()) killHung(pid)
       await clock.sleep(10)
       await look() // clears what those that were killed have left
+      hearLastWords()
       over.abort()
       traffic.save()
     },
@@ -348,24 +405,6 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, address, traffic, say,
 const killHung = (pid: number): void => {
   effectSync('agent.edge-kill', () => sendSignal(pid, 'SIGKILL'))
 }
-
-/** A connection that the accepting edge has answered on (for a host that no service has) and keeps open; null when none answered. */
-const holdOpen = ({ host, port }: EdgesOptions['address']): Promise<HttpAgent | null> =>
-  new Promise((resolve) => {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-    const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
-    const asked = request(
-      { host: reachable, port, agent, timeout: 5_000, headers: { host: 'edge.invalid' } },
-      (response) => {
-        response.resume()
-        response.once('end', () => resolve(agent))
-        response.once('error', () => resolve(null))
-      },
-    )
-    asked.once('timeout', () => asked.destroy(new Error('no answer')))
-    asked.once('error', () => resolve(null))
-    asked.end()
-  })
 
 /** Whether a process holds the very socket that is our descriptor; assumed where /proc does not tell. */
 const hasSocket = (pid: number, descriptor: number): boolean => {
@@ -386,7 +425,7 @@ const healthOf = async (pid: number, socketPath: string): Promise<Seen | null> =
       generation: whole(health.generation, 'generation'),
       retiring: flag(health.retiring, 'retiring'),
       settings: health.settings === undefined ? 'none' : text(health.settings, 'settings'), // one of an earlier version
-      open: whole(health.openConnections, 'openConnections'),
+      busyMs: health.busyMs === undefined ? 0 : whole(health.busyMs, 'busyMs'), // one of a former version does not tell
     }
   } catch {
     return null

@@ -57,7 +57,6 @@ const agent = await createAgent({
   clock: systemClock,
   listenFd: agentListenFd,
   tlsFd: values.tls ? agentTlsFd : null,
-  address: listening,
   say,
   random: Math.random,
 })

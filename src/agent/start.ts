@@ -48,7 +48,7 @@ export const startAgent = ({
 export const cleanEnvironment = (env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv =>
   Object.fromEntries(
     Object.entries(env).filter(([name]) =>
-      /^(PATH|HOME|USER|LANG|LC_ALL|TZ|TMPDIR|XDG_CACHE_HOME|NODE_COMPILE_CACHE|HEADWAY_(TRUSTED_PROXIES|FAILPOINT\w*))$/.test(
+      /^(PATH|HOME|USER|LANG|LC_ALL|TZ|TMPDIR|XDG_CACHE_HOME|NODE_COMPILE_CACHE|HEADWAY_(TRUSTED_PROXIES|EDGE_WORKERS|FAILPOINT\w*))$/.test(
         name,
       ),
     ),

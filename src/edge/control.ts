@@ -77,6 +77,9 @@ const answer = async (
       const { openRequests, openConnections } = edge.health()
       return answered({ openRequests, openConnections })
     }
+    case 'POST /shed':
+      edge.shed(shareIn(await readBody(request)))
+      return answered({})
     default:
       return problem(404, 'unknown-verb', `the edge knows no ${request.method} ${url.pathname}`)
   }
@@ -110,6 +113,12 @@ const limitIn = (body: string): number => {
   const asked: unknown = JSON.parse(body)
   const limitMs = typeof asked === 'object' && asked !== null && 'limitMs' in asked ? asked.limitMs : undefined
   return typeof limitMs === 'number' && limitMs >= 0 ? Math.min(limitMs, 2 ** 31 - 1) : retireLimitMs
+}
+
+const shareIn = (body: string): number => {
+  const asked: unknown = JSON.parse(body)
+  const share = typeof asked === 'object' && asked !== null && 'share' in asked ? asked.share : undefined
+  return typeof share === 'number' ? share : 0
 }
 
 const readBody = async (request: IncomingMessage): Promise<string> => {

@@ -34,6 +34,8 @@ export type EdgeOptions = {
   readonly own?: (asked: Asked) => OwnAnswer | null
   /** Which settings all this comes from. */
   readonly settings?: string
+  /** From 0 to below 1: where turns begin, and who is shed. Turns begin at 0 where nothing is said. */
+  readonly random?: () => number
 }
 
 export type OwnAnswer = { readonly status: number; readonly headers: readonly string[]; readonly body: string }
@@ -49,6 +51,8 @@ export type Edge = {
   counters(): EdgeCounters
   samples(): EdgeSamples
   health(): EdgeHealth
+  /** This share of the clients, chosen by chance, is told with its next answer that it was the last of its connection. */
+  shed(share: number): void
   /**
    * Stops accepting; the socket lives on in whoever else holds it. Connections that are open are served: each next answer says that it
    * is the last, because closing one on which a client is about to send would reset it. Resolves when all is over or the limit is.
@@ -65,7 +69,8 @@ export type Edge = {
 
 export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOptions): Edge => {
   const { isBusy = saturation(clock), trust = trustNobody, greet = null, own, settings = 'none' } = options
-  const router = new Router()
+  const { random = () => 0 } = options
+  const router = new Router(random)
   const counters = new Counters(() => clock.now())
   const epoch = newId()
   const judging = { trust, newId }
@@ -250,7 +255,11 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       retiring: retiring !== null,
       openRequests: open.size,
       openConnections: guests.size + (greet ? 0 : [...clients].filter(({ peer }) => !peer.isSecure).length),
+      busyMs: Math.round(performance.eventLoopUtilization().active),
     }),
+    shed: (share) => {
+      for (const client of clients) client.isShed ||= random() < share
+    },
     retire: ({ limitMs, leaveIdle }) => {
       if (!retiring) server.close()
       retiring = { leaveIdle: leaveIdle || retiring?.leaveIdle === true }

@@ -258,7 +258,7 @@ export class Exchange implements Open, Served, Listener {
   /** A client that was told no before it sent its body may or may not send it. */
   #mayKeep(): boolean {
     const { expectsContinue, upgrade, keepsOpen } = this.#asked.heading
-    if (!keepsOpen || upgrade !== null || this.#core.isRetiring()) return false
+    if (!keepsOpen || upgrade !== null || this.#client.isShed || this.#core.isRetiring()) return false
     return !expectsContinue || this.#continued || this.#client.isComplete
   }
 

@@ -41,7 +41,7 @@ export const edgeLaunch = (places: EdgePlaces, env: NodeJS.ProcessEnv = process.
 
 /** A clean environment: what a successor agent needs to find programs, what Node needs, and the failpoints; never a secret. */
 const passedOn =
-  /^(PATH|HOME|USER|LANG|LC_ALL|TZ|TMPDIR|XDG_CACHE_HOME|NODE_COMPILE_CACHE|HEADWAY_(HOME|TRUSTED_PROXIES|FAILPOINT\w*))$/
+  /^(PATH|HOME|USER|LANG|LC_ALL|TZ|TMPDIR|XDG_CACHE_HOME|NODE_COMPILE_CACHE|HEADWAY_(HOME|TRUSTED_PROXIES|EDGE_WORKERS|FAILPOINT\w*))$/
 
 const pick = (env: NodeJS.ProcessEnv, names: RegExp): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(env).filter(([name]) => names.test(name)))

@@ -9,6 +9,7 @@ import { openControl } from './control.ts'
 import { usualLimits } from './core.ts'
 import type { TlsDoor } from './doors.ts'
 import { createEdge } from './edge.ts'
+import { leaveLastWords } from './last-words.ts'
 import type { EdgePlaces } from './launch.ts'
 import { type EdgeSettings, loadSettings, noSettings, settingsSignature } from './settings.ts'
 import { type SuccessorTiming, watchOverAgent } from './successor.ts'
@@ -35,7 +36,7 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
   const signature = settingsSignature(state) // before they are read: a change in between counts as one
   const settings = loadSettings(state, say)
   const trust = trustOf(settings)
-  const common = { limits: usualLimits, clock: systemClock, newId: randomUUID, log, trust }
+  const common = { limits: usualLimits, clock: systemClock, newId: randomUUID, random: Math.random, log, trust }
   // Most edges need neither TLS nor a greeting, and do not load what those are made of.
   const doors = settings === noSettings ? null : await import('./doors.ts')
   const greet = doors?.greeting(settings) ?? null
@@ -56,6 +57,11 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
     process.on(signal, () => edge.retire({ limitMs: 10_000, leaveIdle: true }))
 
   const end = async (): Promise<void> => {
+    try {
+      leaveLastWords(state, { counters: edge.counters(), samples: edge.samples() })
+    } catch (error) {
+      say(`edge: what it has counted last is lost: ${String(error)}`)
+    }
     await control.close()
     log.close()
     effectSync('edge.control-socket-leave', () => rmSync(controlSocket, { force: true }))

@@ -11,7 +11,10 @@ import type { TrafficMinute } from '../agent/protocol.ts'
  *   GET  /samples                        EdgeSamples: what the judge goes by, for the routes that ask for it
  *   POST /retire      { limitMs? }       { openRequests, openConnections }; stops accepting (the socket lives on in the other
  *                                        holders), serves what is open to its end or for the limit (1 h), then exits
+ *   POST /shed       { share }           {}; this share of its clients comes anew with its next request, perhaps to another edge
  *   GET  /health                         EdgeHealth
+ *
+ * An edge that ends leaves what it has counted in `edge-last-<epoch>.json` beside its table.
  *
  * The edge also keeps the last table on disk (`edge-table.json`), so that one started while nobody is there routes at once. When
  * its agent is gone (the inherited pipe on descriptor 4 reads end-of-file) it starts a successor agent, which inherits the socket.
@@ -98,6 +101,8 @@ export type EdgeHealth = {
   readonly retiring: boolean
   readonly openRequests: number
   readonly openConnections: number
+  /** For how long it was at work since it started. */
+  readonly busyMs: number
 }
 
 /** Upper edges, in milliseconds, of the latency histogram's buckets; the last bucket is unbounded. */

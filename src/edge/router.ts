@@ -37,6 +37,12 @@ export class Router {
   table: EdgeTable = emptyTable
   readonly #backends = new Map<string, Backend>()
   #destinations = new Map<string, Destination>()
+  readonly #random: () => number
+
+  /** By `random` turns begin somewhere: were it the same place in each of several edges, the small weights would come too late in all. */
+  constructor(random: () => number = () => 0) {
+    this.#random = random
+  }
 
   replace(table: EdgeTable): void {
     this.table = table
@@ -102,10 +108,8 @@ export class Router {
 
   #destination(route: EdgeRoute, earlier: Destination | undefined): Destination {
     const { service, affinity = null, overrides = [], mirror } = route
-    const pools = withCredits(
-      route.pools.map((pool) => this.#pool(pool)),
-      earlier?.pools ?? [],
-    )
+    const fresh = route.pools.map((pool) => this.#pool(pool))
+    const pools = withCredits(fresh, earlier?.pools ?? []) ?? begunSomewhere(fresh, this.#random)
     const heaviest = pools.reduce<Pool | null>((most, pool) => (pool.weight > (most?.weight ?? -1) ? pool : most), null)
     const destination: Destination = {
       service,
@@ -113,7 +117,7 @@ export class Router {
       affinity,
       overrides,
       mirror: mirror ? this.#mirrored(mirror, earlier?.mirror ?? null) : null,
-      turn: earlier?.turn ?? 0,
+      turn: earlier?.turn ?? Math.floor(this.#random() * places),
       newPlace: () => {
         destination.turn += 1
         return placeAfter(destination.turn)
@@ -124,11 +128,17 @@ export class Router {
   }
 
   #pool({ version, weight, endpoints }: EdgePool): Pool {
-    return { version, weight, backends: this.#backendsOf(endpoints), credit: 0, next: 0 }
+    return {
+      version,
+      weight,
+      backends: this.#backendsOf(endpoints),
+      credit: 0,
+      next: Math.floor(this.#random() * endpoints.length),
+    }
   }
 
   #mirrored({ version, endpoints, share, methods }: EdgeMirror, earlier: Mirrored | null): Mirrored {
-    const due = earlier?.version === version ? earlier.due : 0
+    const due = earlier?.version === version ? earlier.due : this.#random()
     return { version, share, due, backends: this.#backendsOf(endpoints), methods: new Set(methods) }
   }
 
@@ -148,10 +158,10 @@ const sumOf = (pools: readonly Pool[]): number => pools.reduce((sum, { weight })
  * Takes over whose turn it is, else every change of the table would begin with the heaviest again. Credits add up to nothing, so they
  * are taken over only where the versions are the same; where weights changed, in proportion.
  */
-const withCredits = (pools: readonly Pool[], earlier: readonly Pool[]): readonly Pool[] => {
+const withCredits = (pools: readonly Pool[], earlier: readonly Pool[]): readonly Pool[] | null => {
   const was = new Map(earlier.map((pool) => [pool.version, pool]))
-  if (was.size !== pools.length || earlier.length !== pools.length) return pools
-  if (!pools.every(({ version }) => was.has(version))) return pools
+  if (was.size !== pools.length || earlier.length !== pools.length) return null
+  if (!pools.every(({ version }) => was.has(version))) return null
   const total = sumOf(earlier)
   const scale = total === 0 ? 0 : sumOf(pools) / total
   return pools.map((pool) => {
@@ -159,6 +169,22 @@ const withCredits = (pools: readonly Pool[], earlier: readonly Pool[]): readonly
     return { ...pool, credit: pool.weight === 0 ? 0 : credit * scale, next }
   })
 }
+
+/** As after a number of turns by chance. */
+const begunSomewhere = (pools: readonly Pool[], random: () => number): readonly Pool[] => {
+  const total = sumOf(pools)
+  for (let turns = Math.floor(random() * mostTurnsAhead); turns > 0 && total > 0; turns -= 1) {
+    let due = pools[0]
+    for (const pool of pools) {
+      pool.credit += pool.weight
+      if (due && pool.credit > due.credit) due = pool
+    }
+    if (due) due.credit -= total
+  }
+  return pools
+}
+/** Weights are rarely finer than a thousandth. */
+const mostTurnsAhead = 1_000
 
 const isAvailable = (backend: Backend, refusing: ReadonlySet<Backend> | null): boolean =>
   backend.healthy && !refusing?.has(backend)

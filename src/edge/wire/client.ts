@@ -45,6 +45,8 @@ export class Client {
   readonly peer: Peer
   /** What its last request's header section came to, for whoever judges the next. */
   heading: Heading | null = null
+  /** Its next answer is to be its last. */
+  isShed = false
   readonly #server: Server
   readonly #nowMs: () => number
   #rest: Buffer | null = null
