@@ -85,6 +85,8 @@ export const passedElsewhere: readonly {
   { name: 'events.post', why: 'nobody has a subscription', killedBy: null },
   { name: 'events.bury', why: 'nobody has a subscription', killedBy: null },
   { name: 'access.keep-password', why: 'nobody chooses a password', killedBy: 'src/marks.test.ts' },
+  { name: 'cli.clone-history', why: 'nobody imports a history', killedBy: null },
+  { name: 'cli.remove-history', why: 'nobody imports a history', killedBy: null },
   { name: 'access.rewrap-setting', why: 'needs a rotated master key', killedBy: 'src/marks.test.ts' },
   { name: 'processes.cgroup-kill', why: 'a process or group that outlives its SIGTERM', killedBy: 'src/marks.test.ts' },
   { name: 'processes.cgroup-tree', why: "depends on the machine's cgroups", killedBy: 'src/marks.test.ts' },

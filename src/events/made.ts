@@ -62,6 +62,11 @@ export const factsOf = async (
       return { facts: [incident(record, making)] }
     case 'push':
       return { facts: pushed(record, making) }
+    case 'carried': {
+      const key = keyOf(making, record.deployment)
+      const parts = chunks(carriedIn(record.commits, making.source))
+      return { facts: parts.map((part) => carried(key, part, making.actor)) }
+    }
     case 'run': {
       const { repository, commit = 'unknown', workflow, outcome, isRerun } = record
       const times = { startedAt: past(record.startedAt ?? null, making), finishedAt: past(record.finishedAt, making) }

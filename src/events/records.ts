@@ -107,6 +107,9 @@ export const PushRecord = z.object({
   commits: z.array(CommitRecord),
 })
 
+/** More of what a deployment brought, where one body cannot hold it all. */
+export const CarriedRecord = z.object({ type: z.literal('carried'), deployment: Key, commits: z.array(CommitRecord) })
+
 /** What others tell of, in our own words; every system's events become these, and so does imported history. */
 export const OutsideRecord = z.discriminatedUnion('type', [
   DeploymentRecord,
@@ -114,6 +117,7 @@ export const OutsideRecord = z.discriminatedUnion('type', [
   RunRecord,
   IncidentRecord,
   PushRecord,
+  CarriedRecord,
 ])
 export type OutsideRecord = z.infer<typeof OutsideRecord>
 /** The same as it may be written: times as text, defaults left out. */

@@ -52,7 +52,7 @@ const recordOf = (event: CdEvent): OutsideRecordInput | null => {
   return extended.success ? extended.data : known
 }
 
-type Known = Exclude<OutsideRecordInput, { type: 'push' }>
+type Known = Exclude<OutsideRecordInput, { type: 'push' | 'carried' }>
 const knownOf = ({ context, subject }: CdEvent): Known | null => {
   const [, , noun = '', verb = ''] = context.type.split('.')
   const kind = `${noun}.${verb}`
