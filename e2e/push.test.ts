@@ -40,7 +40,9 @@ test('a push of the five lines of the mission is live in staging and then in pro
     }
     assert.deepEqual(await healthyIn(platform, 'my-service'), { staging: 3, production: 3 })
 
-    const commit = await repository.commit('Change nothing that users see', { 'NOTES.md': 'new' })
+    const commit = await repository.commit('Not watched for long', {
+      'headway.yaml': `${missionFile}release: { watch: 0s }\n`,
+    })
     const second = await repository.push()
     assert.match(second.output, /live in staging at/, second.output)
     assert.match(second.output, /production: with 10 % of the traffic, judged while it is used/)

@@ -1,9 +1,33 @@
-/** Objects as they come, one line of JSON for each. */
-export const asNdjson = (lines: AsyncIterable<unknown>): ReadableStream<Uint8Array> => {
+/** Those who read give up on an answer that says nothing for five minutes, and so do proxies, many of them after one. */
+const beatMs = 45_000
+
+/** Objects as they come, one line of JSON for each; an empty line now and then while none comes. */
+export const asNdjson = (lines: AsyncIterable<unknown>, everyMs = beatMs): ReadableStream<Uint8Array> => {
   const encode = async function* () {
-    for await (const line of lines) yield Buffer.from(`${JSON.stringify(line)}\n`)
+    const source = lines[Symbol.asyncIterator]()
+    try {
+      for (let next = source.next(); ; ) {
+        const said = await within(next, everyMs)
+        if (said?.done) return
+        yield Buffer.from(said ? `${JSON.stringify(said.value)}\n` : '\n')
+        if (said) next = source.next()
+      }
+    } finally {
+      await source.return?.()
+    }
   }
   return streamOf(encode())
+}
+
+/** What is promised; null when it takes longer. */
+const within = async <Value>(promised: Promise<Value>, ms: number): Promise<Value | null> => {
+  const { promise: late, resolve } = Promise.withResolvers<null>()
+  const timer = setTimeout(() => resolve(null), ms)
+  try {
+    return await Promise.race([promised, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 /** Chunks as they are asked for; ends their source when nobody reads any more. */
