@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { changed, exampleFiles } from '../e2e/support/example.ts'
 import { startLoad } from '../e2e/support/load.ts'
 import { execute, launcher, type Platform, repositoryRoot, startPlatform } from '../e2e/support/platform.ts'
+import { measureInsights } from './insights.ts'
 import { measureJudge } from './judge.ts'
 import { measureJudged } from './judged.ts'
 import { measureLedger } from './ledger.ts'
@@ -15,7 +16,7 @@ import { measureProxies } from './proxies.ts'
 
 /**
  * `npm run bench [-- NAME...]`: figures and ratios, each against a bare baseline measured in the same run. Asserts nothing.
- * Names: start, memory, ledger, push, deployments, pipeline, judge, edge; judged (a quarter of an hour) only when it is named. Results
+ * Names: start, memory, ledger, push, deployments, pipeline, judge, edge; judged (a quarter of an hour) and insights (some minutes, 5 GB of disk) only when they are named. Results
  * that are kept stand in bench/RESULTS.md.
  */
 const wanted = process.argv.slice(2)
@@ -163,10 +164,11 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   judge: () => measureJudge(say),
   pipeline: () => onPlatform((platform) => measurePipeline(platform, say)),
   edge: () => measureProxies(say),
+  insights: () => measureInsights(say),
   judged: () => onPlatform((platform) => measureJudged(platform, say)),
 }
 /** They take long, so they are asked for by name. */
-const onDemand = ['judged']
+const onDemand = ['judged', 'insights']
 
 if (process.argv[1] === import.meta.filename) {
   console.log(

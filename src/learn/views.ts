@@ -20,7 +20,7 @@ import { createDoraTables, type DeploymentRow, type DoraTables, dropDoraTables }
 /** Every deployment, incident and commit that the ledger tells of, and the cells that questions are answered from. */
 export const doraView: View<DoraTables> = {
   name: 'learn-dora',
-  version: 1,
+  version: 2,
   create: createDoraTables,
   drop: dropDoraTables,
   apply: async (tx, fact) => {
@@ -92,18 +92,19 @@ const isByHand = (reason: string, actor: string): boolean =>
 
 const tellDeployed = async (tx: Tx, { seq, payload }: Recorded<typeof deliveryDeployed>): Promise<void> => {
   const { key, kind, outcome, finishedAt, automatic, commits, lines } = payload
-  await tellDeployment(tx, seq, key, payload, {
+  const isLive = outcome === 'succeeded'
+  const told = {
     source: payload.source,
     state: outcome,
     kind,
     rolls_back: payload.rollsBack,
     revision: payload.revision,
     started_at: payload.startedAt,
-    live_at: outcome === 'succeeded' ? finishedAt : null,
+    live_at: isLive ? finishedAt : null,
     automatic: asNumber(automatic),
     lines,
-  })
-  if (outcome === 'succeeded' && commits.length > 0) await tellCarried(tx, seq, key, { commits })
+  }
+  await tellDeployment(tx, seq, key, payload, told, isLive ? commits : [])
 }
 
 /** How Headway's own rollouts go: production traffic begins with the first step that has a weight, and is all at the shift. */

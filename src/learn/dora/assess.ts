@@ -82,5 +82,9 @@ export const unpackLeads = (bytes: Uint8Array): Float64Array =>
   new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
 
 /** How long it took to recover from it; null where it has not failed or is not restored yet. Below 0 where a clock was wrong. */
-export const recoveryOf = ({ failed, restored_at, live_at }: DeploymentRow): number | null =>
+export const recoveryOf = ({
+  failed,
+  restored_at,
+  live_at,
+}: Pick<DeploymentRow, 'failed' | 'restored_at' | 'live_at'>): number | null =>
   failed === 0 || restored_at === null || live_at === null ? null : restored_at - live_at

@@ -1,7 +1,7 @@
 import type { CellRow, DeploymentRow } from '../tables.ts'
 import { recoveryOf, unpackLeads } from './assess.ts'
 import type { Tx } from './lane.ts'
-import { mergePacked, packSketch, type Sketch, tally } from './sketch.ts'
+import { type Histogram, Numbers, newHistogram, putNumber, putSketch, type Sketch, tally } from './sketch.ts'
 
 /**
  * Cells are what long questions are answered from: for a service, a project and everything, by the day, the hour and the quarter of an
@@ -16,7 +16,8 @@ export const everything = 'all'
 export const projectScope = (project: string): string => `p:${project}`
 export const serviceScope = (project: string, service: string): string => `s:${project}/${service}`
 
-export type Counts = Omit<CellRow, 'scope' | 'environment' | 'grain' | 'start' | 'leads' | 'recoveries'>
+/** How many deployments, and of them and their commits how many of each kind. */
+export type Counts = Record<(typeof countNames)[number], number>
 const noCounts: Counts = {
   ...{ deployments: 0, pending: 0, failed: 0, suspected: 0, open: 0, rework: 0, commits: 0, negative: 0 },
   ...{ dropped_first: 0, dropped_merge: 0, dropped_negative: 0, dropped_unknown: 0, dropped_again: 0 },
@@ -30,8 +31,14 @@ export const countNames = [
 export type Tally = { readonly counts: Counts; readonly leads: Sketch; readonly recoveries: Sketch }
 export const emptyTally = (): Tally => ({ counts: { ...noCounts }, leads: new Map(), recoveries: new Map() })
 
+type Counted = Pick<
+  DeploymentRow,
+  | ('live_at' | 'counted' | 'pending' | 'failed' | 'failed_how' | 'rework' | 'restored_at')
+  | ('commits' | 'again' | 'merges' | 'unknown' | 'negative' | 'first')
+>
+
 /** What one deployment adds to the figures. */
-export const countsOf = (row: DeploymentRow): Counts => {
+export const countsOf = (row: Counted): Counts => {
   if (row.counted === 0) return noCounts
   const recovery = recoveryOf(row)
   return {
@@ -55,7 +62,7 @@ export const addCounts = (into: Counts, from: Counts, times = 1): void => {
   for (const name of countNames) into[name] += from[name] * times
 }
 
-type Changes = Map<string, { readonly key: CellKey; readonly tally: Tally }>
+export type Changes = Map<string, { readonly key: CellKey; readonly tally: Tally }>
 type CellKey = Pick<CellRow, 'scope' | 'environment' | 'grain' | 'start'>
 
 /** Collects what a deployment adds (1) or takes away (-1), for all the cells that it belongs to. */
@@ -117,29 +124,50 @@ const writeSome = async (tx: Tx, changed: readonly { key: CellKey; tally: Tally 
   const known = new Map(stored.map((row) => [`${row.scope} ${row.environment} ${row.grain} ${row.start}`, row]))
   const rows = changed.map(({ key, tally: change }): CellRow => {
     const before = known.get(`${key.scope} ${key.environment} ${key.grain} ${key.start}`)
-    const total = emptyTally()
-    if (before) addCell(total, before)
+    const total = before ? unpackCell(before.packed) : emptyTally()
     addCounts(total.counts, change.counts)
-    return {
-      ...key,
-      ...total.counts,
-      leads: packSketch(sum(total.leads, change.leads)),
-      recoveries: packSketch(sum(total.recoveries, change.recoveries)),
-    }
+    const leads = sum(total.leads, change.leads)
+    return rowOfCell(key, { counts: total.counts, leads, recoveries: sum(total.recoveries, change.recoveries) })
   })
   await tx
     .insertInto('learn_cells')
     .values(rows)
     .onConflict((conflict) =>
-      conflict
-        .columns(['scope', 'environment', 'grain', 'start'])
-        .doUpdateSet((row) =>
-          Object.fromEntries(
-            [...countNames, 'leads' as const, 'recoveries' as const].map((name) => [name, row.ref(`excluded.${name}`)]),
-          ),
-        ),
+      conflict.columns(['scope', 'environment', 'grain', 'start']).doUpdateSet((row) => ({
+        deployments: row.ref('excluded.deployments'),
+        packed: row.ref('excluded.packed'),
+      })),
     )
     .execute()
+}
+
+/** A cell as it is stored: the counts in their order, then the sketches. */
+export const rowOfCell = (key: CellKey, { counts, leads, recoveries }: Tally): CellRow => {
+  const bytes: number[] = []
+  for (const name of countNames) putNumber(bytes, counts[name])
+  putSketch(bytes, leads)
+  putSketch(bytes, recoveries)
+  return { ...key, deployments: counts.deployments, packed: Uint8Array.from(bytes) }
+}
+
+const unpackCell = (packed: Uint8Array): Tally => {
+  const numbers = new Numbers(packed)
+  const total = emptyTally()
+  for (const name of countNames) total.counts[name] = numbers.next()
+  numbers.addSketchToSketch(total.leads)
+  numbers.addSketchToSketch(total.recoveries)
+  return total
+}
+
+/** What many cells and deployments come to together, for reading. */
+export type Total = { readonly counts: Counts; readonly leads: Histogram; readonly recoveries: Histogram }
+export const newTotal = (): Total => ({ counts: { ...noCounts }, leads: newHistogram(), recoveries: newHistogram() })
+
+export const addCell = (into: Total, packed: Uint8Array): void => {
+  const numbers = new Numbers(packed)
+  for (const name of countNames) into.counts[name] += numbers.next()
+  numbers.addSketchToHistogram(into.leads)
+  numbers.addSketchToHistogram(into.recoveries)
 }
 
 const sum = (into: Sketch, from: Sketch): Sketch => {
@@ -149,10 +177,4 @@ const sum = (into: Sketch, from: Sketch): Sketch => {
     else into.set(bucket, total)
   }
   return into
-}
-
-export const addCell = (into: Tally, cell: Counts & Pick<CellRow, 'leads' | 'recoveries'>): void => {
-  addCounts(into.counts, cell)
-  mergePacked(into.leads, cell.leads)
-  mergePacked(into.recoveries, cell.recoveries)
 }

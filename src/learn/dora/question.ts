@@ -12,13 +12,14 @@ import {
   type Grain,
   grainMs,
   grains,
+  newTotal,
   projectScope,
   serviceScope,
-  type Tally,
+  type Total,
 } from './cells.ts'
 import { type Figures, figuresOf, type Levels, levelsOf, quickCheckOf } from './figures.ts'
 import { type Distribution, distributionOf } from './quantile.ts'
-import { tally as addTo, distributionOfSketch, relativeError } from './sketch.ts'
+import { addHistogram, addToHistogram, distributionOfHistogram, relativeError } from './sketch.ts'
 
 /** Whose figures: a service's; a blend of some services, of all of a project, or of everything. */
 export type Scope = {
@@ -114,15 +115,22 @@ const scopesOf = ({ project, services }: Scope): string[] =>
       ? [projectScope(project)]
       : services.map((service) => serviceScope(project, service))
 
+/** What of a deployment figures are made of. */
+const measuredBy = [
+  ...(['live_at', 'counted', 'pending', 'failed', 'failed_how', 'rework', 'restored_at'] as const),
+  ...(['leads', 'commits', 'again', 'merges', 'unknown', 'negative', 'first'] as const),
+]
+type Measured = Pick<DeploymentRow, (typeof measuredBy)[number]>
+
 const rowsBetween = async (
   db: Db,
   { project, environment }: Scope,
   lanes: readonly number[],
   { from, until }: Span,
-): Promise<DeploymentRow[]> => {
+): Promise<Measured[]> => {
   const between = db
     .selectFrom('learn_deployments')
-    .selectAll()
+    .select(measuredBy)
     .where('live_at', '>=', from)
     .where('live_at', '<', until)
     .where('counted', '=', 1)
@@ -149,7 +157,7 @@ const fromRows = async (
   spans: readonly Span[],
 ): Promise<Groups> => {
   const rows = await rowsBetween(db, question, lanes, question.span)
-  const byPart: DeploymentRow[][] = spans.map(() => [])
+  const byPart: Measured[][] = spans.map(() => [])
   for (const row of rows) byPart[placeIn(spans, row.live_at ?? 0)]?.push(row)
   return {
     parts: byPart.map(exactly),
@@ -159,7 +167,7 @@ const fromRows = async (
   }
 }
 
-const exactly = (rows: readonly DeploymentRow[]): Part => {
+const exactly = (rows: readonly Measured[]): Part => {
   const { counts } = emptyTally()
   const leads: number[] = []
   const recoveries: number[] = []
@@ -183,14 +191,14 @@ const fromCells = async (
   spans: readonly Span[],
 ): Promise<Groups> => {
   const held: readonly Grain[] = question.services.length > 0 ? ['day'] : grains
-  const tallies = spans.map(emptyTally)
+  const totals = spans.map(newTotal)
   const days: { at: number; n: number }[] = []
   let rest: Span[] = [...spans]
   for (const grain of held) {
     const { whole, over } = split(rest, grainMs[grain])
     for (const cell of await cellsIn(db, question, grain, whole)) {
-      const tally = tallies[placeIn(spans, cell.start)]
-      if (tally) addCell(tally, cell)
+      const total = totals[placeIn(spans, cell.start)]
+      if (total) addCell(total, cell.packed)
       days.push({ at: cell.start, n: cell.deployments })
     }
     rest = over
@@ -198,31 +206,31 @@ const fromCells = async (
   for (const span of joined(rest, mostQueries))
     for (const row of await rowsBetween(db, question, lanes, span)) {
       const at = row.live_at ?? 0
-      const tally = tallies[placeIn(spans, at)]
-      if (!tally || !rest.some(({ from, until }) => from <= at && at < until)) continue
-      addRow(tally, row)
+      const total = totals[placeIn(spans, at)]
+      if (!total || !rest.some(({ from, until }) => from <= at && at < until)) continue
+      addRow(total, row)
       days.push({ at, n: 1 })
     }
-  const total = emptyTally()
-  for (const { counts, leads, recoveries } of tallies) {
-    addCounts(total.counts, counts)
-    for (const [from, into] of [[leads, total.leads] as const, [recoveries, total.recoveries] as const])
-      for (const [bucket, count] of from) into.set(bucket, (into.get(bucket) ?? 0) + count)
+  const all = newTotal()
+  for (const { counts, leads, recoveries } of totals) {
+    addCounts(all.counts, counts)
+    addHistogram(all.leads, leads)
+    addHistogram(all.recoveries, recoveries)
   }
-  return { parts: tallies.map(about), total: about(total), relativeError, days }
+  return { parts: totals.map(about), total: about(all), relativeError, days }
 }
 
-const about = ({ counts, leads, recoveries }: Tally): Part => ({
+const about = ({ counts, leads, recoveries }: Total): Part => ({
   counts,
-  leads: distributionOfSketch(leads),
-  recoveries: distributionOfSketch(recoveries),
+  leads: distributionOfHistogram(leads),
+  recoveries: distributionOfHistogram(recoveries),
 })
 
-const addRow = (tally: Tally, row: DeploymentRow): void => {
-  addCounts(tally.counts, countsOf(row))
+const addRow = (total: Total, row: Measured): void => {
+  addCounts(total.counts, countsOf(row))
   const recovery = recoveryOf(row)
-  for (const lead of unpackLeads(row.leads)) addTo(tally.leads, lead)
-  if (recovery !== null && recovery >= 0) addTo(tally.recoveries, recovery)
+  for (const lead of unpackLeads(row.leads)) addToHistogram(total.leads, lead)
+  if (recovery !== null && recovery >= 0) addToHistogram(total.recoveries, recovery)
 }
 
 /** The part of each span that is made of whole cells, and what is left of it before and after. */
@@ -262,25 +270,24 @@ const cellsIn = async (db: Db, question: DoraQuestion, grain: Grain, whole: read
     if (last && last.until === span.from) touching[touching.length - 1] = { from: last.from, until: span.until }
     else touching.push(span)
   }
+  const cells = db
+    .selectFrom('learn_cells')
+    .select(['start', 'deployments', 'packed'])
+    .where('scope', 'in', scopesOf(question))
+    .where('environment', '=', question.environment)
+    .where('grain', '=', grain)
   const found = []
-  for (const { from, until } of joined(touching, mostQueries)) {
-    const rows = await db
-      .selectFrom('learn_cells')
-      .selectAll()
-      .where('scope', 'in', scopesOf(question))
-      .where('environment', '=', question.environment)
-      .where('grain', '=', grain)
-      .where('start', '>=', from)
-      .where('start', '<', until)
-      .execute()
-    found.push(rows)
+  if (touching.length <= mostQueries) {
+    for (const { from, until } of touching)
+      found.push(await cells.where('start', '>=', from).where('start', '<', until).execute())
+    return found.flat()
   }
-  const spans = touching
-  const isIn = (start: number): boolean => {
-    const span = spans[placeIn(spans, start)]
-    return span !== undefined && span.from <= start && start < span.until
-  }
-  return found.flat().filter(({ start }) => isIn(start))
+  const starts = touching.flatMap(({ from, until }) =>
+    Array.from({ length: (until - from) / grainMs[grain] }, (_, place) => from + place * grainMs[grain]),
+  )
+  for (let at = 0; at < starts.length; at += 500)
+    found.push(await cells.where('start', 'in', starts.slice(at, at + 500)).execute())
+  return found.flat()
 }
 
 /** Deployments of each calendar day from the first that had one. */

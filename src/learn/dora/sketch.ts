@@ -12,47 +12,55 @@ const growth = Math.log(1.01)
 
 /** Adds `times` values of this size; fewer than 0 takes them away. In milliseconds, not negative. */
 export const tally = (sketch: Sketch, value: number, times = 1): void => {
-  const bucket = value < 1 ? 0 : 1 + Math.floor(Math.log(value) / growth)
+  const bucket = bucketOf(value)
   const count = (sketch.get(bucket) ?? 0) + times
   if (count === 0) sketch.delete(bucket)
   else sketch.set(bucket, count)
 }
 
+const bucketOf = (value: number): number => (value < 1 ? 0 : 1 + Math.floor(Math.log(value) / growth))
 const sizeOf = (bucket: number): number => (bucket === 0 ? 0 : Math.exp((bucket - 0.5) * growth))
 
-export const distributionOfSketch = (sketch: Sketch): Distribution => {
-  const buckets = [...sketch].sort(([left], [right]) => left - right)
-  const n = buckets.reduce((sum, [, count]) => sum + count, 0)
-  const at = (rank: number): number | null => {
-    let before = 0
-    for (const [bucket, count] of buckets) {
-      before += count
-      if (rank < before) return sizeOf(bucket)
-    }
-    return null
-  }
-  const quantile = (share: number): number | null => {
-    const { lower, upper, part } = placeOf(n, share)
-    const below = at(lower)
-    const above = at(upper)
-    return below === null || above === null ? null : below + (above - below) * part
-  }
-  return { median: quantile(0.5), p90: quantile(0.9), n }
+/** The same, added up for reading: a place for each bucket, which is many times faster to add to. */
+export type Histogram = Uint32Array
+/** Beyond forty years all values are taken for the same. */
+const mostBuckets = 2_800
+export const newHistogram = (): Histogram => new Uint32Array(mostBuckets)
+
+export const addToHistogram = (into: Histogram, value: number): void => {
+  const bucket = Math.min(bucketOf(value), mostBuckets - 1)
+  into[bucket] = (into[bucket] ?? 0) + 1
 }
 
-/** Buckets and counts as variable-length numbers, each bucket as its distance from the one before. */
-export const packSketch = (sketch: Sketch): Uint8Array => {
-  const bytes: number[] = []
+export const addHistogram = (into: Histogram, from: Histogram): void => {
+  for (let bucket = 0; bucket < mostBuckets; bucket += 1) into[bucket] = (into[bucket] ?? 0) + (from[bucket] ?? 0)
+}
+
+export const distributionOfHistogram = (histogram: Histogram): Distribution => {
+  let n = 0
+  for (let bucket = 0; bucket < mostBuckets; bucket += 1) n += histogram[bucket] ?? 0
+  if (n === 0) return { median: null, p90: null, n }
+  const [middle, high] = [placeOf(n, 0.5), placeOf(n, 0.9)]
+  const wanted = [middle.lower, middle.upper, high.lower, high.upper].sort((left, right) => left - right)
+  const values = new Map<number, number>()
   let before = 0
-  for (const [bucket, count] of [...sketch].sort(([left], [right]) => left - right)) {
-    putNumber(bytes, bucket - before)
-    putNumber(bytes, count)
-    before = bucket
+  let next = 0
+  for (let bucket = 0; next < wanted.length && bucket < mostBuckets; bucket += 1) {
+    before += histogram[bucket] ?? 0
+    for (let rank = wanted[next]; rank !== undefined && rank < before; rank = wanted[next]) {
+      values.set(rank, sizeOf(bucket))
+      next += 1
+    }
   }
-  return Uint8Array.from(bytes)
+  const between = ({ lower, upper, part }: ReturnType<typeof placeOf>): number => {
+    const below = values.get(lower) ?? 0
+    return below + ((values.get(upper) ?? below) - below) * part
+  }
+  return { median: between(middle), p90: between(high), n }
 }
 
-const putNumber = (bytes: number[], value: number): void => {
+/** Whole numbers, small ones in few bytes, one after another. */
+export const putNumber = (bytes: number[], value: number): void => {
   let rest = value
   while (rest >= 128) {
     bytes.push((rest % 128) + 128)
@@ -61,23 +69,50 @@ const putNumber = (bytes: number[], value: number): void => {
   bytes.push(rest)
 }
 
-/** Adds what was packed to a sketch. */
-export const mergePacked = (sketch: Sketch, bytes: Uint8Array): void => {
-  let bucket = 0
-  for (let at = 0; at < bytes.length; ) {
-    let distance = 0
-    let count = 0
-    for (let scale = 1; at < bytes.length; scale *= 128) {
-      const byte = bytes[at++] ?? 0
-      distance += (byte & 127) * scale
+/** How many buckets there are, then each with its distance from the one before, and its count. */
+export const putSketch = (bytes: number[], sketch: Sketch): void => {
+  let before = 0
+  putNumber(bytes, sketch.size)
+  for (const [bucket, count] of [...sketch].sort(([left], [right]) => left - right)) {
+    putNumber(bytes, bucket - before)
+    putNumber(bytes, count)
+    before = bucket
+  }
+}
+
+/** Reads back what was put, in the same order. */
+export class Numbers {
+  readonly #bytes: Uint8Array
+  #at = 0
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+  }
+
+  next(): number {
+    let value = 0
+    for (let scale = 1; this.#at < this.#bytes.length; scale *= 128) {
+      const byte = this.#bytes[this.#at++] ?? 0
+      value += (byte & 127) * scale
       if (byte < 128) break
     }
-    for (let scale = 1; at < bytes.length; scale *= 128) {
-      const byte = bytes[at++] ?? 0
-      count += (byte & 127) * scale
-      if (byte < 128) break
+    return value
+  }
+
+  addSketchToHistogram(histogram: Histogram): void {
+    let bucket = 0
+    for (let left = this.next(); left > 0; left -= 1) {
+      bucket += this.next()
+      const place = bucket < mostBuckets ? bucket : mostBuckets - 1
+      histogram[place] = (histogram[place] ?? 0) + this.next()
     }
-    bucket += distance
-    sketch.set(bucket, (sketch.get(bucket) ?? 0) + count)
+  }
+
+  addSketchToSketch(sketch: Sketch): void {
+    let bucket = 0
+    for (let left = this.next(); left > 0; left -= 1) {
+      bucket += this.next()
+      sketch.set(bucket, (sketch.get(bucket) ?? 0) + this.next())
+    }
   }
 }

@@ -13,10 +13,21 @@ export const deploymentByKey = (tx: Tx, key: string): Promise<DeploymentRow | un
   tx.selectFrom('learn_deployments').selectAll().where('key', '=', key).executeTakeFirst()
 
 /** A deployment is told of for the first time, or again under the same key: what is told last holds. */
-export const tellDeployment = async (tx: Tx, seq: number, key: string, lane: Lane, told: Told): Promise<void> => {
+export const tellDeployment = async (
+  tx: Tx,
+  seq: number,
+  key: string,
+  lane: Lane,
+  told: Told,
+  commits: readonly CarriedCommit[] = [],
+): Promise<void> => {
   const known = await deploymentByKey(tx, key)
-  if (known) return tellMore(tx, known, told)
-  const row: DeploymentRow = {
+  if (known) {
+    await tellMore(tx, known, told)
+    if (commits.length > 0) await tellCarried(tx, seq, key, { commits: [...commits] })
+    return
+  }
+  const fresh: DeploymentRow = {
     ...{ id: seq, key, lane: await laneOf(tx, lane), environment: lane.environment, source: 'headway' },
     ...{ state: 'under-way', kind: 'planned', rolls_back: null, revision: null, started_at: null, live_at: null },
     ...{ reverted_at: null, automatic: null, lines: null, said_failure: null, said_rework: null },
@@ -24,8 +35,16 @@ export const tellDeployment = async (tx: Tx, seq: number, key: string, lane: Lan
     ...{ leads: new Uint8Array(), commits: 0, again: 0, merges: 0, unknown: 0, negative: 0, first: 0 },
     ...told,
   }
+  // Neighbours are found by what is stored, so that it is stored at once whether it counts.
+  const row = { ...fresh, counted: isCounted(fresh) ? 1 : 0 }
   await tx.insertInto('learn_deployments').values(row).execute()
-  if (isCounted(row)) await changed(tx, row, null)
+  if (isCounted(row)) {
+    const ripple = newRipple()
+    remember(ripple, fresh)
+    if (commits.length > 0) await putCommits(tx, ripple, row, await unsquashed(tx, commits))
+    await placeChanged(tx, ripple, row, null)
+    await settle(tx, ripple)
+  }
   await namedBefore(tx, key)
 }
 
@@ -104,8 +123,19 @@ export const tellCarried = async (tx: Tx, seq: number, key: string, carried: Car
   await settle(tx, ripple)
 }
 
-/** Puts commits to the deployment that brought them first; the others are told that they came again. */
 const bring = async (tx: Tx, ripple: Ripple, row: DeploymentRow, commits: readonly CarriedCommit[]): Promise<void> => {
+  await putCommits(tx, ripple, row, commits)
+  // A revert says what an incident that was open comes from, too.
+  if (commits.some(({ reverts }) => reverts !== null)) await placeChanged(tx, ripple, row, null)
+}
+
+/** Puts commits to the deployment that brought them first; the others are told that they came again. */
+const putCommits = async (
+  tx: Tx,
+  ripple: Ripple,
+  row: DeploymentRow,
+  commits: readonly CarriedCommit[],
+): Promise<void> => {
   const byName = new Map(commits.map((one) => [one.commit, one]))
   const again = new Map<number, number>()
   const count = (id: number): void => void again.set(id, (again.get(id) ?? 0) + 1)
@@ -138,8 +168,6 @@ const bring = async (tx: Tx, ripple: Ripple, row: DeploymentRow, commits: readon
   for (const [id, more] of again) await cameAgain(tx, ripple, id, more)
   ripple.touched.add(row.id)
   ripple.measured.add(row.id)
-  // A revert says what an incident that was open comes from, too.
-  if (commits.some(({ reverts }) => reverts !== null)) await placeChanged(tx, ripple, row, null)
 }
 
 const commitRow = (row: DeploymentRow, one: CarriedCommit): CommitRow => ({

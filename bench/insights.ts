@@ -1,0 +1,261 @@
+import { join } from 'node:path'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { assess, measure } from '../src/learn/dora/assess.ts'
+import type { Span } from '../src/learn/dora/calendar.ts'
+import { type Changes, collect, grainMs, rowOfCell } from '../src/learn/dora/cells.ts'
+import { answerDora, type DoraQuestion } from '../src/learn/dora/question.ts'
+import { deliveryDeployed } from '../src/learn/facts.ts'
+import type { CommitRow, DeploymentRow, DoraTables } from '../src/learn/tables.ts'
+import { doraView } from '../src/learn/views.ts'
+import { fact } from '../src/ledger/fact.ts'
+import { openTestLedger } from '../src/ledger/testing.ts'
+import { EnvironmentName, ProjectName, ServiceName } from '../src/names.ts'
+import { definitions } from '../src/server.ts'
+
+const services = 100
+const projects = 10
+const commitsEach = 10
+const hourMs = 3_600_000
+/** Beyond what the facts that follow are numbered by. */
+const firstId = 1_000_000_000
+const yearMs = 365 * grainMs.day
+const until = Date.UTC(2026, 0, 1)
+const spanAll: Span = { from: until - 3 * yearMs, until }
+const production = EnvironmentName.parse('production')
+const laneOf = (lane: number) => ({
+  project: ProjectName.parse(`project${lane % projects}`),
+  service: ServiceName.parse(`service${lane}`),
+  environment: production,
+})
+
+/**
+ * Questions over three years of 100 services with so many deployments of ten commits each, beside plain SQL over the same raw rows; what one
+ * more fact costs; and how fast a rebuild goes. The rows are written straight into the store, as the views would have written them.
+ */
+export const measureInsights = async (say: (name: string, figure: string) => void): Promise<void> => {
+  const sizes = (process.env.HEADWAY_BENCH_DEPLOYMENTS ?? '10000,100000,1000000').split(',').map(Number)
+  for (const deployments of sizes) await measureSize(deployments, say)
+  await measureRebuild(say)
+}
+
+const measureSize = async (deployments: number, say: (name: string, figure: string) => void): Promise<void> => {
+  await using opened = await openTestLedger({ definitions, views: [doraView] })
+  const began = performance.now()
+  const database = new DatabaseSync(join(opened.directory, 'headway.db'))
+  database.exec('PRAGMA synchronous = off')
+  fill(database, deployments)
+  const size = `${deployments.toLocaleString('en')} deployments`
+  say(`${size}: written in, s`, ((performance.now() - began) / 1000).toFixed(0))
+  const db = opened.store.tables<DoraTables>()
+  const everything = { project: null, services: [], environment: 'production' }
+  const questions: readonly (readonly [string, DoraQuestion, Span])[] = [
+    ['everything, three years by the month', ask(everything, spanAll, 'month', 'UTC'), spanAll],
+    ['everything, three years by the day in Berlin', ask(everything, spanAll, 'day', 'Europe/Berlin'), spanAll],
+    ['everything, three years by the week in Kathmandu', ask(everything, spanAll, 'week', 'Asia/Kathmandu'), spanAll],
+    [
+      'a project, three years by the week',
+      ask({ ...everything, project: 'project3' }, spanAll, 'week', 'Europe/Berlin'),
+      spanAll,
+    ],
+    [
+      'a service, a year by the week',
+      ask({ ...everything, project: 'project3', services: ['service13'] }, lastYear, 'week', 'Europe/Berlin'),
+      lastYear,
+    ],
+  ]
+  for (const [name, question, span] of questions) {
+    const times: number[] = []
+    const processor: number[] = []
+    for (let round = 0; round < 12; round += 1) {
+      const before = performance.now()
+      const used = process.cpuUsage()
+      await answerDora(db, question, until)
+      const { user, system } = process.cpuUsage(used)
+      if (round <= 1) continue
+      times.push(performance.now() - before)
+      processor.push((user + system) / 1_000)
+    }
+    say(`${size}: ${name}, ms`, `${spread(times)}; of the processor ${median(processor).toFixed(1)}`)
+    if (question.bucket === 'day' || question.zone === 'Asia/Kathmandu') continue
+    const plain = plainSql(database, question, span)
+    say(
+      '  baseline: total only, by plain SQL over the raw rows, ms',
+      `${plain.toFixed(0)}; ratio ${(median(times) / plain).toFixed(4)}`,
+    )
+  }
+  database.close()
+  const facts = 300
+  const costs: number[] = []
+  for (let place = 0; place < facts; place += 1) {
+    const before = performance.now()
+    await opened.ledger.append([delivery(place)])
+    await opened.views.reach()
+    costs.push(performance.now() - before)
+  }
+  say(`${size}: one more with ${commitsEach} commits, recorded and in all views, ms`, spread(costs))
+}
+
+const lastYear: Span = { from: until - yearMs, until }
+const ask = (
+  scope: Pick<DoraQuestion, 'project' | 'services' | 'environment'>,
+  span: Span,
+  bucket: DoraQuestion['bucket'],
+  zone: string,
+): DoraQuestion => ({ ...scope, span, bucket, zone })
+
+/** The same for everybody who runs it. */
+const randomFrom = (seed: number): (() => number) => {
+  let state = seed
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
+const fill = (database: DatabaseSync, deployments: number): void => {
+  const random = randomFrom(7)
+  const insert = inserter(database)
+  database.exec('BEGIN')
+  for (let lane = 1; lane <= services; lane += 1) insert('learn_lanes', { lane, ...laneOf(lane) })
+  const open: Changes = new Map()
+  const every = (spanAll.until - spanAll.from) / deployments
+  for (let place = 0; place < deployments; place += 1) {
+    const liveAt = Math.floor(spanAll.from + place * every)
+    const lane = 1 + (place % services)
+    const commits = Array.from({ length: commitsEach }, (_, at) => commitRow(lane, place, at, liveAt, random))
+    const row = deploymentRow(lane, place, liveAt, commits, random)
+    insert('learn_deployments', row)
+    for (const commit of commits) insert('learn_commits', commit)
+    collect(open, row, laneOf(lane), 1)
+    if (place % 5_000 === 4_999) flush(open, liveAt, insert)
+  }
+  flush(open, Number.POSITIVE_INFINITY, insert)
+  database.exec('COMMIT')
+}
+
+const commitRow = (lane: number, place: number, at: number, liveAt: number, random: () => number): CommitRow => ({
+  ...{
+    lane,
+    commit_id: `${Math.floor(random() * 2 ** 48)
+      .toString(16)
+      .padStart(12, '0')}${place}x${at}`.padEnd(40, '0'),
+  },
+  ...{ deployment: firstId + place, repository: 'code', is_merge: 0, reverts: null },
+  // Log-normal around six hours, as such times are.
+  committed_at: Math.floor(liveAt - 6 * hourMs * Math.exp(gauss(random) * 1.3)),
+})
+
+const gauss = (random: () => number): number =>
+  Math.sqrt(-2 * Math.log(random() + 1e-12)) * Math.cos(2 * Math.PI * random())
+
+const deploymentRow = (
+  lane: number,
+  place: number,
+  liveAt: number,
+  commits: readonly CommitRow[],
+  random: () => number,
+): DeploymentRow => {
+  const failed = random() < 0.08
+  const told: DeploymentRow = {
+    ...{
+      id: firstId + place,
+      key: `bench:${place}`,
+      lane,
+      environment: 'production',
+      source: 'bench',
+      state: 'succeeded',
+    },
+    ...{ kind: random() < 0.05 ? 'hotfix' : 'planned', rolls_back: null, revision: `r${place}`, started_at: null },
+    ...{ live_at: liveAt, reverted_at: null, automatic: 1, lines: 100, said_failure: null, said_rework: null },
+    ...{ counted: 1, pending: 0, failed: 0, failed_how: null, rework: 0, restored_at: null },
+    ...{ leads: new Uint8Array(), commits: 0, again: 0, merges: 0, unknown: 0, negative: 0, first: 0 },
+  }
+  const incidents = failed ? [{ how: 'said' as const, resolved_at: liveAt + Math.floor(hourMs * (1 + random())) }] : []
+  return { ...told, ...assess(told, { mended: [], incidents, mends: false }), ...measure(told, commits, false) }
+}
+
+/** Writes the cells that nothing will be added to any more. */
+const flush = (open: Changes, before: number, insert: ReturnType<typeof inserter>): void => {
+  for (const [name, change] of open) {
+    if (change.key.start + grainMs[change.key.grain] > before) continue
+    insert('learn_cells', rowOfCell(change.key, change.tally))
+    open.delete(name)
+  }
+}
+
+const inserter = (database: DatabaseSync) => {
+  const statements = new Map<string, StatementSync>()
+  return (table: string, row: Readonly<Record<string, SQLInputValue>>): void => {
+    const columns = Object.keys(row)
+    const statement =
+      statements.get(table) ??
+      database.prepare(`INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`)
+    statements.set(table, statement)
+    statement.run(...Object.values(row))
+  }
+}
+
+/** Counts, and the median and 90th percentile of lead times, as somebody would ask raw rows for them. */
+const plainSql = (
+  database: DatabaseSync,
+  { project, services: named }: DoraQuestion,
+  { from, until: end }: Span,
+): number => {
+  const of = `FROM learn_deployments d JOIN learn_lanes l ON l.lane = d.lane
+    WHERE d.environment = 'production' AND d.live_at >= ${from} AND d.live_at < ${end}
+    ${project ? `AND l.project = '${project}'` : ''} ${named[0] ? `AND l.service = '${named[0]}'` : ''}`
+  const before = performance.now()
+  database.prepare(`SELECT count(*), sum(failed), sum(rework), avg(restored_at - live_at) ${of}`).all()
+  database
+    .prepare(
+      `WITH leads AS (SELECT d.live_at - c.committed_at AS lead FROM learn_commits c JOIN
+         (SELECT d.id, d.live_at ${of}) d ON c.deployment = d.id WHERE c.is_merge = 0),
+       ranked AS (SELECT lead, row_number() OVER (ORDER BY lead) AS rank, count(*) OVER () AS n FROM leads)
+       SELECT lead FROM ranked WHERE rank IN ((n + 1) / 2, (n + 2) / 2, n * 9 / 10)`,
+    )
+    .all()
+  return performance.now() - before
+}
+
+const delivery = (place: number) => {
+  const lane = laneOf(1 + (place % services))
+  const finishedAt = until + (place + 1) * 60_000
+  return fact(deliveryDeployed, {
+    ...{ subject: `delivery:new:${place}`, actor: 'user:bench' },
+    payload: {
+      ...{ key: `new:${place}`, source: 'bench', received: null, ...lane, startedAt: null, finishedAt },
+      ...{ outcome: 'succeeded', revision: `n${place}`, lines: 10, kind: 'planned', rollsBack: null, automatic: true },
+      commits: Array.from({ length: commitsEach }, (_, at) => ({
+        ...{ repository: 'code', commit: `n${place}x${at}`.padEnd(40, '0'), isMerge: false, reverts: null },
+        committedAt: finishedAt - (at + 1) * hourMs,
+      })),
+    },
+  })
+}
+
+/** From the ledger's first fact: deliveries of ten commits, which are the dearest facts there are for these views. */
+const measureRebuild = async (say: (name: string, figure: string) => void): Promise<void> => {
+  await using opened = await openTestLedger({ definitions, views: [doraView] })
+  const facts = Number(process.env.HEADWAY_BENCH_FACTS ?? 10_000)
+  for (let place = 0; place < facts; place += 500)
+    await opened.ledger.append(Array.from({ length: Math.min(500, facts - place) }, (_, at) => delivery(place + at)))
+  await opened.views.reach()
+  const began = performance.now()
+  await opened.views.rebuild((applied, total) => bar(applied, total))
+  const perFactMs = (performance.now() - began) / facts
+  say(`rebuild from ${facts.toLocaleString('en')} deliveries, ms each`, perFactMs.toFixed(2))
+  say('  at that rate 1,000,000 deliveries take, minutes', ((perFactMs * 1e6) / 60_000).toFixed(0))
+}
+
+const bar = (applied: number, total: number): void => {
+  if (!process.stderr.isTTY) return
+  const done = Math.round((applied / total) * 30)
+  process.stderr.write(
+    `\r[${'#'.repeat(done).padEnd(30, '.')}] ${applied} of ${total} facts${applied >= total ? '\n' : ''}`,
+  )
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+const spread = (values: readonly number[]): string =>
+  `${median(values).toFixed(1)} (${Math.min(...values).toFixed(1)} to ${Math.max(...values).toFixed(1)}, n ${values.length})`
