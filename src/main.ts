@@ -88,6 +88,7 @@ async function nouns(): Promise<((program: Command) => void)[]> {
       words: ['environments', 'promotions', 'promote', 'approve', 'freeze', 'unfreeze', 'diff'],
       load: async () => (await import('./cli/environments.ts')).environmentCommands,
     },
+    previews: { words: ['previews'], load: async () => (await import('./cli/previews.ts')).previewCommands },
     runners: {
       words: ['runner', 'runners'],
       load: async () => (await import('./cli/runners.ts')).runnerCommands,

@@ -21,6 +21,7 @@ import { changesView } from './code/changes/view.ts'
 import { codeFacts } from './code/facts.ts'
 import { codeView } from './code/views.ts'
 import { deployFacts } from './deploy/facts.ts'
+import { previewView } from './deploy/previews/index.ts'
 import { deployView } from './deploy/views.ts'
 import type { EdgeSettings } from './edge/settings.ts'
 import { effectSync } from './effect.ts'
@@ -112,6 +113,7 @@ export const definitions = [
 /** Some read, below the home, what is too large for a fact. */
 export const allViews = (home: Home): readonly View[] => [
   ...[accessView, codeView, changesView, buildView, resultsView, runnersView, packageView, deployView, operateView],
+  previewView,
   promotionView,
   testView(home),
   sessionView,

@@ -22,6 +22,8 @@ import {
   usualEnvironments,
 } from './deploy/index.ts'
 import { migrationRoutes } from './deploy/migrations/routes.ts'
+import { createPreviews } from './deploy/previews/index.ts'
+import { previewRoutes } from './deploy/previews/routes.ts'
 import { rolloutRoutes } from './deploy/rollout-routes.ts'
 import { deployRoutes } from './deploy/routes.ts'
 import { createEvents } from './events/index.ts'
@@ -96,6 +98,7 @@ export const createStages = (grounds: Grounds) => {
     serverUrl: () => grounds.serverUrl,
     roleOf: access.users.roleOf,
     cancelRun: (project, run) => build.cancel(project, run, 'system:code'),
+    hasPreviews: async (project) => (await previews.rules(project)).isEnabled,
     report,
   })
 
@@ -179,6 +182,18 @@ export const createStages = (grounds: Grounds) => {
     onError: report,
   })
 
+  const previews = createPreviews({
+    ...grounds,
+    releases,
+    roleOf: access.users.roleOf,
+    deployment: deploy.queries.deployment,
+    urlOf: deploy.urlOf,
+    takeDown: deploy.takeDown,
+    discardDatabase: operate.discardDatabase,
+    collect: releases.collect,
+    onError: report,
+  })
+
   const promotion = createPromotion({ ...deploy, ...grounds, onError: report })
 
   const learn = createLearn({ ...grounds, run, repositoryPath, onError: report })
@@ -199,6 +214,7 @@ export const createStages = (grounds: Grounds) => {
     releases,
     release,
     deploy,
+    previews,
     promotion,
     operate,
     monitor,
@@ -215,6 +231,7 @@ export const createStages = (grounds: Grounds) => {
       deploy,
       promotion,
       operate,
+      previews,
       monitor,
       learn,
       events,
@@ -236,6 +253,7 @@ export const createStages = (grounds: Grounds) => {
       environmentRoutes(deploy),
       rolloutRoutes(deploy),
       migrationRoutes(deploy.migrations),
+      previewRoutes(previews),
       promotionRoutes(promotion),
       operateRoutes(operate),
       monitorRoutes(monitor),

@@ -2,7 +2,7 @@ import type { Deploy, Target } from './deploy/index.ts'
 import { targetOfRow } from './deploy/views.ts'
 import type { AlertRule } from './golden/alerts.ts'
 import type { Watched } from './monitor/alerts/index.ts'
-import type { Digest } from './names.ts'
+import { type Digest, isPreview } from './names.ts'
 import type { Releases } from './package/release.ts'
 
 const actor = 'system:monitor'
@@ -26,7 +26,8 @@ export const createWatched = ({ deploy, releases }: { deploy: Deploy; releases: 
       await deploy.caughtUp()
       const all: Watched[] = []
       for (const row of await deploy.queries.services()) {
-        if (row.removed_at !== null) continue
+        // Nobody's users are in the preview of a change.
+        if (row.removed_at !== null || isPreview(row.environment)) continue
         const target = targetOfRow(row)
         const deployment = await deploy.queries.deployment(row.current ?? row.latest)
         const own = deployment ? await rulesOf(deployment.release) : []

@@ -158,6 +158,35 @@ test('the most specific value wins, and no fact or row shows one', async () => {
   assert.deepEqual((await resolve()).values, { KEY: 'of-the-service' })
 })
 
+test('the preview of a change gets what is meant for previews, and of what holds everywhere no secret', async () => {
+  await using opened = await openTestAccess()
+  const { access } = opened
+  const service = ServiceName.parse('web')
+  const set = (name: string, kind: 'secret' | 'variable', environment: string | null, value: string) =>
+    access.settings.set(
+      {
+        ...{ name, kind, value },
+        scope: {
+          project: shop,
+          service,
+          environment: environment === null ? null : EnvironmentName.parse(environment),
+        },
+      },
+      root.actor,
+    )
+  await set('TOKEN', 'secret', null, 'of all')
+  await set('PAYMENT', 'secret', 'production', 'of production')
+  await set('TEST_KEY', 'secret', 'preview', 'of previews')
+  await set('LEVEL', 'variable', null, 'info')
+  await set('REGION', 'variable', 'production', 'eu')
+  const names = ['TOKEN', 'PAYMENT', 'TEST_KEY', 'LEVEL', 'REGION']
+  const environment = EnvironmentName.parse('change-7')
+  assert.deepEqual(await access.settings.resolve({ project: shop, service, environment }, names), {
+    values: { TEST_KEY: 'of previews', LEVEL: 'info' },
+    missing: ['TOKEN', 'PAYMENT', 'REGION'],
+  })
+})
+
 test('a sealed value that was moved to another name, or changed, cannot be opened', async () => {
   await using opened = await openTestAccess()
   const { access, store } = opened

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import { effect } from '../effect.ts'
 import { type Actor, fact } from '../ledger/fact.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { EnvironmentName, ProjectName, ServiceName } from '../names.ts'
+import { EnvironmentName, isPreview, ProjectName, ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import type { Store } from '../store/store.ts'
 import type { Settings } from './access.ts'
@@ -83,6 +83,15 @@ export const createSettings = (options: {
           .where((where) => where.or([where('pending', 'is', null), where('pending', '=', 'set')]))
           .execute()
 
+  /**
+   * What a change proposes to run must not learn what others are trusted with: it gets the secrets that are meant for previews, and of what holds
+   * everywhere only what is no secret.
+   */
+  const rowsForPreview = async (scope: SettingScope, names: readonly string[]): Promise<SettingRow[]> =>
+    (await rowsFor({ ...scope, environment: forPreviews }, names)).filter(
+      ({ environment, kind }) => environment === forPreviews || kind === 'variable',
+    )
+
   const open = (row: SettingRow): string => Buffer.from(keyring().open(fullName(row), row.sealed)).toString()
 
   const valuesOf = (rows: readonly SettingRow[]): Record<string, string> => {
@@ -141,7 +150,7 @@ export const createSettings = (options: {
       }),
 
     resolve: async (scope, names) => {
-      const values = valuesOf(await rowsFor(scope, names))
+      const values = valuesOf(isPreviewScope(scope) ? await rowsForPreview(scope, names) : await rowsFor(scope, names))
       return { values, missing: names.filter((name) => !(name in values)) }
     },
 
@@ -169,6 +178,10 @@ export const createSettings = (options: {
       }),
   }
 }
+
+/** The environment for which settings of all previews are set. */
+const forPreviews = EnvironmentName.parse('preview')
+const isPreviewScope = ({ environment }: SettingScope): boolean => environment !== null && isPreview(environment)
 
 type SettingKey = Pick<SettingRow, 'project' | 'service' | 'environment' | 'name'>
 

@@ -4,6 +4,7 @@ import { Problem } from '../problem.ts'
 import { at, type Client, connect, type GlobalOptions } from './client.ts'
 import { repositoryHere } from './here.ts'
 import { ago, bold, dim, green, printable, printJson, printTable, red, stateColour, yellow } from './output.ts'
+import { type Preview, previewLines, previewsOf } from './previews.ts'
 
 type Check = {
   readonly job: string | null
@@ -90,8 +91,9 @@ export const changeCommands = (program: Command): void => {
         query,
       )
       if (options.json) return printJson(found)
+      const previews = await previewsOf(connect(options), options)
       printTable(
-        ['change', 'title', 'branch', 'by', 'checks', 'state', 'when'],
+        ['change', 'title', 'branch', 'by', 'checks', 'state', 'when', 'preview'],
         found.map((one) => [
           bold(`${one.repository}/${one.number}`),
           printable(one.title ?? '(erased)'),
@@ -100,6 +102,7 @@ export const changeCommands = (program: Command): void => {
           stateColour(one.conclusion ?? '-'),
           one.isQueued ? yellow('queued') : one.status,
           ago(one.updatedAt),
+          previewOf(previews, one),
         ]),
         'nothing is proposed: git push headway HEAD:my-branch -o change',
       )
@@ -110,7 +113,12 @@ export const changeCommands = (program: Command): void => {
 
   onChange('show', 'how a change stands').action(async (named: string, _own, command: Command) => {
     const { client, path, options } = reached(named, command)
-    show(await client.get<Details>(path), options)
+    const change = await client.get<Details>(path)
+    if (options.json) return printJson(change)
+    print(change)
+    const preview = await client.get<Preview>(`${path}/preview`)
+    if (change.status === 'open' || preview.services.length > 0)
+      for (const line of previewLines(preview)) console.log(line)
   })
 
   changes
@@ -298,6 +306,13 @@ export const changeCommands = (program: Command): void => {
       if (options.json) return printJson(rules)
       printTable(['rule', ''], ruleRows(rules), '')
     })
+}
+
+/** Where it can be looked at, else how it stands with that. */
+const previewOf = (previews: readonly Preview[], { repository, number }: Change): string => {
+  const found = previews.find((one) => one.repository === repository && one.number === number)
+  if (!found || found.status === 'none') return ''
+  return found.services.map(({ url }) => url).join(' ') || found.status
 }
 
 type RuleOptions = RepositoryOption & {

@@ -4,6 +4,7 @@ import { shortCommit } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { at, connect, type GlobalOptions } from './client.ts'
 import { ago, bold, dim, printable, printJson, printTable, red } from './output.ts'
+import { previewsOf, printPreviews } from './previews.ts'
 
 type Environment = {
   readonly environment: string
@@ -52,7 +53,8 @@ export const environmentCommands = (program: Command): void => {
       const { environments: protectedOnes } = await client.get<{ environments: ProtectedEnvironment[] }>(
         at`/projects/${options.project}/pipeline-environments`,
       )
-      if (options.json) return printJson({ environments: found, protected: protectedOnes })
+      const previews = await previewsOf(client, options)
+      if (options.json) return printJson({ environments: found, protected: protectedOnes, previews })
       printTable(
         ['environment', 'takes from', 'policy', 'strategy', 'drift', 'now'],
         found.map((one) => [
@@ -68,6 +70,10 @@ export const environmentCommands = (program: Command): void => {
       const broken = found[0]?.broken
       if (broken) console.log(`\n${red('✗')} ${printable(broken)}\n  until it is mended, what held before holds`)
       if (protectedOnes.length > 0) printProtected(protectedOnes)
+      if (previews.some(({ status }) => status !== 'none')) {
+        console.log('\npreviews of open changes:')
+        printPreviews(previews, '')
+      }
     })
   for (const [word, text] of [
     ['add', 'make an environment'],

@@ -51,6 +51,8 @@ export type CodeParts = {
   roleOf(user: string, project: ProjectName): Promise<Role | null>
   /** Asks a run to end. */
   cancelRun(project: ProjectName, run: string): Promise<unknown>
+  /** Whether changes of a project can be looked at once their checks have passed; none can where nobody says. */
+  hasPreviews?(project: ProjectName): Promise<boolean>
   /** Told of what went wrong while nobody was waiting for an answer. */
   report(message: string): void
 }
@@ -193,6 +195,7 @@ export const createCode = (parts: CodeParts) => {
     committedAt: async ({ payload: { project, repository, after } }) =>
       after === null ? null : reading.committedAt(project, repository, after),
     changeOf: ({ payload }) => changes.openOn(payload, payload.ref.replace('refs/heads/', '')),
+    hasPreviews: parts.hasPreviews ?? (async () => false),
     changeUrl: (key) => changeUrl(parts.serverUrl(), key),
   })
 

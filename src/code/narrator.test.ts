@@ -35,6 +35,7 @@ test('a push that goes on without a word is told once what is in its way', async
     environments: () => [{ environment: 'production', from: 'push', isAutomatic: true }],
     committedAt: async () => null,
     changeOf: async () => null,
+    hasPreviews: async () => false,
     changeUrl: () => '',
     obstacle: async () => answers.shift() ?? null,
   })

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import { awakenings } from '../ledger/awakenings.ts'
 import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { shortCommit } from '../names.ts'
+import { type ProjectName, shortCommit } from '../names.ts'
 import { isJob } from './changes/change.ts'
 import type { ChangeKey } from './changes/facts.ts'
 import { isChangeOption, wantsChange } from './changes/options.ts'
@@ -24,6 +24,8 @@ export type NarratorParts = {
   committedAt(update: RecordedUpdate): Promise<number | null>
   /** The open change that follows the branch which was pushed; null where there is none. */
   changeOf(update: RecordedUpdate): Promise<number | null>
+  /** Whether a change of this project can be looked at once its checks have passed. */
+  hasPreviews(project: ProjectName): Promise<boolean>
   /** Where a change is shown. */
   changeUrl(key: ChangeKey): string
 }
@@ -163,11 +165,12 @@ const begin = async (
   const isWanted = !isByJob && ref.startsWith('refs/heads/') && wantsChange(options)
   const number = isByJob || isWanted ? null : await parts.changeOf(update)
   const isProposed = isWanted || number !== null
+  const hasPreview = isProposed && (await parts.hasPreviews(project))
   return [
     storyOf(label, pushed, isProposed ? narrateBeside : narrate),
     ...(isProposed
       ? [
-          storyOf(label, beginChangeStory({ push, ref, project, repository, number }), (story, fact) =>
+          storyOf(label, beginChangeStory({ push, ref, project, repository, number, hasPreview }), (story, fact) =>
             narrateChange(story, fact, parts.changeUrl),
           ),
         ]

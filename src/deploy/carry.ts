@@ -3,7 +3,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { shortCommit } from '../names.ts'
 import { describeError, Problem } from '../problem.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
-import { type DesiredState, desiredOf, readDesired, writeDesired } from './desired.ts'
+import { type DesiredState, desiredFor, readDesired, writeDesired } from './desired.ts'
 import type { EnvironmentBook } from './environment-book.ts'
 import type { Environments } from './environments.ts'
 import type { Fleet } from './fleet.ts'
@@ -192,7 +192,7 @@ export const createCarrier = (ports: Carrying) => {
     }
     const { definition } = await openRelease(ports.releases, { release })
     const isMain = target.environment === ports.book.main()
-    return desiredOf(release, source, isMain ? definition : { ...definition, hosts: [] })
+    return desiredFor(target, release, source, isMain ? definition : { ...definition, hosts: [] })
   }
 
   const desiredAt = async (target: Target, at: string): Promise<DesiredState | null> => {
@@ -246,7 +246,10 @@ export const createCarrier = (ports: Carrying) => {
     const running = current ? ((await queries.deployment(current))?.release ?? null) : null
     const { surroundings, secretValues } = prepared
     const asked = { deployment: id, cause: requestedSeq, target, release, commit, plan: state.migrate }
-    const outcome = await ports.migrations.migrate({ ...asked, surroundings, secretValues, running }, signal)
+    const order = { ...asked, surroundings, secretValues, running }
+    const migrated = await ports.migrations.migrate(order, signal)
+    const seed = migrated.kind === 'ready' && state.seed ? { ...state.seed, repeatable: false } : null
+    const outcome = seed ? await ports.migrations.migrate({ ...order, plan: seed, isSeed: true }, signal) : migrated
     if (outcome.kind === 'ready') return null
     const { detail, next, lastLines } = outcome
     return { kind: 'unhealthy', detail, next, evidence: { instance: null, probe: null, lastLines } }

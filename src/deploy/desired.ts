@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { stringify } from 'yaml'
 import { MigrationPlan, ReleaseRules } from '../golden/release.ts'
 import type { ReleasedDefinition } from '../golden/service.ts'
-import { CommitId, Digest } from '../names.ts'
+import { CommitId, Digest, EnvironmentName, isPreview } from '../names.ts'
 import type { Target } from './target.ts'
 import { readYamlFile } from './yaml-file.ts'
 
@@ -36,6 +36,13 @@ export const DesiredState = z
     /** How it takes the place of what runs; null: as the environment has it. */
     rollout: ReleaseRules.nullable().default(null),
     migrate: MigrationPlan.nullable().default(null),
+    /** What fills the database of a preview once, after the migration. */
+    seed: z
+      .strictObject({ run: z.string().min(1), timeoutMs: z.number().positive() })
+      .nullable()
+      .default(null),
+    /** The environment of which a preview's database is a copy. */
+    copy: EnvironmentName.nullable().default(null),
   })
   .readonly()
 export type DesiredState = z.infer<typeof DesiredState>
@@ -56,13 +63,34 @@ export const desiredOf = (release: Digest, commit: CommitId, definition: Release
     migrate: definition.migrate,
   })
 
+/**
+ * The same for one target. The preview of a change is small and by itself: one instance, none of the hosts that users know, at once, and its
+ * database filled as the change says.
+ */
+export const desiredFor = (
+  target: Target,
+  release: Digest,
+  commit: CommitId,
+  definition: ReleasedDefinition,
+): DesiredState => {
+  const state = desiredOf(release, commit, definition)
+  if (!isPreview(target.environment)) return state
+  const fill = definition.preview?.fill ?? { kind: 'empty' }
+  return DesiredState.parse({
+    ...state,
+    ...{ replicas: Math.min(1, state.replicas), hosts: [], rollout: null },
+    seed: fill.kind === 'seed' ? { run: fill.run, timeoutMs: fill.timeoutMs } : null,
+    copy: fill.kind === 'copy' ? fill.from : null,
+  })
+}
+
 /** The file's text: the same state always gives the same bytes. */
 export const writeDesired = (target: Target, state: DesiredState): string => {
   const header = [
     `# What runs as ${target.project}/${target.service} in ${target.environment}. Headway brings the world to what stands here.`,
     `# A deployment and a rollback are commits to this file; so is a change by hand.`,
   ].join('\n')
-  const { release, commit, replicas, database, hosts, health, secrets, resources, migrate } = state
+  const { release, commit, replicas, database, hosts, health, secrets, resources, migrate, seed, copy } = state
   const env = Object.fromEntries(Object.entries(state.env).sort(([left], [right]) => (left < right ? -1 : 1)))
   const ordered = {
     release,
@@ -76,6 +104,8 @@ export const writeDesired = (target: Target, state: DesiredState): string => {
     resources: { memoryBytes: resources.memoryBytes, cpus: resources.cpus },
     ...(state.rollout === null ? {} : { rollout: state.rollout }),
     ...(migrate ? { migrate: { run: migrate.run, timeoutMs: migrate.timeoutMs, repeatable: migrate.repeatable } } : {}),
+    ...(seed ? { seed: { run: seed.run, timeoutMs: seed.timeoutMs } } : {}),
+    ...(copy ? { copy } : {}),
   }
   return `${header}\n${stringify(ordered, { lineWidth: 0 })}`
 }

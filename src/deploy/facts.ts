@@ -4,6 +4,7 @@ import { defineFact } from '../ledger/fact.ts'
 import { CommitId, Digest, EnvironmentName, ProjectName, ServiceName } from '../names.ts'
 import { JudgeNumbers, JudgePlan, Verdict } from './judging.ts'
 import { migrationFacts } from './migrations/facts.ts'
+import { previewFacts } from './previews/facts.ts'
 
 const target = { deployment: z.string(), project: ProjectName, service: ServiceName, environment: EnvironmentName }
 
@@ -15,7 +16,7 @@ export const deploymentRequested = defineFact(
     ...target,
     release: Digest,
     commit: CommitId,
-    reason: z.enum(['push', 'promotion', 'rollback', 'manual', 'configuration', 'git']),
+    reason: z.enum(['push', 'promotion', 'rollback', 'manual', 'configuration', 'git', 'preview']),
     push: z.string().nullable(),
   }),
 )
@@ -154,6 +155,16 @@ export const serviceRemoved = defineFact('service.removed', 2, Removed, {
 })
 
 export { migrationAdvised, migrationFinished, migrationStarted } from './migrations/facts.ts'
+export {
+  type PreviewKey,
+  previewBegun,
+  previewEnding,
+  previewFailed,
+  previewHeld,
+  previewReady,
+  previewRemoved,
+  previewSubject,
+} from './previews/facts.ts'
 
 /** Somebody has ordered what an environment is to be; `text` is its environment.yaml. A commit by hand says so by itself. */
 export const environmentDefined = defineFact(
@@ -183,4 +194,5 @@ export const deployFacts = [
   desiredStateRefused,
   serviceRemoved,
   ...migrationFacts,
+  ...previewFacts,
 ] as const

@@ -9,6 +9,7 @@ import {
   type CommitId,
   type Digest,
   type EnvironmentName,
+  isPreview,
   ProjectName,
   RepositoryName,
   type ServiceKey,
@@ -96,7 +97,13 @@ export const createDeploy = (options: DeployOptions) => {
   const queries = createDeployQueries(options.store.tables<DeployTables>())
   const fleet = createFleet(runtime)
   const migrations = createMigrations(options)
-  const admit: Admission = options.admit ?? admitAll
+  const admit: Admission = async (asked) =>
+    isPreview(asked.target.environment) ? admitPreview(asked.target) : (options.admit ?? admitAll)(asked)
+  /** It can be changed by hand while it stands, but is made by its change alone. */
+  const admitPreview = async (target: Target): Promise<Problem | null> => {
+    const row = await queries.service(target)
+    return row && row.removed_at === null ? null : noPreview(target)
+  }
   const ports = { ...options, admit, environments: repository, book, fleet, queries, migrations }
   const carrier = createCarrier(ports)
   const reconciler = createReconciler(ports, carrier)
@@ -269,11 +276,21 @@ export const createDeploy = (options: DeployOptions) => {
     /** Resolves as soon as its users have (a part of) it, or will not get it: a rollout may take hours. */
     begun: (deployment: string, signal?: AbortSignal): Promise<Deployment> => until(deployment, hasBegun, signal),
 
-    /** Takes a service out of every environment. Its database stays until it is removed by itself. */
+    /** Takes a service out of one environment with all that is kept for it there. Nothing where it is gone. */
+    takeDown: async (target: Target, by: string): Promise<void> => {
+      await views.reach()
+      const row = await queries.service(target)
+      if (row && row.removed_at === null) await removeFrom(target, by)
+      for (const { id } of await queries.allOf(target)) migrations.forgetLogs(id)
+    },
+
+    /** Takes a service out of every environment but its previews, which belong to their changes. Its database stays until it is removed by itself. */
     remove: async (key: ServiceKey, by: string): Promise<void> => {
       await views.reach()
       const rows = (await queries.services(key.project)).filter((row) => row.service === key.service)
-      const there = rows.filter(({ removed_at }) => removed_at === null).map(targetOfRow)
+      const there = rows
+        .filter(({ removed_at, environment }) => removed_at === null && !isPreview(environment))
+        .map(targetOfRow)
       if (there.length === 0) throw unknownService({ ...key, environment: book.main() })
       for (const target of there) await removeFrom(target, by)
     },
@@ -299,7 +316,8 @@ export const createDeploy = (options: DeployOptions) => {
       const kept = new Set((await queries.unfinished()).map(({ release }) => release))
       for (const row of await queries.services()) {
         const current = row.current ? await queries.deployment(row.current) : null
-        const succeeded = await queries.succeededOf(targetOfRow(row), 1000)
+        // A preview goes forward only.
+        const succeeded = isPreview(row.environment) ? [] : await queries.succeededOf(targetOfRow(row), 1000)
         const distinct = [...new Set(succeeded.map(({ release }) => release))]
         for (const release of [...(current ? [current.release] : []), ...distinct.slice(0, rollbackTargets)])
           kept.add(release)
@@ -379,6 +397,14 @@ const isOurRef = (recorded: RecordedFact): boolean =>
   isFact(refUpdated, recorded) &&
   recorded.payload.project === platformProject &&
   recorded.payload.repository === environmentsRepository
+
+const noPreview = ({ environment }: Target): Problem =>
+  new Problem({
+    kind: 'preview-not-found',
+    status: 409,
+    detail: `${environment} is no environment of its own: it is there while its change has a preview`,
+    next: 'headway previews lists them; headway previews start <change> makes one',
+  })
 
 const unknownService = ({ project, service, environment }: Target): Problem =>
   new Problem({

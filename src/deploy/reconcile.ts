@@ -1,6 +1,6 @@
 import { fact } from '../ledger/fact.ts'
 import type { Views } from '../ledger/ledger.ts'
-import type { CommitId } from '../names.ts'
+import { type CommitId, isPreview } from '../names.ts'
 import { Problem, type ProblemDetails } from '../problem.ts'
 import type { Admission } from './admission.ts'
 import { type Carrier, type Carrying, hostsOf, setBackTrailer } from './carry.ts'
@@ -171,10 +171,14 @@ export const createReconciler = (
     const targets = new Map<string, Target>()
     const note = (target: Target) => targets.set(targetLabel(target), target)
     if (head !== since) {
-      for (const row of rows) note(targetOfRow(row))
+      for (const row of rows) if (row.removed_at === null) note(targetOfRow(row))
+      const labels = new Set(rows.map((row) => targetLabel(targetOfRow(row))))
       for (const { path, blob } of head ? await repository.list(head) : []) {
         const target = parseDesiredPath(path)
-        if (target && book.knows(target.environment)) note(target)
+        // Nobody makes a preview by hand.
+        const isKnown = (one: Target): boolean =>
+          isPreview(one.environment) ? labels.has(targetLabel(one)) : book.knows(one.environment)
+        if (target && isKnown(target)) note(target)
         else if (head && path.endsWith('.yaml') && parseEnvironmentPath(path) === null)
           await refuse(
             head,

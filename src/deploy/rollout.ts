@@ -20,7 +20,7 @@ import type { Judgement, JudgeNumbers } from './judging.ts'
 import type { RolloutPlan } from './plan.ts'
 import { instanceIds, type Target } from './target.ts'
 
-export type Reason = 'push' | 'promotion' | 'rollback' | 'manual' | 'configuration' | 'git'
+export type Reason = 'push' | 'promotion' | 'rollback' | 'manual' | 'configuration' | 'git' | 'preview'
 export type Evidence = {
   readonly instance: string | null
   readonly probe: string | null

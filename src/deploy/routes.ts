@@ -17,7 +17,7 @@ const DeploymentBody = z
     environment: z.string(),
     release: z.string(),
     commit: z.string(),
-    reason: z.enum(['push', 'promotion', 'rollback', 'manual', 'configuration', 'git']),
+    reason: z.enum(['push', 'promotion', 'rollback', 'manual', 'configuration', 'git', 'preview']),
     push: z.string().nullable(),
     requestedAt: z.number(),
     shiftedAt: z.number().nullable(),

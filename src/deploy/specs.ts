@@ -1,6 +1,6 @@
 import type { Settings } from '../access/access.ts'
 import type { InstanceSpec } from '../agent/protocol.ts'
-import { shortDigest } from '../names.ts'
+import { isPreview, shortDigest } from '../names.ts'
 import type { Databases } from '../operate/attachments.ts'
 import type { Release, Releases } from '../package/release.ts'
 import { Problem } from '../problem.ts'
@@ -39,8 +39,9 @@ export const prepareSpecs = async (
     openRelease(releases, state),
     releases.unpack(state.release),
     settings.resolve(target, state.secrets),
-    state.database === null ? null : databases.ensure({ project, service, environment }),
-    userFor(`service/${project}/${service}`),
+    state.database === null ? null : databases.ensure({ project, service, environment }, state.copy),
+    // What a change proposes must not read what runs as the service: its memory, its environment.
+    userFor(`${isPreview(environment) ? 'preview' : 'service'}/${project}/${service}`),
   ])
   if (given.missing.length > 0) throw missingSettings(target, given.missing)
   const env = {
@@ -92,13 +93,22 @@ export const openRelease = async (releases: Releases, { release }: Pick<DesiredS
   })
 }
 
-const missingSettings = ({ project, service, environment }: Target, missing: readonly string[]): Problem =>
-  new Problem({
+const missingSettings = ({ project, service, environment }: Target, missing: readonly string[]): Problem => {
+  const forPreviews = isPreview(environment)
+  const set = missing.map(
+    (name) =>
+      `headway secret set ${name} --project ${project} --service ${service}${forPreviews ? ' --environment preview' : ''}`,
+  )
+  const then = forPreviews
+    ? 'headway previews start <change>'
+    : `headway deploy ${service}${environmentOption({ environment })}`
+  return new Problem({
     kind: 'setting-missing',
     status: 409,
-    detail: `${project}/${service} asks for ${missing.join(', ')}, not set for ${environment}`,
-    next: `${missing.map((name) => `headway secret set ${name} --project ${project} --service ${service}`).join('; ')}, then headway deploy ${service}${environmentOption({ environment })}`,
+    detail: `${project}/${service} asks for ${missing.join(', ')}, not set for ${forPreviews ? 'previews' : environment}`,
+    next: `${set.join('; ')}, then ${then}`,
   })
+}
 
 const passwordsOf = (url: string): string[] => {
   const { password } = new URL(url)

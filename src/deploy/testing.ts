@@ -5,6 +5,7 @@ import { createKeyring } from '../access/seal.ts'
 import type { Instance, InstanceSpec, RouteTable } from '../agent/protocol.ts'
 import { type Clock, systemClock, systemIds } from '../clock.ts'
 import { codeFacts } from '../code/facts.ts'
+import { usualPreview } from '../golden/preview.ts'
 import type { ServiceDefinition } from '../golden/service.ts'
 import { type FactDefinition, fact } from '../ledger/fact.ts'
 import type { Ledger, View, Views } from '../ledger/ledger.ts'
@@ -253,6 +254,7 @@ export const fakeReleases = (
         commands: { lint: null, test: null, build: null, start: null },
         release: null,
         migrate: null,
+        preview: usualPreview,
         alerts: [],
         ...over,
       },

@@ -2,7 +2,7 @@ import type { Kysely, Transaction } from 'kysely'
 import { refUpdated } from '../code/facts.ts'
 import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { View } from '../ledger/ledger.ts'
-import { CommitId, Digest, EnvironmentName, ProjectName, ServiceName } from '../names.ts'
+import { CommitId, Digest, EnvironmentName, isPreview, ProjectName, ServiceName } from '../names.ts'
 import { releaseCreated } from '../package/facts.ts'
 import { serviceRemoved } from './facts.ts'
 import { type Deployment, deploymentSubject, fold } from './rollout.ts'
@@ -143,6 +143,8 @@ export const deployView: View<DeployTables> = {
         .execute()
     } else if (isFact(serviceRemoved, recorded)) {
       const { project, service, environment } = recorded.payload
+      // A preview comes and goes with its change, and is not a place in which a service once stood.
+      if (environment !== null && isPreview(environment)) return forgetService(tx, { project, service, environment })
       const all = tx
         .updateTable('deploy_services')
         .set({ current: null, serving: null, removed_at: recorded.at })
@@ -151,6 +153,15 @@ export const deployView: View<DeployTables> = {
       await (environment === null ? all : all.where('environment', '=', environment)).execute()
     } else await applyToDeployment(tx, recorded)
   },
+}
+
+const forgetService = async (tx: Transaction<DeployTables>, target: Target): Promise<void> => {
+  await tx
+    .deleteFrom('deploy_services')
+    .where('project', '=', target.project)
+    .where('service', '=', target.service)
+    .where('environment', '=', target.environment)
+    .execute()
 }
 
 const subjectPrefix = deploymentSubject('')
@@ -273,6 +284,8 @@ export const createDeployQueries = (db: Kysely<DeployTables>) => {
       parsed(
         await of(target).where('outcome', '=', 'succeeded').where('release', '=', release).limit(1).execute(),
       )[0] ?? null,
+    /** Every deployment of this target. */
+    allOf: async (target: Target): Promise<Deployment[]> => parsed(await of(target).execute()),
     /** The newest that a push asked for with this target. */
     newestOfPush: async (target: Target, push: string): Promise<Deployment | null> =>
       parsed(await of(target).limit(20).execute()).find((deployment) => deployment.push === push) ?? null,

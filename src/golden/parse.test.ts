@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseServiceFile } from './parse.ts'
+import { usualPreview } from './preview.ts'
 import { defaultRules } from './release.ts'
 
 /** What is said about a file, as `line:column detail (next)`. */
@@ -25,7 +26,7 @@ test("the mission's five lines are complete as they stand", () => {
       ...{
         resources: { memoryBytes: null, cpus: null },
         commands: { lint: null, test: null, build: null, start: null },
-        ...{ migrate: null, tests: [], quality: null, alerts: [], release: null },
+        ...{ migrate: null, tests: [], quality: null, alerts: [], preview: usualPreview, release: null },
       },
     },
   })
@@ -70,9 +71,30 @@ quality: { coverage: { minimum: 80, drop: 0.5 }, p95: 300ms, refuse: [newly-fail
           notify: [{ kind: 'webhook', url: 'https://hooks.example.com/a', secret: 'KEY' }],
         },
       ],
+      preview: usualPreview,
       release: defaultRules,
     },
   })
+})
+
+test('what a preview is filled with is nothing, a command or a copy, and a service may have none', () => {
+  const preview = (line: string) => {
+    const parsed = parseServiceFile(`name: x\nlanguage: node\n${line}\n`, 'headway.yaml')
+    return parsed.kind === 'ok' ? parsed.service.preview : parsed.problems.map(({ detail }) => detail)
+  }
+  assert.deepEqual(preview(''), { fill: { kind: 'empty' } })
+  assert.deepEqual(preview('preview: false'), null)
+  assert.deepEqual(preview('preview: { copy: staging }'), { fill: { kind: 'copy', from: 'staging' } })
+  assert.deepEqual(preview('preview: { seed: npm run seed }'), {
+    fill: { kind: 'seed', run: 'npm run seed', timeoutMs: 600_000 },
+  })
+  assert.deepEqual(preview('preview: { sed: npm run seed }'), ['unknown key "preview.sed"'])
+  assert.deepEqual(preview('preview: 7'), [
+    'preview: expected false, { seed: npm run seed } or { copy: staging }, found the number 7',
+  ])
+  assert.deepEqual(preview('preview: { copy: staging, seed: x }'), [
+    'preview: expected seed or copy, not both, found {"copy":"staging","seed":"x"}',
+  ])
 })
 
 test('everything that is wrong is said at once, with its place and what was meant', () => {
@@ -118,11 +140,11 @@ test('broken and hostile YAML is refused with its place', () => {
     huge: [`name: ${'a'.repeat(70_000)}`, '-:- a headway.yaml has at most 64 KiB'],
     merge: [
       'name: a\nlanguage: node\n<<: { port: 1 }',
-      '3:1 unknown key "<<" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, alerts, release, or leave it out)',
+      '3:1 unknown key "<<" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, alerts, preview, release, or leave it out)',
     ],
     prototype: [
       'name: a\nlanguage: node\n__proto__: { port: 1 }',
-      '3:1 unknown key "__proto__" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, alerts, release, or leave it out)',
+      '3:1 unknown key "__proto__" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, alerts, preview, release, or leave it out)',
     ],
     name: [
       'name: ../../etc\nlanguage: node',

@@ -165,6 +165,7 @@ const releaseKeys: Readonly<Record<string, object>> = {
 const keysAt = (path: readonly PropertyKey[]): readonly string[] => {
   const [top, inner] = path
   if (top === 'alerts') return path.length > 3 ? ['webhook', 'secret'] : ['name', 'when', 'for', 'do', 'notify']
+  if (top === 'preview') return ['seed', 'copy']
   if (top === 'health') return ['path', 'timeout']
   if (top === 'quality' && inner === 'coverage') return ['minimum', 'drop']
   if (top === 'release') return Object.keys(inner === undefined ? ReleaseKey.shape : (releaseKeys[String(inner)] ?? {}))

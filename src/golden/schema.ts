@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { ServiceName } from '../names.ts'
 import { defineAlerts, ServiceAlerts } from './alerts.ts'
+import { definePreview, PreviewKey } from './preview.ts'
 import { defineMigration, defineRelease, ReleaseKey } from './release.ts'
 import type { LanguageName, QualityRules, ServiceDefinition } from './service.ts'
 
@@ -145,6 +146,9 @@ export const ServiceFile = z.strictObject({
     .optional()
     .describe('What the reports of a push must show before it is packaged.'),
   alerts: ServiceAlerts.optional().describe('What is watched while it runs, and what is done when it holds.'),
+  preview: PreviewKey.optional().describe(
+    "What the database of a change's preview holds: nothing (default), what a command puts there, or a copy; false: no preview.",
+  ),
   release: ReleaseKey.optional().describe('How a new version takes the place of the old one.'),
 })
 export type ServiceFile = z.infer<typeof ServiceFile>
@@ -177,6 +181,7 @@ export const define = (file: ServiceFile): ServiceDefinition => {
     tests: typeof file.tests === 'string' ? [file.tests] : (file.tests ?? []),
     quality: file.quality ? qualityOf(file.quality) : null,
     alerts: defineAlerts(file.alerts ?? []),
+    preview: definePreview(file.preview),
     release: file.release ? defineRelease(file.release) : null,
   }
 }

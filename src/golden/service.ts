@@ -1,5 +1,6 @@
 import type { ServiceName } from '../names.ts'
 import type { AlertRule } from './alerts.ts'
+import type { PreviewPlan } from './preview.ts'
 import type { MigrationPlan, ReleaseRules } from './release.ts'
 
 /** What `headway.yaml` says, with every default filled in. The schema that makes it is beside this file. */
@@ -32,6 +33,8 @@ export type ServiceDefinition = {
   readonly quality: QualityRules | null
   /** What is watched while it runs, and what is done then. */
   readonly alerts: readonly AlertRule[]
+  /** How a change of it can be looked at before it is merged; null: it is in no preview. */
+  readonly preview: PreviewPlan | null
   /** How it is released; null: as the environment has it. */
   readonly release: ReleaseRules | null
 }

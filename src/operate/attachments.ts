@@ -5,6 +5,12 @@ import type { EnvironmentName, ServiceKey } from '../names.ts'
  * deploy before instances start; idempotent; the values are secrets.
  */
 export type Databases = {
-  /** Makes sure that the engine runs, that role and database exist, and returns the URL for DATABASE_URL. */
-  ensure(owner: ServiceKey & { environment: EnvironmentName }): Promise<{ url: string }>
+  /**
+   * Makes sure that the engine runs, that role and database exist, and returns the URL for DATABASE_URL. A new one holds nothing, or
+   * what stands in that of the same service in another environment.
+   */
+  ensure(
+    owner: ServiceKey & { environment: EnvironmentName },
+    copyOf?: EnvironmentName | null,
+  ): Promise<{ url: string }>
 }

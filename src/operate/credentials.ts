@@ -10,6 +10,7 @@ import { writeDurably } from '../processes/files.ts'
 export type Credentials = {
   /** The password kept under this name; made when there is none. */
   take(name: string): string
+  has(name: string): boolean
   forget(name: string): void
 }
 
@@ -27,6 +28,7 @@ export const createCredentials = (home: Home, seal: Seal): Credentials => {
       effectSync('operate.keep-credential', () => writeDurably(file, sealed))
       return password
     },
+    has: (name) => existsSync(fileOf(name)),
     forget: (name) => {
       effectSync('operate.forget-credential', () => rmSync(fileOf(name), { force: true }))
     },

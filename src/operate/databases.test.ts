@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -157,6 +157,34 @@ describe('databases on the PostgreSQL of this machine', () => {
     const { rows } = await withClient(url, (client) => client.query('SELECT current_user AS me'))
     assert.deepEqual(rows, [{ me: 'default_guest_production' }])
     await assert.rejects(external.backups.backup('user:ada'), /not Headway’s own/)
+  })
+
+  test('a new one can be a copy of another environment, made once, and is thrown away without a word', async () => {
+    const preview = { ...owner('shop'), environment: EnvironmentName.parse('change-7') }
+    const visits = async (url: string) =>
+      (await withClient(url, (client) => client.query('SELECT n FROM visits ORDER BY n'))).rows
+    const first = await operate.databases.ensure(preview, defaultEnvironment)
+    await withClient(first.url, (client) => client.query('INSERT INTO visits VALUES (70)'))
+    const again = await open().databases.ensure(preview, defaultEnvironment)
+    assert.deepEqual(await visits(again.url), [{ n: 7 }, { n: 70 }], 'what was written there since then stays')
+    assert.deepEqual(await visits((await operate.databases.ensure(owner('shop'))).url), [{ n: 7 }])
+    assert.deepEqual(
+      (await ground.ledger.read({ types: ['database.copied'] })).map(({ payload }) => payload),
+      [{ ...preview, from: 'production', database: 'default_shop_change-7' }],
+    )
+    await operate.discardDatabase(preview, 'system:deploy')
+    await operate.discardDatabase(preview, 'system:deploy')
+    await assert.rejects(operate.connection(preview), /has no database in change-7/)
+    assert.equal((await ground.ledger.read({ types: ['database.removed'] })).length, 1)
+    const adminUrl = (await operate.databases.ensure(owner('shop'))).url
+    const { rows } = await withClient(adminUrl, (client) =>
+      client.query("SELECT rolname FROM pg_roles WHERE rolname LIKE '%change%'"),
+    )
+    const files = readdirSync(home.root, { recursive: true }).filter((name) => String(name).includes('change-7'))
+    assert.deepEqual([rows, files], [[], []])
+    const nothing = { ...preview, service: ServiceName.parse('nothing') }
+    await assert.rejects(operate.databases.ensure(nothing, defaultEnvironment), /nothing has no database in production/)
+    await operate.discardDatabase(nothing, 'system:deploy')
   })
 
   test('data goes only when its service is gone and it is said again', async () => {

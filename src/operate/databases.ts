@@ -6,9 +6,10 @@ import type { Ledger, Views } from '../ledger/ledger.ts'
 import type { EnvironmentName, ServiceKey } from '../names.ts'
 import { Problem } from '../problem.ts'
 import type { Databases } from './attachments.ts'
+import type { Copies } from './copies.ts'
 import { type Credentials, scramVerifier } from './credentials.ts'
 import { type Engine, withClient } from './engine.ts'
-import { databaseCreated, databaseRemoved } from './facts.ts'
+import { databaseCopied, databaseCreated, databaseRemoved } from './facts.ts'
 import type { OperateQueries } from './views.ts'
 
 export type DatabaseOwner = ServiceKey & { readonly environment: EnvironmentName }
@@ -33,8 +34,9 @@ export const createDatabases = (ports: {
   readonly queries: OperateQueries
   readonly credentials: Credentials
   readonly engine: Engine
+  readonly copies: Copies
 }) => {
-  const { ledger, views, queries, credentials, engine } = ports
+  const { ledger, views, queries, credentials, engine, copies } = ports
   const turns = new Map<string, Promise<unknown>>()
   /** What this process has already made sure of. */
   const ensured = new Set<string>()
@@ -71,20 +73,48 @@ export const createDatabases = (ports: {
     })
   }
 
-  const recordOnce = async (owner: DatabaseOwner, name: string): Promise<void> => {
+  const isThere = async (owner: DatabaseOwner): Promise<boolean> => {
     await views.reach()
     const known = await queries.database(owner)
-    if (known && known.removed_at === null) return
+    return known !== null && known.removed_at === null
+  }
+
+  const recordOnce = async (owner: DatabaseOwner, name: string): Promise<void> => {
+    if (await isThere(owner)) return
     const payload = { ...owner, engine: 'postgres' as const, database: name }
     await ledger.append([fact(databaseCreated, { subject: databaseSubject(owner), actor, payload })])
   }
 
-  const ensure: Databases['ensure'] = async ({ project, service, environment }) => {
+  const drop = async (adminUrl: string, name: string): Promise<void> => {
+    ensured.delete(name)
+    const quoted = pg.escapeIdentifier(name)
+    await withClient(adminUrl, async (client) => {
+      await effect('operate.drop-database', () => client.query(`DROP DATABASE IF EXISTS ${quoted} WITH (FORCE)`))
+      await effect('operate.drop-role', () => client.query(`DROP ROLE IF EXISTS ${quoted}`))
+    })
+  }
+
+  /** It is recorded when it is whole: what is there without being recorded was left half filled, and goes first. */
+  const makeCopy = async (adminUrl: string, owner: DatabaseOwner, from: EnvironmentName): Promise<void> => {
+    const name = databaseName(owner)
+    const source = await connection({ ...owner, environment: from })
+    await drop(adminUrl, name)
+    await make(adminUrl, name)
+    await copies.copy(source.url, urlFor(adminUrl, name), name)
+    const about = { subject: databaseSubject(owner), actor }
+    await ledger.append([
+      fact(databaseCreated, { ...about, payload: { ...owner, engine: 'postgres', database: name } }),
+      fact(databaseCopied, { ...about, payload: { ...owner, from, database: name } }),
+    ])
+  }
+
+  const ensure: Databases['ensure'] = async ({ project, service, environment }, copyOf = null) => {
     const owner = { project, service, environment }
     const name = databaseName(owner)
     const adminUrl = await engine.ensure()
     return inTurn(name, async () => {
       if (!ensured.has(name)) {
+        if (copyOf !== null && !(await isThere(owner))) await makeCopy(adminUrl, owner, copyOf)
         await make(adminUrl, name)
         await recordOnce(owner, name)
         ensured.add(name)
@@ -93,14 +123,29 @@ export const createDatabases = (ports: {
     })
   }
 
+  /** The URL of a database that is there; a Problem when there is none. */
+  const connection = async (owner: DatabaseOwner): Promise<{ database: string; url: string }> => {
+    const row = await known(owner)
+    return { database: row.database_name, url: urlFor(await engine.ensure(), row.database_name) }
+  }
+
+  /** Database, role and password, then the fact: killed between them, it is done once more. */
+  const removeNow = async (owner: DatabaseOwner, name: string, by: string): Promise<void> => {
+    const adminUrl = await engine.ensure()
+    await inTurn(name, async () => {
+      await drop(adminUrl, name)
+      await copies.forget(name)
+      credentials.forget(name)
+      if (!(await isThere(owner))) return
+      const payload = { ...owner, database: name }
+      await ledger.append([fact(databaseRemoved, { subject: databaseSubject(owner), actor: by, payload })])
+    })
+  }
+
   return {
     ensure,
 
-    /** The URL of a database that is there; a Problem when there is none. */
-    connection: async (owner: DatabaseOwner): Promise<{ database: string; url: string }> => {
-      const row = await known(owner)
-      return { database: row.database_name, url: urlFor(await engine.ensure(), row.database_name) }
-    },
+    connection,
 
     /** Forgets what was made sure of, because the engine's files were replaced. */
     reset: (): void => ensured.clear(),
@@ -112,19 +157,14 @@ export const createDatabases = (ports: {
       const row = await known(owner)
       if (row.in_use === 1) throw stillInUse(owner)
       if (confirm !== owner.service) throw notConfirmed(owner)
-      const adminUrl = await engine.ensure()
-      const name = row.database_name
-      await inTurn(name, async () => {
-        ensured.delete(name)
-        const quoted = pg.escapeIdentifier(name)
-        await withClient(adminUrl, async (client) => {
-          await effect('operate.drop-database', () => client.query(`DROP DATABASE IF EXISTS ${quoted} WITH (FORCE)`))
-          await effect('operate.drop-role', () => client.query(`DROP ROLE IF EXISTS ${quoted}`))
-        })
-        credentials.forget(name)
-        const payload = { ...owner, database: name }
-        await ledger.append([fact(databaseRemoved, { subject: databaseSubject(owner), actor: by, payload })])
-      })
+      await removeNow(owner, row.database_name, by)
+    },
+
+    /** The same without being asked twice, for what was made to be thrown away. Nothing where there is none, and none half made. */
+    discard: async ({ project, service, environment }: DatabaseOwner, by: string): Promise<void> => {
+      const owner = { project, service, environment }
+      const name = databaseName(owner)
+      if ((await isThere(owner)) || credentials.has(name)) await removeNow(owner, name, by)
     },
   }
 

@@ -50,10 +50,14 @@ export const clientEnvironment = (url: string): Record<string, string> => {
   }
 }
 
-const clientMissing = (program: string): Problem =>
+/** Where one of PostgreSQL's client programs is missing; `otherwise` is what helps besides installing it. */
+export const clientMissing = (
+  program: string,
+  otherwise = 'or headway db backup, which copies all databases at file level',
+): Problem =>
   new Problem({
     kind: 'client-missing',
     status: 409,
     detail: `${program} is not installed on this machine`,
-    next: 'apt-get install postgresql-client, or headway db backup, which copies all databases at file level',
+    next: `apt-get install postgresql-client, ${otherwise}`,
   })

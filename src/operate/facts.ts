@@ -9,6 +9,12 @@ export const databaseCreated = defineFact(
   1,
   z.object({ ...owner, engine: z.literal('postgres'), database: z.string() }),
 )
+/** A new database got what stood in that of the same service in another environment. */
+export const databaseCopied = defineFact(
+  'database.copied',
+  1,
+  z.object({ ...owner, from: EnvironmentName, database: z.string() }),
+)
 export const databaseBackedUp = defineFact(
   'database.backed-up',
   1,
@@ -33,6 +39,7 @@ export const instanceExited = defineFact(
 
 export const operateFacts = [
   databaseCreated,
+  databaseCopied,
   databaseBackedUp,
   databaseRestored,
   databaseRemoved,

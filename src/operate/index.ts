@@ -7,6 +7,7 @@ import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
 import type { Databases } from './attachments.ts'
 import { createBackups } from './backups.ts'
+import { createCopies } from './copies.ts'
 import { createCredentials } from './credentials.ts'
 import { createDatabases } from './databases.ts'
 import { createDumps } from './dumps.ts'
@@ -39,7 +40,8 @@ export const createOperate = (options: OperateOptions) => {
   const credentials = createCredentials(home, options.seal)
   const engine =
     options.postgresUrl === null ? createOwnEngine({ ...options, credentials }) : externalEngine(options.postgresUrl)
-  const databases = createDatabases({ ...options, queries, credentials, engine })
+  const copies = createCopies({ home })
+  const databases = createDatabases({ ...options, queries, credentials, engine, copies })
   const backups = createBackups({ ...options, queries, engine, onRestored: databases.reset })
   const dumps = createDumps({ home, clock, databases })
   const closing = new AbortController()
@@ -53,6 +55,7 @@ export const createOperate = (options: OperateOptions) => {
     databases: { ensure: databases.ensure } satisfies Databases,
     connection: databases.connection,
     removeDatabase: databases.remove,
+    discardDatabase: databases.discard,
     backups,
     dumps,
     /** Resolves when the queries know all that the ledger knows. */

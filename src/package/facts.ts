@@ -29,6 +29,32 @@ export const releaseCollected = defineFact(
   z.object({ project: ProjectName, service: ServiceName, digest: Digest }),
 )
 
+/**
+ * Every service of a change's merge result was packaged for its preview, or failed to be. These are no releases: nothing but the preview runs
+ * them. Subject: that of the preview; `begun` is the sequence number of the fact that asked for it.
+ */
+export const changePackaged = defineFact(
+  'change.packaged',
+  1,
+  z.object({
+    begun: z.int(),
+    project: ProjectName,
+    repository: RepositoryName,
+    number: z.int(),
+    commit: CommitId,
+    packaged: z.array(z.object({ service: ServiceName, path: z.string(), digest: Digest, sizeBytes: z.number() })),
+    failed: z.array(
+      z.object({
+        service: ServiceName,
+        path: z.string(),
+        detail: z.string(),
+        lastLines: z.array(z.string()),
+        next: z.string().nullable(),
+      }),
+    ),
+  }),
+)
+
 /** Every service of a verified push was packaged or failed to be. Subject `push:<id>`. */
 export const pushPackaged = defineFact(
   'push.packaged',
@@ -40,4 +66,4 @@ export const pushPackaged = defineFact(
   }),
 )
 
-export const packageFacts = [releaseCreated, releaseFailed, releaseCollected, pushPackaged] as const
+export const packageFacts = [releaseCreated, releaseFailed, releaseCollected, pushPackaged, changePackaged] as const

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { AlertRule } from '../golden/alerts.ts'
 import type { PlannedService } from '../golden/index.ts'
+import { PreviewPlan, usualPreview } from '../golden/preview.ts'
 import { MigrationPlan, ReleaseRules } from '../golden/release.ts'
 import type { ReleasedDefinition, ServiceDefinition } from '../golden/service.ts'
 import { CommitId, type Digest, ProjectName, type RepositoryName, ServiceName } from '../names.ts'
@@ -47,6 +48,7 @@ const Label = z.object({
     release: ReleaseRules.nullable().default(null),
     alerts: z.array(AlertRule).default([]),
     migrate: MigrationPlan.nullable().default(null),
+    preview: PreviewPlan.nullable().default(usualPreview),
   }) satisfies z.ZodType<ReleasedDefinition>,
 })
 

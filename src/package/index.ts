@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { z } from '@hono/zod-openapi'
 import type { Clock } from '../clock.ts'
+import { previewSubject } from '../deploy/facts.ts'
 import { effect } from '../effect.ts'
 import { type Explanation, explain, type PlannedService, planCommit, type RefusedService } from '../golden/index.ts'
 import type { Home } from '../home.ts'
@@ -13,14 +14,14 @@ import { removeTree } from '../processes/files.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
 import { sweepDisk, toCollect } from './collection.ts'
-import { packageFacts, pushPackaged, releaseCollected, releaseCreated, releaseFailed } from './facts.ts'
+import { changePackaged, packageFacts, pushPackaged, releaseCollected, releaseCreated, releaseFailed } from './facts.ts'
 import { readRelease } from './image.ts'
 import { createLayout, type Hold } from './layout.ts'
 import { type Bench, type FindTool, type Installations, packageService } from './packaging.ts'
 import type { Releases } from './release.ts'
 import { createShelf } from './shelf.ts'
 import { defaultBranch, openSource, type Run, type Source, textsOf } from './source.ts'
-import { type PackageTables, type PushRow, packageView, type ReleaseRow } from './views.ts'
+import { type CandidateRow, type PackageTables, type PushRow, packageView, type ReleaseRow } from './views.ts'
 import { Failed, lastLinesOf } from './workshop.ts'
 
 export type { FindTool, Installations, ToolSearch } from './packaging.ts'
@@ -127,6 +128,21 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
             })
           busy.set(repository, work)
         }
+        const previews = await db.selectFrom('package_candidates').selectAll().where('packaged', '=', 0).execute()
+        for (const row of previews) {
+          const change = `${row.project}/${row.repository}/${row.number}`
+          if (busy.has(change)) continue
+          const work = packageCandidate(row)
+            .catch(async (error: unknown) => {
+              needs.report(error)
+              await clock.sleep(retryMs, stopping.signal).catch(() => undefined)
+            })
+            .finally(() => {
+              busy.delete(change)
+              look()
+            })
+          busy.set(change, work)
+        }
       }
     })()
       .catch(needs.report)
@@ -158,10 +174,41 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
     if (outcomes.length > 0) void collect().catch(needs.report)
   }
 
+  /** The merge result of a change, for its preview: nothing of it can get into what pushes are packaged from. */
+  const packageCandidate = async (row: CandidateRow): Promise<void> => {
+    const { begun, project, repository, number, commit } = candidateOf(row)
+    using hold = layout.hold()
+    const outcomes = await outcomesAt({ project, repository, commit, name: `preview-${begun}`, change: number }, hold)
+    if (stopping.signal.aborted) return
+    const failed = outcomes.filter((one) => one.kind === 'failed')
+    const packaged = outcomes.filter((one) => one.kind === 'released')
+    const subject = previewSubject({ project, repository, number })
+    await ledger.append([
+      fact(changePackaged, {
+        ...{ subject, actor, causes: [begun] },
+        payload: {
+          ...{ begun, project, repository, number, commit },
+          packaged: packaged.map(({ service, path, digest, sizeBytes }) => ({ service, path, digest, sizeBytes })),
+          failed: failed.map(({ service, path, detail, lastLines, next }) => ({
+            ...{ service, path, detail, next },
+            lastLines: [...lastLines],
+          })),
+        },
+      }),
+    ])
+    await views.reach()
+    if (packaged.length > 0) void collect().catch(needs.report)
+  }
+
   /** What becomes of each headway.yaml of a push; nothing does of a push to another branch than the default one. */
   const outcomesOf = async (push: Push, hold: Hold): Promise<readonly Outcome[]> => {
     const gitDirectory = needs.repositoryPath(push.project, push.repository)
     if ((await defaultBranch(needs.run, gitDirectory)) !== push.ref) return []
+    return outcomesAt({ ...push, name: push.push, change: null }, hold)
+  }
+
+  const outcomesAt = async (push: Work, hold: Hold): Promise<readonly Outcome[]> => {
+    const gitDirectory = needs.repositoryPath(push.project, push.repository)
     const source = await openSource(needs.run, gitDirectory, push.commit)
     const { services, refused } = await planCommit(
       source.files.map(({ path }) => path),
@@ -180,13 +227,14 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
     ])
   }
 
-  const outcomeOf = async (push: Push, hold: Hold, source: Source, service: PlannedService): Promise<Outcome> => {
+  const outcomeOf = async (push: Work, hold: Hold, source: Source, service: PlannedService): Promise<Outcome> => {
     const { name } = service.definition
     const { project, repository, commit } = push
     const origin = { project, repository, commit, committedAtSeconds: source.committedAtSeconds }
     try {
-      const referrer = { push: push.push, runs: push.runs, packagedAt: new Date(clock.now()).toISOString() }
-      const about = { name: `${push.push}-${name}`, referrer }
+      const { push: id = null, runs = [], change } = push
+      const referrer = { push: id, runs, packagedAt: new Date(clock.now()).toISOString() }
+      const about = { name: `${push.name}-${name}`, referrer, isProposed: change !== null }
       const { image, sizeBytes } = await packageService(bench, hold, origin, source, service, about)
       return { kind: 'released', service: name, path: service.path, digest: image.digest, sizeBytes }
     } catch (error) {
@@ -209,7 +257,13 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
       await sweepDisk(layout, shelf, async () => {
         await views.reach()
         const rows = await db.selectFrom('package_releases').select('digest').where('collected', '=', 0).execute()
-        return new Set(rows.map(({ digest }) => Digest.parse(digest)))
+        const previews = await db.selectFrom('package_candidates').select('digests').execute()
+        return new Set([
+          ...rows.map(({ digest }) => Digest.parse(digest)),
+          ...previews.flatMap(({ digests }) => Digests.parse(JSON.parse(digests))),
+          // The preview of an older version runs until the newer one takes its place.
+          ...(await needs.inUse()),
+        ])
       })
     })
     collecting = collected.catch(() => undefined)
@@ -292,6 +346,15 @@ const pathFor = async (
   })
 }
 
+/** A commit that is packaged; `name` is that of its folders while it is. */
+type Work = Pick<Push, 'project' | 'repository' | 'commit'> & {
+  readonly name: string
+  /** The number of the change that proposes it; null: it was pushed to the branch that is deployed. */
+  readonly change: number | null
+  readonly push?: string
+  readonly runs?: readonly string[]
+}
+
 type Push = {
   readonly push: string
   readonly seq: number
@@ -331,7 +394,7 @@ const outcomeFact = ({ push, seq, project, repository, commit }: Push, outcome: 
       })
 }
 
-const refusal = (push: Push, { path, name, problems }: RefusedService): Outcome => {
+const refusal = (push: Pick<Push, 'repository'>, { path, name, problems }: RefusedService): Outcome => {
   const [first, ...others] = problems
   // A file that does not even name its service stands for one that is named like its repository.
   const service = name ?? ServiceName.safeParse(push.repository).data ?? ServiceName.parse('unnamed')
@@ -366,6 +429,15 @@ const pushOf = (row: PushRow): Push => ({
   runs: Runs.parse(JSON.parse(row.runs)),
 })
 const Runs = z.array(z.string())
+const Digests = z.array(Digest)
+
+const candidateOf = ({ begun, project, repository, number, commit_id }: CandidateRow) => ({
+  begun: Number(begun),
+  project: ProjectName.parse(project),
+  repository: RepositoryName.parse(repository),
+  number: Number(number),
+  commit: CommitId.parse(commit_id),
+})
 
 const knownOf = (row: ReleaseRow) => ({
   project: row.project,

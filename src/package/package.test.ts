@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { type Clock, systemClock } from '../clock.ts'
-import { fakeNpm, openPackageBench, releasedIn, type TreeEntry } from './testing.ts'
+import { previewBegun, previewEnding } from '../deploy/facts.ts'
+import { fact, isFact } from '../ledger/fact.ts'
+import { type Digest, ProjectName, RepositoryName, ServiceName } from '../names.ts'
+import { changePackaged } from './facts.ts'
+import { commitTo, fakeNpm, openPackageBench, releasedIn, type TreeEntry } from './testing.ts'
 
 const yaml = 'name: shop\nlanguage: node\nport: 3000\nreplicas: 3\n'
 const plain: Record<string, TreeEntry> = {
@@ -213,6 +217,58 @@ test('a name that belongs to another repository is refused', async () => {
   )
 })
 
+test('the merge result of a change is packaged for its preview, and leaves no trace in what pushes become', async () => {
+  let inUse: Digest[] = []
+  await using bench = await openPackageBench({ tools: { npm: fakeNpm }, needs: { inUse: async () => inUse } })
+  const [project, repository] = [ProjectName.parse('default'), RepositoryName.parse('shop')]
+  const about = { subject: 'preview:default/shop/7', actor: 'system:deploy' }
+  const begin = async (text: string) => {
+    const bare = join(bench.home.repositories, 'default', 'shop.git')
+    mkdirSync(dirname(bare), { recursive: true })
+    const commit = commitTo(bare, { ...lock, 'src/server.js': text }, 'proposal')
+    const of = { project, repository, number: 7, version: 1, event: `event ${text}`, commit }
+    const told = bench.ledger.append([fact(previewBegun, { ...about, payload: of })])
+    const outcome = await told
+    const seq = outcome.kind === 'appended' ? (outcome.facts[0]?.seq ?? 0) : 0
+    for (;;) {
+      const facts = await bench.ledger.read({ types: [changePackaged.type] })
+      const found = facts.find((one) => isFact(changePackaged, one) && one.payload.begun === seq)
+      if (found && isFact(changePackaged, found)) return found.payload
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+  const first = await begin('console.log(1)\n')
+  assert.deepEqual(
+    first.packaged.map(({ service, path }) => ({ service, path })),
+    [{ service: 'shop', path: '.' }],
+  )
+  const digest = first.packaged[0]?.digest ?? assert.fail('nothing was packaged')
+  await bench.stage.unpack(digest)
+  assert.equal(existsSync(join(bench.home.caches, 'layers')), false, 'what a change installs is kept for nobody')
+  assert.deepEqual(await bench.stage.list(...shop), [], 'it is no release')
+
+  inUse = [digest]
+  const second = (await begin('console.log(2)\n')).packaged[0]?.digest ?? assert.fail('nothing was packaged')
+  await bench.stage.collect()
+  assert.notEqual(await bench.stage.open(digest), null, 'it still runs')
+  inUse = []
+  await bench.stage.collect()
+  assert.equal(await bench.stage.open(digest), null)
+  assert.notEqual(await bench.stage.open(second), null)
+  const ending = { project, repository, number: 7, why: 'merged' as const }
+  await bench.ledger.append([fact(previewEnding, { ...about, payload: ending })])
+  await bench.stage.collect()
+  assert.equal(await bench.stage.open(second), null)
+
+  await bench.push(lock, { repository: 'other' })
+  assert.equal((await bench.stage.list(...shop)).length, 1, 'its name was nobody’s yet')
+  const taken = await begin('console.log(3)\n')
+  assert.deepEqual(
+    [taken.packaged, taken.failed.map(({ detail }) => detail)],
+    [[], ['the service shop belongs to the repository other']],
+  )
+})
+
 test('a push to another branch than the default one is concluded without a release', async () => {
   await using bench = await openPackageBench()
   await bench.push(plain)
@@ -238,7 +294,6 @@ test('links out of the service are refused, whoever made them', async () => {
   }
 })
 
-const { ProjectName, ServiceName } = await import('../names.ts')
 const shop = [ProjectName.parse('default'), ServiceName.parse('shop')] as const
 
 test('the newest ten releases of a service are kept, and those in use; the others leave nothing behind', async () => {

@@ -54,10 +54,10 @@ export const packageService = async (
   origin: Origin,
   source: Source,
   service: PlannedService,
-  about: { readonly name: string; readonly referrer: unknown },
+  about: { readonly name: string; readonly referrer: unknown; readonly isProposed: boolean },
 ): Promise<Packaged> => {
   const tool = await toolOf(bench, service)
-  const job: Job = { bench, hold, origin, source, service, tool, name: about.name }
+  const job: Job = { bench, hold, origin, source, service, tool, name: about.name, isProposed: about.isProposed }
   const [dependencies, own] = await Promise.all([dependencyLayer(job), ownLayer(job)])
   const layers = [...(dependencies ? [dependencies] : []), own]
   const image = await writeImage(hold, origin, pinned(service, tool), layers)
@@ -82,6 +82,8 @@ type Job = {
   readonly service: PlannedService
   readonly tool: Tool | null
   readonly name: string
+  /** Not merged yet: it must not touch what pushes are packaged from. */
+  readonly isProposed: boolean
 }
 
 const toolOf = async ({ findTool }: Bench, { plan }: PlannedService): Promise<Tool | null> => {
@@ -140,6 +142,8 @@ const dependencyLayer = async (job: Job): Promise<Descriptor | null> => {
     mediaTypes.layer,
     workshop.collect(folders, (path) => !isVolatile(path), dependencyTimeSeconds),
   )
+  // Scripts of the service have run in it, so that it is nothing to build others on before it is merged.
+  if (job.isProposed) return layer
   await effect('package.write-layer-cache', async () => {
     const file = join(bench.layerCache, key)
     await mkdir(bench.layerCache, { recursive: true, mode: 0o700 })
@@ -205,11 +209,13 @@ const filesOf = async (
 }
 
 const openWorkshopFor = async (
-  { bench, source, service, tool, name, origin }: Job,
+  { bench, source, service, tool, name, origin, isProposed }: Job,
   purpose: string,
 ): Promise<Workshop> => {
   // A user of its own: what is packaged at the same time for others is closed to it.
-  const user = await bench.userFor(`package/${origin.project}/${service.definition.name}`)
+  const user = await bench.userFor(
+    `${isProposed ? 'package-change' : 'package'}/${origin.project}/${service.definition.name}`,
+  )
   const root = join(bench.workspaces, `${name}-${purpose}`)
   const { path, plan, definition } = service
   const installed = languages[definition.language].dependencies

@@ -1,9 +1,9 @@
 import type { Kysely } from 'kysely'
 import { pushVerified } from '../build/facts.ts'
-import { serviceRemoved } from '../deploy/facts.ts'
+import { previewBegun, previewEnding, serviceRemoved } from '../deploy/facts.ts'
 import { isFact } from '../ledger/fact.ts'
 import type { View } from '../ledger/ledger.ts'
-import { pushPackaged, releaseCollected, releaseCreated } from './facts.ts'
+import { changePackaged, pushPackaged, releaseCollected, releaseCreated } from './facts.ts'
 
 /** One row for each push whose runs all succeeded. */
 export type PushRow = {
@@ -31,6 +31,18 @@ export type ReleaseRow = {
   created_at: number
   collected: number
 }
+/** One row for each preview that is to be packaged or may run what was: the newest that was asked for of a change. */
+export type CandidateRow = {
+  project: string
+  repository: string
+  number: number
+  /** Sequence number of the fact that asked for it. */
+  begun: number
+  commit_id: string
+  packaged: number
+  /** JSON: the digests of its images. */
+  digests: string
+}
 /** Which repository a service's name belongs to: the first that released it. */
 export type OwnerRow = { project: string; service: string; repository: string }
 
@@ -38,11 +50,12 @@ export type PackageTables = {
   package_pushes: PushRow
   package_releases: ReleaseRow
   package_owners: OwnerRow
+  package_candidates: CandidateRow
 }
 
 export const packageView: View<PackageTables> = {
   name: 'package',
-  version: 2,
+  version: 3,
   create: async (db) => {
     await db.schema
       .createTable('package_pushes')
@@ -78,9 +91,20 @@ export const packageView: View<PackageTables> = {
       .addColumn('repository', 'text', (column) => column.notNull())
       .addPrimaryKeyConstraint('package_owners_key', ['project', 'service'])
       .execute()
+    await db.schema
+      .createTable('package_candidates')
+      .addColumn('project', 'text', (column) => column.notNull())
+      .addColumn('repository', 'text', (column) => column.notNull())
+      .addColumn('number', 'integer', (column) => column.notNull())
+      .addColumn('begun', 'bigint', (column) => column.notNull())
+      .addColumn('commit_id', 'text', (column) => column.notNull())
+      .addColumn('packaged', 'integer', (column) => column.notNull())
+      .addColumn('digests', 'text', (column) => column.notNull())
+      .addPrimaryKeyConstraint('package_candidates_key', ['project', 'repository', 'number'])
+      .execute()
   },
   drop: async (db: Kysely<PackageTables>) => {
-    for (const table of ['package_pushes', 'package_releases', 'package_owners'])
+    for (const table of ['package_pushes', 'package_releases', 'package_owners', 'package_candidates'])
       await db.schema.dropTable(table).ifExists().execute()
   },
   apply: async (tx, fact) => {
@@ -115,6 +139,29 @@ export const packageView: View<PackageTables> = {
         .insertInto('package_owners')
         .values({ project, service, repository })
         .onConflict((conflict) => conflict.columns(['project', 'service']).doNothing())
+        .execute()
+    } else if (isFact(previewBegun, fact)) {
+      const { project, repository, number, commit } = fact.payload
+      const row = { begun: fact.seq, commit_id: commit, packaged: 0, digests: '[]' }
+      await tx
+        .insertInto('package_candidates')
+        .values({ project, repository, number, ...row })
+        .onConflict((conflict) => conflict.columns(['project', 'repository', 'number']).doUpdateSet(row))
+        .execute()
+    } else if (isFact(changePackaged, fact)) {
+      const { begun, packaged } = fact.payload
+      await tx
+        .updateTable('package_candidates')
+        .set({ packaged: 1, digests: JSON.stringify(packaged.map(({ digest }) => digest)) })
+        .where('begun', '=', begun)
+        .execute()
+    } else if (isFact(previewEnding, fact)) {
+      const { project, repository, number } = fact.payload
+      await tx
+        .deleteFrom('package_candidates')
+        .where('project', '=', project)
+        .where('repository', '=', repository)
+        .where('number', '=', number)
         .execute()
     } else if (isFact(releaseCollected, fact)) {
       const { project, service, digest } = fact.payload

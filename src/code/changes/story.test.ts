@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { workflowEventConcluded } from '../../build/facts.ts'
+import { previewFailed, previewHeld, previewReady } from '../../deploy/facts.ts'
 import { fact, type NewFact, type RecordedFact } from '../../ledger/fact.ts'
-import { CommitId, defaultProject, RepositoryName } from '../../names.ts'
+import { CommitId, defaultProject, RepositoryName, ServiceName } from '../../names.ts'
 import {
   approvalDismissed,
   changeAbandoned,
@@ -19,9 +20,11 @@ const of = { ...key, number: 7 }
 const about = { subject: 'change:default/shop/7', actor: 'system:code' }
 
 /** What a push on a branch is told by these facts, and how its story ends. */
-const told = (number: number | null, ...facts: readonly NewFact[]) => {
+const told = (number: number | null, ...facts: readonly NewFact[]) => tell(number, false, facts)
+
+const tell = (number: number | null, hasPreview: boolean, facts: readonly NewFact[]) => {
   const recorded = facts.map((one, place): RecordedFact => ({ ...one, seq: place + 1, at: 0 }))
-  let story = beginChangeStory({ ...key, push: 'push-1', ref: 'refs/heads/search', number })
+  let story = beginChangeStory({ ...key, push: 'push-1', ref: 'refs/heads/search', number, hasPreview })
   const lines: string[] = []
   for (const one of recorded) {
     const next = narrateChange(story, one, (at) => `url/${at.number}`)
@@ -108,4 +111,49 @@ test('a change that nothing checks is said to be so', () => {
       hasFailed: false,
     },
   )
+})
+
+test('where there are previews, a push hears where its change can be looked at, or why not', () => {
+  const requested = { ...of, version: 1, event: 'event-1', base: commit, candidate: commit }
+  const concluded = { event: 'event-1', ...key, commit, conclusion: 'success' as const, runs: [], failure: null }
+  const passed = [
+    answered(7),
+    fact(changeTestRequested, {
+      ...about,
+      payload: { ...requested, method: 'merge', purpose: 'change', changesChecks: false },
+    }),
+    fact(workflowEventConcluded, { subject: 'event:event-1', actor: 'system:build', payload: concluded }),
+  ]
+  const hears = (...facts: readonly NewFact[]) => {
+    const { lines, ...rest } = tell(null, true, [...passed, ...facts])
+    return { lines: lines.slice(2), ...rest }
+  }
+  const preview = { subject: 'preview:default/shop/7', actor: 'system:deploy' }
+  const ofVersion = { ...of, version: 1, event: 'event-1', commit }
+  assert.deepEqual(hears(), { lines: [], ended: false, hasFailed: false })
+  const services = [{ service: ServiceName.parse('shop'), url: 'http://shop.change-7.localhost/' }]
+  assert.deepEqual(hears(fact(previewReady, { ...preview, payload: { ...ofVersion, services } })), {
+    lines: ['✓ preview of shop 0 ms http://shop.change-7.localhost/'],
+    ended: true,
+    hasFailed: false,
+  })
+  const held = {
+    ...of,
+    version: 1,
+    event: 'event-1',
+    why: 'quota' as const,
+    detail: 'there are 5 already',
+    next: 'wait',
+  }
+  assert.deepEqual(hears(fact(previewHeld, { ...preview, payload: held })), {
+    lines: ['- no preview there are 5 already', 'next: wait'],
+    ended: true,
+    hasFailed: false,
+  })
+  const failure = { ...ofVersion, detail: 'it did not start', lastLines: ['boom'], next: null }
+  assert.deepEqual(hears(fact(previewFailed, { ...preview, payload: failure })), {
+    lines: ['✗ preview 0 ms', 'it did not start', '| boom'],
+    ended: true,
+    hasFailed: false,
+  })
 })

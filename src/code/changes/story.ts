@@ -1,9 +1,11 @@
 import { runQueued, skipNote, workflowEventConcluded } from '../../build/facts.ts'
+import { previewFailed, previewHeld, previewReady } from '../../deploy/facts.ts'
+import { describeDuration } from '../../duration.ts'
 import { isFact, type RecordedFact } from '../../ledger/fact.ts'
 import type { RepositoryKey } from '../address.ts'
 import { narrate } from '../narration.ts'
 import { plainText } from '../plain-text.ts'
-import { detailLine, mark, nextLine, verdictLines } from '../story-lines.ts'
+import { detailLine, mark, nextLine, quoted, verdictLines } from '../story-lines.ts'
 import { beginNarration, type Narration } from '../telling.ts'
 import {
   approvalDismissed,
@@ -19,7 +21,7 @@ import {
 /** Everything that the story of a change listens to, besides what its checks do. */
 export const changeStoryFacts: readonly string[] = [
   ...[proposalAnswered, changeUpdated, approvalDismissed, changeTestRequested, changeConflicted],
-  ...[changeMerged, changeAbandoned, workflowEventConcluded],
+  ...[changeMerged, changeAbandoned, workflowEventConcluded, previewHeld, previewReady, previewFailed],
 ].map(({ type }) => type)
 
 /** What a push hears of the change that it has opened or updated. */
@@ -30,6 +32,10 @@ export type ChangeStory = RepositoryKey & {
   readonly number: number | null
   /** The checks of its merge result; null until they are asked for. */
   readonly checks: Narration | null
+  /** Whether a preview follows when they have passed. */
+  readonly hasPreview: boolean
+  /** The test that has passed, whose preview is awaited, and since when; null before. */
+  readonly passed: { readonly event: string; readonly at: number } | null
   readonly ended: boolean
   /** Whether it ended with something that has to be mended. */
   readonly hasFailed: boolean
@@ -37,9 +43,12 @@ export type ChangeStory = RepositoryKey & {
 
 export type ToldOfChange = { readonly narration: ChangeStory; readonly lines: readonly string[] }
 
-export const beginChangeStory = (about: Omit<ChangeStory, 'checks' | 'ended' | 'hasFailed'>): ChangeStory => ({
+export const beginChangeStory = (
+  about: Omit<ChangeStory, 'checks' | 'passed' | 'ended' | 'hasFailed'>,
+): ChangeStory => ({
   ...about,
   checks: null,
+  passed: null,
   ended: false,
   hasFailed: false,
 })
@@ -51,7 +60,13 @@ export const narrateChange = (
   urlOf: (key: ChangeKey) => string,
 ): ToldOfChange => {
   if (story.ended) return told(story)
-  return tellNumber(story, fact, urlOf) ?? tellEnd(story, fact) ?? tellTest(story, fact) ?? told(story)
+  return (
+    tellNumber(story, fact, urlOf) ??
+    tellEnd(story, fact) ??
+    tellPreview(story, fact) ??
+    tellTest(story, fact) ??
+    told(story)
+  )
 }
 
 const tellNumber = (story: ChangeStory, fact: RecordedFact, urlOf: (key: ChangeKey) => string): ToldOfChange | null => {
@@ -100,7 +115,10 @@ const tellTest = (story: ChangeStory, fact: RecordedFact): ToldOfChange | null =
     const name = `${story.repository}/${story.number}`
     if (conclusion === 'success' || conclusion === 'skipped') {
       const how = conclusion === 'success' ? 'its checks have passed' : 'nothing checks it'
-      return ended(story, [`change ${story.number}: ${how}; headway changes merge ${name}`])
+      const line = `change ${story.number}: ${how}; headway changes merge ${name}`
+      return story.hasPreview
+        ? told({ ...story, passed: { event: fact.payload.event, at: fact.at } }, [line])
+        : ended(story, [line])
     }
     return failed(
       story,
@@ -114,6 +132,26 @@ const tellTest = (story: ChangeStory, fact: RecordedFact): ToldOfChange | null =
   }
   const { narration: checks, lines } = narrate(story.checks, asOfPush(fact))
   return told({ ...story, checks }, lines)
+}
+
+/** The preview is no check: what becomes of it fails nothing. */
+const tellPreview = (story: ChangeStory, fact: RecordedFact): ToldOfChange | null => {
+  if (story.passed === null) return null
+  const { event, at } = story.passed
+  const took = describeDuration(fact.at - at)
+  if (isFact(previewHeld, fact) && fact.payload.event === event)
+    return ended(story, [mark('-', 'no preview', '', plainText(fact.payload.detail)), ...nextLine(fact.payload.next)])
+  if (isFact(previewReady, fact) && fact.payload.event === event)
+    return ended(
+      story,
+      fact.payload.services.map(({ service, url }) => mark('✓', `preview of ${service}`, took, url)),
+    )
+  if (isFact(previewFailed, fact) && fact.payload.event === event) {
+    const { detail, lastLines, next } = fact.payload
+    const said = [...plainText(detail).split('\n').map(detailLine), ...quoted(lastLines), ...nextLine(next)]
+    return ended(story, [mark('✗', 'preview', took), ...said])
+  }
+  return null
 }
 
 const mendConflict = 'merge the target into the branch (git pull headway main) and push it again'

@@ -11,6 +11,9 @@ const ofRelease = {
   commit: CommitId,
 }
 
+/** Whether it is what fills the database of a preview, once for all its releases; left out: it is a migration. */
+const isSeed = z.boolean().optional()
+
 /**
  * `interrupted`: it ended while nobody looked and did not say how, so that it may have run in part; `not-begun`: Headway was ended
  * before the command began.
@@ -27,7 +30,7 @@ export const MigrationFinding = z.object({
 export const migrationStarted = defineFact(
   'migration.started',
   1,
-  z.object({ ...ofRelease, attempt: z.number().int().positive() }),
+  z.object({ ...ofRelease, attempt: z.number().int().positive(), isSeed }),
 )
 export const migrationFinished = defineFact(
   'migration.finished',
@@ -35,6 +38,7 @@ export const migrationFinished = defineFact(
   z.object({
     ...ofRelease,
     attempt: z.number().int().positive(),
+    isSeed,
     outcome: MigrationOutcome,
     exitCode: z.number().int().nullable(),
     durationMs: z.number().nonnegative(),

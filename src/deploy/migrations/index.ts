@@ -73,10 +73,11 @@ export const createMigrations = (ports: MigrationPorts) => {
     return inTurn(key, async () => {
       await settle(key, signal)
       const facts = await factsOf(order.target)
-      const attempts = attemptsOf(facts, order.release, order.target)
+      const attempts = attemptsOf(facts, order)
       const known = standing(attempts, order)
       if (known || order.plan === null) return known ?? { kind: 'ready' }
-      const attempt = attempts.filter(({ deployment }) => deployment === order.deployment).length + 1
+      const both = order.isSeed ? [...attempts, ...attemptsOf(facts, { ...order, isSeed: false })] : attempts
+      const attempt = both.filter(({ deployment }) => deployment === order.deployment).length + 1
       return begin(key, order, order.plan, attempt, signal)
     })
   }
@@ -121,7 +122,7 @@ export const createMigrations = (ports: MigrationPorts) => {
       ...files,
     })
     const { process } = command
-    const about = { deployment, cause, target: { ...target }, release, commit, attempt }
+    const about = { deployment, cause, target: { ...target }, release, commit, attempt, isSeed: order.isSeed ?? false }
     const underway: Underway = {
       ...about,
       startedAt: clock.now(),
@@ -195,7 +196,7 @@ export const createMigrations = (ports: MigrationPorts) => {
     const lines = masked(records.outputOf(key).split('\n'), secretValues)
     records.keepLog(deployment, attempt, tailOf(lines.join('\n')))
     const lastLines = lines.filter((line) => line.trim() !== '').slice(-lastLinesTold)
-    const isRecorded = attemptsOf(await factsOf(target), underway.release, target).some(
+    const isRecorded = attemptsOf(await factsOf(target), underway).some(
       (known) => known.deployment === deployment && known.attempt === attempt && known.ended !== null,
     )
     if (!isRecorded)
@@ -233,6 +234,8 @@ export const createMigrations = (ports: MigrationPorts) => {
           (isFact(migrationStarted, one) || isFact(migrationFinished, one) || isFact(migrationAdvised, one)) &&
           one.payload.deployment === deployment,
       ),
+    /** Removes what a deployment's migration and seed wrote. */
+    forgetLogs: (deployment: string): void => records.forgetLogs(deployment),
     /** What the last try of a deployment's migration wrote, secrets taken out; null where nothing is kept. */
     log: (deployment: string, attempt: number): string | null => records.log(deployment, attempt),
   }
@@ -242,11 +245,11 @@ export type Migrations = ReturnType<typeof createMigrations>
 type Ended = { readonly ending: Ending; readonly lastLines: readonly string[]; readonly durationMs: number }
 
 const factOf = (
-  { deployment, cause, target, release, commit, attempt }: Underway,
+  { deployment, cause, target, release, commit, attempt, isSeed }: Underway,
   what: 'started' | Ended,
 ): NewFact => {
   const about = { subject: migrationSubject(target), actor, causes: [cause] }
-  const payload = { deployment, ...target, release, commit, attempt }
+  const payload = { deployment, ...target, release, commit, attempt, ...(isSeed ? { isSeed } : {}) }
   if (what === 'started') return fact(migrationStarted, { ...about, payload })
   const { ending, lastLines, durationMs } = what
   return fact(migrationFinished, {

@@ -21,6 +21,8 @@ export type MigrationOrder = {
   readonly plan: MigrationPlan | null
   readonly surroundings: Surroundings
   readonly secretValues: readonly string[]
+  /** It fills the database of a preview: once, whatever releases follow. */
+  readonly isSeed?: boolean
   /** The release that has the traffic; null when nothing runs. */
   readonly running: Digest | null
 }
@@ -49,15 +51,19 @@ export type Attempt = {
   readonly ended: { readonly ending: Ending; readonly lastLines: readonly string[] } | null
 }
 
+type Tried = Pick<MigrationOrder, 'release' | 'target'> & { readonly isSeed?: boolean | undefined }
+
 /** A release's tries, the oldest first, from the facts about its target. What a restored or removed database has undone does not count. */
-export const attemptsOf = (facts: readonly RecordedFact[], release: Digest, target: Target): Attempt[] => {
+export const attemptsOf = (facts: readonly RecordedFact[], { release, target, isSeed }: Tried): Attempt[] => {
+  const isMeant = (one: { release: Digest; isSeed?: boolean | undefined }): boolean =>
+    (one.isSeed ?? false) === (isSeed ?? false) && (isSeed === true || one.release === release)
   let attempts: Attempt[] = []
   for (const one of facts) {
     if ((isFact(databaseRestored, one) || isFact(databaseRemoved, one)) && sameTarget(one.payload, target))
       attempts = []
-    if (isFact(migrationStarted, one) && one.payload.release === release)
+    if (isFact(migrationStarted, one) && isMeant(one.payload))
       attempts.push({ deployment: one.payload.deployment, attempt: one.payload.attempt, ended: null })
-    if (isFact(migrationFinished, one) && one.payload.release === release) {
+    if (isFact(migrationFinished, one) && isMeant(one.payload)) {
       const { deployment, attempt, outcome, exitCode, detail, lastLines } = one.payload
       const rest = attempts.filter((known) => known.deployment !== deployment || known.attempt !== attempt)
       attempts = [...rest, { deployment, attempt, ended: { ending: { outcome, exitCode, detail }, lastLines } }]
@@ -88,12 +94,12 @@ export const interrupted: Ending = {
 }
 
 export const failureOf = (
-  { target, commit }: Pick<MigrationOrder, 'target' | 'commit'>,
+  { target, commit, isSeed }: Pick<MigrationOrder, 'target' | 'commit' | 'isSeed'>,
   { detail }: Ending,
   lastLines: readonly string[],
 ): MigrationOutcome => ({
   kind: 'failed',
-  detail: `the migration of ${target.service} ${shortCommit(commit)} ${detail ?? 'failed'} in ${target.environment}; what runs stays as it was`,
+  detail: `the ${isSeed ? 'seed' : 'migration'} of ${target.service} ${shortCommit(commit)} ${detail ?? 'failed'} in ${target.environment}; what runs stays as it was`,
   lastLines,
   next: `mend it and push again, or headway deploy ${target.service} --release ${shortCommit(commit)}${environmentOption(target)} to try it once more; headway migrations ${target.service} --log shows its log`,
 })

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from '@hono/zod-openapi'
 import type { Seal } from '../../access/access.ts'
@@ -14,6 +14,7 @@ const Underway = z.object({
   release: Digest,
   commit: CommitId,
   attempt: z.number(),
+  isSeed: z.boolean().default(false),
   startedAt: z.number(),
   timeoutMs: z.number(),
   process: z.object({ pid: z.number(), start: z.string() }),
@@ -77,6 +78,15 @@ export const openRecords = (directory: string, seal: Seal) => {
         mkdirSync(join(directory, 'logs'), { recursive: true, mode: 0o700 })
         writeDurably(logOf(deployment, attempt), text)
       })
+    },
+    /** Removes the logs of a deployment. */
+    forgetLogs: (deployment: string): void => {
+      const folder = join(directory, 'logs')
+      const own = existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith(`${deployment}.`)) : []
+      if (own.length > 0)
+        effectSync('deploy.migration-forget-logs', () => {
+          for (const name of own) rmSync(join(folder, name), { force: true })
+        })
     },
     /** Null where none is kept. */
     log: (deployment: string, attempt: number): string | null =>

@@ -117,7 +117,7 @@ const noteEnd = async (
     .where('deployment', '=', deployment)
     .returning(['reason', 'push'])
     .executeTakeFirst()
-  if (outcome !== 'succeeded' || !begun || begun.reason === 'configuration') return
+  if (outcome !== 'succeeded' || !begun || begun.reason === 'configuration' || begun.reason === 'preview') return
   const origin = { project, service, source: environment, release, commit_id: commit, push: begun.push }
   await addOrigin(tx, recorded, origin, begun.reason === 'rollback')
 }
