@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadKeyring } from '../access/seal.ts'
 import { systemClock, systemIds } from '../clock.ts'
@@ -6,7 +6,7 @@ import { homeAt, prepareHome } from '../home.ts'
 import { ledgerMigrations } from '../ledger/migrations.ts'
 import { openLedger } from '../ledger/open.ts'
 import { openViews } from '../ledger/views.ts'
-import { defaultEnvironment, defaultProject, ServiceName } from '../names.ts'
+import { defaultEnvironment, defaultProject, EnvironmentName, ServiceName } from '../names.ts'
 import { connectProcessRuntime } from '../runtimes/process/index.ts'
 import { openStore } from '../store/open.ts'
 import { engineInstance, previousDirectory, withClient } from './engine.ts'
@@ -69,6 +69,20 @@ const { rows: again } = await withClient((await open().databases.ensure(owner)).
   client.query('SELECT n FROM visits'),
 )
 if (JSON.stringify(again) !== '[{"n":7}]') throw new Error(`recovered: ${JSON.stringify(again)}`)
-const created = await ledger.read({ types: ['database.created'] })
+
+// A copy for the preview of a change: whole when it is there, and gone without a trace.
+const preview = { ...owner, environment: EnvironmentName.parse('change-7') }
+const isEnding = join(home.root, 'preview-is-ending')
+if (!existsSync(isEnding)) {
+  const copy = await operate.databases.ensure(preview, defaultEnvironment)
+  const { rows: copied } = await withClient(copy.url, (client) => client.query('SELECT n FROM visits'))
+  if (JSON.stringify(copied) !== '[{"n":7}]') throw new Error(`copied: ${JSON.stringify(copied)}`)
+  writeFileSync(isEnding, '')
+}
+await operate.discardDatabase(preview, 'system:deploy')
+const traces = readdirSync(home.root, { recursive: true }).filter((name) => String(name).includes('change-7'))
+if (traces.length > 0) throw new Error(`left: ${traces.join(', ')}`)
+const facts = await ledger.read({ types: ['database.created'] })
+const created = facts.filter(({ subject }) => subject === 'database:default/shop/production')
 if (created.length !== 1) throw new Error(`created ${created.length} times`)
 process.exit(0)

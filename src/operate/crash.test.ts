@@ -26,6 +26,12 @@ const names = [
   'operate.clear-init',
   'operate.clear-backup',
   'operate.recover-postgres',
+  'operate.copy-out',
+  'operate.copy-in',
+  'operate.copy-forget',
+  'operate.drop-database',
+  'operate.drop-role',
+  'operate.forget-credential',
 ]
 
 const live = async (root: string, env: Record<string, string>): Promise<NodeJS.Signals | number | null> => {
@@ -45,7 +51,7 @@ const live = async (root: string, env: Record<string, string>): Promise<NodeJS.S
 
 describe('killed around any effect on the engine and started again, the data is there', { concurrency: 2 }, () => {
   const marks = names.flatMap((name) => [`${name}:before`, `${name}:after`])
-  for (const mark of marksToKillAt(marks, ['operate.init-postgres', 'operate.restore-swap']))
+  for (const mark of marksToKillAt(marks, ['operate.init-postgres', 'operate.restore-swap', 'operate.copy-in']))
     test(mark, async () => {
       const directory = mkdtempSync(join(tmpdir(), 'headway-crash-'))
       chmodSync(directory, 0o711)
