@@ -139,6 +139,7 @@ export const en = {
     rollback: 'rollback',
     manual: 'by hand',
     configuration: 'configuration',
+    preview: 'preview of a change',
     git: 'Git',
   },
   services: {
