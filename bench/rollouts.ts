@@ -1,4 +1,5 @@
 import { readFileSync, rmSync } from 'node:fs'
+import { Agent, request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { changed, exampleFiles } from '../e2e/support/example.ts'
 import { startLoad } from '../e2e/support/load.ts'
@@ -8,7 +9,7 @@ import { homeAt } from '../src/home.ts'
 /**
  * `sh scripts/node bench/rollouts.ts [bad] [good] [mixed]`: releases under load, judged as they are used. `bad`: one that fails 5 % of
  * its requests, at a canary of 5 % (how soon it is taken back, and how many users met it); `good`: one that does not, which must not be
- * stopped; `mixed`: rollouts of all strategies and rollbacks of healthy versions, in which no request may fail. How many of each:
+ * stopped; `reaction`: how soon a bad one has no requests any more; `mixed`: rollouts of all strategies and rollbacks of healthy versions, in which no request may fail. How many of each:
  * `bad=20`. Asserts nothing.
  */
 const wanted = new Map(process.argv.slice(2).map((word) => [word.split('=')[0], Number(word.split('=')[1] ?? 5)]))
@@ -161,7 +162,38 @@ const mixed = async (runs: number): Promise<void> => {
   for (const failure of failures) console.log(`  ${failure}`)
 }
 
-const benches = { good, bad, mixed }
+/** From the counts that a fail follows from to the last request that its version got: a tester asks for it every 10 ms. */
+const reaction = async (runs: number): Promise<void> => {
+  const users = load()
+  const took: number[] = []
+  for (let run = 1; run <= runs; run += 1) {
+    const seen: { readonly at: number; readonly release: string | null }[] = []
+    const tester = setInterval(() => {
+      const at = Date.now()
+      const headers = { host: 'shop.localhost', 'x-tester': 'new' }
+      const asked = request({ host: '127.0.0.1', port: platform.edgePort, agent: testers, headers }, (answer) => {
+        answer.resume()
+        seen.push({ at, release: String(answer.headers['x-release'] ?? '') })
+      })
+      asked.on('error', () => undefined)
+      asked.end()
+    }, 10)
+    const { release, judged } = await push(
+      `bad ${run}`,
+      `${canary}  override: { header: x-tester, value: new }\n`,
+      0.05,
+    )
+    clearInterval(tester)
+    const last = seen.filter((one) => one.release === release).at(-1)
+    if (judged && last) took.push(last.at - judged.numbers.at)
+    console.log(`  reaction ${run}: ${took.at(-1)} ms; recorded after ${judged && judged.at - judged.numbers.at} ms`)
+  }
+  await users.stop()
+  console.log(`from the counts to no request to a bad release: median ${median(took)} ms, most ${Math.max(...took)} ms`)
+}
+const testers = new Agent({ keepAlive: true, maxSockets: 16 })
+
+const benches = { good, bad, mixed, reaction }
 try {
   const first = await repository.push()
   if (first.code !== 0) throw new Error(first.output)

@@ -84,3 +84,9 @@ test('before anything is judged, and after it has ended, only what is known is s
   const line = statusLine({ rollout: watched, why, story: [] }, now)
   assert.match(line, /watch at 99 %, 6 of 200 requests failed, inconclusive$/)
 })
+
+test('where nothing is known of the latency yet, nothing is made up', () => {
+  const unknown = { ...why, now: { ...why.now, canary: { ...why.now.canary, latency: [band(0.95, 0, null)] } } }
+  const lines = renderRollout({ rollout, why: unknown, story }, now, 20)
+  assert.match(lines.find((line) => line.startsWith('  new  ')) ?? '', / {2}not known yet$/)
+})

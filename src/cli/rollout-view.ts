@@ -109,7 +109,8 @@ const errorsOf = ({ requests, errors, errorRate }: Now['canary']): string =>
 const p95Of = ({ requests, latency }: Now['canary']): string => {
   const band = latency.find(({ quantile }) => quantile === 0.95)
   if (!band || requests === 0) return 'no data'
-  return band.untilMs === null ? `above ${band.fromMs} ms, no upper bound yet` : `${band.fromMs} to ${band.untilMs} ms`
+  if (band.untilMs !== null) return `${band.fromMs} to ${band.untilMs} ms`
+  return band.fromMs === 0 ? 'not known yet' : `above ${band.fromMs} ms, no upper bound yet`
 }
 
 const percent = (share: number): string => `${Number((share * 100).toFixed(share < 0.01 ? 2 : 1))} %`
