@@ -31,7 +31,7 @@ import { eventDoorRoutes } from './events/routes.ts'
 import type { Home } from './home.ts'
 import { incidentRoutes } from './learn/incidents/routes.ts'
 import { createLearn } from './learn/index.ts'
-import { learnRoutes } from './learn/routes.ts'
+import { learnRoutes, metricsRoutes } from './learn/routes.ts'
 import type { Ledger, Views } from './ledger/ledger.ts'
 import type { Log } from './log.ts'
 import { alertRoutes } from './monitor/alerts/routes.ts'
@@ -259,6 +259,7 @@ export const createStages = (grounds: Grounds) => {
       monitorRoutes(monitor),
       alertRoutes(monitor.alerts),
       learnRoutes(learn),
+      metricsRoutes(learn),
       incidentRoutes(learn),
       eventDoorRoutes(events),
     ],

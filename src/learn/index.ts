@@ -1,5 +1,6 @@
 import type { Clock, Ids } from '../clock.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
+import { defaultEnvironment } from '../names.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
 import type { GitPorts } from './carry.ts'
@@ -33,6 +34,27 @@ export const createLearn = (options: LearnOptions) => {
     dora: async (question: DoraQuestion) => {
       await views.reach()
       return answerDora(store.tables<DoraTables>(), question, clock.now())
+    },
+    /** The figures of each service in production over the last 30 days, in Prometheus' text format. */
+    prometheus: async (): Promise<string> => {
+      await views.reach()
+      const db = store.tables<DoraTables>()
+      const lanes = await db
+        .selectFrom('learn_lanes')
+        .selectAll()
+        .where('environment', '=', defaultEnvironment)
+        .orderBy('project')
+        .orderBy('service')
+        .execute()
+      const until = clock.now() + 1
+      const span = { from: Math.max(0, until - 30 * 86_400_000), until }
+      const measured = []
+      for (const { project, service, environment } of lanes) {
+        const scope = { project, services: [service], environment }
+        const { total } = await answerDora(db, { ...scope, span, bucket: 'year', zone: 'UTC' }, clock.now())
+        measured.push({ project, service, environment, figures: total })
+      }
+      return (await import('./metrics.ts')).inPrometheusText(measured, '30d')
     },
     ...createQueries(options),
     orders: createIncidentOrders(options),

@@ -143,6 +143,25 @@ export const learnRoutes = (learn: Learn) =>
       },
     )
 
+/** For a Prometheus that scrapes `/api/v1/metrics` with a viewer's token. */
+export const metricsRoutes = (learn: Pick<Learn, 'prometheus'>) =>
+  new OpenAPIHono<ApiEnv>().openapi(
+    route(
+      { role: 'viewer', in: 'instance' },
+      {
+        method: 'get',
+        path: '/metrics',
+        responses: {
+          200: {
+            description: "Prometheus' text format: the five metrics of each service in production over 30 days.",
+            content: { 'text/plain': { schema: z.string() } },
+          },
+        },
+      },
+    ),
+    async (context) => context.text(await learn.prometheus(), 200, { 'content-type': 'text/plain; version=0.0.4' }),
+  )
+
 /** The readonly lists of an answer as the schema has them. */
 const asBody = (answer: Awaited<ReturnType<Learn['dora']>>): z.infer<typeof DoraBody> => ({
   ...answer,
