@@ -131,6 +131,32 @@ jobs:
         uses: actions/checkout@v4
         with: { repository: default/kit, path: closed }
       - run: test "\${{ steps.closed.outcome }}" = failure
+  submodules:
+    runs-on: ubuntu-latest
+    permissions: { contents: write }
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/checkout@v4
+        with: { repository: default/kit, path: kit, token: "\${{ secrets.KIT }}" }
+      - run: |
+          commit=$(git -C kit rev-parse HEAD)
+          rm -rf kit
+          git config -f .gitmodules submodule.part.path part
+          git config -f .gitmodules submodule.part.url ../kit.git
+          git add .gitmodules
+          git update-index --add --cacheinfo "160000,$commit,part"
+          git -c user.name=job -c user.email=job@example.com commit -q -m 'With a part'
+          git push -q origin HEAD:refs/heads/with-a-part
+      - uses: actions/checkout@v4
+        with: { ref: with-a-part, path: whole, submodules: true, token: "\${{ secrets.KIT }}" }
+      - run: |
+          test -f whole/part/action.yml
+          git -C whole/part fetch -q origin
+      - id: closed
+        continue-on-error: true
+        uses: actions/checkout@v4
+        with: { ref: with-a-part, path: closed, submodules: recursive }
+      - run: test "\${{ steps.closed.outcome }}" = failure && test ! -e closed/part/action.yml
   read-only:
     runs-on: ubuntu-latest
     env: { TOKEN: "\${{ github.token }}" }

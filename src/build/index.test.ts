@@ -137,8 +137,12 @@ test('bad command files, forbidden commands and unknown actions fail the step wi
     ['{ run: x, shell: cmd }', /cmd is not on this machine.*it runs on Windows only/],
     ['{ run: x, working-directory: nowhere }', /nowhere does not exist/],
     [
-      '{ uses: actions/checkout@v4, with: { submodules: true } }',
-      /submodules: true of actions\/checkout is not supported/,
+      '{ uses: actions/checkout@v4, with: { submodules: some } }',
+      /submodules: some is neither true, false nor recursive/,
+    ],
+    [
+      '{ uses: actions/checkout@v4, with: { lfs: true } }',
+      /lfs: this Git host keeps no files of Git LFS; leave the input out/,
     ],
   ]
   const jobs = failing.map(([step], index) => `  j${index}:\n    runs-on: x\n    steps:\n      - ${step}\n`).join('')
