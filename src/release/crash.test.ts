@@ -43,7 +43,7 @@ test('killed before or after any effect, the same was judged in the end, and kep
     const trace = join(directory, 'trace')
     const { said } = await life(directory, { HEADWAY_FAILPOINT_TRACE: trace })
     const passed = new Set(readFileSync(trace, 'utf8').trim().split('\n'))
-    return { expected: said, marks: [...passed].filter((mark) => mark.startsWith('release.')) }
+    return { expected: said, marks: [...passed].filter((mark) => /^(release|shelf)\./.test(mark)) }
   })
   assert.deepEqual(JSON.parse(expected), {
     ...{ verdict: 'inconclusive', cause: 'undecided', forgotten: true, isNamed: true },
@@ -52,7 +52,9 @@ test('killed before or after any effect, the same was judged in the end, and kep
   })
   assert.deepEqual(
     marks.filter((mark) => mark.endsWith(':after')).toSorted(),
-    ['begin', 'forget-blob', 'forget-judgings', 'keep-batch', 'keep-blob'].map((name) => `release.${name}:after`),
+    ['release.begin', 'release.forget-judgings', 'release.keep-batch', 'shelf.forget', 'shelf.keep'].map(
+      (name) => `${name}:after`,
+    ),
   )
   for (const mark of marks)
     await inDirectory(async (directory) => {

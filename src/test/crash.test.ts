@@ -43,15 +43,15 @@ test('killed before or after any effect, the same results are kept and no others
     const trace = join(directory, 'trace')
     const { said } = await life(directory, { HEADWAY_FAILPOINT_TRACE: trace })
     const passed = new Set(readFileSync(trace, 'utf8').trim().split('\n'))
-    return { expected: said, marks: [...passed].filter((mark) => mark.startsWith('test.')) }
+    return { expected: said, marks: [...passed].filter((mark) => /^(test|shelf)\./.test(mark)) }
   })
   assert.deepEqual(JSON.parse(expected).cases, ['kept'])
   assert.equal(JSON.parse(expected).files.length, 1)
   assert.deepEqual(marks.toSorted(), [
-    'test.keep-results:after',
-    'test.keep-results:before',
-    'test.remove-results:after',
-    'test.remove-results:before',
+    'shelf.forget:after',
+    'shelf.forget:before',
+    'shelf.keep:after',
+    'shelf.keep:before',
   ])
   for (const mark of marks)
     await inDirectory(async (directory) => {

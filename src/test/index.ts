@@ -112,7 +112,7 @@ export const createTest = (parts: TestParts): TestStage => {
   const sweep = async (): Promise<void> => {
     await views.reach()
     const rows = await db.selectFrom('test_reports').select('results').where('in_window', '=', 1).execute()
-    await shelf.keepOnly(new Set(rows.map(({ results }) => Digest.parse(results))), keptMs, clock.now())
+    await shelf.forgetBefore(clock.now() - keptMs, new Set(rows.map(({ results }) => Digest.parse(results))))
   }
 
   const sweepNowAndThen = async (): Promise<void> => {
