@@ -19,6 +19,16 @@ const healthyIn = async (platform: Platform, service: string): Promise<Record<st
   return found
 }
 
+/** Resolves once `headway status` says so; rejects with what it says after a minute. */
+const showsCanaryAt = async (platform: Platform, weight: number): Promise<void> => {
+  const deadline = performance.now() + 60_000
+  for (;;) {
+    const { stdout } = await platform.headway('status', 'my-service')
+    if (stdout.includes(`canary at ${weight} %`)) return
+    assert.ok(performance.now() < deadline, stdout)
+  }
+}
+
 test('a push of the five lines of the mission is live in staging and then in production, each with a database of its own', async () => {
   const platform = await startPlatform({ environments: 'staging,production' })
   const files = { ...exampleFiles('python-flask', 'my-service', 3), 'headway.yaml': missionFile }
@@ -46,9 +56,10 @@ test('a push of the five lines of the mission is live in staging and then in pro
     const second = await repository.push()
     assert.match(second.output, /live in staging at/, second.output)
     assert.match(second.output, /production: with 10 % of the traffic, judged while it is used/)
-    const status = await platform.headway('status', 'my-service')
-    assert.match(status.stdout, /canary at 10 %/, status.stdout)
-    for (const _ of [10, 50]) assert.equal((await platform.headway('rollout', 'promote', 'my-service')).code, 0)
+    for (const weight of [10, 50]) {
+      await showsCanaryAt(platform, weight)
+      assert.equal((await platform.headway('rollout', 'promote', 'my-service')).code, 0)
+    }
     const watched = await platform.headway('watch', commit)
     assert.match(watched.stdout, /live in production at/, watched.stdout)
     assert.equal(watched.code, 0)
