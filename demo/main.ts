@@ -231,6 +231,7 @@ const lookAround = (platform: Platform): void => {
   const home = relative(process.cwd(), platform.home) || '.'
   chapter('Look around (everything stays up until Ctrl-C)')
   console.log(`  http://${host}:${platform.edgePort}/          the service
+  HEADWAY_HOME=${home} ./headway web                a link to the web, signed in
   ${platform.url}/api        the API, described
   HEADWAY_HOME=${home} ./headway status           what runs where
   HEADWAY_HOME=${home} ./headway logs -f ${service}     its log, followed

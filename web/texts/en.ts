@@ -52,6 +52,7 @@ export const en = {
     notFound: 'There is no such page',
     notFoundNext: 'Back to the loop',
   },
+  table: { state: 'State', actions: 'Actions' },
   time: {
     now: 'just now',
     never: 'never',
@@ -410,7 +411,8 @@ export const en = {
     role: 'Role',
     everywhere: 'everywhere',
     noRole: 'no role',
-    inProject: (role: string, project: string) => `${role} in ${project}`,
+    inProject: (role: string, project: string | null) =>
+      project === null ? `${role} everywhere` : `${role} in ${project}`,
     invite: 'Invite',
     invitation: (user: string) => `Give this link to ${user}. It works once, for seven days:`,
     newToken: 'New token',

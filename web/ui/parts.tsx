@@ -42,7 +42,7 @@ const buttonKinds: Readonly<Record<ButtonKind, string>> = {
   quiet: 'border-transparent text-soft hover:bg-sunk hover:text-ink',
 }
 const buttonShape =
-  'inline-flex min-h-8 items-center justify-center gap-2 whitespace-nowrap rounded-md border px-3 text-sm font-medium no-underline transition-[filter,border-color,background-color] disabled:cursor-not-allowed disabled:opacity-60'
+  'inline-flex min-h-8 items-center justify-center gap-2 whitespace-nowrap rounded-md border px-3 text-sm font-medium no-underline disabled:cursor-not-allowed disabled:opacity-60'
 
 export const Button = ({
   kind = 'plain',

@@ -28,7 +28,7 @@ export const RolloutPage = () => {
 
 const Page = ({ project, one }: { project: string; one: Rollout }) => {
   const isLive = one.phase !== 'ended'
-  const why = useQuery(rolloutWhy(project, one.deployment, isLive))
+  const why = useQuery({ ...rolloutWhy(project, one.deployment, isLive), enabled: one.isJudged })
   const story = useQuery(rolloutStory(project, one.deployment))
   const replay = useReplay(why.data, isLive)
   return (
@@ -73,23 +73,23 @@ const Page = ({ project, one }: { project: string; one: Rollout }) => {
         <Panel title={t.rollout.weights} className="lg:col-span-2">
           <Weights rollout={one} />
         </Panel>
-        <Panel title={t.rollout.figures} isFlush>
-          {one.isJudged ? (
-            <Loaded query={why}>{(known) => <Figures why={known} upTo={replay.at} />}</Loaded>
-          ) : (
+        {one.isJudged ? (
+          <>
+            <Panel title={t.rollout.figures} isFlush>
+              <Loaded query={why}>{(known) => <Figures why={known} upTo={replay.at} />}</Loaded>
+            </Panel>
+            <Panel title={t.rollout.evidence} aside={replay.controls}>
+              <Loaded query={why}>{(known) => <Evidence why={known} upTo={replay.at} />}</Loaded>
+            </Panel>
+            <Panel title={t.rollout.decisions} isFlush>
+              <Loaded query={why}>{(known) => <Decisions why={known} upTo={replay.at} />}</Loaded>
+            </Panel>
+          </>
+        ) : (
+          <Panel title={t.rollout.decisions}>
             <Empty>{t.rollout.notJudged}</Empty>
-          )}
-        </Panel>
-        <Panel title={t.rollout.evidence} aside={replay.controls}>
-          {one.isJudged ? (
-            <Loaded query={why}>{(known) => <Evidence why={known} upTo={replay.at} />}</Loaded>
-          ) : (
-            <Empty>{t.rollout.notJudged}</Empty>
-          )}
-        </Panel>
-        <Panel title={t.rollout.decisions} isFlush>
-          <Loaded query={why}>{(known) => <Decisions why={known} upTo={replay.at} />}</Loaded>
-        </Panel>
+          </Panel>
+        )}
         <Panel title={t.rollout.story} isFlush>
           <Loaded query={story}>
             {(events) => (

@@ -64,7 +64,9 @@ export const RunsPage = () => {
                 <thead>
                   <tr>
                     <th>{columns.run}</th>
-                    <th />
+                    <th>
+                      <span className="sr-only">{t.table.state}</span>
+                    </th>
                     <th>{columns.ref}</th>
                     <th>{columns.who}</th>
                     <th className="text-right!">{columns.took}</th>

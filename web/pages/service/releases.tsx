@@ -41,7 +41,11 @@ export const Releases = ({
                   <th>{t.service.runsIn}</th>
                   <th className="text-right!">{t.service.size}</th>
                   <th className="text-right!">{t.service.made}</th>
-                  {mayDeploy && <th />}
+                  {mayDeploy && (
+                    <th>
+                      <span className="sr-only">{t.table.actions}</span>
+                    </th>
+                  )}
                 </tr>
               </thead>
               <tbody>

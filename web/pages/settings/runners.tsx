@@ -20,7 +20,9 @@ export const RunnersTab = () => {
                 <tr>
                   <th>{t.settings.name}</th>
                   <th>{t.settings.labels}</th>
-                  <th />
+                  <th>
+                    <span className="sr-only">{t.table.state}</span>
+                  </th>
                   <th className="text-right!">{t.run.jobs}</th>
                   <th className="text-right!">{t.settings.seen}</th>
                 </tr>

@@ -28,7 +28,7 @@ export const TokensTab = () => {
       await queries.invalidateQueries({ queryKey: ['tokens'] })
     })
   return (
-    <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_22rem]">
+    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
       <Panel title={t.settings.tabs.tokens} isFlush>
         {refusal && <Failed error={refusal} />}
         <Loaded query={query}>
@@ -41,10 +41,14 @@ export const TokensTab = () => {
                   <tr>
                     <th>{t.settings.name}</th>
                     <th>{t.settings.role}</th>
-                    <th />
+                    <th>
+                      <span className="sr-only">{t.table.state}</span>
+                    </th>
                     <th className="text-right!">{t.settings.issued}</th>
                     <th className="text-right!">{t.settings.expires}</th>
-                    <th />
+                    <th>
+                      <span className="sr-only">{t.table.actions}</span>
+                    </th>
                   </tr>
                 </thead>
                 <tbody>
@@ -57,7 +61,7 @@ export const TokensTab = () => {
                           <bdi className="font-medium">{name}</bdi> <span className="text-soft">{user}</span>
                         </td>
                         <td className="whitespace-nowrap">
-                          {t.settings.inProject(t.roles[scope.role], scope.project ?? t.settings.everywhere)}
+                          {t.settings.inProject(t.roles[scope.role], scope.project)}
                         </td>
                         <td>
                           <Badge tone={isGood ? 'good' : 'calm'}>

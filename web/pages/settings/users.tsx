@@ -24,7 +24,7 @@ export const UsersTab = ({ project }: { project: string }) => {
       setInvited({ user, link: `${location.origin}/sign-in#invitation=${code}` })
     })
   return (
-    <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_22rem]">
+    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
       <Panel title={t.settings.tabs.users} isFlush>
         {refusal && <Failed error={refusal} />}
         <Loaded query={query}>
@@ -35,7 +35,9 @@ export const UsersTab = ({ project }: { project: string }) => {
                   <th>{t.settings.user}</th>
                   <th>{t.settings.members}</th>
                   <th className="text-right!">{t.settings.issued}</th>
-                  <th />
+                  <th>
+                    <span className="sr-only">{t.table.actions}</span>
+                  </th>
                 </tr>
               </thead>
               <tbody>
@@ -45,11 +47,7 @@ export const UsersTab = ({ project }: { project: string }) => {
                     <td className="w-full min-w-40">
                       {grants.length === 0
                         ? t.settings.noRole
-                        : grants
-                            .map((grant) =>
-                              t.settings.inProject(t.roles[grant.role], grant.project ?? t.settings.everywhere),
-                            )
-                            .join(', ')}
+                        : grants.map((grant) => t.settings.inProject(t.roles[grant.role], grant.project)).join(', ')}
                     </td>
                     <td className="text-right text-soft">
                       <Time at={createdAt} />

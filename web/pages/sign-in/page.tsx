@@ -16,13 +16,18 @@ const carried = (): { kind: 'link' | 'invitation'; code: string } | null => {
 }
 
 export const SignInPage = () => {
-  const [code] = useState(carried)
+  const [code, setCode] = useState(carried)
   const [way, setWay] = useState<'password' | 'token'>('password')
   const { isWorking, error, signIn } = useSignIn()
-  const isTried = useRef(false)
+  const tried = useRef('')
   useEffect(() => {
-    if (code?.kind !== 'link' || isTried.current) return
-    isTried.current = true // a link is good for one try, and React in development runs this twice
+    const look = (): void => setCode(carried()) // another link, opened on this very page
+    addEventListener('hashchange', look)
+    return () => removeEventListener('hashchange', look)
+  }, [])
+  useEffect(() => {
+    if (code?.kind !== 'link' || tried.current === code.code) return
+    tried.current = code.code // a link is good for one try, and React in development runs this twice
     void signIn({ kind: 'link', code: code.code })
   }, [code, signIn])
 

@@ -40,11 +40,12 @@ test('groups fold to their first line, an open one up to the end', () => {
   assert.deepEqual(
     [...groups],
     [
-      [1, { title: 'one', until: 3 }],
-      [5, { title: 'two', until: 7 }],
+      [1, { title: 'one', until: 3, isEnded: true }],
+      [5, { title: 'two', until: 7, isEnded: false }],
     ],
   )
-  assert.equal(shownLines(8, groups, new Set()), null)
+  assert.equal(shownLines(1, groupsOf([{ at: 0, text: 'no group' }]), new Set()), null)
+  assert.deepEqual(shownLines(8, groups, new Set()), [0, 1, 2, 4, 5, 6, 7])
   assert.deepEqual(shownLines(8, groups, new Set([1])), [0, 1, 4, 5, 6, 7])
   assert.deepEqual(shownLines(8, groups, new Set([1, 5])), [0, 1, 4, 5])
 })
