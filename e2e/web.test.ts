@@ -80,9 +80,9 @@ describe('the web', { concurrency: 1 }, () => {
     const { page } = visitor
     const found: string[] = []
     for (const [path, shows] of pages()) {
-      await visitor.go(path, shows)
-      for (const colorScheme of ['light', 'dark'] as const) {
+      for (const colorScheme of ['dark', 'light'] as const) {
         await page.emulateMedia({ colorScheme })
+        await visitor.go(path, shows)
         found.push(...(await barriersOf(page)).map((barrier) => `${path}, ${colorScheme}: ${barrier}`))
       }
       await page.setViewportSize({ width: 360, height: 780 })

@@ -28,7 +28,7 @@ export const Figures = ({ why, upTo }: { why: Why; upTo: number | null }) => {
     percent(requests === 0 ? null : errors / requests)
   return (
     <>
-      <table className="w-full border-collapse text-left [&_td]:border-t [&_td]:px-4 [&_td]:py-2 [&_th]:px-4 [&_th]:py-2 [&_th]:font-normal [&_th]:text-soft">
+      <table className="w-full border-collapse text-left [&_td]:border-t [&_td]:px-4 [&_td]:py-2 [&_th]:px-4 [&_th]:py-2 [&_th]:font-normal [&_th]:text-soft [&_tbody_th]:border-t">
         <thead>
           <tr className="border-t border-line text-xs">
             <th />
