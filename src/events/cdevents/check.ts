@@ -18,7 +18,6 @@ export type CdEvent = {
   readonly subject: {
     readonly id: string
     readonly source?: string
-    readonly type?: string
     readonly content: Readonly<Record<string, unknown>>
   }
   readonly customData?: unknown

@@ -66,10 +66,7 @@ export const cdEventOf = (fact: RecordedFact, { serverUrl, first }: Telling): Cd
       ...(chain === null ? {} : { chainId: chain }),
       ...(links.length === 0 ? {} : { links }),
     },
-    subject: {
-      ...{ id: word?.id ?? fact.subject, source, content: word?.content ?? {} },
-      ...(word ? { type: word.kind.split('.')[0] ?? '' } : {}),
-    },
+    subject: { id: word?.id ?? fact.subject, source, content: word?.content ?? {} },
     customData: { headway: { ...fact, causes: [...fact.causes] } },
     customDataContentType: 'application/json',
   }

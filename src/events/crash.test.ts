@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { systemClock } from '../clock.ts'
+import { killedAt, marksToKillAt } from '../kills.testing.ts'
+import { learnFacts } from '../learn/facts.ts'
+import { openLedger } from '../ledger/open.ts'
+import { openSqliteStore } from '../store/sqlite.ts'
+import { eventsFacts } from './facts.ts'
+import type { EventsOwnTables } from './tables.ts'
+
+const names = ['keep-blob', 'keep-secret', 'forget-secret', 'pass-by', 'move-on', 'give-up', 'post', 'bury']
+const marks = [...names.map((name) => `events.${name}`), 'ledger.append'].flatMap((name) => [
+  `${name}:before`,
+  `${name}:after`,
+])
+
+const live = async (directory: string, url: string, env: Record<string, string>) => {
+  const script = join(import.meta.dirname, 'crash-testing.ts')
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, directory, url], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk
+  })
+  await once(child, 'close')
+  if (child.exitCode !== 0 && child.signalCode !== 'SIGKILL') assert.fail(said)
+  return child.signalCode
+}
+
+describe('killed while events come in and go out and started again, each is there once, and everybody is told', () => {
+  for (const mark of marksToKillAt(marks, ['ledger.append']))
+    test(mark, async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'headway-crash-'))
+      const told: string[] = []
+      // The first event is refused for good, and taken when it is sent again from the dead letters.
+      const server = createServer((request, response) => {
+        const id = String(request.headers['webhook-id'])
+        const isFirst = told.length === 0 || (told[0] === id && told.length < 2 && mark.startsWith('events.post'))
+        told.push(id)
+        response.statusCode = isFirst ? 410 : 200
+        request.resume()
+        response.end()
+      })
+      try {
+        const kills = join(directory, 'kills')
+        mkdirSync(kills)
+        const deployment = { type: 'deployment', environment: 'production', outcome: 'succeeded', revision: 'v1' }
+        const records = ['one', 'two'].map((id) => ({ ...deployment, id, finishedAt: 1_767_000_000_000 }))
+        writeFileSync(join(directory, 'told.json'), JSON.stringify(records))
+        server.listen(0, '127.0.0.1')
+        await once(server, 'listening')
+        const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+        const env = killedAt(mark, kills)
+        while ((await live(directory, url, env)) === 'SIGKILL');
+        assert.ok(readdirSync(kills).length >= 1)
+        const store = await openSqliteStore(join(directory, 'headway.db'))
+        const definitions = [...learnFacts, ...eventsFacts]
+        const ledger = await openLedger({ store, definitions, clock: systemClock })
+        const facts = await ledger.read({ limit: 100, types: ['delivery.deployed', 'event.received'] })
+        const tables = store.tables<EventsOwnTables>()
+        const dead = await tables.selectFrom('events_dead').selectAll().execute()
+        const secrets = await tables.selectFrom('events_secrets').selectAll().execute()
+        await store.close()
+        assert.deepEqual(
+          facts.map(({ type }) => type),
+          ['delivery.deployed', 'delivery.deployed', 'event.received'],
+        )
+        assert.deepEqual(dead, [])
+        assert.equal(secrets.length, 2, 'of the source and of the subscription, and none that nothing names')
+        assert.equal(new Set(told).size, 2, 'a repetition can be told by its id')
+      } finally {
+        server.closeAllConnections()
+        server.close()
+        rmSync(directory, { recursive: true, force: true })
+      }
+    })
+})
