@@ -34,7 +34,7 @@ export const acme = async (say: (holds: boolean, what: string) => void): Promise
     ...noSettings,
     tls: {
       ...{ host: '127.0.0.1', port: 0, publicPort: null, certificates: [certificates], redirect: true },
-      acme: { directory, email: 'ops@example.com', names: [], renewAt: 1 / 3, ca },
+      acme: { directory, email: 'ops@example.com', names: [], renewAt: 0.7, ca },
     },
   })
   stack.defer(() => agent.end())

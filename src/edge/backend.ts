@@ -8,21 +8,30 @@ import type { Upstream } from './wire/upstream.ts'
 /** One instance as the edge sees it: how to reach it, and what is open on it. Outlives its place in the table until that is over. */
 export class Backend {
   readonly instance: string
+  /** A numeric address. */
+  readonly host: string
   port: number
   healthy = true
+  /** Left out for a while, because its connections failed; until then, and how often in a row it was. */
+  ejectedUntilMs = 0
+  ejections = 0
+  /** Connections that failed one after the other. */
+  failures = 0
   /** Whether the table names it; once it does not, it gets nothing new and keeps no connection for later. */
   listed = true
   /** Open requests: those that still connect, those being answered, and tunnels. */
   requests = 0
   /** Those of requests and their answers. */
-  readonly pool = new Pool()
+  readonly pool: Pool
   /** Those of Node's client, which serves copies and the beginnings of tunnels: copies over kept connections, each tunnel over its own. */
   readonly pooled: HttpAgent
   readonly fresh: HttpAgent
   otherConnections = 0
 
-  constructor(instance: string, port: number) {
+  constructor(instance: string, port: number, host = '127.0.0.1') {
     this.instance = instance
+    this.host = host
+    this.pool = new Pool(host)
     this.port = port
     this.pooled = new BackendAgent(this, { keepAlive: true, maxFreeSockets: 64, timeout: 30_000 })
     this.fresh = new BackendAgent(this, { keepAlive: false })
@@ -38,10 +47,22 @@ export class Backend {
     else upstream.destroy()
   }
 
+  get isEjected(): boolean {
+    return this.ejectedUntilMs !== 0
+  }
+
+  /** It is another process by now, or was found well: what failed before says nothing. */
+  readmit(): void {
+    this.ejectedUntilMs = 0
+    this.ejections = 0
+    this.failures = 0
+  }
+
   /** The instance came back on another port. */
   moveTo(port: number): void {
     if (port === this.port) return
     this.port = port
+    this.readmit()
     this.closeIdle()
   }
 
@@ -67,7 +88,7 @@ class BackendAgent extends Agent {
   override createConnection(options: ClientRequestArgs): Socket {
     // Half-open: a tunnel's instance may end its direction first. Numeric: no name is looked up.
     const socket = createConnection({
-      host: '127.0.0.1',
+      host: this.backend.host,
       port: Number(options.port),
       allowHalfOpen: true,
       noDelay: true,

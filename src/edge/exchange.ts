@@ -1,7 +1,8 @@
 import { type Asked, headFor } from './asked.ts'
 import type { Backend } from './backend.ts'
+import { type Coding, compressed, createEncoder } from './compression.ts'
 import type { Core, Open } from './core.ts'
-import { linesOf, namedPairs, passableTrailers } from './headers.ts'
+import { fieldIn, linesOf, namedPairs, passableTrailers } from './headers.ts'
 import { STATUS_CODES } from './http.ts'
 import type { Tap } from './mirror.ts'
 import { type Preference, preferenceOf } from './preference.ts'
@@ -17,9 +18,12 @@ import {
   unknownHost,
 } from './refusal.ts'
 import { choose } from './router.ts'
+import { type Rules, tooLarge } from './rules.ts'
 import type { Answer, AnswerFraming } from './wire/answer.ts'
 import type { Client, Served } from './wire/client.ts'
 import type { Listener, Upstream } from './wire/upstream.ts'
+
+type Encoder = { readonly stream: ReturnType<typeof createEncoder>; readonly isOpen: boolean }
 
 /** A whole request; bodies that stand still are ended long before. */
 const requestMs = 3_600_000
@@ -40,6 +44,10 @@ export class Exchange implements Open, Served, Listener {
   #version: string | null = null
   #instance: string | null = null
   #preference: Preference | null = null
+  /** Null for most: nothing of what they ask for is looked at. */
+  #rules: Rules | null = null
+  #encoder: Encoder | null = null
+  #bodyBytes = 0
   #tap: Tap | null = null
   #held: Backend | null = null
   #upstream: Upstream | null = null
@@ -77,7 +85,7 @@ export class Exchange implements Open, Served, Listener {
 
   /** Chooses by the table as it is now, also for a second attempt: what was taken out meanwhile gets nothing new. */
   #forward({ fresh }: { fresh: boolean }): void {
-    const destination = this.#core.router.find(this.#asked.heading.host)
+    const destination = this.#core.router.find(this.#asked.heading.host, this.#asked)
     if (!destination) {
       this.#refuse(unknownHost(this.#asked.heading.host))
       return
@@ -85,6 +93,15 @@ export class Exchange implements Open, Served, Listener {
     this.#service = destination.service
     this.#version ??= destination.mainVersion
     const isFirst = this.#preference === null
+    if (destination.rules && isFirst) {
+      this.#rules = destination.rules
+      this.#answerDueMs = this.#beganMs + this.#answerMs()
+      const why = destination.rules.refusal(this.#asked.heading.client, lengthOf(this.#asked), this.#beganMs)
+      if (why) {
+        this.#refuse(why)
+        return
+      }
+    }
     this.#preference ??= preferenceOf(destination, this.#asked.path, this.#asked.heading.pairs)
     const choice = choose(destination, this.#refusing, this.#preference)
     if (!choice) {
@@ -130,7 +147,13 @@ export class Exchange implements Open, Served, Listener {
     const withoutLength = framing === 'chunked' || framing === 'open'
     this.#inChunks = withoutLength && isCurrent
     this.#keeps = this.#mayKeep() && (!withoutLength || isCurrent)
+    if (this.#held && this.#held.failures !== 0) this.#held.readmit()
     let head = lines
+    if (this.#rules) {
+      const ruled = this.#applyRules(this.#rules, status, lines, withoutLength && isCurrent)
+      head = ruled.lines
+      if (ruled.isEncoded) this.#inChunks = true
+    }
     if (!pass.isNamed) head += `X-Request-Id: ${this.#asked.requestId}\r\n`
     if (!pass.isDated) head += `Date: ${this.#core.httpDate()}\r\n`
     if (this.#inChunks) head += 'Transfer-Encoding: chunked\r\n'
@@ -141,7 +164,43 @@ export class Exchange implements Open, Served, Listener {
     this.#head = head + this.#connectionLines()
   }
 
+  /** What a service asked for: its answers compressed, and never again by plain HTTP. */
+  #applyRules({ rules }: Rules, status: number, lines: string, isOpen: boolean): { lines: string; isEncoded: boolean } {
+    const { heading, method, httpVersion } = this.#asked
+    let changed = lines
+    let isEncoded = false
+    if (rules.compress && httpVersion === '1.1') {
+      const acceptEncoding = fieldIn(heading.pairs, 'accept-encoding')
+      const found = compressed(lines, { method, status, acceptEncoding })
+      if (found) changed = found.lines
+      if (found?.coding) {
+        isEncoded = true
+        this.#encoder = this.#encode(found.coding, isOpen)
+      }
+    }
+    if (rules.hsts !== undefined && heading.proto === 'https' && !/^strict-transport-security:/im.test(changed))
+      changed += `Strict-Transport-Security: ${rules.hsts}\r\n`
+    return { lines: changed, isEncoded }
+  }
+
+  #encode(coding: Coding, isOpen: boolean): Encoder {
+    const stream = createEncoder(coding)
+    stream.on('data', (bytes: Buffer) => {
+      if (this.#over) return
+      this.#pass(bytes, false)
+      this.#flush()
+    })
+    stream.on('drain', () => this.#upstream?.resume())
+    stream.on('error', () => this.#breakOff())
+    return { stream, isOpen }
+  }
+
   piece(bytes: Buffer, isLent: boolean): void {
+    if (!this.#encoder) this.#pass(bytes, isLent)
+    else if (!this.#encoder.stream.write(isLent ? Buffer.from(bytes) : bytes)) this.#upstream?.pause()
+  }
+
+  #pass(bytes: Buffer, isLent: boolean): void {
     const before = `${this.#head ?? ''}${this.#inChunks ? `${bytes.length.toString(16)}\r\n` : ''}`
     const after = this.#inChunks ? '\r\n' : ''
     this.#head = null
@@ -154,11 +213,14 @@ export class Exchange implements Open, Served, Listener {
       takesMore = this.#give(bytes)
       if (after !== '') takesMore = this.#say(after)
     }
-    if (!takesMore) this.#upstream?.pause()
+    if (takesMore) return
+    this.#upstream?.pause()
+    this.#encoder?.stream.pause()
   }
 
   paused(): void {
-    this.#flush()
+    if (!this.#encoder) this.#flush()
+    else if (this.#encoder.isOpen) this.#encoder.stream.flush() // somebody waits for what there is of a stream
   }
 
   ended(trailers: readonly string[]): void {
@@ -167,6 +229,18 @@ export class Exchange implements Open, Served, Listener {
     const backend = this.#letGo()
     if (upstream && backend && this.#client.isComplete) backend.giveBack(upstream, this.#core.clock.monotonicMs())
     else upstream?.destroy()
+    const encoder = this.#encoder
+    if (!encoder) {
+      this.#endAnswer(trailers)
+      return
+    }
+    encoder.stream.once('end', () => {
+      if (!this.#over) this.#endAnswer(trailers)
+    })
+    encoder.stream.end()
+  }
+
+  #endAnswer(trailers: readonly string[]): void {
     if (this.#inChunks) {
       this.#cork()
       this.#say(`${this.#head ?? ''}0\r\n${linesOf(passableTrailers(trailers))}\r\n`)
@@ -184,6 +258,8 @@ export class Exchange implements Open, Served, Listener {
     const wasReused = this.#upstream?.reused === true
     this.#upstream = null
     const backend = this.#letGo()
+    if (backend && how !== 'malformed' && !wasReused && !this.#begun)
+      this.#core.router.noteFailure(backend, this.#core.clock.monotonicMs())
     if (this.#begun) this.#breakOff()
     else if (how === 'malformed') this.#refuse(answerUnusable)
     else if (how === 'unreachable' && backend) {
@@ -206,6 +282,14 @@ export class Exchange implements Open, Served, Listener {
   }
 
   bodyPiece(bytes: Buffer): void {
+    if (this.#rules) {
+      this.#bodyBytes += bytes.length
+      const most = this.#rules.rules.bodyBytes
+      if (most !== undefined && this.#bodyBytes > most) {
+        this.#refuse(tooLarge(most))
+        return
+      }
+    }
     this.#tap?.data(bytes)
     const upstream = this.#upstream
     if (this.#asked.heading.body !== 'chunked') upstream?.write(bytes)
@@ -219,13 +303,18 @@ export class Exchange implements Open, Served, Listener {
 
   bodyEnd(trailers: readonly string[]): void {
     this.#tap?.end()
-    this.#answerDueMs = this.#core.clock.monotonicMs() + this.#core.limits.answerMs
+    this.#answerDueMs = this.#core.clock.monotonicMs() + this.#answerMs()
     if (this.#asked.heading.body !== 'chunked') return
     this.#upstream?.write(`0\r\n${linesOf(passableTrailers(trailers))}\r\n`)
   }
 
   clientDrained(): void {
     this.#upstream?.resume()
+    this.#encoder?.stream.resume()
+  }
+
+  #answerMs(): number {
+    return this.#rules?.rules.answerMs ?? this.#core.limits.answerMs
   }
 
   clientGone(): void {
@@ -235,7 +324,7 @@ export class Exchange implements Open, Served, Listener {
   }
 
   sweep(nowMs: number): void {
-    const { answerMs, bodyStallMs, takeStallMs } = this.#core.limits
+    const { bodyStallMs, takeStallMs } = this.#core.limits
     const { socket, isComplete } = this.#client
     const untaken = socket.writableLength
     const progress = socket.bytesRead + socket.bytesWritten - untaken
@@ -249,7 +338,7 @@ export class Exchange implements Open, Served, Listener {
       const notTaken = !isComplete && this.#upstream?.isHeldBack === true
       if ((untaken > 0 || notTaken) && stalledMs > takeStallMs) this.#breakOff()
     } else if (!isComplete) {
-      this.#answerDueMs = nowMs + answerMs // it counts from the end of the request
+      this.#answerDueMs = nowMs + this.#answerMs() // it counts from the end of the request
       if (stalledMs > bodyStallMs) this.#refuse(this.#upstream?.isHeldBack ? answerLate : bodyLate)
       else if (nowMs - this.#beganMs > requestMs) this.#refuse(bodyLate)
     } else if (nowMs > this.#answerDueMs) this.#refuse(answerLate)
@@ -354,6 +443,7 @@ export class Exchange implements Open, Served, Listener {
 
   #close(status: number): void {
     this.#over = true
+    this.#encoder?.stream.destroy()
     this.#upstream = null
     this.#tap?.drop()
     this.#letGo()
@@ -371,6 +461,9 @@ export class Exchange implements Open, Served, Listener {
     })
   }
 }
+
+const lengthOf = ({ heading: { body } }: Asked): number | null =>
+  typeof body === 'object' ? Number(body.lengthBytes) : null
 
 const joined = (before: string, bytes: Buffer, after: string): Buffer => {
   const whole = Buffer.allocUnsafe(before.length + bytes.length + after.length)

@@ -1,6 +1,7 @@
 import { type Fields, fields, finite, list, Malformed, oneOf, text, whole } from '../agent/check.ts'
 import { isPassedOn } from './headers.ts'
 import type { EdgeAffinity, EdgeMirror, EdgeOverride, EdgeRoute, EdgeSampling } from './protocol.ts'
+import { parseMatch, parseRules } from './rules.ts'
 
 // What a route may have beside its hosts and pools, as the agent gets it and as the edge does. Loads no schema library.
 
@@ -11,10 +12,15 @@ const mostErrorWindowMs = 3_600_000
 const methods = ['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 /** Of a route in unknown JSON what this file is about; a Malformed that names the place of the first fault. */
-export const parseRouteExtras = (route: Fields, at: string): Pick<EdgeRoute, 'affinity' | 'overrides' | 'sample'> => ({
+export const parseRouteExtras = (
+  route: Fields,
+  at: string,
+): Pick<EdgeRoute, 'affinity' | 'overrides' | 'sample' | 'match' | 'rules'> => ({
   ...(route.affinity === undefined ? {} : { affinity: parseAffinity(route.affinity, `${at}.affinity`) }),
   ...(route.overrides === undefined ? {} : { overrides: parseOverrides(route.overrides, `${at}.overrides`) }),
   ...(route.sample === undefined ? {} : { sample: parseSampling(route.sample, `${at}.sample`) }),
+  ...(route.match === undefined ? {} : { match: parseMatch(route.match, `${at}.match`) }),
+  ...(route.rules === undefined ? {} : { rules: parseRules(route.rules, `${at}.rules`) }),
 })
 
 /** A mirror but for where its copies go; without methods where none are named. */

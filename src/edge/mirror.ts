@@ -86,7 +86,7 @@ export class Mirror {
     const { router, samples, limits, clock } = this.#options
     const beganMs = clock.monotonicMs()
     const outgoing = sendRequest({
-      host: '127.0.0.1',
+      host: backend.host,
       port: backend.port,
       method: asked.method,
       path: asked.path,

@@ -1,4 +1,5 @@
 import type { TrafficMinute } from '../agent/protocol.ts'
+import type { EdgeMatch, EdgeRules } from './rules.ts'
 
 /**
  * What is said between the agent and an edge process: JSON over HTTP on a Unix socket of the edge's own (`edge-<pid>.sock`, mode 0600).
@@ -23,7 +24,13 @@ import type { TrafficMinute } from '../agent/protocol.ts'
  * table, so whoever changes routes tells every edge that answers and asks all of them what is in flight.
  * How an edge is started is said by `edgeLaunch` in launch.ts. SIGTERM retires it with a limit of ten seconds.
  */
-export type EdgeEndpoint = { readonly instance: string; readonly port: number; readonly healthy: boolean }
+export type EdgeEndpoint = {
+  readonly instance: string
+  readonly port: number
+  readonly healthy: boolean
+  /** A numeric address; this machine's own where nothing is said. */
+  readonly host?: string
+}
 export type EdgePool = {
   readonly version: string
   readonly weight: number
@@ -67,6 +74,9 @@ export type EdgeRoute = {
   readonly overrides?: readonly EdgeOverride[]
   readonly mirror?: EdgeMirror
   readonly sample?: EdgeSampling
+  /** Of the requests for its hosts those that fit; without it all that fit no other route. */
+  readonly match?: EdgeMatch
+  readonly rules?: EdgeRules
 }
 export type EdgeTable = { readonly generation: number; readonly routes: readonly EdgeRoute[] }
 

@@ -1,6 +1,7 @@
 import { Backend } from './backend.ts'
 import { noPreference, type Preference, type Preferring, placeAfter, places } from './preference.ts'
 import type { EdgeEndpoint, EdgeInFlight, EdgeMirror, EdgePool, EdgeRoute, EdgeTable } from './protocol.ts'
+import { bySpecificity, type EdgeMatch, type EdgeRules, fitsMatch, Rules } from './rules.ts'
 import { emptyTable } from './table.ts'
 
 /** Where a host leads: pools by weight, in each pool the healthy endpoints. */
@@ -12,7 +13,10 @@ export type Destination = Preferring & {
   turn: number
   /** The version that answers for what no instance took. */
   readonly mainVersion: string
+  /** Null for a service that asks for nothing more. */
+  readonly rules: Rules | null
 }
+type Way = { readonly match: EdgeMatch; readonly destination: Destination }
 type Pool = {
   readonly version: string
   readonly weight: number
@@ -37,6 +41,9 @@ export class Router {
   table: EdgeTable = emptyTable
   readonly #backends = new Map<string, Backend>()
   #destinations = new Map<string, Destination>()
+  /** Of hosts that have routes for some of their requests only: the most specific first. Empty for most. */
+  #crossings = new Map<string, Way[]>()
+  #hasWild = false
   readonly #random: () => number
 
   /** By `random` turns begin somewhere: were it the same place in each of several edges, the small weights would come too late in all. */
@@ -47,18 +54,59 @@ export class Router {
   replace(table: EdgeTable): void {
     this.table = table
     const before = this.#destinations
+    const waysBefore = [...this.#crossings.values()].flat()
     this.#updateBackends(table)
     this.#destinations = new Map()
+    this.#crossings = new Map()
+    this.#hasWild = table.routes.some(({ hosts }) => hosts.some((host) => host.startsWith('*.')))
     for (const route of table.routes) {
-      const earlier = route.hosts.map((host) => before.get(host)).find((one) => one?.service === route.service)
+      const { match, hosts, service } = route
+      if (match) {
+        const destination = this.#destination(
+          route,
+          waysBefore.find((way) => isSameWay(way, service, match))?.destination,
+        )
+        for (const host of hosts)
+          this.#crossings.set(host, [...(this.#crossings.get(host) ?? []), { match, destination }])
+        continue
+      }
+      const earlier = hosts.map((host) => before.get(host)).find((one) => one?.service === service)
       const destination = this.#destination(route, earlier)
-      for (const host of route.hosts) this.#destinations.set(host, destination)
+      for (const host of hosts) this.#destinations.set(host, destination)
     }
+    for (const ways of this.#crossings.values()) ways.sort((left, right) => bySpecificity(left.match, right.match))
   }
 
   /** The destination for a host name in lower case without port and trailing dot. */
-  find(host: string): Destination | undefined {
-    return this.#destinations.get(host)
+  find(host: string, asked: Routed = anything): Destination | undefined {
+    if (this.#crossings.size > 0) {
+      const crossing = this.#crossings.get(host) ?? this.#crossings.get(wildOf(host))
+      const way = crossing?.find(({ match }) => fitsMatch(match, asked.path, asked.heading.pairs))
+      if (way) return way.destination
+    }
+    return this.#destinations.get(host) ?? (this.#hasWild ? this.#destinations.get(wildOf(host)) : undefined)
+  }
+
+  /**
+   * A connection to an instance failed before it answered: after five in a row it gets nothing for ten seconds, then each time it fails again twice
+   * as long, five minutes at most; never the last one of its pool that is left.
+   */
+  noteFailure(backend: Backend, nowMs: number): void {
+    backend.failures += 1
+    if (backend.failures < ejectedAfter || backend.isEjected || !this.#hasOthers(backend)) return
+    backend.ejections += 1
+    backend.ejectedUntilMs = nowMs + Math.min(longestEjectionMs, firstEjectionMs * 2 ** (backend.ejections - 1))
+  }
+
+  #hasOthers(backend: Backend): boolean {
+    for (const { pools } of [
+      ...this.#destinations.values(),
+      ...[...this.#crossings.values()].flat().map(({ destination }) => destination),
+    ])
+      for (const { backends } of pools)
+        if (backends.includes(backend) && !backends.some((one) => one !== backend && one.healthy && !one.isEjected))
+          return false
+    return true
   }
 
   inFlight(instance: string): EdgeInFlight {
@@ -78,7 +126,12 @@ export class Router {
 
   /** Closes kept connections that nobody used for too long. */
   sweep(nowMs: number): void {
-    for (const { pool } of this.#backends.values()) pool.closeIdle(nowMs)
+    for (const backend of this.#backends.values()) {
+      backend.pool.closeIdle(nowMs)
+      if (!backend.isEjected || nowMs < backend.ejectedUntilMs) continue
+      backend.ejectedUntilMs = 0
+      backend.failures = ejectedAfter - 1 // one more failure is enough
+    }
   }
 
   end(): void {
@@ -88,9 +141,11 @@ export class Router {
   #updateBackends(table: EdgeTable): void {
     const named = new Set<Backend>()
     for (const endpoint of table.routes.flatMap(endpointsOf)) {
-      const backend = this.#backends.get(endpoint.instance) ?? new Backend(endpoint.instance, endpoint.port)
+      const backend =
+        this.#backends.get(endpoint.instance) ?? new Backend(endpoint.instance, endpoint.port, endpoint.host)
       this.#backends.set(endpoint.instance, backend)
       backend.listed = true
+      if (!backend.healthy && endpoint.healthy) backend.readmit()
       backend.healthy = endpoint.healthy
       backend.moveTo(endpoint.port)
       named.add(backend)
@@ -123,6 +178,7 @@ export class Router {
         return placeAfter(destination.turn)
       },
       mainVersion: heaviest?.version ?? 'none',
+      rules: route.rules ? rulesFor(route.rules, earlier?.rules ?? null) : null,
     }
     return destination
   }
@@ -151,6 +207,26 @@ const endpointsOf = ({ pools, mirror }: EdgeRoute): EdgeEndpoint[] => [
   ...pools.flatMap(({ endpoints }) => endpoints),
   ...(mirror?.endpoints ?? []),
 ]
+
+/** What of a request decides where it goes, beside its host. */
+type Routed = { readonly path: string; readonly heading: { readonly pairs: readonly string[] } }
+const anything: Routed = { path: '/', heading: { pairs: [] } }
+
+const firstEjectionMs = 10_000
+const longestEjectionMs = 300_000
+const ejectedAfter = 5
+
+const wildOf = (host: string): string => `*.${host.slice(host.indexOf('.') + 1)}`
+
+const isSameWay = ({ match, destination }: Way, service: string, wanted: EdgeMatch): boolean =>
+  destination.service === service && JSON.stringify(match) === JSON.stringify(wanted)
+
+/** What clients have asked for lately counts on. */
+const rulesFor = (rules: EdgeRules, earlier: Rules | null): Rules => {
+  if (!earlier) return new Rules(rules)
+  earlier.rules = rules
+  return earlier
+}
 
 const sumOf = (pools: readonly Pool[]): number => pools.reduce((sum, { weight }) => sum + weight, 0)
 
@@ -187,7 +263,7 @@ const begunSomewhere = (pools: readonly Pool[], random: () => number): readonly 
 const mostTurnsAhead = 1_000
 
 const isAvailable = (backend: Backend, refusing: ReadonlySet<Backend> | null): boolean =>
-  backend.healthy && !refusing?.has(backend)
+  backend.healthy && backend.ejectedUntilMs === 0 && !refusing?.has(backend)
 
 /**
  * The pool that the request prefers, or else the one whose turn it is among those with a healthy endpoint; in it the endpoint with the

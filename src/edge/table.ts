@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
+import { isIP } from 'node:net'
 import { dirname, join } from 'node:path'
 import { effect } from '../effect.ts'
 import { parseMirrorExtras, parseRouteExtras } from './extras.ts'
@@ -67,6 +68,7 @@ const parseEndpoint = (value: unknown, at: string): EdgeEndpoint => {
     instance: text(endpoint.instance, `${at}.instance`),
     port: integer(endpoint.port, `${at}.port`, 1, 65_535),
     healthy: endpoint.healthy,
+    ...(endpoint.host === undefined ? {} : { host: address(endpoint.host, `${at}.host`) }),
   }
 }
 
@@ -80,6 +82,11 @@ const record = (value: unknown, at: string): Readonly<Record<string, unknown>> =
 
 const list = (value: unknown, at: string): readonly unknown[] => {
   if (!Array.isArray(value)) throw new TypeError(`${at} is not a list`)
+  return value
+}
+
+const address = (value: unknown, at: string): string => {
+  if (typeof value !== 'string' || isIP(value) === 0) throw new TypeError(`${at} is no numeric address`)
   return value
 }
 

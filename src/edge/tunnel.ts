@@ -57,13 +57,18 @@ export class Tunnel implements Open {
   }
 
   #forward(): void {
-    const destination = this.#core.router.find(this.#asked.heading.host)
+    const destination = this.#core.router.find(this.#asked.heading.host, this.#asked)
     if (!destination) {
       this.#refuse(unknownHost(this.#asked.heading.host))
       return
     }
     this.#service = destination.service
     this.#version = destination.mainVersion
+    const why = destination.rules?.refusal(this.#asked.heading.client, null, this.#beganMs) ?? null
+    if (why && this.#refusing === null) {
+      this.#refuse(why)
+      return
+    }
     this.#preference ??= preferenceOf(destination, this.#asked.path, this.#asked.heading.pairs)
     const choice = choose(destination, this.#refusing, this.#preference)
     if (!choice) {
@@ -80,7 +85,7 @@ export class Tunnel implements Open {
   #send(backend: Backend): void {
     const { method, path, heading } = this.#asked
     const outgoing = sendRequest({
-      host: '127.0.0.1',
+      host: backend.host,
       port: backend.port,
       method,
       path,

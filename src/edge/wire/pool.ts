@@ -4,8 +4,13 @@ const mostIdle = 64
 
 /** The connections to one instance: those in use and those that are kept for the next request. */
 export class Pool {
+  readonly #host: string
   readonly #idle: Upstream[] = []
   readonly #open = new Set<Upstream>()
+
+  constructor(host: string) {
+    this.#host = host
+  }
 
   /** One that was kept and leads to this port, or a new one. */
   take(port: number, nowMs: number): Upstream {
@@ -17,7 +22,7 @@ export class Pool {
   }
 
   open(port: number): Upstream {
-    const upstream = new Upstream(port, (closed) => {
+    const upstream = new Upstream(this.#host, port, (closed) => {
       this.#open.delete(closed)
       const place = this.#idle.indexOf(closed)
       if (place !== -1) this.#idle.splice(place, 1)

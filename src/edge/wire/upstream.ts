@@ -49,7 +49,7 @@ export class Upstream {
   #everConnected = false
   #isPaused = false
 
-  constructor(port: number, closed: (upstream: Upstream) => void) {
+  constructor(host: string, port: number, closed: (upstream: Upstream) => void) {
     this.port = port
     const buffer = () => (this.#body ? Buffer.allocUnsafeSlow(readBytes) : lent)
     const callback = (size: number, bytes: Uint8Array): boolean => {
@@ -57,7 +57,7 @@ export class Upstream {
       return !this.#isPaused
     }
     // Numeric: no name is looked up.
-    this.#socket = createConnection({ host: '127.0.0.1', port, noDelay: true, onread: { buffer, callback } })
+    this.#socket = createConnection({ host, port, noDelay: true, onread: { buffer, callback } })
     this.#socket.on('connect', () => {
       this.#everConnected = true
       this.#listener?.connected()
