@@ -86,7 +86,9 @@ test('before anything is judged, and after it has ended, only what is known is s
 })
 
 test('where nothing is known of the latency yet, nothing is made up', () => {
-  const unknown = { ...why, now: { ...why.now, canary: { ...why.now.canary, latency: [band(0.95, 0, null)] } } }
+  assert.ok(why.now)
+  const canary = { ...why.now.canary, latency: [band(0.95, 0, null)] }
+  const unknown = { ...why, now: { ...why.now, canary } }
   const lines = renderRollout({ rollout, why: unknown, story }, now, 20)
   assert.match(lines.find((line) => line.startsWith('  new  ')) ?? '', / {2}not known yet$/)
 })

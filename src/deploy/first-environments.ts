@@ -21,7 +21,11 @@ export const firstEnvironments = (names: string): readonly FileChange[] => {
     path: environmentPath(name),
     text: parsed.length === 1 ? alone : textOf(parsed[index - 1] ?? null),
   }))
-  readEnvironments(files)
+  try {
+    readEnvironments(files)
+  } catch (error) {
+    throw error instanceof Problem ? refusal(names, error.message) : error
+  }
   return files
 }
 
