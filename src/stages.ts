@@ -249,7 +249,7 @@ export const createStages = (grounds: Grounds) => {
       testRoutes(tests),
       packageRoutes(releases),
       releaseRoutes(release),
-      deployRoutes(deploy),
+      deployRoutes(deploy, learn.leadTimes),
       environmentRoutes(deploy),
       rolloutRoutes(deploy),
       migrationRoutes(deploy.migrations),

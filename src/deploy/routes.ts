@@ -30,7 +30,7 @@ const DeploymentBody = z
       .object({ instance: z.string().nullable(), probe: z.string().nullable(), lastLines: z.array(z.string()) })
       .nullable(),
     next: z.string().nullable(),
-    /** From the receipt of the push to the end of the deployment; null when no push led to it or it has not succeeded. */
+    /** As insights have it: the median time from a commit to production, of the commits that it brought; null without any. */
     leadTimeMs: z.number().nullable(),
   })
   .openapi('Deployment')
@@ -77,12 +77,15 @@ const wait = z.boolean().default(false)
 const body = <Schema extends z.ZodType>(schema: Schema) => ({ content: { 'application/json': { schema } } })
 const limit = z.coerce.number().int().min(1).max(1000).default(50)
 
+/** The median time from a commit to production, of what each deployment brought; none for what has not been measured. */
+export type LeadTimes = (deployments: readonly string[]) => Promise<ReadonlyMap<string, number>>
+
 /** Services, their deployments and instances. */
-export const deployRoutes = (deploy: Deploy) => {
+export const deployRoutes = (deploy: Deploy, leadTimes: LeadTimes = async () => new Map()) => {
   const bodyOf = async (id: string): Promise<DeploymentBody> => {
     const found = await deploy.queries.deploymentWithPush(id)
     if (!found) throw noDeployment(id)
-    return deploymentBody(found.deployment, found.pushedAt)
+    return deploymentBody(found.deployment, await leadTimes([id]))
   }
   const ended = async (id: string, waits: boolean, signal: AbortSignal): Promise<DeploymentBody> => {
     await (waits ? deploy.begun(id, signal) : deploy.caughtUp())
@@ -235,8 +238,9 @@ export const deployRoutes = (deploy: Deploy) => {
         const { project } = context.req.valid('param')
         await deploy.caughtUp()
         const history = await deploy.queries.history({ project, ...context.req.valid('query') })
+        const measured = await leadTimes(history.map(({ deployment }) => deployment.id))
         return context.json(
-          history.map(({ deployment, pushedAt }) => deploymentBody(deployment, pushedAt)),
+          history.map(({ deployment }) => deploymentBody(deployment, measured)),
           200,
         )
       },
@@ -281,7 +285,7 @@ export const deployRoutes = (deploy: Deploy) => {
     )
 }
 
-const deploymentBody = (deployment: Deployment, pushedAt: number | null): DeploymentBody => {
+const deploymentBody = (deployment: Deployment, measured: ReadonlyMap<string, number>): DeploymentBody => {
   const { id, target, release, commit, reason, push, requestedAt, shiftedAt, finished } = deployment
   return {
     deployment: id,
@@ -298,7 +302,7 @@ const deploymentBody = (deployment: Deployment, pushedAt: number | null): Deploy
     detail: finished?.detail ?? null,
     evidence: finished?.evidence ? { ...finished.evidence, lastLines: [...finished.evidence.lastLines] } : null,
     next: finished?.next ?? null,
-    leadTimeMs: finished?.outcome === 'succeeded' && pushedAt !== null ? finished.at - pushedAt : null,
+    leadTimeMs: measured.get(id) ?? null,
   }
 }
 
