@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { connect } from 'node:net'
+import { connect, createServer as createTcpServer } from 'node:net'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -11,6 +11,7 @@ import { openAccessLog } from '../src/edge/access-log.ts'
 import { usualLimits } from '../src/edge/core.ts'
 import { createEdge } from '../src/edge/edge.ts'
 import { edgeLaunch } from '../src/edge/launch.ts'
+import { parseTable } from '../src/edge/table.ts'
 
 /**
  * `sh scripts/node bench/edge.ts`: requests through the edge against the same requests straight to the same instance; keep-alive, 64
@@ -29,6 +30,25 @@ const roles: Readonly<Record<string, () => Promise<void>>> = {
       process.send?.(typeof address === 'object' ? address?.port : 0)
     })
   },
+  /** What a proxy over node:net costs that reads nothing. */
+  pipe: async () => {
+    const [, , , , port = '0', upstream = '0'] = process.argv
+    const server = createTcpServer({ noDelay: true }, (client) => {
+      const instance = connect({ port: Number(upstream), host: '127.0.0.1', noDelay: true })
+      for (const [from, to] of [
+        [client, instance],
+        [instance, client],
+      ] as const) {
+        from.on('data', (bytes) => {
+          if (!to.write(bytes)) from.pause()
+        })
+        to.on('drain', () => from.resume())
+        from.on('error', () => {})
+        from.on('close', () => to.destroy())
+      }
+    })
+    server.listen(Number(port), '127.0.0.1')
+  },
   edge: async () => {
     const [, , , directory = '', port = '0', ...instances] = process.argv
     const log = openAccessLog(join(directory, 'access.log'), console.error)
@@ -40,6 +60,10 @@ const roles: Readonly<Record<string, () => Promise<void>>> = {
     })
     await edge.listen({ port: Number(port) })
     process.send?.(edge.port())
+    process.on('message', (message) => {
+      if (message === 'health') process.send?.(edge.health())
+      else edge.route(parseTable(message))
+    })
   },
 }
 

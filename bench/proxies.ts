@@ -8,13 +8,20 @@ import { edgeLaunch } from '../src/edge/launch.ts'
 
 /**
  * The edge beside other proxies of this machine: one core for the proxy, one for the upstream (nginx, two ports), the rest for wrk; kept
- * connections. In turns, so that what else the machine does meets all of them; ratios are of rounds that followed each other.
+ * connections and fresh ones; a bare pipe over node:net beside them, as the limit of what Node.js can do. In turns, so that what else the machine does meets all of them; ratios are of rounds that followed each other.
  */
 const host = 'shop.localhost'
-const bodies = { '1 KB': '/1k', '100 KB': '/100k' } as const
-const roundSeconds = 4
-const rounds = 3
-const connections = 64
+/** Each connection asks again and again; `fresh` ones ask once. */
+const cases = [
+  { name: '1 KB, 64 connections', path: '/1k', connections: 64, fresh: false },
+  { name: '1 KB, 1,000 connections', path: '/1k', connections: 1_000, fresh: false },
+  { name: '1 KB, 64 fresh connections', path: '/1k', connections: 64, fresh: true },
+  { name: '64 KB, 64 connections', path: '/64k', connections: 64, fresh: false },
+  { name: '100 KB, 64 connections', path: '/100k', connections: 64, fresh: false },
+] as const
+type Case = (typeof cases)[number]
+const roundSeconds = Number(process.env.ROUND_SECONDS ?? 4)
+const rounds = 9
 const cores = { upstream: '0', proxy: '1', load: availableParallelism() > 3 ? '2,3' : '0' }
 
 type Ports = { readonly own: number; readonly upstreams: readonly [number, number] }
@@ -47,6 +54,14 @@ const proxies: readonly Proxy[] = [
       const words = ['edge', directory, String(own), ...upstreams.map(String)]
       return { command: process.execPath, args: [...flags, join(import.meta.dirname, 'edge.ts'), ...words] }
     },
+  },
+  {
+    name: 'bare pipe',
+    needs: null,
+    start: (directory, { own, upstreams }) => ({
+      command: process.execPath,
+      args: [join(import.meta.dirname, 'edge.ts'), 'pipe', directory, String(own), String(upstreams[0])],
+    }),
   },
   {
     name: 'nginx',
@@ -119,7 +134,7 @@ export const measureProxies = async (say: (name: string, figure: string) => void
         say(`edge: ${proxy.name} is missing`, `apt-get install ${proxy.needs}`)
       else running.push(await startProxy(proxy, directory, upstreams))
     }
-    for (const [size, path] of Object.entries(bodies)) await compare(running.slice(1), size, path, say)
+    for (const one of cases) await compare(running.slice(1), one, say)
     for (const one of running.slice(1)) say(`edge: ${one.name}, memory after it, MB PSS`, pssOf(one.child).toFixed(0))
   } finally {
     for (const { child } of running) {
@@ -131,29 +146,24 @@ export const measureProxies = async (say: (name: string, figure: string) => void
   }
 }
 
-const compare = async (
-  all: readonly Running[],
-  size: string,
-  path: string,
-  say: (name: string, figure: string) => void,
-) => {
+const compare = async (all: readonly Running[], one: Case, say: (name: string, figure: string) => void) => {
   const results = new Map<string, Round[]>(all.map(({ name }) => [name, []]))
-  for (const one of all) load(one, path, 1) // warm
+  for (const proxy of all) load(proxy, one, 2) // warm
   for (let round = 0; round < rounds; round += 1)
-    for (const one of all) results.get(one.name)?.push(load(one, path, roundSeconds))
+    for (const proxy of all) results.get(proxy.name)?.push(load(proxy, one, roundSeconds))
   const ours = results.get('headway') ?? []
   for (const [name, taken] of results) {
     const of = (pick: (round: Round) => number) => median(taken.map(pick))
     const ratio = median(taken.map((theirs, at) => (ours[at]?.perSecond ?? Number.NaN) / theirs.perSecond))
     const errors = taken.map((one) => one.errors).join('')
     say(
-      `edge: ${size}, ${connections} connections, ${name}`,
+      `edge: ${one.name}, ${name}`,
       `${of((one) => one.perSecond).toFixed(0)} requests/s, p50 ${of((one) => one.p50Ms).toFixed(2)}, p99 ${of((one) => one.p99Ms).toFixed(2)} ms, CPU s per 10,000 ${of((one) => one.cpuPer10k).toFixed(2)}${name === 'headway' ? '' : `; headway/${name} ${ratio.toFixed(2)}`}${errors}`,
     )
   }
 }
 
-const load = ({ port, child }: Running, path: string, seconds: number): Round => {
+const load = ({ port, child }: Running, { path, connections, fresh }: Case, seconds: number): Round => {
   const before = cpuSecondsOf(child)
   const { stdout } = spawnSync(
     'taskset',
@@ -167,6 +177,7 @@ const load = ({ port, child }: Running, path: string, seconds: number): Round =>
       '--latency',
       '-H',
       `Host: ${host}`,
+      ...(fresh ? ['-H', 'Connection: close'] : []),
       `http://127.0.0.1:${port}${path}`,
     ],
     { encoding: 'utf8' },
@@ -194,6 +205,7 @@ const startUpstream = async (directory: string, ports: readonly [number, number]
   mkdirSync(own)
   for (const [name, size] of [
     ['1k', 1_000],
+    ['64k', 64_000],
     ['100k', 100_000],
   ] as const)
     writeFileSync(join(own, name), 'x'.repeat(size))

@@ -71,3 +71,31 @@ test('values of a query are left out, their names kept', () => {
   assert.equal(withoutQueryValues('/a'), '/a')
   assert.equal(withoutQueryValues('/a?token=secret&b=c=d&e'), '/a?token=&b=&e')
 })
+
+test('several edges write to one file: whoever rotates it, all go on in the new one', async (t) => {
+  const directory = directoryOf(t)
+  const file = join(directory, 'access.log')
+  const limits = { ...usualLogLimits, fileBytes: 100, keptFiles: 50, flushMs: 1 }
+  const first = openAccessLog(file, refuse, limits)
+  const second = openAccessLog(file, refuse, limits)
+  /** What was asked for in all files; none while one is being renamed. */
+  const asked = (): string[] => {
+    try {
+      const names = readdirSync(directory)
+      return names.flatMap((name) => readFileSync(join(directory, name), 'utf8').match(/\/(first|second)-\d/g) ?? [])
+    } catch {
+      return []
+    }
+  }
+  for (let turn = 1; turn <= 5; turn += 1) {
+    first.write(lineOf(`/first-${turn}`))
+    await until('the first has written', () => asked().includes(`/first-${turn}`))
+    second.write(lineOf(`/second-${turn}`))
+    await until('the second has written', () => asked().includes(`/second-${turn}`))
+  }
+  first.close()
+  second.close()
+  const expected = [1, 2, 3, 4, 5].flatMap((turn) => [`/first-${turn}`, `/second-${turn}`]).sort()
+  await until('each line is there once', () => asked().sort().join() === expected.join())
+  assert.equal(readdirSync(directory).length, 10) // each line is longer than a file may be
+})

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, write, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, statSync, write, writeSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { effect } from '../effect.ts'
 
@@ -75,6 +75,7 @@ export const openAccessLog = (
     busy = true
     let lines = 0
     try {
+      followRotation()
       if (sizeBytes >= limits.fileBytes) await rotate()
       lines = held.length
       const bytes = take()
@@ -96,10 +97,21 @@ export const openAccessLog = (
       const from = age === 0 ? file : `${file}.${age}`
       await effect('edge.log-rotate', () => rename(from, `${file}.${age + 1}`).catch(ignoreAbsence))
     }
+    reopen()
+  }
+
+  const reopen = (): void => {
     const next = openSync(file, 'a', 0o600)
     closeSync(descriptor)
     descriptor = next
     sizeBytes = fstatSync(descriptor).size
+  }
+
+  /** Several edges write to the same file, and any of them rotates it. */
+  const followRotation = (): void => {
+    const { ino, size } = fstatSync(descriptor)
+    sizeBytes = size
+    if (statSync(file, { throwIfNoEntry: false })?.ino !== ino) reopen()
   }
 
   const finish = (): void => {
