@@ -25,7 +25,7 @@ const asked = (command: Command): Command =>
 
 /** What deliveries come to in figures. */
 export const insightCommands = (program: Command): void => {
-  const insights = program.command('insights').description('DORA, flow, CALMS and toil, and what is behind them')
+  const insights = program.command('insights').description('the five metrics of DORA, and what is behind them')
   asked(insights.command('dora', { isDefault: true }))
     .description('the five metrics: deployments, lead time, change fail rate, recovery, rework')
     .option('--bucket <length>', 'day, week, month, quarter or year', 'week')
