@@ -75,6 +75,8 @@ const tellRelease = async (tx: Tx, told: Recorded<typeof releaseCreated>['payloa
 
 const tellRequested = async (tx: Tx, fact: Recorded<typeof deploymentRequested>): Promise<void> => {
   const { deployment, reason, release, push } = fact.payload
+  // The preview of a change is nobody's environment: nothing is delivered there.
+  if (reason === 'preview') return
   const isHotfix =
     push !== null &&
     (await tx.selectFrom('learn_hotfixes').select('push').where('push', '=', push).executeTakeFirst()) !== undefined
