@@ -17,6 +17,19 @@ const rollout: Rollout = {
 }
 const counted = { requests: 0, errors: 0, restarts: 0 }
 const band = (quantile: number, fromMs: number, untilMs: number | null) => ({ quantile, fromMs, untilMs })
+const judgement: NonNullable<NonNullable<RolloutView['why']>['now']> = {
+  verdict: 'inconclusive',
+  reason: 'not enough is known \u001b[2J yet',
+  numbers: { at: now, batches: 3, lnE: 2.3, p: 0.1, metrics: [], baseline: counted, canary: counted } as never,
+  canary: {
+    ...{ requests: 200, errors: 6, restarts: 0, errorRate: { from: 0.01, until: 0.0812 } },
+    latency: [band(0.5, 25, 50), band(0.95, 250, null), band(0.99, 250, null)],
+  },
+  baseline: {
+    ...{ requests: 1800, errors: 2, restarts: 0, errorRate: { from: 0, until: 0.0049 } },
+    latency: [band(0.5, 25, 50), band(0.95, 50, 250), band(0.99, 100, null)],
+  },
+}
 const why: NonNullable<RolloutView['why']> = {
   rollout: 'deployment-1',
   project: ProjectName.parse('default'),
@@ -25,19 +38,7 @@ const why: NonNullable<RolloutView['why']> = {
   plan: { alpha: 0.01, tolerance: 0, latency: true, thresholds: [] },
   verdicts: [],
   series: [0, 1.2, Math.LN10].map((lnE, place) => ({ at: place, lnE, baseline: counted, canary: counted })),
-  now: {
-    verdict: 'inconclusive',
-    reason: 'not enough is known \u001b[2J yet',
-    numbers: { at: now, batches: 3, lnE: 2.3, p: 0.1, metrics: [], baseline: counted, canary: counted } as never,
-    canary: {
-      ...{ requests: 200, errors: 6, restarts: 0, errorRate: { from: 0.01, until: 0.0812 } },
-      latency: [band(0.5, 25, 50), band(0.95, 250, null), band(0.99, 250, null)],
-    },
-    baseline: {
-      ...{ requests: 1800, errors: 2, restarts: 0, errorRate: { from: 0, until: 0.0049 } },
-      latency: [band(0.5, 25, 50), band(0.95, 50, 250), band(0.99, 100, null)],
-    },
-  },
+  now: judgement,
 }
 const story = Array.from({ length: 9 }, (_, index) => ({ at: now, seq: index, text: `line ${index}` }))
 
