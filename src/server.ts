@@ -21,6 +21,7 @@ import { changesView } from './code/changes/view.ts'
 import { codeFacts } from './code/facts.ts'
 import { codeView } from './code/views.ts'
 import { deployFacts } from './deploy/facts.ts'
+import { firstEnvironments } from './deploy/index.ts'
 import { previewView } from './deploy/previews/index.ts'
 import { deployView } from './deploy/views.ts'
 import type { EdgeSettings } from './edge/settings.ts'
@@ -140,6 +141,8 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
   const clock = options.clock ?? systemClock
   const ids = options.ids ?? systemIds(clock)
   refusePlainOutside(host, tls, options.isInsecureAllowed === true)
+  const first = { firstEnvironments: options.firstEnvironments }
+  if (first.firstEnvironments) firstEnvironments(first.firstEnvironments) // refused before anything is started
   const jobs = {
     isolation: options.isolation === undefined ? null : parseIsolation(options.isolation),
     jobLimits: options.jobLimits === undefined ? null : parseJobLimits(options.jobLimits),
@@ -172,8 +175,7 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
 
   const own = certificate && tls.kind === 'self-signed' ? new X509Certificate(certificate.cert).toString() : null
   const places = { serverUrl: url, certificate: own, edgePort: edge.port }
-  const { firstEnvironments } = options
-  const grounds = { home, store, ledger, views, runtime, clock, ids, log, ...places, ...jobs, firstEnvironments }
+  const grounds = { home, store, ledger, views, runtime, clock, ids, log, ...places, ...jobs, ...first }
   const stages = createStages(grounds)
   let ready = false
   const api = createApi({

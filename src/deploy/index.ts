@@ -45,7 +45,7 @@ import { createDeployQueries, type DeployTables, deployView, targetOfRow } from 
 export type { Admission } from './admission.ts'
 export type { EnvironmentView } from './environment-book.ts'
 export type { EnvironmentDefinition } from './environment-file.ts'
-export { usualEnvironments } from './first-environments.ts'
+export { firstEnvironments, usualEnvironments } from './first-environments.ts'
 export { remoteIn } from './remote.ts'
 export { noEnvironment } from './requests.ts'
 export { deploymentSubject } from './rollout.ts'
