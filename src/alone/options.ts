@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type AcmeSettings, type EdgeSettings, noSettings, type TlsSettings } from '../edge/settings.ts'
+import { parseNetworks } from '../edge/trust.ts'
 import { Problem } from '../problem.ts'
 
 /** What `headway up` and `headway edge` may be told of the edge on their command line. */
@@ -12,13 +13,45 @@ export type EdgeOptions = {
   readonly acmeEmail?: string
   readonly acmeName?: readonly string[]
   readonly acmeCa?: string
+  readonly trustedProxies?: string
+  readonly trustedHeader?: string
+  readonly proxyProtocol?: boolean
 }
 
 /** A certificate is renewed when a third of its life is left: a month of the usual three. */
 export const usualRenewAt = 1 / 3
 
 /** The settings that options stand for, on top of others; a Problem that names the option. */
-export const settingsFromOptions = (options: EdgeOptions, base: EdgeSettings = noSettings): EdgeSettings => {
+export const settingsFromOptions = (options: EdgeOptions): EdgeSettings => {
+  const base = withProxies(options)
+  const { edgeTlsPort, certificates, acme, acmeEmail, acmeName, acmeCa } = options
+  const said = [edgeTlsPort, certificates, acme, acmeEmail, acmeName, acmeCa]
+  return said.every((one) => one === undefined) ? base : withTls(options, base)
+}
+
+const withProxies = ({ trustedProxies = '', trustedHeader, proxyProtocol = false }: EdgeOptions): EdgeSettings => {
+  try {
+    parseNetworks(trustedProxies)
+  } catch (error) {
+    throw refused(
+      `--trusted-proxies: ${error instanceof Error ? error.message : error}`,
+      'such as 10.0.0.7,192.168.0.0/16',
+    )
+  }
+  if (trustedHeader !== undefined && trustedHeader !== 'forwarded' && trustedHeader !== 'x-forwarded-for')
+    throw refused(
+      `--trusted-header is x-forwarded-for or forwarded, not ${trustedHeader}`,
+      'name the one that your proxies set',
+    )
+  if (trustedProxies === '' && (proxyProtocol || trustedHeader !== undefined))
+    throw refused(
+      '--proxy-protocol and --trusted-header go together with --trusted-proxies',
+      'add --trusted-proxies 10.0.0.7',
+    )
+  return { ...noSettings, trusted: trustedProxies, trustedHeader: trustedHeader ?? 'x-forwarded-for', proxyProtocol }
+}
+
+const withTls = (options: EdgeOptions, base: EdgeSettings): EdgeSettings => {
   if (options.edgeTlsPort === 'off') return { ...base, tls: null }
   const port = options.edgeTlsPort === undefined ? (base.tls?.port ?? null) : portOf(options.edgeTlsPort)
   if (port === null) throw refused('certificates are for a port on which TLS is spoken', 'add --edge-tls-port 4443')

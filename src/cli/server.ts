@@ -15,6 +15,9 @@ type UpOptions = {
   readonly acmeEmail?: string
   readonly acmeName?: readonly string[]
   readonly acmeCa?: string
+  readonly trustedProxies?: string
+  readonly trustedHeader?: string
+  readonly proxyProtocol?: boolean
   readonly host?: string
   readonly edgeHost?: string
   readonly hostName?: readonly string[]
@@ -48,6 +51,9 @@ export const serverCommands = (program: Command): void => {
       'order for these names (default: all host names of services but those of localhost)',
     )
     .option('--acme-ca <file>', 'trust this certificate (PEM) of a certificate authority of your own')
+    .option('--trusted-proxies <list>', 'addresses and networks of proxies in front that are believed about who asks')
+    .option('--trusted-header <name>', 'which header they set: x-forwarded-for (default) or forwarded')
+    .option('--proxy-protocol', 'they begin each connection with a header of the PROXY protocol')
     .option('--host <address>', 'listen here (default: loopback only)')
     .option('--edge-host <address>', 'let services be reached here (default: loopback only)')
     .option('--host-name <name...>', 'names by which it is called, besides localhost')
@@ -115,7 +121,17 @@ const portIn = (option: string, text: string): number => {
 
 /** What is said of the edge; nothing where nothing is, and then it stays as it was the last time. */
 const edgeSettingsIn = async (own: UpOptions): Promise<{ edgeSettings?: EdgeSettings }> => {
-  const said = [own.edgeTlsPort, own.certificates, own.acme, own.acmeEmail, own.acmeName, own.acmeCa]
+  const said = [
+    own.edgeTlsPort,
+    own.certificates,
+    own.acme,
+    own.acmeEmail,
+    own.acmeName,
+    own.acmeCa,
+    own.trustedProxies,
+    own.trustedHeader,
+    own.proxyProtocol,
+  ]
   if (said.every((one) => one === undefined)) return {}
   const { settingsFromOptions } = await import('../alone/options.ts')
   return { edgeSettings: settingsFromOptions({ ...own, host: own.edgeHost ?? '127.0.0.1' }) }

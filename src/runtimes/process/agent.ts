@@ -141,12 +141,12 @@ const openAndStart = (home: Home, host: string, port: number, triesLeft = 3): Pr
 /** A running edge takes other settings up by itself, but for sockets: its agent holds those that it was started with. */
 const refuseOtherDoor = (home: Home, { tls }: EdgeSettings): void => {
   const open = tlsPortOf(home)
-  if (tls === null || tls.port === open || (tls.port === 0 && open !== null)) return
+  if ((tls?.port ?? null) === open || (tls?.port === 0 && open !== null)) return
   throw new Problem({
     kind: 'edge-port-fixed',
     status: 409,
     detail: `the edge runs already, ${open === null ? 'without a port for TLS' : `with port ${open} for TLS`}`,
-    next: 'headway down, then start again with --edge-tls-port: services stop for that moment',
+    next: 'say all of the edge together, its port for TLS too; for another port headway down first: services stop for that moment',
   })
 }
 
