@@ -45,7 +45,7 @@ describe('the preview of a change', () => {
     assert.match(proposed.output, /✓ preview of shop .* http:\/\/shop\.change-1\.localhost:\d+\//, proposed.output)
     assert.equal(await answers(), 'two change-1 default_shop_change-1 no token')
     assert.match(await told('changes'), /shop\/1 .* http:\/\/shop\.change-1\.localhost/)
-    assert.match(await told('environments'), /previews of open changes:[^]*shop\/1 +ready/)
+    assert.match(await told('environments'), /previews of open changes:[\s\S]*shop\/1 +ready/)
     assert.match(await told('db', 'list'), /change-1/)
 
     await shop.commit('three', { 'server.js': server('three') })
