@@ -97,6 +97,8 @@ export const passedElsewhere: readonly {
   { name: 'processes.cgroup-kill', why: 'a process or group that outlives its SIGTERM', killedBy: 'src/marks.test.ts' },
   { name: 'processes.cgroup-tree', why: "depends on the machine's cgroups", killedBy: 'src/marks.test.ts' },
   { name: 'agent.edge-kill', why: 'a process or group that outlives its SIGTERM', killedBy: 'src/agent/marks.test.ts' },
+  { name: 'agent.edge-shed', why: 'one edge is enough', killedBy: 'src/agent/marks.test.ts' },
+  { name: 'edge.last-words-forget', why: 'counts are kept for ten minutes', killedBy: 'src/marks.test.ts' },
   { name: 'agent.edge-retire', why: 'depends on when an edge has drained', killedBy: 'src/agent/marks.test.ts' },
   {
     name: 'agent.events-compact',

@@ -29,6 +29,7 @@ const scenes: Readonly<Record<string, readonly string[]>> = {
   'PostgreSQL is copied to where it can run unprivileged': ['operate.unpack-postgres'],
   'a living edge is replaced': ['runtime.edge-replace'],
   'a repository whose first branch is master': ['code.set-head', 'code.maintain'],
+  'an edge ends, and what it had counted is forgotten in time': ['edge.last-words-forget'],
   'an access log grows too long': ['edge.log-rotate'],
   'the server log is too long': ['log.rotate'],
   'a payload is erased': ['ledger.scrub'],

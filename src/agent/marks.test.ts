@@ -73,7 +73,7 @@ const lives = [
       'agent.events-compact',
     ],
   },
-  { file: 'hung-edge-life.testing.ts', passes: ['agent.edge-kill'] },
+  { file: 'hung-edge-life.testing.ts', passes: ['agent.edge-kill', 'agent.edge-shed'] },
 ]
 
 test('killed at its marks, an agent ends in the same place', { timeout: patienceMs }, async (context) => {

@@ -159,12 +159,13 @@ export const createStepper = (ports: Stepping) => {
       const now = await ports.refresh(deployment)
       if (nextStep(now) !== during) return { kind: 'interrupted' }
       const answer = await answerOf(judging, questions)
+      // First of all, also when it was killed between the route and the fact: the weight never comes back.
+      const hasFailed = answer?.judgement.verdict === 'fail'
+      if (hasFailed) await routeBack(now, loaded, others)
       const look = await lookAt(now, answer, interruptions)
       const decision = decide(now, look)
-      // First of all, also when it was killed between the route and the fact: the weight never comes back.
-      if (decision.kind === 'undo' || (decision.kind === 'judged' && decision.judgement.verdict === 'fail'))
-        await routeBack(now, loaded, others)
-      else if (!isRouted) {
+      if (decision.kind === 'undo' && !hasFailed) await routeBack(now, loaded, others)
+      else if (!isRouted && !hasFailed) {
         await routeAs(now, loaded, others)
         isRouted = true
       }
