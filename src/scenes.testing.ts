@@ -315,6 +315,7 @@ const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> 
       await clock.sleep(2)
     }
     log.close()
+    while (!existsSync(file)) await clock.sleep(2) // the last rotation goes on
     return namesIn(directory).filter((name) => /^access\.log(\.[2-9])?$/.test(name)) // .1 may be on its way
   },
 

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import pg from 'pg'
 import { effect } from '../effect.ts'
 import { fact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
@@ -57,9 +56,9 @@ export const createDatabases = (ports: {
   }
 
   const make = async (adminUrl: string, name: string): Promise<void> => {
-    const quoted = pg.escapeIdentifier(name)
-    const password = pg.escapeLiteral(scramVerifier(credentials.take(name)))
     await withClient(adminUrl, async (client) => {
+      const quoted = client.escapeIdentifier(name)
+      const password = client.escapeLiteral(scramVerifier(credentials.take(name)))
       const roles = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [name])
       const verb = roles.rowCount === 0 ? 'CREATE' : 'ALTER'
       await effect('operate.create-role', () => client.query(`${verb} ROLE ${quoted} LOGIN PASSWORD ${password}`))
@@ -87,8 +86,8 @@ export const createDatabases = (ports: {
 
   const drop = async (adminUrl: string, name: string): Promise<void> => {
     ensured.delete(name)
-    const quoted = pg.escapeIdentifier(name)
     await withClient(adminUrl, async (client) => {
+      const quoted = client.escapeIdentifier(name)
       await effect('operate.drop-database', () => client.query(`DROP DATABASE IF EXISTS ${quoted} WITH (FORCE)`))
       await effect('operate.drop-role', () => client.query(`DROP ROLE IF EXISTS ${quoted}`))
     })

@@ -4,7 +4,7 @@ import { chown, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
+import type { Client } from 'pg'
 import type { Instance, InstanceSpec } from '../agent/protocol.ts'
 import type { Clock } from '../clock.ts'
 import { effect, effectSync } from '../effect.ts'
@@ -196,10 +196,8 @@ export const createOwnEngine = (options: {
 export const previousDirectory = (directory: string): string => `${directory}.previous`
 
 /** Opens a connection for as long as `work` takes. */
-export const withClient = async <Result>(
-  url: string,
-  work: (client: pg.Client) => Promise<Result>,
-): Promise<Result> => {
+export const withClient = async <Result>(url: string, work: (client: Client) => Promise<Result>): Promise<Result> => {
+  const { default: pg } = await import('pg') // most servers that run have no database to ask just now
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
   client.on('error', () => {}) // a connection that breaks fails the query that is under way
   await client.connect()

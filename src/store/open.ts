@@ -1,5 +1,4 @@
 import { type MigrationOptions, migrate } from './migrations.ts'
-import { openPostgresStore } from './postgres.ts'
 import { openSqliteStore } from './sqlite.ts'
 import type { Store } from './store.ts'
 
@@ -9,7 +8,7 @@ import type { Store } from './store.ts'
  */
 export const openStore = async (place: string, options: Omit<MigrationOptions, 'backup'>): Promise<Store> => {
   const remote = /^postgres(ql)?:\/\//.test(place)
-  const store = remote ? await openPostgresStore(place) : await openSqliteStore(place)
+  const store = remote ? await openRemote(place) : await openSqliteStore(place)
   try {
     const backup = (format: number) => store.backup(`${place}.before-format-${format + 1}`)
     await migrate(store, remote ? options : { ...options, backup })
@@ -18,4 +17,9 @@ export const openStore = async (place: string, options: Omit<MigrationOptions, '
     await store.close()
     throw error
   }
+}
+
+const openRemote = async (url: string): Promise<Store> => {
+  const { openPostgresStore } = await import('./postgres.ts')
+  return openPostgresStore(url)
 }
