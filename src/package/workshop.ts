@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { extract, type Pack, pack } from 'tar-stream'
 import { effect } from '../effect.ts'
 import { Problem } from '../problem.ts'
-import type { RunAs } from '../processes/command.ts'
+import type { CommandOutcome, RunAs } from '../processes/command.ts'
 import { removeTree } from '../processes/files.ts'
 import { endAllAtHomeIn } from '../processes/tree.ts'
 import {
@@ -116,10 +116,11 @@ export const openWorkshop = async (
           '-C',
           folder,
         ]
-        const packed = await run({
-          ...{ argv: ['tar', ...flags, '--', ...listed], cwd: work, env: { ...base, LC_ALL: 'C' }, ...asUser },
-          timeoutMs: stepTimeoutMs,
-        })
+        const argv = ['tar', ...flags, '--', ...listed] as const
+        const how = { cwd: work, env: { ...base, LC_ALL: 'C' }, ...asUser, timeoutMs: stepTimeoutMs }
+        let packed = await run({ argv, ...how })
+        for (let again = 0; again < mostRepeats && wasOnlyTouched(packed); again += 1)
+          packed = await run({ argv, ...how })
         if (packed.exitCode !== 0)
           throw full(packed.stderr, root) ?? new Error(`tar of ${folder}: ${packed.stderr.trim()}`)
       }
@@ -135,6 +136,16 @@ export const openWorkshop = async (
       }),
   }
 }
+
+/** So often is packed again what was touched meanwhile. */
+const mostRepeats = 5
+
+/**
+ * Dependencies are hard links to files that a job's folder and the cache hold, too: when one of these goes, tar takes the new time of the
+ * inode for a change of the file.
+ */
+const wasOnlyTouched = ({ exitCode, stderr }: CommandOutcome): boolean =>
+  exitCode === 1 && /^(tar: .*: file changed as we read it\n)+$/.test(stderr)
 
 /** Those of the names that are there. */
 const present = async (
