@@ -55,6 +55,12 @@ test('every address of a page opens the web, which runs only scripts of its own'
   }
 })
 
+test('whoever asks for no kind of answer gets the web at its root', async () => {
+  await using web = await openWeb()
+  const { status, body } = await web.get('/', { accept: '*/*' })
+  assert.deepEqual([status, body], [200, '<title>Headway</title>'])
+})
+
 test('a file is sent compressed to whom takes it so, and kept for good', async () => {
   await using web = await openWeb()
   const plain = await web.get('/assets/app-1.js')

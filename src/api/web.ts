@@ -92,7 +92,8 @@ export const createWeb = (directory: string = builtWeb): Web => {
         sendFile(request, response, file, path.startsWith('/assets/'))
         return true
       }
-      if (notPages.test(path) || !/\btext\/html\b/.test(request.headers.accept ?? '')) return false
+      const isAskedFor = path === '/' || /\btext\/html\b/.test(request.headers.accept ?? '')
+      if (notPages.test(path) || !isAskedFor) return false
       sendPage(request, response)
       return true
     },
