@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -224,10 +224,20 @@ describe('a full disk', { skip: isMounted ? false : 'only root may mount a small
     }
   })
 
-  /** Takes all the room of the disk but so much. */
+  /** Takes all the room of the disk but so much. The server writes there meanwhile, so what is free is found by filling it. */
   const fillUp = (leftBytes: number) => {
-    const room = statfsSync(tmpfs)
-    writeFileSync(filler, Buffer.alloc(Math.max(0, room.bavail * room.bsize - leftBytes)))
+    const file = openSync(filler, 'w')
+    let filledBytes = 0
+    for (let stepBytes = 1024 * 1024; stepBytes >= 4096; ) {
+      try {
+        filledBytes += writeSync(file, Buffer.alloc(stepBytes))
+      } catch (error) {
+        if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error
+        stepBytes /= 4
+      }
+    }
+    ftruncateSync(file, Math.max(0, filledBytes - leftBytes))
+    closeSync(file)
   }
 
   const paint = { 'paint.txt': randomBytes(3 * 1024 * 1024).toString('base64') }
