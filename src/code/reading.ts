@@ -1,5 +1,6 @@
 import type { CommitId, ProjectName, RepositoryName } from '../names.ts'
 import { run, runOk } from '../processes/run.ts'
+import { type CommitList, commitsBetween } from './commits.ts'
 import { git } from './git.ts'
 import type { Repositories } from './repositories.ts'
 
@@ -43,6 +44,13 @@ export const createReading = (repositories: Repositories) => {
       descendant: CommitId,
     ): Promise<boolean> =>
       (await run(git(at(project, repository), ['merge-base', '--is-ancestor', ancestor, descendant]))).exitCode === 0,
+
+    /** What one commit has and another has not, the newest first; null where the repository does not hold both. */
+    commitsBetween: async (
+      key: { project: ProjectName; repository: RepositoryName },
+      range: { since: string | null; until: string; path: string; limit: number },
+    ): Promise<CommitList | null> =>
+      repositories.exists(key) ? commitsBetween(repositories.pathOf(key), range) : null,
 
     /** When a commit was made, in milliseconds since 1970 by its author's machine; null for what is no commit. */
     committedAt: async (project: ProjectName, repository: RepositoryName, commit: CommitId): Promise<number | null> => {

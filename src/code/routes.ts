@@ -1,7 +1,7 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { asNdjson } from '../api/ndjson.ts'
 import { type ApiEnv, json, route } from '../api/route.ts'
-import { ProjectName, RepositoryName } from '../names.ts'
+import { CommitId, ProjectName, RepositoryName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import type { Code } from './index.ts'
 import { DirectPush } from './protection.ts'
@@ -80,6 +80,42 @@ const storyRoute = route(
   },
 )
 
+const Commit = z
+  .object({
+    commit: z.string(),
+    title: z.string(),
+    author: z.string(),
+    committedAt: z.number().nullable(),
+    isMerge: z.boolean(),
+  })
+  .openapi('Commit')
+
+const commitsRoute = route(
+  { role: 'viewer', in: 'project' },
+  {
+    method: 'get',
+    path: '/projects/{project}/repositories/{repository}/commits',
+    summary: 'What one commit has and another has not',
+    request: {
+      params: ofRepository,
+      query: z.object({
+        until: CommitId,
+        /** Left out: all that led to `until`. */
+        since: CommitId.optional(),
+        /** Only what touches this folder. */
+        path: z
+          .string()
+          .min(1)
+          .max(500)
+          .regex(/^[^\0]+$/)
+          .default('.'),
+        limit: z.coerce.number().int().min(1).max(500).default(100),
+      }),
+    },
+    responses: { 200: json(z.object({ commits: z.array(Commit), areMore: z.boolean() }), 'The newest first.') },
+  },
+)
+
 /** Repositories, their refs, and what of them is protected. Code itself goes over Git. */
 export const codeRoutes = (code: Code) =>
   new OpenAPIHono<ApiEnv>()
@@ -101,6 +137,18 @@ export const codeRoutes = (code: Code) =>
     .openapi(pushesRoute, async (context) =>
       context.json({ pushes: await code.pushes(context.req.valid('param').project, context.req.valid('query')) }, 200),
     )
+    .openapi(commitsRoute, async (context) => {
+      const { since = null, ...range } = context.req.valid('query')
+      const key = context.req.valid('param')
+      const found = await code.commitsBetween(key, { ...range, since })
+      if (!found)
+        throw new Problem({
+          kind: 'commit-not-found',
+          status: 404,
+          detail: `${key.repository} does not hold ${since === null ? range.until : `${since} and ${range.until}`}`,
+        })
+      return context.json({ commits: [...found.commits], areMore: found.areMore }, 200)
+    })
     .openapi(storyRoute, async (context) => {
       const { project, push } = context.req.valid('param')
       const story = await code.story(project, push, context.req.raw.signal)

@@ -109,6 +109,29 @@ const incident = {
 /** `deployment`: what it is put down to. */
 export const IncidentBody = z.object({ ...incident, deployment: z.string().nullable() }).openapi('Incident')
 
+/** An incident with what became of it: when each was so, when it was told, and by whom. */
+export const IncidentStoryBody = IncidentBody.extend({
+  story: z.array(
+    z.object({
+      what: z.enum([
+        'impact-started',
+        'detected',
+        'acknowledged',
+        'mitigated',
+        'resolved',
+        'reopened',
+        'dismissed',
+        'attributed',
+      ]),
+      at: z.number(),
+      toldAt: z.number(),
+      by: z.string(),
+      detail: z.string().nullable(),
+      deployment: z.string().nullable(),
+    }),
+  ),
+}).openapi('IncidentStory')
+
 const Link = z.object({ deployment: z.string(), how: FailedHow })
 export const DeploymentDetailBody = LearnedDeploymentBody.extend({
   commits: z.array(

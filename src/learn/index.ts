@@ -58,6 +58,8 @@ export const createLearn = (options: LearnOptions) => {
     },
     ...createQueries(options),
     orders: createIncidentOrders(options),
+    /** What became of an incident, in the order in which it was so. */
+    incidentStory: async (incident: string) => (await import('./incidents/story.ts')).storyOf(options.ledger, incident),
     now: () => clock.now(),
     /** Resolves when what the ledger holds now was dealt with. */
     settled: follower.settled,

@@ -251,6 +251,16 @@ test('takes what people tell of incidents and deployments, and refuses what is n
     'user:ada',
   )
   assert.deepEqual(await failed(), ['d1'])
+  assert.deepEqual(
+    (await learn.incidentStory(incident)).map(({ what, at, by, detail }) => [what, at - start, by, detail]),
+    [
+      ['resolved', 9 * minute, 'user:ada', null],
+      ['detected', 10 * minute, 'user:ada', 'person'],
+      ['acknowledged', 10 * minute, 'user:ada', null],
+      ['attributed', 10 * minute, 'user:ada', 'the network'],
+    ],
+  )
+  assert.equal((await learn.incident(project, incident))?.title, 'slow')
   const stranger = ProjectName.parse('other')
   const refusals = [
     () => learn.orders.dismiss(stranger, incident, 'not mine', 'user:eve'),
@@ -272,4 +282,5 @@ test('takes what people tell of incidents and deployments, and refuses what is n
     ),
   )
   assert.deepEqual(kinds, ['incident-not-found', 'deployment-not-found', 'deployment-not-found', 'in-the-future'])
+  assert.equal(await learn.incident(stranger, incident), null)
 })

@@ -109,6 +109,20 @@ export const createQueries = ({ store, views }: { readonly store: Store; readonl
     return found.map((row) => ({ ...incidentShown(row), deployment: keys.get(row.deployment ?? 0) ?? null }))
   }
 
+  /** One of them; null: this project has none of that name. */
+  const incident = async (project: ProjectName, name: string) => {
+    await views.reach()
+    const row = await db
+      .selectFrom('learn_incidents')
+      .leftJoin('learn_deployments', 'learn_deployments.id', 'learn_incidents.deployment')
+      .selectAll('learn_incidents')
+      .select('learn_deployments.key as blamed')
+      .where('incident', '=', name)
+      .where('learn_incidents.project', '=', project)
+      .executeTakeFirst()
+    return row ? { ...incidentShown(row), deployment: row.blamed } : null
+  }
+
   /** Median lead times of deployments, for those that have any. */
   const leadTimes = async (keys: readonly string[]): Promise<ReadonlyMap<string, number>> => {
     if (keys.length === 0) return new Map()
@@ -126,7 +140,7 @@ export const createQueries = ({ store, views }: { readonly store: Store; readonl
     )
   }
 
-  return { deployments, deployment, incidents, leadTimes }
+  return { deployments, deployment, incidents, incident, leadTimes }
 }
 
 const shown = (row: DeploymentRow & { project: string; service: string }) => {

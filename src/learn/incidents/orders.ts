@@ -137,7 +137,7 @@ const notLater = (at: number | null, now: number, path: string): number => {
   throw new Problem({ kind: 'in-the-future', status: 400, detail: `${path} has not come yet`, where: { path } })
 }
 
-const noIncident = (incident: string): Problem =>
+export const noIncident = (incident: string): Problem =>
   new Problem({
     kind: 'incident-not-found',
     status: 404,

@@ -1,8 +1,9 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { type ApiEnv, json, route } from '../../api/route.ts'
 import { EnvironmentName, ProjectName, ServiceName } from '../../names.ts'
-import { IncidentBody } from '../bodies.ts'
+import { IncidentBody, IncidentStoryBody } from '../bodies.ts'
 import type { Learn } from '../index.ts'
+import { noIncident } from './orders.ts'
 
 const ofIncident = z.object({ project: ProjectName, incident: z.string().max(300) })
 const Moment = z.number().int().nonnegative().nullable().default(null)
@@ -10,7 +11,7 @@ const body = <Schema extends z.ZodType>(schema: Schema) => ({ content: { 'applic
 const done = json(z.object({ incident: z.string() }), 'The incident.')
 
 /** Incidents: opened by hand here, and by Headway itself; how far they have come; what they are put down to. */
-export const incidentRoutes = (learn: Pick<Learn, 'incidents' | 'orders'>) =>
+export const incidentRoutes = (learn: Pick<Learn, 'incidents' | 'incident' | 'incidentStory' | 'orders'>) =>
   new OpenAPIHono<ApiEnv>()
     .openapi(
       route(
@@ -33,6 +34,23 @@ export const incidentRoutes = (learn: Pick<Learn, 'incidents' | 'orders'>) =>
         const { service, state, limit } = context.req.valid('query')
         const { project } = context.req.valid('param')
         return context.json(await learn.incidents({ project, service, isOpen: state === 'open' }, limit), 200)
+      },
+    )
+    .openapi(
+      route(
+        { role: 'viewer', in: 'project' },
+        {
+          method: 'get',
+          path: '/projects/{project}/incidents/{incident}',
+          request: { params: ofIncident },
+          responses: { 200: json(IncidentStoryBody, 'An incident and what became of it.') },
+        },
+      ),
+      async (context) => {
+        const { project, incident } = context.req.valid('param')
+        const found = await learn.incident(project, incident)
+        if (!found) throw noIncident(incident)
+        return context.json({ ...found, story: [...(await learn.incidentStory(incident))] }, 200)
       },
     )
     .openapi(
