@@ -1,4 +1,4 @@
-import { type Conduct, type JobEnd, worstOf } from './conductor.ts'
+import { type Conduct, type JobEnd, neededFor, worstOf } from './conductor.ts'
 import { failureFor } from './failure.ts'
 import { takeTurn } from './gates.ts'
 import type { RowOfJob } from './row.ts'
@@ -26,7 +26,7 @@ export const conductCall = async (
     result: Omit<Extract<RunInput, { kind: 'job-ended' }>['result'], 'job' | 'name' | 'steps'>,
   ): RunInput => ({
     kind: 'job-ended',
-    result: { job: key, name, steps: [], ...result },
+    result: { job: key, name, ...neededFor(conduct, job), steps: [], ...result },
   })
   const refused = (detail: string): RunInput => {
     const where = { file: conduct.workflow.file, ...call.at }
@@ -51,6 +51,7 @@ export const conductCall = async (
     ceiling: permissions,
     prefix: `${key}.`,
     label: `${name} / `,
+    neededByCaller: neededFor(conduct, job).needs ?? [],
     signals: { ...conduct.signals, cancel: turn.cancel },
   }
   const jobs = await conduct.conductCalled(called, row.isAnew)

@@ -74,6 +74,7 @@ export const conductRun = async (
     ceiling: null,
     prefix: '',
     label: '',
+    neededByCaller: [],
     notes: plan.notes,
     reports: await declaredReports(reader).catch(() => wellKnownReports),
     isByAdministrator: await tools.isAdministrator(source.actor),

@@ -13,7 +13,7 @@ import type { Waits } from './waits.ts'
 import type { OpenRepository, WorkflowTree } from './workflow/call.ts'
 import type { InputValue } from './workflow/inputs.ts'
 import type { Permissions } from './workflow/permissions.ts'
-import type { Workflow } from './workflow/workflow.ts'
+import type { Job, Workflow } from './workflow/workflow.ts'
 
 /**
  * What jobs are given by name. Only names that the workflow mentions are asked for; with an environment, its own values stand before
@@ -105,6 +105,8 @@ export type Conduct = {
   readonly prefix: string
   /** Stands before their names: empty, or `Caller / `. */
   readonly label: string
+  /** The keys of what the calling job waited for, and so do those that need nothing else; empty at the top. */
+  readonly neededByCaller: readonly string[]
   readonly notes: readonly string[]
   /** The files that jobs' reports are in, as patterns. */
   readonly reports: readonly string[]
@@ -123,6 +125,14 @@ export type JobEnd = {
   readonly outputs: Readonly<Record<string, string>>
   /** In an attempt that only repeats what did not succeed: whether it ran in this one, so that what needs it must too. */
   readonly isAnew: boolean
+}
+
+/** The keys of the jobs that must be over before this one starts, as its facts name them; nothing where there are none. */
+export const neededFor = ({ workflow, prefix, neededByCaller }: Conduct, job: Job): { needs?: string[] } => {
+  const idOf = (need: string): string =>
+    workflow.jobs.find(({ id }) => id.toLowerCase() === need.toLowerCase())?.id ?? need
+  const needs = job.needs.length === 0 ? [...neededByCaller] : job.needs.map((need) => `${prefix}${idOf(need)}`)
+  return needs.length === 0 ? {} : { needs }
 }
 
 /** The conclusion of several together. */

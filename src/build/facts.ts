@@ -144,7 +144,13 @@ export const runRerunRequested = defineFact(
   z.object({ run: z.string(), attempt: z.number().int().min(2), jobs: z.enum(['all', 'failed']) }),
 )
 export const runStarted = defineFact('run.started', 1, z.object({ run: z.string(), isolation: z.string() }))
-export const jobStarted = defineFact('job.started', 1, z.object({ run: z.string(), job: z.string(), name: z.string() }))
+/** The keys of the jobs of the run that had to be over first; of one with a matrix the key without a row's number. Left out: none. */
+const needs = z.array(z.string()).optional()
+export const jobStarted = defineFact(
+  'job.started',
+  1,
+  z.object({ run: z.string(), job: z.string(), name: z.string(), needs }),
+)
 export const jobFinished = defineFact(
   'job.finished',
   1,
@@ -168,6 +174,8 @@ export const jobFinished = defineFact(
     annotations: z.array(Annotation).optional(),
     /** Left out where it was started, which said so. */
     name: z.string().optional(),
+    /** Left out as the name is. */
+    needs,
     /** The attempt that this result is taken over from, as the job did not have to run again. */
     keptFrom: z.number().int().optional(),
     /** Of the job's summary, which is in the run's directory; null where there is none. */
@@ -202,6 +210,7 @@ export const jobWaiting = defineFact(
     run: z.string(),
     job: z.string(),
     name: z.string(),
+    needs,
     wait: JobWait,
   }),
 )

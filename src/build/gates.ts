@@ -1,3 +1,4 @@
+import { neededFor } from './conductor.ts'
 import type { Conclusion, Failure } from './facts.ts'
 import { failureFor } from './failure.ts'
 import { groupNamed } from './header.ts'
@@ -48,7 +49,7 @@ export const takeTurn = async (
   const group = await groupNamed(concurrency, scope)
   const cancelInProgress = (await flagFrom(concurrency.cancelInProgress, scope)) ?? false
   const wait = { kind: 'concurrency' as const, group, cancelInProgress, queue: concurrency.queue }
-  await tell({ kind: 'job-waits', job: key, name, wait })
+  await tell({ kind: 'job-waits', job: key, name, ...neededFor(conduct, row.job), wait })
   const turn = await tools.surroundings.waits
     .turn({ run: source.run, job: key, group }, AbortSignal.any([cancel, signals.kill]))
     .catch(() => null)
@@ -75,7 +76,8 @@ const approve = async (row: RowOfJob, name: string, environment: string): Promis
   if (protection.refs && !matchesAny(protection.refs, ref))
     return ended('failure', `${ref} is not allowed to use the environment ${environment}`, name)
   if (!protection.needsApproval) return passed
-  await tell({ kind: 'job-waits', job: key, name, wait: { kind: 'approval', environment: wanted } })
+  const wait = { kind: 'approval' as const, environment: wanted }
+  await tell({ kind: 'job-waits', job: key, name, ...neededFor(conduct, row.job), wait })
   const about = { run: source.run, attempt: source.attempt, job: key }
   const approval = await tools.surroundings.waits
     .approval(about, AbortSignal.any([cancel, signals.kill]))

@@ -1,5 +1,5 @@
 import { describeError } from '../problem.ts'
-import type { Conduct, JobEnd } from './conductor.ts'
+import { type Conduct, type JobEnd, neededFor } from './conductor.ts'
 import type { Failure } from './facts.ts'
 import { failureFor } from './failure.ts'
 import { githubContext } from './jobs/contexts.ts'
@@ -54,11 +54,12 @@ const conductJob = async (
   const key = `${prefix}${job.id}`
   // As it is written, for it may ask for what only a row of a matrix has.
   const name = `${label}${job.name ? describeTemplate(job.name) : job.id}`
+  const about = { job: key, name, ...neededFor(conduct, job) }
   try {
     const isWanted = await holds(job.if?.expression, scope)
     if (!isWanted) {
       const conclusion = signals.cancel.aborted ? 'cancelled' : 'skipped'
-      await tell({ kind: 'job-ended', result: { ...nothing, job: key, name, conclusion } })
+      await tell({ kind: 'job-ended', result: { ...nothing, ...about, conclusion } })
       return { conclusion, outputs: {}, isAnew }
     }
     const rows = await rowsFor(conduct, job, scope)
@@ -66,7 +67,7 @@ const conductJob = async (
   } catch (error) {
     if (signals.kill.aborted) throw error
     const failure = failureFor(describeError(error), { job: name, where: placeOf(conduct, error) })
-    await tell({ kind: 'job-ended', result: { ...nothing, job: key, name, conclusion: 'failure', failure } })
+    await tell({ kind: 'job-ended', result: { ...nothing, ...about, conclusion: 'failure', failure } })
     return { conclusion: state().jobs.get(key)?.finished?.conclusion ?? 'failure', outputs: {}, isAnew: true }
   }
 }

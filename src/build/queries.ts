@@ -59,6 +59,8 @@ export const RunDetails = RunSummary.extend({
     z.object({
       job: z.string(),
       name: z.string(),
+      /** The jobs of this list that had to be over before it could start: `job` of each; of a matrix all its rows. */
+      needs: z.array(z.string()),
       status: z.enum(['waiting', 'running', 'finished']),
       /** For what a waiting one waits. */
       wait: JobWait.nullable(),
@@ -171,6 +173,7 @@ export const findRun = async (
     jobs: jobs.map((job) => ({
       job: job.job,
       name: job.name,
+      needs: needsOf(job, jobs),
       status: job.status,
       wait: job.wait === null ? null : JobWait.parse(JSON.parse(job.wait)),
       conclusion: conclusionOf(job.conclusion),
@@ -184,6 +187,14 @@ export const findRun = async (
       finishedAt: timeOf(job.finished_at),
     })),
   }
+}
+
+/** A job with a matrix is known by its rows: `build` is `build.1`, `build.2`; ids of jobs begin with no digit. */
+const needsOf = ({ needs }: { needs: string }, jobs: readonly { job: string }[]): string[] => {
+  const isOf = (need: string, job: string) =>
+    job === need || (job.startsWith(`${need}.`) && /^\d+$/.test(job.slice(need.length + 1)))
+  const wanted = z.array(z.string()).parse(JSON.parse(needs))
+  return jobs.flatMap(({ job }) => (wanted.some((need) => isOf(need, job)) ? [job] : []))
 }
 
 export const EnvironmentSummary = z

@@ -1,5 +1,5 @@
 import { conductCall } from './calls.ts'
-import type { Conduct } from './conductor.ts'
+import { type Conduct, neededFor } from './conductor.ts'
 import type { Failure } from './facts.ts'
 import { passGates } from './gates.ts'
 import { readJobReports } from './job-reports.ts'
@@ -41,8 +41,9 @@ export const conductRow = async (row: RowOfJob): Promise<Finished> => {
   const earlier = finished()
   if (earlier) return earlier
   const name = `${conduct.label}${(await textFrom(job.name, scope)) || `${job.id}${row.label}`}`
+  const about = { job: key, name, ...neededFor(conduct, job) }
   const gate = await passGates(row, name)
-  if (gate.kind === 'ended') await tell({ kind: 'job-ended', result: { ...nothing, ...gate.end, job: key, name } })
+  if (gate.kind === 'ended') await tell({ kind: 'job-ended', result: { ...nothing, ...gate.end, ...about } })
   else if (job.call) await tell(await conductCall({ ...row, cancel: gate.cancel }, job.call, name, permissionsOf(row)))
   else await execute({ ...row, cancel: gate.cancel }, name, gate.environment)
   return finished() ?? { run: source.run, ...nothing, job: key, conclusion: 'failure' }
@@ -52,6 +53,7 @@ const execute = async (row: RowOfJob, name: string, environment: string | null):
   const { conduct, job, needs, key, matrix, strategy, scope, cancel } = row
   const { state, tell, tools, signals, source, workflow, inputs, notes, reports, isByAdministrator, cleaning } = conduct
   const finished = (): Finished | null => state().jobs.get(key)?.finished ?? null
+  const about = { job: key, name, ...neededFor(conduct, job) }
   const { secrets, vars } = await settingsIn(conduct, environment?.toLowerCase() ?? null)
   const given = { needs, secrets, vars, inputs, permissions: permissionsOf(row), environment, notes, isByAdministrator }
   const order = { source, workflow, job, key, name, matrix, strategy, reports, ...given }
@@ -60,7 +62,7 @@ const execute = async (row: RowOfJob, name: string, environment: string | null):
     // The log is there before the job is said to have begun, so that whoever hears of it can follow.
     const opened = await log.open()
     const isKnown = isResumed && (state().jobs.get(key)?.starts ?? 0) > 0
-    if (!isKnown) await tell({ kind: 'job-begins', job: key, name })
+    if (!isKnown) await tell({ kind: 'job-begins', ...about })
     return finished() ? null : opened // it may have been started too often
   }
   const labels = labelsIn(await evaluateTemplate(job.runsOn, scope))
@@ -79,7 +81,7 @@ const execute = async (row: RowOfJob, name: string, environment: string | null):
     await tell(ended).catch(() => cleaned.then(() => tell(ended)))
   } else if (!finished()) {
     const why = execution.kind === 'refused' ? refusedAs(execution.failure) : { conclusion: 'cancelled' as const }
-    await tell({ kind: 'job-ended', result: { ...nothing, job: key, name, ...why } })
+    await tell({ kind: 'job-ended', result: { ...nothing, ...about, ...why } })
   }
 }
 

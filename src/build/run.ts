@@ -44,6 +44,8 @@ export type RunState = {
 }
 export type JobState = {
   readonly starts: number
+  /** As its last start said; its end does not say it again. */
+  readonly about: Pick<Finished, 'name' | 'needs'>
   readonly finished: Finished | null
   /** What it has waited for, or waits for. */
   readonly waits: readonly Wait[]
@@ -77,7 +79,8 @@ const after = (state: RunState | undefined, recorded: RecordedFact): RunState | 
   }
   if (isFact(jobStarted, recorded)) {
     const job = state.jobs.get(recorded.payload.job) ?? noJob
-    return withJob(state, recorded.payload.job, { ...job, starts: job.starts + 1 })
+    const { run: _, job: key, ...about } = recorded.payload
+    return withJob(state, key, { ...job, starts: job.starts + 1, about })
   }
   if (isFact(jobFinished, recorded)) {
     const job = state.jobs.get(recorded.payload.job) ?? noJob
@@ -93,12 +96,12 @@ const newAttempt = {
   cancelledBecause: null,
   jobs: new Map<string, JobState>(),
 }
-const noJob: JobState = { starts: 0, finished: null, waits: [] }
+const noJob: JobState = { starts: 0, about: {}, finished: null, waits: [] }
 
 const keptOf = ({ jobs, attempt }: RunState): ReadonlyMap<string, Kept> =>
   new Map(
-    [...jobs].flatMap(([key, { finished }]): [string, Kept][] =>
-      finished ? [[key, { finished, attempt: finished.keptFrom ?? attempt }]] : [],
+    [...jobs].flatMap(([key, { about, finished }]): [string, Kept][] =>
+      finished ? [[key, { finished: { ...about, ...finished }, attempt: finished.keptFrom ?? attempt }]] : [],
     ),
   )
 
@@ -107,14 +110,17 @@ const withJob = (state: RunState, key: string, job: JobState): RunState => ({
   jobs: new Map(state.jobs).set(key, job),
 })
 
+/** `needs`: the keys of the jobs that it waited for; left out where there are none. */
+type JobInRun = { readonly job: string; readonly name: string; readonly needs?: string[] }
+
 /** What happens to a run. */
 export type RunInput =
   | { readonly kind: 'begin'; readonly isolation: string }
   /** It is needed, but must not start before something else has happened. */
-  | { readonly kind: 'job-waits'; readonly job: string; readonly name: string; readonly wait: Wait }
+  | ({ readonly kind: 'job-waits'; readonly wait: Wait } & JobInRun)
   /** It need not run again: the result of an earlier attempt stands. */
   | { readonly kind: 'job-kept'; readonly job: string }
-  | { readonly kind: 'job-begins'; readonly job: string; readonly name: string }
+  | ({ readonly kind: 'job-begins' } & JobInRun)
   /** `also` is recorded together with it: what the job's reports say. */
   | { readonly kind: 'job-ended'; readonly result: Omit<Finished, 'run'>; readonly also?: readonly NewFact[] }
   /** No job is left to run; or none could be, for this reason. */
@@ -141,13 +147,13 @@ export const decide = (state: RunState, input: RunInput): NewFact[] => {
       if (job?.finished) return []
       if ((job?.starts ?? 0) >= maximumStarts)
         return [fact(jobFinished, { ...about, payload: interrupted(run, input) })]
-      return [fact(jobStarted, { ...about, payload: { run, job: input.job, name: input.name } })]
+      return [fact(jobStarted, { ...about, payload: { run, ...aboutJob(input) } })]
     }
     case 'job-waits': {
       const job = state.jobs.get(input.job)
       const isKnown = job?.waits.some((wait) => JSON.stringify(wait) === JSON.stringify(input.wait))
       if (job?.finished || isKnown) return []
-      return [fact(jobWaiting, { ...about, payload: { run, job: input.job, name: input.name, wait: input.wait } })]
+      return [fact(jobWaiting, { ...about, payload: { run, ...aboutJob(input), wait: input.wait } })]
     }
     case 'job-kept': {
       const kept = state.earlier?.get(input.job)
@@ -198,7 +204,9 @@ const interruption = (job: string | null, times: number): Failure =>
 
 const givenUp = { conclusion: 'failure' as const, failure: interruption(null, maximumRunStarts) }
 
-const interrupted = (run: string, { job, name }: { job: string; name: string }): Finished => ({
+const aboutJob = ({ job, name, needs }: JobInRun) => ({ job, name, ...(needs ? { needs } : {}) })
+
+const interrupted = (run: string, { job, name }: JobInRun): Finished => ({
   run,
   job,
   conclusion: 'failure',

@@ -53,6 +53,8 @@ export type BuildTables = {
     seq: number
     name: string
     status: 'waiting' | 'running' | 'finished'
+    /** JSON: the keys of the jobs before it. */
+    needs: string
     /** What it waits for, as JSON. */
     wait: string | null
     conclusion: string | null
@@ -254,6 +256,7 @@ const createRunTables = async (db: Kysely<BuildTables>): Promise<void> => {
     .addColumn('seq', 'bigint', (column) => column.notNull())
     .addColumn('name', 'text', (column) => column.notNull())
     .addColumn('status', 'text', (column) => column.notNull())
+    .addColumn('needs', 'text', (column) => column.notNull())
     .addColumn('wait', 'text')
     .addColumn('conclusion', 'text')
     .addColumn('steps', 'text', (column) => column.notNull())

@@ -26,7 +26,7 @@ export { type BuildTables, generated } from './tables.ts'
 
 export const buildView: View<BuildTables> = {
   name: 'build',
-  version: 3,
+  version: 4,
   create: createTables,
   drop: dropTables,
   apply: async (tx, fact) => {
@@ -169,8 +169,8 @@ const applyToJobs = async (tx: Tx, fact: RecordedFact): Promise<void> => {
       .execute()
   }
   if (isFact(jobWaiting, fact)) {
-    const { name, wait } = fact.payload
-    await put(fact.payload, { status: 'waiting', name, wait: JSON.stringify(wait) })
+    const { name, wait, needs } = fact.payload
+    await put(fact.payload, { status: 'waiting', name, wait: JSON.stringify(wait), ...needsIn(needs) })
   } else if (isFact(jobApprovalDecided, fact)) {
     const { run, job, environment, isApproved, comment } = fact.payload
     const said = { environment, is_approved: isApproved ? 1 : 0, actor: fact.actor, comment }
@@ -180,7 +180,7 @@ const applyToJobs = async (tx: Tx, fact: RecordedFact): Promise<void> => {
       .onConflict((conflict) => conflict.doNothing()) // the first word counts
       .execute()
   } else if (isFact(jobStarted, fact)) {
-    const { run, job, name } = fact.payload
+    const { run, job, name, needs } = fact.payload
     const attempt = await attemptOf(run)
     const known = await tx
       .selectFrom('build_jobs')
@@ -191,9 +191,9 @@ const applyToJobs = async (tx: Tx, fact: RecordedFact): Promise<void> => {
       .executeTakeFirst()
     const starts = (known?.starts ?? 0) + 1
     const begun = { status: 'running' as const, wait: null, name, starts, started_at: known?.started_at ?? fact.at }
-    await put({ run, job, name }, begun)
+    await put({ run, job, name }, { ...begun, ...needsIn(needs) })
   } else if (isFact(jobFinished, fact)) {
-    const { run, job, name, conclusion, steps, failure, annotations = [], keptFrom, environment } = fact.payload
+    const { run, job, name, needs, conclusion, steps, failure, annotations = [], keptFrom, environment } = fact.payload
     await put(
       { run, job, name: name ?? job },
       {
@@ -206,13 +206,18 @@ const applyToJobs = async (tx: Tx, fact: RecordedFact): Promise<void> => {
         environment: environment ? JSON.stringify(environment) : null,
         finished_at: fact.at,
         ...(name === undefined ? {} : { name }),
+        ...needsIn(needs),
         ...(keptFrom === undefined ? {} : { ran_in: keptFrom }),
       },
     )
   }
 }
 
+const needsIn = (needs: readonly string[] | undefined): { needs?: string } =>
+  needs === undefined ? {} : { needs: JSON.stringify(needs) }
+
 const noJob = {
+  needs: '[]',
   wait: null,
   conclusion: null,
   steps: '[]',

@@ -335,6 +335,22 @@ jobs:
     'rows.1 success 1',
     'rows.2 failure 1',
   ])
+  const shown = async (number: number) =>
+    (await build.build.run(defaultProject, 'run-1', number))?.jobs.map(({ job, name, needs }) => [
+      job,
+      name,
+      needs.toSorted(),
+    ])
+  const graph = [
+    ['after', 'after', ['call', 'good', 'rows.1', 'rows.2']],
+    ['call', 'call', []],
+    ['call.inside', 'call / inside', []],
+    ['good', 'good', []],
+    ['rows.1', 'rows (1)', []],
+    ['rows.2', 'rows (2)', []],
+  ]
+  assert.deepEqual((await shown(1))?.sort(), graph)
+  assert.deepEqual((await shown(2))?.sort(), graph)
   const logOf = async (number: number): Promise<string> => {
     const lines: string[] = []
     for await (const { text } of build.build.followLog('run-1', 'rows.2', { attempt: number })) lines.push(text)
