@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { connect, createServer as createTcpServer } from 'node:net'
@@ -11,6 +10,7 @@ import { openAccessLog } from '../src/edge/access-log.ts'
 import { usualLimits } from '../src/edge/core.ts'
 import { createEdge } from '../src/edge/edge.ts'
 import { edgeLaunch } from '../src/edge/launch.ts'
+import { batchedUuids } from '../src/edge/request-ids.ts'
 import { parseTable } from '../src/edge/table.ts'
 
 /**
@@ -52,7 +52,7 @@ const roles: Readonly<Record<string, () => Promise<void>>> = {
   edge: async () => {
     const [, , , directory = '', port = '0', ...instances] = process.argv
     const log = openAccessLog(join(directory, 'access.log'), console.error)
-    const edge = createEdge({ limits: usualLimits, clock: systemClock, newId: randomUUID, log })
+    const edge = createEdge({ limits: usualLimits, clock: systemClock, newId: batchedUuids(), log })
     const endpoints = instances.map((instance) => ({ instance, port: Number(instance), healthy: true }))
     edge.route({
       generation: 1,

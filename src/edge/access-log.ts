@@ -51,39 +51,59 @@ export const openAccessLog = (
 ): AccessLog => {
   let descriptor = openSync(file, 'a', 0o600)
   let sizeBytes = fstatSync(descriptor).size
-  let held: string[] = []
+  let page = newPage()
+  /** Those that are full and wait for the disk. */
+  let held: Page[] = []
   let heldBytes = 0
+  let spare: Page | null = null
   let dropped = 0
   let told = 0
   let busy = false
   let closed = false
   let complained = false
 
-  const take = (): Buffer => {
+  const add = (text: string): void => {
+    if (page.usedBytes + text.length > page.bytes.length) turn(text.length)
+    page.usedBytes += page.bytes.write(text, page.usedBytes, 'latin1')
+    page.lines += 1
+  }
+
+  const turn = (leastBytes: number): void => {
+    held.push(page)
+    heldBytes += page.usedBytes
+    page = spare && leastBytes <= pageBytes ? spare : newPage(leastBytes)
+    spare = null
+  }
+
+  const take = (): Page[] => {
     if (dropped > told) {
-      held.push(`{"dropped":${dropped - told}}\n`)
+      add(`{"dropped":${dropped - told}}\n`)
       told = dropped
     }
-    const bytes = Buffer.from(held.join(''))
+    turn(0)
+    const pages = held
     held = []
     heldBytes = 0
-    return bytes
+    return pages
   }
 
   const flush = async (): Promise<void> => {
-    if (busy || closed || held.length === 0) return
+    if (busy || closed || (held.length === 0 && page.lines === 0)) return
     busy = true
-    let lines = 0
+    let pages: Page[] = []
     try {
       followRotation()
       if (sizeBytes >= limits.fileBytes) await rotate()
-      lines = held.length
-      const bytes = take()
-      await append(descriptor, bytes)
-      sizeBytes += bytes.length
+      pages = take()
+      for (let first = pages[0]; first; first = pages[0]) {
+        await append(descriptor, textIn(first))
+        sizeBytes += first.usedBytes
+        pages.shift()
+        spare = emptied(first)
+      }
       complained = false
     } catch (error) {
-      dropped += lines
+      dropped += pages.reduce((sum, { lines }) => sum + lines, 0)
       if (!complained) say(`edge: the access log ${file} cannot be written: ${String(error)}`) // once, not for each line
       complained = true
     } finally {
@@ -116,7 +136,7 @@ export const openAccessLog = (
 
   const finish = (): void => {
     try {
-      writeSync(descriptor, take())
+      for (const one of take()) writeSync(descriptor, textIn(one))
     } finally {
       closeSync(descriptor)
     }
@@ -127,14 +147,12 @@ export const openAccessLog = (
   return {
     write: (line) => {
       if (closed) return
-      if (heldBytes >= limits.heldBytes) {
+      if (heldBytes + page.usedBytes >= limits.heldBytes) {
         dropped += 1
         return
       }
-      const text = textOf(line)
-      held.push(text)
-      heldBytes += text.length
-      if (heldBytes > 65_536) void flush()
+      add(textOf(line))
+      if (page.usedBytes > flushBytes) void flush()
     },
     dropped: () => dropped,
     close: () => {
@@ -146,19 +164,45 @@ export const openAccessLog = (
   }
 }
 
-/** As JSON.stringify would, which takes several times as long. */
+/** Lines as bytes in one piece of memory that is used again: no line outlives its request as an object. */
+type Page = { readonly bytes: Buffer; usedBytes: number; lines: number }
+const pageBytes = 64 << 10
+const flushBytes = 56 << 10
+const newPage = (leastBytes = 0): Page => ({
+  bytes: Buffer.allocUnsafeSlow(Math.max(pageBytes, leastBytes)),
+  usedBytes: 0,
+  lines: 0,
+})
+const textIn = ({ bytes, usedBytes }: Page): Buffer => bytes.subarray(0, usedBytes)
+/** For the next lines; null for one of unusual size. */
+const emptied = (page: Page): Page | null => {
+  page.usedBytes = 0
+  page.lines = 0
+  return page.bytes.length === pageBytes ? page : null
+}
+
+/** As JSON.stringify would, which takes several times as long; of ASCII alone, so that a character is a byte. */
 const textOf = (line: AccessLine): string => {
   const { time, requestId, client, host, method, path, status, bytes, durationMs, service, version, instance } = line
   const asked = `{"time":"${time}","requestId":${quoted(requestId)},"client":${quoted(client)},"host":${quoted(host)}`
   const answered = `,"method":${quoted(method)},"path":${quoted(path)},"status":${status},"bytes":${bytes}`
   const by = `,"service":${quoted(service)},"version":${quoted(version)},"instance":${quoted(instance)}`
-  return `${asked}${answered},"durationMs":${durationMs}${by}${line.failed ? ',"failed":true' : ''}}\n`
+  return `${asked}${answered},"durationMs":${thousandths(durationMs)}${by}${line.failed ? ',"failed":true' : ''}}\n`
+}
+
+/** To a thousandth, without the long way of making text of a fraction. */
+const thousandths = (value: number): string => {
+  const all = Math.round(value * 1000)
+  const whole = Math.floor(all / 1000)
+  const rest = all - whole * 1000
+  return rest === 0 ? `${whole}` : `${whole}.${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}`
 }
 
 /** What stands in JSON as it is. */
 const plain = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
 const quoted = (text: string | null): string =>
-  text === null ? 'null' : plain.test(text) ? `"${text}"` : JSON.stringify(text)
+  text === null ? 'null' : plain.test(text) ? `"${text}"` : JSON.stringify(text).replace(/[^\x20-\x7e]/g, escaped)
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 const ignoreAbsence = (error: NodeJS.ErrnoException): void => {
   if (error.code !== 'ENOENT') throw error

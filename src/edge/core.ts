@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Asked } from './asked.ts'
 import type { Mirror } from './mirror.ts'
+import type { Placed } from './open-list.ts'
 import type { Router } from './router.ts'
 import type { Line } from './wire/client.ts'
 
@@ -29,7 +30,7 @@ export const usualLimits: EdgeLimits = {
 }
 
 /** Something open on behalf of a client: an exchange of request and answer, or a tunnel. */
-export type Open = {
+export type Open = Placed & {
   /** The client's connection is closed. */
   clientGone(): void
   /** Called about once a second: looks at deadlines. */

@@ -6,8 +6,9 @@ const minuteMs = 60_000
 
 /** How one request ended. `failed`: the edge had to answer in the service's place, or to break the answer off. */
 export type Ending = {
-  readonly service: string
-  readonly version: string
+  /** Null where no service was found: such a request is in no cell. */
+  readonly service: string | null
+  readonly version: string | null
   readonly status: number
   readonly failed: boolean
   readonly durationMs: number
@@ -34,8 +35,9 @@ export class Counters {
     this.#nowMs = nowMs
   }
 
-  count(ending: Ending): void {
-    this.#turn()
+  count(ending: Ending, nowMs = this.#nowMs()): void {
+    if (ending.service === null || ending.version === null) return
+    this.#turn(nowMs)
     const cell = this.#cell(ending.service, ending.version)
     cell.requests += 1
     cell.classes[classOf(ending)] += 1
@@ -45,12 +47,11 @@ export class Counters {
 
   /** The last ten minutes and the current one. Every request is in exactly one of its cell's classes. */
   minutes(): TrafficMinute[] {
-    this.#turn()
+    this.#turn(this.#nowMs())
     return [...this.#finished, ...this.#cells()]
   }
 
-  #turn(): void {
-    const now = this.#nowMs()
+  #turn(now: number): void {
     const minute = now - (now % minuteMs)
     if (minute === this.#minute) return
     const oldest = minute - keptMinutes * minuteMs

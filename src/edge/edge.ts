@@ -9,6 +9,7 @@ import { Exchange } from './exchange.ts'
 import { fieldIn } from './headers.ts'
 import { STATUS_CODES } from './http.ts'
 import { Mirror, saturation } from './mirror.ts'
+import { OpenList } from './open-list.ts'
 import type { EdgeCounters, EdgeHealth, EdgeInFlight, EdgeSamples, EdgeTable } from './protocol.ts'
 import { malformed, type Refusal, rawHead, rawPage } from './refusal.ts'
 import { Router } from './router.ts'
@@ -78,7 +79,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   const mirror = new Mirror({ router, samples, limits, clock, isBusy })
   const clients = new Set<Client>()
   const guests = new Set<Socket>()
-  const open = new Set<Open>()
+  const open = new OpenList<Open>()
   let retiring: { leaveIdle: boolean } | null = null
   const retirement = new AbortController()
   let finish: () => void = () => {}
@@ -88,15 +89,15 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
 
   const ended = (end: Ended): void => {
     const { asked, service, version, status, failed, durationMs } = end
-    if (service !== null && version !== null) {
-      counters.count({ service, version, status, failed, durationMs })
+    const nowMs = clock.now()
+    counters.count(end, nowMs)
+    if (service !== null && version !== null && !end.chosen && samples.isJudged(service)) {
       const { method, path, heading } = asked
       const { client } = heading
-      if (!end.chosen)
-        samples.count({ service, version, status, failed, durationMs, client, method, path, mirrored: false })
+      samples.count({ service, version, status, failed, durationMs, client, method, path, mirrored: false })
     }
     log?.write({
-      time: isoTime(clock.now()),
+      time: isoTime(nowMs),
       requestId: asked.requestId,
       client: asked.heading.client,
       host: asked.heading.hostHeader,
@@ -104,7 +105,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       path: withoutQueryValues(asked.path),
       status,
       bytes: end.bytes,
-      durationMs: Math.round(durationMs * 1000) / 1000,
+      durationMs,
       service,
       version,
       instance: end.instance,
@@ -121,9 +122,9 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     isRetiring: () => retiring !== null,
     httpDate: dateOf(clock),
     keepAliveLines: `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(limits.keepAliveMs / 1000)}\r\n\r\n`,
-    opened: (one) => open.add(one),
+    opened: (one) => open.enter(one),
     closed: (one) => {
-      open.delete(one)
+      open.leave(one)
       lookWhetherOver()
     },
     ended,
@@ -214,7 +215,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
 
   const sweeping = setInterval(() => {
     const nowMs = clock.monotonicMs()
-    for (const one of open) one.sweep(nowMs)
+    for (const one of open.all()) one.sweep(nowMs)
     for (const client of clients) client.sweep(nowMs, limits)
     router.sweep(nowMs)
   }, limits.sweepMs)
@@ -281,14 +282,13 @@ export const addressOf = ({ remoteAddress }: Socket): string => (remoteAddress ?
 const mayTunnel = ({ heading: { upgrade, body } }: Asked): boolean =>
   upgrade !== null && body === 'none' && !/h2c/i.test(upgrade)
 
-let isoSecond = Number.NaN
-let isoBegin = ''
-/** As Date's toISOString; most of it is the same for a second. */
+let isoMs = Number.NaN
+let isoText = ''
+/** Many requests end in the same millisecond. */
 const isoTime = (atMs: number): string => {
-  const second = Math.floor(atMs / 1000)
-  if (second !== isoSecond) isoBegin = new Date(second * 1000).toISOString().slice(0, -4)
-  isoSecond = second
-  return `${isoBegin}${String(atMs - second * 1000).padStart(3, '0')}Z`
+  if (atMs !== isoMs) isoText = new Date(atMs).toISOString()
+  isoMs = atMs
+  return isoText
 }
 
 const dateOf = (clock: Clock): (() => string) => {

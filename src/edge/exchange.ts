@@ -35,6 +35,7 @@ const joinedBytes = 16 << 10
  * connection that is visibly broken off; and the instance's books are balanced once.
  */
 export class Exchange implements Open, Served, Listener {
+  place = 0
   readonly #core: Core
   readonly #client: Client
   readonly #asked: Asked

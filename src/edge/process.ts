@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
@@ -11,6 +10,7 @@ import type { TlsDoor } from './doors.ts'
 import { createEdge } from './edge.ts'
 import { leaveLastWords } from './last-words.ts'
 import type { EdgePlaces } from './launch.ts'
+import { batchedUuids } from './request-ids.ts'
 import { type EdgeSettings, loadSettings, noSettings, settingsSignature } from './settings.ts'
 import { type SuccessorTiming, watchOverAgent } from './successor.ts'
 import { tableFile } from './table.ts'
@@ -36,7 +36,7 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
   const signature = settingsSignature(state) // before they are read: a change in between counts as one
   const settings = loadSettings(state, say)
   const trust = trustOf(settings)
-  const common = { limits: usualLimits, clock: systemClock, newId: randomUUID, random: Math.random, log, trust }
+  const common = { limits: usualLimits, clock: systemClock, newId: batchedUuids(), random: Math.random, log, trust }
   // Most edges need neither TLS nor a greeting, and do not load what those are made of.
   const doors = settings === noSettings ? null : await import('./doors.ts')
   const greet = doors?.greeting(settings) ?? null

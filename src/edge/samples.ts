@@ -59,6 +59,12 @@ export class Samples {
     forgetOldest(this.#services, keptServices, (name) => this.#services.get(name)?.errorWindowMs !== null)
   }
 
+  /** Whether anybody asks for what becomes of its requests. */
+  isJudged(service: string): boolean {
+    const judged = this.#services.get(service)
+    return judged !== undefined && judged.errorWindowMs !== null
+  }
+
   count(sampled: Sampled): void {
     const service = this.#services.get(sampled.service)
     if (!service || service.errorWindowMs === null) return

@@ -24,6 +24,7 @@ import { choose } from './router.ts'
  * each direction ended by itself. An instance that answers otherwise than 101 is passed on, and the connection then closed.
  */
 export class Tunnel implements Open {
+  place = 0
   readonly #core: Core
   readonly #connection: Connection
   readonly #head: Buffer
