@@ -1,3 +1,4 @@
+import { workflowPath } from '../../golden/workflow.ts'
 import type { CommitId, ProjectName, RepositoryName } from '../../names.ts'
 import type { Json } from '../workflow/expression.ts'
 import type { InputValue } from '../workflow/inputs.ts'
@@ -55,6 +56,9 @@ export type CommitSummary = {
   readonly authoredAt: string
 }
 
+/** How long artifacts are kept where nobody says otherwise. */
+export const artifactDays = 90
+
 /** The `github` context of a job, without what changes from step to step. */
 export const githubContext = (
   source: RunSource,
@@ -83,6 +87,10 @@ export const githubContext = (
   server_url: about.serverUrl,
   sha: source.commit,
   workflow: source.workflowName,
+  workflow_ref: `${source.project}/${source.repository}/${source.workflowFile ?? workflowPath}@${source.ref}`,
+  workflow_sha: source.commit,
+  retention_days: String(artifactDays),
+  secret_source: source.isTrusted ? 'Actions' : 'None',
   workspace: about.workspace,
 })
 
@@ -152,6 +160,7 @@ const inVariables = [
   'ref_name',
   'ref_type',
   'ref_protected',
+  'retention_days',
   'repository',
   'repository_owner',
   'run_id',

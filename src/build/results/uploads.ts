@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
 import { z } from '@hono/zod-openapi'
 import { Problem } from '../../problem.ts'
+import { artifactDays } from '../jobs/contexts.ts'
 import type { Blobs } from './blobs.ts'
 
 /** What an upload is of. It stands beside the bytes, so that it outlives the process that began it. */
@@ -65,7 +66,7 @@ export const defaultLimits: ResultsLimits = {
   artifactBytes: 200 * gibibyte,
   cacheBytesPerProject: 10 * gibibyte,
   cacheBytes: 100 * gibibyte,
-  artifactDays: 90,
+  artifactDays,
   cacheDays: 7,
 }
 
