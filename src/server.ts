@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { accessFacts } from './access/facts.ts'
-import { accessMigrations, accessView, passwordMigrations, sessionView } from './access/index.ts'
+import { accessMigrations, accessView, passkeyView, passwordMigrations, sessionView } from './access/index.ts'
 import { backupRoutes } from './api/backup-route.ts'
 import { isLoopback } from './api/host.ts'
 import { createApi } from './api/index.ts'
@@ -118,6 +118,7 @@ export const allViews = (home: Home): readonly View[] => [
   promotionView,
   testView(home),
   sessionView,
+  passkeyView,
   doraView,
   eventsView,
 ]
@@ -175,7 +176,7 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
 
   const own = certificate && tls.kind === 'self-signed' ? new X509Certificate(certificate.cert).toString() : null
   const places = { serverUrl: url, certificate: own, edgePort: edge.port }
-  const grounds = { home, store, ledger, views, runtime, clock, ids, log, ...places, ...jobs, ...first }
+  const grounds = { home, store, ledger, views, runtime, clock, ids, log, hostNames, ...places, ...jobs, ...first }
   const stages = createStages(grounds)
   let ready = false
   const api = createApi({
@@ -241,6 +242,7 @@ export const up = async (options: ServerOptions, say: (line: string) => void = c
     say(`  and at https://<their host names>:${server.edgeTlsPort}/ where there is a certificate`)
   if (server.fingerprint) say(`  certificate SHA-256 ${server.fingerprint}`)
   say('  Ctrl-C stops the control plane; services go on. headway down stops everything.')
+  if (createWeb().isOutdated()) say('  The web is older than its sources here: npm run web builds it again.')
   collectAfterStart()
   await signalled
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))

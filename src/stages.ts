@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { atLeast } from './access/access.ts'
 import { createAccess } from './access/index.ts'
+import { passkeyRoutes } from './access/passkeys/routes.ts'
 import { accessRoutes } from './access/routes.ts'
 import { sessionRoutes } from './access/sessions/routes.ts'
 import { actionRoutes } from './build/actions/routes.ts'
@@ -65,6 +66,8 @@ export type Grounds = {
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Log
+  /** The names by which it was said to be called. */
+  readonly hostNames?: readonly string[]
   /** Where the API and Git are reached. */
   readonly serverUrl: string
   /** The certificate that it has made for itself, in PEM; null: it has another one, or none. */
@@ -80,7 +83,7 @@ export type Grounds = {
 
 /** All stages, wired by hand: each gets what it needs of the others as functions. */
 export const createStages = (grounds: Grounds) => {
-  const { home, runtime, log } = grounds
+  const { home, runtime, log, hostNames = [] } = grounds
   const userFor = createUsers(home)
   const report = (message: string): void => log.problem(message)
   const access = createAccess(grounds)
@@ -238,7 +241,8 @@ export const createStages = (grounds: Grounds) => {
     ] satisfies readonly Stage[],
     routes: [
       accessRoutes(access),
-      sessionRoutes(access.sessions, grounds.clock),
+      sessionRoutes(access.sessions, grounds.clock, hostNames),
+      passkeyRoutes(access.passkeys, hostNames),
       codeRoutes(code),
       changeRoutes(code.changes),
       buildRoutes(build),

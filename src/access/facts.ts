@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { defineFact } from '../ledger/fact.ts'
 import { EnvironmentName, ProjectName, ServiceName } from '../names.ts'
+import { passkeyFacts } from './passkeys/facts.ts'
 import { Role } from './role.ts'
 import { sessionFacts } from './sessions/facts.ts'
 
@@ -56,4 +57,5 @@ export const accessFacts = [
   secretSet,
   secretRemoved,
   ...sessionFacts,
+  ...passkeyFacts,
 ] as const

@@ -10,6 +10,8 @@ import { accessFacts } from './facts.ts'
 import { ensureAdministrator } from './first-start.ts'
 import { roleOfActor } from './grants.ts'
 import { createAuthentication } from './identify.ts'
+import { createPasskeys, type Passkeys } from './passkeys/passkeys.ts'
+import { createPasskeyQueries, type PasskeyTables, passkeyView } from './passkeys/view.ts'
 import { addMasterKey, loadKeyring } from './seal.ts'
 import { createAttempts } from './sessions/attempts.ts'
 import { createPasswords } from './sessions/passwords.ts'
@@ -20,6 +22,7 @@ import { createTokens, type Tokens } from './tokens.ts'
 import { createUsers, type Users } from './users.ts'
 import { type AccessTables, accessView, createAccessQueries } from './views.ts'
 
+export { passkeyView } from './passkeys/view.ts'
 export { passwordMigrations } from './sessions/passwords.ts'
 export { sessionView } from './sessions/view.ts'
 export { accessMigrations } from './settings-table.ts'
@@ -31,6 +34,7 @@ export type Access = Stage &
     readonly tokens: Tokens
     readonly settings: SettingsBook
     readonly sessions: Sessions
+    readonly passkeys: Passkeys
     /** For other rooms' secrets: sealed by the same master key. */
     readonly seal: Seal
     /**
@@ -60,10 +64,13 @@ export const createAccess = (options: {
   let keyring = loadKeyring(home.masterKey)
   const settings = createSettings({ ...options, keyring: () => keyring })
   const authentication = createAuthentication(ports)
+  const sessionQueries = createSessionQueries(options.store.tables<SessionTables>())
+  const passkeyQueries = createPasskeyQueries(options.store.tables<PasskeyTables>())
+  const passkeys = createPasskeys({ ...options, queries: { ...sessionQueries, ...passkeyQueries } })
   return {
     name: 'access',
     facts: accessFacts,
-    views: [accessView, sessionView],
+    views: [accessView, sessionView, passkeyView],
     start: async () => {
       await ensureAdministrator(ports)
       await settings.mend()
@@ -79,10 +86,12 @@ export const createAccess = (options: {
     settings,
     sessions: createSessions({
       ...options,
-      queries: { ...queries, ...createSessionQueries(options.store.tables<SessionTables>()) },
+      queries: { ...queries, ...sessionQueries },
       passwords: createPasswords(options),
+      passkeys,
       attempts: createAttempts(options.clock),
     }),
+    passkeys,
     seal: { seal: (name, plain) => keyring.seal(name, plain), open: (name, sealed) => keyring.open(name, sealed) },
     rotateMasterKey: async () => {
       keyring = addMasterKey(home.masterKey)

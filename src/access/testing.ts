@@ -10,7 +10,7 @@ import type { ProjectName } from '../names.ts'
 import { TestClock, testIds } from '../testing.ts'
 import type { Identity } from './access.ts'
 import { accessFacts, type Role } from './facts.ts'
-import { type Access, accessView, createAccess, passwordMigrations, sessionView } from './index.ts'
+import { type Access, accessView, createAccess, passkeyView, passwordMigrations, sessionView } from './index.ts'
 import { accessMigrations } from './settings-table.ts'
 
 export type TestAccess = AsyncDisposable &
@@ -36,7 +36,7 @@ export const openTestAccess = async (
   prepareHome(home)
   const opened = await openTestLedger({
     definitions: [...accessFacts, ...(options.definitions ?? [])],
-    views: [accessView, sessionView, ...(options.views ?? [])],
+    views: [accessView, sessionView, passkeyView, ...(options.views ?? [])],
     migrations: [...accessMigrations, ...passwordMigrations],
     clock: shared,
   })

@@ -150,7 +150,7 @@ test('every route below /api/v1 says who may call it', async () => {
   )
   assert.deepEqual(
     [...guardedRoutes()].filter(([, needs]) => needs === 'anyone').map(([key]) => key),
-    ['post /sessions', 'get /openapi.json'],
+    ['post /sessions', 'post /sign-in-challenges', 'get /openapi.json'],
   )
 })
 

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { OpenAPIHono } from '@hono/zod-openapi'
+import { passkeyRoutes } from '../access/passkeys/routes.ts'
 import { accessRoutes } from '../access/routes.ts'
 import { sessionRoutes } from '../access/sessions/routes.ts'
 import { openTestAccess, type TestAccess } from '../access/testing.ts'
@@ -42,7 +43,8 @@ export const openTestApi = async (
     version: '1.2.3',
     routes: [
       accessRoutes(access),
-      sessionRoutes(access.sessions, clock),
+      sessionRoutes(access.sessions, clock, []),
+      passkeyRoutes(access.passkeys, []),
       ledgerRoutes(opened),
       ...(options.routes ?? []),
     ],

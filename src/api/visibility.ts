@@ -32,7 +32,7 @@ export const createVisibility = (ledger: Pick<Ledger, 'read'>): Visibility => {
 
   return {
     maySee: async (identity, fact) => {
-      if (/^(user|role|token|session)\./.test(fact.type)) return atLeast(identity.roleIn(null), 'administrator')
+      if (/^(user|role|token|session|passkey)\./.test(fact.type)) return atLeast(identity.roleIn(null), 'administrator')
       if (atLeast(identity.roleIn(null), 'viewer')) return true
       const project = await projectOf(fact)
       return project !== null && atLeast(identity.roleIn(project), 'viewer')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -85,6 +85,30 @@ test('nothing but the built files is sent, whatever the path says, and errors of
   assert.equal((await web.get('/assets/no.js')).status, 404)
   assert.equal((await web.get('/api/v1/nothing')).status, 404)
   assert.equal((await web.get('/nothing', { accept: 'application/json' })).status, 404)
+})
+
+test('a web that is older than its sources is known as such; an installed one has no sources', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'headway-web-'))
+  try {
+    mkdirSync(join(directory, 'dist'))
+    mkdirSync(join(directory, 'pages'))
+    const at = (file: string, seconds: number): void => {
+      writeFileSync(join(directory, file), '')
+      utimesSync(join(directory, file), seconds, seconds)
+    }
+    at('dist/index.html', 1_000)
+    at('dist/other.js', 2_000)
+    at('pages/page.tsx', 3_000)
+    const web = createWeb(join(directory, 'dist'))
+    assert.equal(web.isOutdated(), false, 'installed')
+    at('vite.config.ts', 900)
+    assert.equal(web.isOutdated(), true)
+    at('pages/page.tsx', 900)
+    at('pages/page.test.ts', 4_000)
+    assert.equal(web.isOutdated(), false)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
 })
 
 test('without a built web the first page says how to build it', async () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, readFileSync, statSync } from 'node:fs'
+import { createReadStream, readdirSync, readFileSync, statSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,6 +12,8 @@ export type Web = {
   serve(request: IncomingMessage, response: ServerResponse): boolean
   /** Whether it was built. */
   isBuilt(): boolean
+  /** Whether its sources lie beside it and one of them was changed since. An installed package has none. */
+  isOutdated(): boolean
 }
 
 const types: Readonly<Record<string, string>> = {
@@ -43,7 +45,8 @@ const headers = {
   'referrer-policy': 'no-referrer',
   'cross-origin-resource-policy': 'same-origin',
   'cross-origin-opener-policy': 'same-origin',
-  'permissions-policy': 'camera=(), microphone=(), geolocation=(), publickey-credentials-get=(self)',
+  'permissions-policy':
+    'camera=(), microphone=(), geolocation=(), publickey-credentials-create=(self), publickey-credentials-get=(self)',
 } as const
 
 /** Paths beneath which the web has no page: what is not found there is an error in its own terms. */
@@ -83,6 +86,7 @@ export const createWeb = (directory: string = builtWeb): Web => {
 
   return {
     isBuilt: () => isFile(index),
+    isOutdated: () => isFile(index) && newestSource(join(directory, '..'), directory) > statSync(index).mtimeMs,
     serve: (request, response) => {
       if ((request.method !== 'GET' && request.method !== 'HEAD') || !isFile(index)) return false
       const path = pathOf(request.url ?? '/')
@@ -98,6 +102,15 @@ export const createWeb = (directory: string = builtWeb): Web => {
       return true
     },
   }
+}
+
+/** When a source of the web was last written, in milliseconds since 1970; 0 where there are none. */
+const newestSource = (root: string, built: string): number => {
+  if (statSync(join(root, 'vite.config.ts'), { throwIfNoEntry: false }) === undefined) return 0
+  const times = readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.parentPath.startsWith(built) && !/\.test\.tsx?$/.test(entry.name))
+    .map((entry) => statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.mtimeMs ?? 0)
+  return Math.max(0, ...times)
 }
 
 /** The path that a file may be looked for under; null for whatever would lead out of the directory. */

@@ -1,4 +1,5 @@
 import { hc } from 'hono/client'
+import type { passkeyRoutes } from '../../src/access/passkeys/routes.ts'
 import type { accessRoutes } from '../../src/access/routes.ts'
 import type { sessionRoutes } from '../../src/access/sessions/routes.ts'
 import type { ledgerRoutes } from '../../src/api/ledger-routes.ts'
@@ -24,6 +25,7 @@ export const base = '/api/v1'
 export const api = {
   access: hc<ReturnType<typeof accessRoutes>>(base),
   session: hc<ReturnType<typeof sessionRoutes>>(base),
+  passkeys: hc<ReturnType<typeof passkeyRoutes>>(base),
   code: hc<ReturnType<typeof codeRoutes>>(base),
   changes: hc<ReturnType<typeof changeRoutes>>(base),
   build: hc<ReturnType<typeof buildRoutes>>(base),

@@ -34,6 +34,7 @@ const madeOld: Readonly<Record<string, readonly string[]>> = {
   role: ['users', 'me'],
   token: ['tokens'],
   session: ['sessions', 'me'],
+  passkey: ['passkeys', 'sessions'],
   secret: ['settings'],
   runner: ['runners'],
   migration: ['services', 'rollouts'],

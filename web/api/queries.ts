@@ -219,6 +219,8 @@ export const sessions = (isAll: boolean) =>
     queryKey: ['sessions', isAll],
     queryFn: () => answer(api.session.sessions.$get({ query: isAll ? { all: 'true' } : {} })),
   })
+export const passkeys = () =>
+  queryOptions({ queryKey: ['passkeys'], queryFn: () => answer(api.passkeys.passkeys.$get({ query: {} })) })
 export const users = () => queryOptions({ queryKey: ['users'], queryFn: () => answer(api.access.users.$get()) })
 export const tokens = (isAll: boolean) =>
   queryOptions({

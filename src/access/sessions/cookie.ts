@@ -11,8 +11,15 @@ export type Asking = {
 const nameFor = (host: string | undefined): string => `headway-session-${/:(\d+)$/.exec(host ?? '')?.[1] ?? 'web'}`
 
 /** The secret of the session that came with a request; null where none came. */
-export const sessionIn = ({ cookie, host }: Pick<Asking, 'cookie' | 'host'>): string | null => {
-  const name = nameFor(host)
+export const sessionIn = (asking: Pick<Asking, 'cookie' | 'host'>): string | null =>
+  valueIn(asking, nameFor(asking.host))
+
+/** The secret of this browser's attempt to sign in by a passkey; null where it has begun none. */
+export const ceremonyIn = (asking: Pick<Asking, 'cookie' | 'host'>): string | null =>
+  valueIn(asking, ceremonyNameFor(asking.host))
+const ceremonyNameFor = (host: string | undefined): string => `${nameFor(host)}-passkey`
+
+const valueIn = ({ cookie }: Pick<Asking, 'cookie'>, name: string): string | null => {
   for (const pair of (cookie ?? '').split(';')) {
     const [key, value] = pair.trim().split('=', 2)
     if (key === name && value) return value
@@ -32,8 +39,15 @@ export const isOwnPage = ({ method, origin, fetchSite, host }: Asking): boolean 
 
 /** Sets the session of this browser, or forgets it (`secret` null). No script can read it, no other site can send it. */
 export const sessionCookie = (asking: Asking, secret: string | null, maxAgeSeconds: number): string =>
+  cookieOf(nameFor(asking.host), asking, secret, maxAgeSeconds)
+
+/** Ties a question to the browser that asked for it, for as long as the question is good. */
+export const ceremonyCookie = (asking: Asking, secret: string): string =>
+  cookieOf(ceremonyNameFor(asking.host), asking, secret, 300)
+
+const cookieOf = (name: string, asking: Asking, secret: string | null, maxAgeSeconds: number): string =>
   [
-    `${nameFor(asking.host)}=${secret ?? ''}`,
+    `${name}=${secret ?? ''}`,
     'Path=/',
     'HttpOnly',
     'SameSite=Strict',

@@ -3,8 +3,8 @@ import { defineFact } from '../../ledger/fact.ts'
 import { ProjectName } from '../../names.ts'
 import { Role } from '../role.ts'
 
-/** How somebody signed in: with a link from the command line, a token, an invitation, or a password. */
-export const SignInWay = z.enum(['link', 'token', 'invitation', 'password'])
+/** How somebody signed in: with a link from the command line, a token, an invitation, a password, or a passkey. */
+export const SignInWay = z.enum(['link', 'token', 'invitation', 'password', 'passkey'])
 export type SignInWay = z.infer<typeof SignInWay>
 
 /** Of who signed in nothing but the user's name; `hash` is SHA-256 of 256 random bits that only the browser has. */
@@ -18,6 +18,8 @@ export const sessionOpened = defineFact(
     way: SignInWay,
     /** The token that vouched for it: the session ends with it. */
     token: z.string().nullable(),
+    /** The passkey that opened it: the session ends with it. */
+    passkey: z.string().optional(),
     scope: z.object({ role: Role, project: ProjectName.nullable() }),
     expiresAt: z.number(),
   }),

@@ -3,10 +3,12 @@ import type { Context } from 'hono'
 import { type ApiEnv, json, route } from '../../api/route.ts'
 import type { Clock } from '../../clock.ts'
 import { Problem } from '../../problem.ts'
+import { partyOf } from '../passkeys/party.ts'
+import { SignInAnswer } from '../passkeys/responses.ts'
 import { UserName } from '../users.ts'
-import { type Asking, isOwnPage, sessionCookie } from './cookie.ts'
+import { type Asking, ceremonyIn, isOwnPage, sessionCookie } from './cookie.ts'
 import { Password } from './passwords.ts'
-import type { Sessions } from './sessions.ts'
+import type { Sessions, SignIn } from './sessions.ts'
 
 const code = z.string().min(1).max(100)
 const SignInBody = z.discriminatedUnion('kind', [
@@ -14,6 +16,7 @@ const SignInBody = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('token'), token: z.string().min(1).max(200) }),
   z.object({ kind: z.literal('password'), user: z.string().min(1).max(100), password: z.string().min(1).max(1000) }),
   z.object({ kind: z.literal('invitation'), code, password: Password }),
+  z.object({ kind: z.literal('passkey'), response: SignInAnswer }),
 ])
 const CodeBody = z.object({ code: z.string(), expiresAt: z.number() })
 const SessionBody = z
@@ -41,7 +44,7 @@ export const askingOf = ({ req }: Context): Asking => ({
 })
 
 /** Signing in and out of the web, and who is signed in. */
-export const sessionRoutes = (sessions: Sessions, clock: Pick<Clock, 'now'>) =>
+export const sessionRoutes = (sessions: Sessions, clock: Pick<Clock, 'now'>, hostNames: readonly string[]) =>
   new OpenAPIHono<ApiEnv>()
     .openapi(
       route('anyone', {
@@ -49,16 +52,21 @@ export const sessionRoutes = (sessions: Sessions, clock: Pick<Clock, 'now'>) =>
         path: '/sessions',
         summary: 'Sign in',
         description:
-          'With the code of a link (`headway web`), a token, a password, or an invitation and the password that one chooses. Sets a cookie.',
+          'With the code of a link (`headway web`), a token, a password, an invitation and the password that one chooses, or a passkey. Sets a cookie.',
         request: { body: body(SignInBody) },
         responses: { 201: json(z.object({ user: z.string() }), 'Who one is now.') },
       }),
       async (context) => {
         const asking = askingOf(context)
         if (!isOwnPage(asking)) throw foreignPage()
-        const outcome = await sessions.signIn(context.req.valid('json'), context.get('address'))
+        const given = context.req.valid('json')
+        const what: SignIn =
+          given.kind === 'passkey'
+            ? { ...given, ceremony: ceremonyIn(asking), party: partyOf(asking, hostNames) }
+            : given
+        const outcome = await sessions.signIn(what, context.get('address'))
         if (outcome.kind === 'wait') throw tooMany(outcome.waitMs)
-        if (outcome.kind === 'refused') throw noEntry(context.req.valid('json').kind)
+        if (outcome.kind === 'refused') throw noEntry(given.kind)
         const lastsSeconds = (outcome.expiresAt - clock.now()) / 1000
         context.header('set-cookie', sessionCookie(asking, outcome.secret, lastsSeconds))
         return context.json({ user: outcome.user }, 201)
@@ -169,6 +177,7 @@ const remedies = {
   link: 'a link is good for five minutes and once: headway web makes another',
   token: 'give one that is known, not expired and not revoked: headway token create <name>',
   password: 'check the name and the password; an administrator can invite you again: headway user invite <user>',
+  passkey: 'it may have been revoked here; sign in another way, and add it again in the settings',
   invitation: 'an invitation is good for seven days and once: ask an administrator for another',
 } as const
 

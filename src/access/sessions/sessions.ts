@@ -4,6 +4,9 @@ import type { Ledger, Views } from '../../ledger/ledger.ts'
 import { Problem } from '../../problem.ts'
 import type { Identity } from '../access.ts'
 import { identityOf, may } from '../grants.ts'
+import type { Party } from '../passkeys/party.ts'
+import type { Passkeys } from '../passkeys/passkeys.ts'
+import type { SignInAnswer } from '../passkeys/responses.ts'
 import { isSession, isToken, newSession, tokenHash } from '../token.ts'
 import { tokenOf } from '../tokens.ts'
 import { type Grant, noUser } from '../users.ts'
@@ -35,6 +38,12 @@ export type SignIn =
   | { readonly kind: 'token'; readonly token: string }
   | { readonly kind: 'password'; readonly user: string; readonly password: string }
   | { readonly kind: 'invitation'; readonly code: string; readonly password: string }
+  | {
+      readonly kind: 'passkey'
+      readonly response: SignInAnswer
+      readonly ceremony: string | null
+      readonly party: Party
+    }
 
 export type SignedIn =
   | { readonly kind: 'open'; readonly user: string; readonly secret: string; readonly expiresAt: number }
@@ -62,11 +71,12 @@ export const createSessions = (options: {
   views: Views
   queries: AccessQueries & SessionQueries
   passwords: Passwords
+  passkeys: Pick<Passkeys, 'recognise'>
   attempts: Attempts
   clock: Clock
   ids: Ids
 }): Sessions => {
-  const { ledger, views, queries, passwords, attempts, clock, ids } = options
+  const { ledger, views, queries, passwords, passkeys, attempts, clock, ids } = options
   /** Codes by their hash. Only in memory: whoever restarts the server asks for another one. */
   const links = new Map<string, { readonly token: string; readonly expiresAt: number }>()
   const known = new Map<string, { readonly identity: Identity; readonly expiresAt: number }>()
@@ -82,13 +92,15 @@ export const createSessions = (options: {
     way: SignInWay,
     scope: Grant,
     vouched: { token: string; expiresAt: number | null } | null,
+    passkey?: string,
   ) => {
     const secret = newSession()
     const session = ids('session')
     const expiresAt = Math.min(clock.now() + sessionMs, vouched?.expiresAt ?? Number.POSITIVE_INFINITY)
-    const payload = { session, user, hash: tokenHash(secret), way, token: vouched?.token ?? null, scope, expiresAt }
+    const by = { way, token: vouched?.token ?? null, ...(passkey === undefined ? {} : { passkey }) }
+    const payload = { session, user, hash: tokenHash(secret), ...by, scope, expiresAt }
     const opened = fact(sessionOpened, { subject: subjectOf(session), actor: `user:${user}`, payload })
-    return { opened, signedIn: { kind: 'open', user, secret, expiresAt } as const }
+    return { session, opened, signedIn: { kind: 'open', user, secret, expiresAt } as const }
   }
 
   const byToken = async (hash: string, way: 'link' | 'token'): Promise<SignedIn> => {
@@ -134,6 +146,14 @@ export const createSessions = (options: {
     return outcome.kind === 'outdated' ? refused : signedIn
   }
 
+  const byPasskey = async ({ response, ceremony, party }: SignIn & { kind: 'passkey' }): Promise<SignedIn> => {
+    const found = await passkeys.recognise(response, ceremony, party)
+    if (!found || !(await queries.user(found.user))) return refused
+    const { session, opened, signedIn } = opening(found.user, 'passkey', everything, null, found.passkey)
+    const outcome = await ledger.append([found.used(session), opened], { expect: found.expect })
+    return outcome.kind === 'outdated' ? refused : signedIn
+  }
+
   const lastOf = async (subject: string): Promise<number> =>
     (await ledger.read({ subject, limit: 1, newestFirst: true }))[0]?.seq ?? 0
 
@@ -175,6 +195,8 @@ export const createSessions = (options: {
             return byPassword(what.user, what.password)
           case 'invitation':
             return byInvitation(what.code, what.password)
+          case 'passkey':
+            return byPasskey(what)
         }
       })()
       if (outcome.kind === 'refused') attempts.failed(address, user)

@@ -9,6 +9,7 @@ export type SessionRow = {
   hash: string
   way: string
   token: string | null
+  passkey: string | null
   scope_role: string
   scope_project: string | null
   opened_at: number
@@ -27,7 +28,7 @@ export type SessionTables = { access_sessions: SessionRow; access_invitations: I
 /** Who is signed in, and who was asked to. */
 export const sessionView: View<SessionTables> = {
   name: 'sessions',
-  version: 1,
+  version: 2,
   create: async (db) => {
     await db.schema
       .createTable('access_sessions')
@@ -36,6 +37,7 @@ export const sessionView: View<SessionTables> = {
       .addColumn('hash', 'text', (column) => column.notNull().unique())
       .addColumn('way', 'text', (column) => column.notNull())
       .addColumn('token', 'text')
+      .addColumn('passkey', 'text')
       .addColumn('scope_role', 'text', (column) => column.notNull())
       .addColumn('scope_project', 'text')
       .addColumn('opened_at', 'bigint', (column) => column.notNull())
@@ -56,8 +58,8 @@ export const sessionView: View<SessionTables> = {
   },
   apply: async (tx, fact) => {
     if (isFact(sessionOpened, fact)) {
-      const { session, user, hash, way, token, scope, expiresAt } = fact.payload
-      const about = { session, user_name: user, hash, way, token, opened_at: fact.at, expires_at: expiresAt }
+      const { session, user, hash, way, token, passkey = null, scope, expiresAt } = fact.payload
+      const about = { session, user_name: user, hash, way, token, passkey, opened_at: fact.at, expires_at: expiresAt }
       await tx
         .insertInto('access_sessions')
         .values({ ...about, scope_role: scope.role, scope_project: scope.project, ended_at: null })
@@ -101,6 +103,9 @@ export const createSessionQueries = (db: Kysely<SessionTables>) => ({
       .where('expires_at', '>', now)
       .orderBy('opened_at', 'desc')
       .execute(),
+  /** Those that a passkey has opened and that have not ended. */
+  openedBy: (passkey: string) =>
+    db.selectFrom('access_sessions').selectAll().where('passkey', '=', passkey).where('ended_at', 'is', null).execute(),
   invitationByHash: (hash: string) =>
     db.selectFrom('access_invitations').selectAll().where('hash', '=', hash).executeTakeFirst(),
 })

@@ -8,6 +8,7 @@ import { textOf, useAct } from '../../ui/act.ts'
 import { Badge, Button, inputShape, Panel, Time } from '../../ui/parts.tsx'
 import { Failed, Loaded } from '../../ui/states.tsx'
 import { TableBox } from '../../ui/tabs.tsx'
+import { Passkeys } from './passkeys.tsx'
 
 const wayName = (way: string): string => Object.entries(t.settings.way).find(([name]) => name === way)?.[1] ?? way
 
@@ -49,7 +50,10 @@ export const YouTab = () => {
           )}
         </Loaded>
       </Panel>
-      <Password />
+      <div className="flex min-w-0 flex-col gap-4">
+        <Password />
+        <Passkeys />
+      </div>
     </div>
   )
 }

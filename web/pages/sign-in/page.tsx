@@ -2,6 +2,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { answer, api } from '../../api/client.ts'
+import { answerChallenge, hasPasskeys } from '../../api/passkey.ts'
 import { Refusal } from '../../api/refusal.ts'
 import { t } from '../../texts/en.ts'
 import { Button, Command, inputShape } from '../../ui/parts.tsx'
@@ -18,7 +19,7 @@ const carried = (): { kind: 'link' | 'invitation'; code: string } | null => {
 export const SignInPage = () => {
   const [code, setCode] = useState(carried)
   const [way, setWay] = useState<'password' | 'token'>('password')
-  const { isWorking, error, signIn } = useSignIn()
+  const { isWorking, error, signIn, signInByPasskey } = useSignIn()
   const tried = useRef('')
   useEffect(() => {
     const look = (): void => setCode(carried()) // another link, opened on this very page
@@ -57,6 +58,11 @@ export const SignInPage = () => {
         ) : (
           <ByToken isWorking={isWorking} signIn={signIn} />
         )}
+        {hasPasskeys() && (
+          <Button disabled={isWorking} onClick={() => void signInByPasskey()}>
+            {t.signIn.byPasskey}
+          </Button>
+        )}
         <div className="flex flex-col gap-2 border-t border-line pt-4 text-soft">
           {t.signIn.command}
           <Command text="headway web" />
@@ -90,11 +96,11 @@ const useSignIn = () => {
   const navigate = useNavigate()
   const [isWorking, setIsWorking] = useState(false)
   const [error, setError] = useState<Refusal | null>(null)
-  const signIn = async (json: SignIn): Promise<void> => {
+  const signInWith = async (ask: () => Promise<SignIn>): Promise<void> => {
     setIsWorking(true)
     setError(null)
     try {
-      await answer(api.session.sessions.$post({ json }))
+      await answer(api.session.sessions.$post({ json: await ask() }))
       queries.clear()
       // Only to a page of ours, whatever the address says.
       await navigate({ href: to?.startsWith('/') && !to.startsWith('//') ? to : '/', replace: true })
@@ -105,7 +111,9 @@ const useSignIn = () => {
       setIsWorking(false)
     }
   }
-  return { isWorking, error, signIn }
+  const signIn = (json: SignIn) => signInWith(async () => json)
+  const signInByPasskey = () => signInWith(async () => ({ kind: 'passkey', response: await answerChallenge() }))
+  return { isWorking, error, signIn, signInByPasskey }
 }
 
 type Way = { isWorking: boolean; signIn: (json: SignIn) => Promise<void> }
