@@ -14,11 +14,11 @@ import {
 
 export const plan: JudgePlan = { alpha: 0.01, tolerance: 0, latency: false, thresholds: [] }
 const requests = 100
+const few = 20
 const hour = 3600
 export const usual = logNormal(50, 0.5)
 
 export const ramped = (second: number): number => (second < 1200 ? 0.05 : second < 2400 ? 0.25 : 0.5)
-export const rampedALittle = (second: number): number => (second < 1200 ? 0.05 : 0.25)
 export const errors = (errorRate: number): Behaviour => ({ errorRate, latency: null })
 /** 0.1 % errors, and this latency. */
 export const latency = (shares: readonly number[]): Behaviour => ({ errorRate: 0.001, latency: shares })
@@ -42,32 +42,35 @@ const judged = (seconds: number, how: JudgePlan, batchAt: (random: () => number,
     return null
   }
 }
+/** Identical versions before one judge, `few` requests a second. */
 export const identical = (share: (second: number) => number, behaviourAt: (second: number) => Behaviour, how = plan) =>
   judged(hour, how, (random, second) => {
     const both = behaviourAt(second)
-    return secondOf(random, second, { requests, share: share(second), baseline: both, canary: both })
+    return secondOf(random, second, { requests: few, share: share(second), baseline: both, canary: both })
   })
 
 /**
  * All of a rollout as it is judged live: errors against the old version and latency against a fresh instance of it, which has as many
- * requests as the canary. Each with its part of the chance to be wrong.
+ * requests as one of the canary's three. Each with its part of the chance to be wrong.
  */
 export const asLive = (
   total: number,
   share: (second: number) => number,
   behaviours: (second: number) => { readonly before: Behaviour; readonly after: Behaviour },
-  seconds = hour,
+  { seconds = hour, instances = 1 } = {},
 ): Simulation => {
   return (seed) => {
     const random = randomFrom(seed)
     let [forErrors, forLatency] = [begin(errorsOfAll), begin(latencyOfAll)]
     for (let second = 1; second <= seconds; second += 1) {
       const { before, after } = behaviours(second)
-      const part = total * share(second)
-      const canary = sampleOf(random, part, after)
+      const ofCanary = share(second)
+      const ofFresh = ofCanary / instances
+      const canary = sampleOf(random, total * ofCanary, after)
       const at = second * 1000
-      forErrors = take(forErrors, { at, baseline: sampleOf(random, Math.max(0, total - 2 * part), before), canary })
-      forLatency = take(forLatency, { at, baseline: sampleOf(random, part, before), canary })
+      const old = sampleOf(random, total * Math.max(0, 1 - ofCanary - ofFresh), before)
+      forErrors = take(forErrors, { at, baseline: old, canary })
+      forLatency = take(forLatency, { at, baseline: sampleOf(random, total * ofFresh, before), canary })
       if (forErrors.failed !== null || forLatency.failed !== null) return second
     }
     return null
@@ -75,17 +78,33 @@ export const asLive = (
 }
 const errorsOfAll: JudgePlan = { ...plan, alpha: 0.0075, focus: 'errors' }
 const latencyOfAll: JudgePlan = { ...plan, alpha: 0.0025, latency: true, focus: 'latency' }
-export const identicalLive = (total: number, share: (second: number) => number): Simulation =>
-  asLive(total, share, (second) => {
-    const both = { errorRate: drifting(second), latency: usual }
-    return { before: both, after: both }
-  })
+export const identicalLive = (
+  total: number,
+  share: (second: number) => number,
+  behaviourAt: (second: number) => Behaviour,
+): Simulation =>
+  asLive(
+    total,
+    share,
+    (second) => {
+      const both = behaviourAt(second)
+      return { before: both, after: both }
+    },
+    { instances: 3 },
+  )
+export const steady = (): Behaviour => ({ errorRate: 0.01, latency: usual })
+/** Errors drift and fail for three minutes; latency doubles for five minutes in fifteen. */
+export const driftingTogether = (second: number): Behaviour => ({
+  errorRate: drifting(second),
+  latency: second % 900 >= 600 ? atWorst : usual,
+})
+const atWorst = logNormal(100, 0.5)
 export const worseLive = (before: Behaviour, after: Behaviour): Simulation =>
   asLive(
     100,
     () => 0.05,
     () => ({ before, after }),
-    1800,
+    { seconds: 1800 },
   )
 
 type Second = { readonly total: number; readonly share: number; readonly before: number; readonly after: number }
@@ -111,7 +130,7 @@ const errorsAlone = (seconds: number, at: (second: number) => Second): Simulatio
 export const alone = (total: number, before: number, after: number): Simulation =>
   errorsAlone(1800, () => ({ total, share: 0.05, before, after }))
 export const identicalAlone = (share: (second: number) => number, rate: (second: number) => number): Simulation =>
-  errorsAlone(hour, (second) => ({ total: 20, share: share(second), before: rate(second), after: rate(second) }))
+  errorsAlone(hour, (second) => ({ total: few, share: share(second), before: rate(second), after: rate(second) }))
 export const worseBy = (total: number, baseline: Behaviour, canary: Behaviour, how: JudgePlan): Simulation =>
   judged(1800, how, (random, second) => secondOf(random, second, { requests: total, share: 0.05, baseline, canary }))
 

@@ -93,3 +93,23 @@ test('where nothing is known of the latency yet, nothing is made up', () => {
   const lines = renderRollout({ rollout, why: unknown, story }, now, 20)
   assert.match(lines.find((line) => line.startsWith('  new  ')) ?? '', / {2}not known yet$/)
 })
+
+test("a team's own metrics are shown beneath the evidence, and one of which nothing was seen says so", () => {
+  assert.ok(why.now)
+  const metric = (name: string, lnE: number, canary: [number, number], baseline: [number, number]) => ({
+    ...{ metric: name, share: 0.1, lnE, ratio: { from: 0, until: null } },
+    ...{ canary: { events: canary[0], of: canary[1] }, baseline: { events: baseline[0], of: baseline[1] } },
+  })
+  const metrics = [
+    metric('errors', 1, [1, 2], [1, 2]),
+    metric('own:failed-payments', Math.log(8), [5, 100], [9, 900]),
+    metric('own:queue', 0, [0, 0], [0, 0]),
+  ]
+  const numbers = { ...why.now.numbers, metrics }
+  const lines = renderRollout({ rollout, why: { ...why, now: { ...why.now, numbers } }, story: [] }, now, 20)
+  assert.deepEqual(lines.slice(11, 14), [
+    '  failed-payments: new 5 % of 100, old 1 % of 900, evidence 8 to 1',
+    '  queue: nothing seen of it yet',
+    '  no verdict: not enough is known  yet',
+  ])
+})

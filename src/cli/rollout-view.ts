@@ -1,6 +1,8 @@
 import { shortCommit } from '../names.ts'
 import type { Explanation } from '../release/index.ts'
+import type { MetricNumbers } from '../release/judge/judge.ts'
 import { bold, dim, green, printable, red, span, yellow } from './output.ts'
+import { metricsIn } from './why.ts'
 
 /** A rollout as the API shows it, as far as the commands go by it. */
 export type Rollout = {
@@ -122,10 +124,24 @@ const judged = ({ now, series, plan }: Explanation): string[] => {
   return [
     `  evidence against the new version  ${bar(lnE / line)} ${odds(lnE)} of ${Math.round(1 / plan.alpha)} to 1`,
     ...(series.length > 1 ? [`  ${dim('its course'.padEnd(32))}  ${spark(series.map((one) => one.lnE / line))}`] : []),
+    ...ownIn(now),
     `  ${said}: ${printable(now?.reason ?? '')}`,
     '',
   ]
 }
+
+/** The team's own metrics, also those of which nothing was seen. */
+const ownIn = (now: Explanation['now']): string[] =>
+  metricsIn(now?.numbers ?? {})
+    .filter(({ metric }) => metric.startsWith('own:'))
+    .map(({ metric, canary, baseline, lnE }) => {
+      const name = printable(metric.slice('own:'.length))
+      const isSeen = canary.of + baseline.of > 0
+      return `  ${name}: ${isSeen ? `new ${shareOf(canary)}, old ${shareOf(baseline)}, evidence ${odds(lnE)} to 1` : 'nothing seen of it yet'}`
+    })
+
+const shareOf = ({ events, of }: MetricNumbers['canary']): string =>
+  of === 0 ? 'no data' : `${percent(events / of)} of ${Number(of.toPrecision(6))}`
 
 const odds = (lnE: number): string =>
   lnE > 14 ? `10^${Math.floor(lnE / Math.LN10)}` : Math.max(0, Math.exp(lnE)).toFixed(lnE < 1 ? 1 : 0)

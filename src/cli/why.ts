@@ -56,7 +56,7 @@ const printWhy = ({ rollout, service, environment, plan, verdicts, now }: Explan
   console.log(
     dim(
       `  stopped by chance at most once in ${Math.round(1 / plan.alpha)} releases that are no worse` +
-        `${plan.tolerance > 0 ? ` than ${percent(plan.tolerance)} more errors` : ''}; judged by errors, ${plan.latency ? 'latency, ' : ''}restarts`,
+        `${plan.tolerance > 0 ? ` than ${percent(plan.tolerance)} more errors` : ''}; judged by ${['errors', ...(plan.latency ? ['latency'] : []), 'restarts', ...(plan.metrics ?? [])].join(', ')}`,
     ),
   )
   for (const one of verdicts) printVerdict(one)
@@ -100,11 +100,16 @@ const printNumbers = (numbers: Judged['numbers']): void => {
 }
 
 /** What the judge says more than deploy goes by. */
-const metricsIn = (numbers: Judged['numbers']): readonly MetricNumbers[] =>
+export const metricsIn = (numbers: object): readonly MetricNumbers[] =>
   'metrics' in numbers && Array.isArray(numbers.metrics) ? numbers.metrics : []
 
 const tally = (metric: string, { events, of }: MetricNumbers['canary']): string =>
-  metric === 'restarts' ? String(events) : `${of === 0 ? '0 %' : percent(events / of)} (${events} of ${of})`
+  metric === 'restarts'
+    ? String(events)
+    : of === 0 && metric.startsWith('own:')
+      ? 'nothing seen of it'
+      : `${of === 0 ? '0 %' : percent(events / of)} (${rounded(events)} of ${rounded(of)})`
+const rounded = (value: number): number => Number(value.toPrecision(9))
 const percent = (share: number): string => `${Number((share * 100).toPrecision(2))} %`
 const odds = (lnE: number): string =>
   lnE <= 0 ? 'none' : lnE > 14 ? `10^${Math.floor(lnE / Math.LN10)} to 1` : `${Math.round(Math.exp(lnE))} to 1`

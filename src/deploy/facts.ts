@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import { MetricRule } from '../golden/metrics.ts'
 import { ReleaseStep, Strategy } from '../golden/release.ts'
 import { defineFact } from '../ledger/fact.ts'
 import { CommitId, Digest, EnvironmentName, ProjectName, ServiceName } from '../names.ts'
@@ -32,6 +33,8 @@ const Started = z.object({
   /** What it takes the place of, and is judged against; null for the first of a service. */
   baseline: z.object({ deployment: z.string(), release: Digest }).nullable(),
   plan: JudgePlan,
+  /** Where the metrics of the team's own that the plan names are read. */
+  metrics: z.array(MetricRule).exactOptional(),
   /** Whether steps are judged; else they only follow each other. */
   isJudged: z.boolean(),
   /** Null: by whether the service was used at all. */

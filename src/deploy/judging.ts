@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import type { MetricRule } from '../golden/metrics.ts'
 import { Threshold } from '../golden/release.ts'
 import type { Digest } from '../names.ts'
 
@@ -10,6 +11,8 @@ export const JudgePlan = z.object({
   tolerance: z.number(),
   latency: z.boolean(),
   thresholds: z.array(Threshold),
+  /** Names of the team's own metrics. */
+  metrics: z.array(z.string()).optional(),
   /** What this judging is for, where another one judges the rest; without it half of the wager is on errors. */
   focus: z.enum(['errors', 'latency']).optional(),
 })
@@ -35,7 +38,18 @@ export type Judgement = {
 }
 
 /** Which service the edges count (its label), and which versions of it are compared. `baseline` null: thresholds only. */
-export type Judged = { readonly service: string; readonly baseline: string | null; readonly canary: string }
+export type Judged = {
+  readonly service: string
+  readonly baseline: string | null
+  readonly canary: string
+  /** Where the team's own metrics are read, and whose instances these are. */
+  readonly own?: OwnMetrics
+}
+export type OwnMetrics = {
+  readonly rules: readonly MetricRule[]
+  readonly baseline: readonly string[]
+  readonly canary: readonly string[]
+}
 
 /**
  * The judge, as deploy asks it. What is being judged has a name of deploy's choosing; what was begun is remembered over a crash of the

@@ -7,7 +7,17 @@ type Started = z.infer<typeof rolloutStarted.payload>
 /** What a rollout goes by from its beginning to its end. */
 export type RolloutPlan = Pick<
   Started,
-  'strategy' | 'steps' | 'baseline' | 'plan' | 'isJudged' | 'noData' | 'watch' | 'newer' | 'freshBaseline' | 'with'
+  | 'strategy'
+  | 'steps'
+  | 'baseline'
+  | 'plan'
+  | 'metrics'
+  | 'isJudged'
+  | 'noData'
+  | 'watch'
+  | 'newer'
+  | 'freshBaseline'
+  | 'with'
 >
 
 /** What a rollout is planned from. `rules` null: the service says nothing; `strategy`: what its environment says, if anything. */
@@ -27,7 +37,7 @@ const atOnce: readonly ReleaseStep[] = [{ weightPercent: 100, minMs: 0, maxMs: 0
 
 /** The first version of a service has nothing to be compared with, and nobody who could be hurt: it goes live at once. */
 export const planRollout = ({ rules, strategy: usual, replicas, baseline, isReturn }: Planning): RolloutPlan => {
-  const { noData, tolerance, latency, thresholds, newer, ...rest } = rules ?? defaultRules
+  const { noData, tolerance, latency, thresholds, metrics = [], newer, ...rest } = rules ?? defaultRules
   // Where an environment says so, nobody is there to judge by: what a service asks for is meant for where its users are.
   const isPlain = isReturn || !baseline || usual === 'rolling'
   const strategy = isPlain ? 'rolling' : (rest.strategy ?? usual ?? 'rolling')
@@ -37,7 +47,11 @@ export const planRollout = ({ rules, strategy: usual, replicas, baseline, isRetu
     strategy,
     steps: isReturn || !baseline ? [...atOnce] : stepsOf(strategy, rules ?? defaultRules, replicas),
     baseline,
-    plan: { alpha, tolerance, latency, thresholds: [...thresholds] },
+    plan: {
+      ...{ alpha, tolerance, latency, thresholds: [...thresholds] },
+      ...(metrics.length > 0 ? { metrics: metrics.map(({ name }) => name) } : {}),
+    },
+    ...(metrics.length > 0 ? { metrics: [...metrics] } : {}),
     isJudged: isGradual,
     noData,
     watch: isPlain ? { timeMs: 0, holdbackPercent: 0 } : watch,

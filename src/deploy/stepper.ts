@@ -13,7 +13,7 @@ import { type Deployment, nextStep, type Observation, startedBy } from './rollou
 import { type Decision, decideStep, decideWatch, type Look } from './steps.ts'
 import { type Target, targetLabel } from './target.ts'
 import { type Others, remaining, trafficAt, trafficOfOld, versionsOf } from './traffic.ts'
-import { type Answer, answerOf, type Question, questionsOf } from './verdicts.ts'
+import { type Answer, answerOf, besideOld, type Question, questionsOf } from './verdicts.ts'
 import type { DeployQueries } from './views.ts'
 
 export type Stepping = {
@@ -91,7 +91,7 @@ export const createStepper = (ports: Stepping) => {
   ): Promise<Observation> => {
     const others = await othersOf(deployment)
     const { rollout } = deployment
-    const questions = questionsOf(deployment)
+    const questions = questionsOf(deployment, others)
     for (const { name, plan, who } of questions) await judging.begin(name, plan, who)
     return hold(
       deployment,
@@ -123,9 +123,9 @@ export const createStepper = (ports: Stepping) => {
     const others = await othersOf(deployment)
     const { rollout } = deployment
     if (!rollout) throw new Error('unreachable: what is watched was started')
-    const [errors] = questionsOf(deployment)
+    const [errors] = questionsOf(deployment, others)
     const question =
-      rollout.watch.holdbackPercent > 0 ? (errors ?? besideOld(deployment)) : await againstRecord(deployment)
+      rollout.watch.holdbackPercent > 0 ? (errors ?? holdBack(deployment, others)) : await againstRecord(deployment)
     await judging.begin(question.name, question.plan, question.who)
     return hold(
       deployment,
@@ -233,17 +233,17 @@ export const createStepper = (ports: Stepping) => {
   const evidenceOf = async (answer: Answer | null) => (answer ? (await judging.conclude(answer.name)).evidence : null)
 
   /** Where the steps were not judged the watch is. */
-  const besideOld = (deployment: Deployment): Question => {
-    const { canary, old } = versionsOf(deployment)
+  const holdBack = (deployment: Deployment, others: Others): Question => {
     const plan: JudgePlan = { ...planOf(deployment), latency: false, focus: 'errors' }
-    return { name: deployment.id, plan, who: { service: targetLabel(deployment.target), canary, baseline: old } }
+    return { name: deployment.id, plan, who: besideOld(deployment, others) }
   }
 
   const againstRecord = async (deployment: Deployment): Promise<Question> => {
     const { canary, old } = versionsOf(deployment)
     const service = targetLabel(deployment.target)
     const minutes = (await runtime.traffic()).minutes.filter((minute) => minute.service === service)
-    const plan = watchedAgainst(planOf(deployment), minutes, old)
+    const { metrics: _, ...rest } = planOf(deployment) // of the team's own metrics there is no record
+    const plan = watchedAgainst(rest, minutes, old)
     return { name: `${deployment.id}.watch`, plan, who: { service, canary, baseline: null } }
   }
 

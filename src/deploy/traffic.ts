@@ -44,8 +44,10 @@ export const trafficAt = (
   const versions = versionsOf(deployment)
   const ready = instances.slice(0, countAt(rollout.strategy, step.weightPercent, instances.length))
   const canary = canaryPercent(deployment)
-  // As much as one of the new instances has: then they differ in nothing but their version.
-  const fresh = rollout.freshBaseline && !isLastStep(deployment) ? Math.min(canary / ready.length, 100 - canary) : 0
+  // As much as one of the new instances has: then they differ in nothing but their version. The old version keeps half of the rest, as
+  // errors are compared with its.
+  const most = Math.min(canary / ready.length, (100 - canary) / 2)
+  const fresh = rollout.freshBaseline && !isLastStep(deployment) ? most : 0
   const old = 100 - canary - fresh
   const pools = [
     { version: versions.canary, weight: canary, instances: ready },

@@ -243,3 +243,52 @@ release:
   const unnamed = parseServiceFile('name: a\nlanguage: go\nrelease: { steps: [10, 100] }\n', 'headway.yaml')
   assert.equal(unnamed.kind === 'ok' && unnamed.service.release?.strategy, 'canary')
 })
+
+test('metrics of its own by which a service is judged are counters or gauges, and each mistake says where it is', () => {
+  const text = `name: shop
+language: go
+release:
+  metrics:
+    - name: failed-payments
+      bad: payments_total{outcome="failed"}
+      of: payments_total
+    - { name: answered, good: calls_ok_total, of: calls_total, path: /internal/metrics }
+    - { name: long-queue, gauge: queue_length, above: 100 }
+`
+  const parsed = parseServiceFile(text, 'headway.yaml')
+  assert.deepEqual(parsed.kind === 'ok' && parsed.service.release?.metrics, [
+    {
+      ...{ kind: 'counter', name: 'failed-payments', path: '/metrics', counts: 'bad' },
+      ...{ series: 'payments_total{outcome="failed"}', of: 'payments_total' },
+    },
+    {
+      ...{ kind: 'counter', name: 'answered', path: '/internal/metrics', counts: 'good' },
+      ...{ series: 'calls_ok_total', of: 'calls_total' },
+    },
+    { kind: 'gauge', name: 'long-queue', path: '/metrics', series: 'queue_length', above: 100, below: null },
+  ])
+  const metrics = (lines: string) => said(`name: a\nlanguage: go\nrelease:\n  metrics:\n${lines}`)
+  assert.deepEqual(metrics('    - { name: Payments, bad: "a b", off: c }\n').slice(1), [
+    '5:15 release.metrics.0.name: expected a name of lower-case letters, digits and dashes, such as failed-payments, found the text "Payments"',
+    '5:30 release.metrics.0.bad: expected a series such as payments_total or payments_total{outcome="failed"}, found the text "a b"',
+    '5:37 unknown key "release.metrics.0.off" (did you mean of?)',
+  ])
+  const kind =
+    'expected what went wrong of how many ({ bad: payments_failed_total, of: payments_total }, or good in the place of bad), or a gauge with its bound ({ gauge: queue_length, above: 100 })'
+  for (const wrong of [
+    '{ name: a, bad: b }',
+    '{ name: a, bad: b, good: c, of: d }',
+    '{ name: a, gauge: b }',
+    '{ name: a, gauge: b, of: c, above: 1 }',
+    '{ name: a, bad: b, of: c, above: 1 }',
+  ])
+    assert.deepEqual(
+      metrics(`    - ${wrong}\n`).map((line) => line.split(', found')[0]),
+      [`5:7 release.metrics.0: ${kind}`],
+      wrong,
+    )
+  assert.match(
+    metrics('    - { name: a, bad: b, of: c }\n    - { name: a, good: b, of: c }\n').join(),
+    /different names/,
+  )
+})

@@ -1,5 +1,6 @@
 import { isAlias, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml'
 import type { ProblemDetails } from '../problem.ts'
+import { metricKeys } from './metrics.ts'
 import { nearest } from './nearest.ts'
 import { ReleaseKey } from './release.ts'
 import { define, ServiceFile } from './schema.ts'
@@ -168,6 +169,7 @@ const keysAt = (path: readonly PropertyKey[]): readonly string[] => {
   if (top === 'preview') return ['seed', 'copy']
   if (top === 'health') return ['path', 'timeout']
   if (top === 'quality' && inner === 'coverage') return ['minimum', 'drop']
+  if (top === 'release' && inner === 'metrics') return metricKeys
   if (top === 'release') return Object.keys(inner === undefined ? ReleaseKey.shape : (releaseKeys[String(inner)] ?? {}))
   if (top === 'resources' || top === 'commands' || top === 'quality')
     return Object.keys(ServiceFile.shape[top].unwrap().shape)

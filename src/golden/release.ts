@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { ServiceName } from '../names.ts'
+import { defineMetrics, MetricRule, MetricsKey } from './metrics.ts'
 
 /** How a new version takes the place of the old one. */
 export const Strategy = z.enum(['rolling', 'canary', 'blue-green', 'shadow'])
@@ -58,6 +59,8 @@ export const ReleaseRules = z.strictObject({
   tolerance: z.number().min(0).max(100),
   latency: z.boolean(),
   thresholds: z.array(Threshold).max(20),
+  /** The team's own metrics by which it is judged. */
+  metrics: z.array(MetricRule).max(10).exactOptional(),
   /** After it has all traffic: for how long it is watched, beside which share of the old version. Null: by strategy. */
   watch: z
     .strictObject({ timeMs: z.number().min(0).max(longestMs), holdbackPercent: z.number().min(0).max(50) })
@@ -158,6 +161,7 @@ const ReleaseKeys = z.strictObject({
     .max(20)
     .optional()
     .describe('What must hold whatever the old version does: error rate below 2 %, p95 below 300ms.'),
+  metrics: MetricsKey.optional().describe('Metrics of your own that a canary is judged by, beside errors and latency.'),
   watch: z
     .union([time, z.strictObject({ time: time.optional(), holdback: percent(0, 50).optional() })], {
       error: 'expected a time such as 10m, or { time: 10m, holdback: 1 }',
@@ -243,6 +247,7 @@ export const defineRelease = (key: ReleaseKey): ReleaseRules => ({
   tolerance: key.tolerance ?? 0,
   latency: key.latency ?? true,
   thresholds: (key.thresholds ?? []).map(thresholdOf),
+  ...(key.metrics?.length ? { metrics: defineMetrics(key.metrics) } : {}),
   watch: key.watch === undefined ? null : watchOf(key.watch),
   freshBaseline: key.freshBaseline ?? true,
   affinity: affinityOf(key.affinity ?? false),

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { Kysely } from 'kysely'
 import { effect } from '../effect.ts'
+import { MetricRule } from '../golden/metrics.ts'
 import type { Migration } from '../store/migrations.ts'
 import type { Store } from '../store/store.ts'
 import { Cursor, type Pair } from './cursor.ts'
@@ -45,7 +46,13 @@ export const releaseMigrations: readonly Migration[] = [
   },
 ]
 
-const PairText = z.object({ service: z.string(), baseline: z.string().nullable(), canary: z.string() })
+const Ids = z.array(z.string())
+const PairText = z.object({
+  service: z.string(),
+  baseline: z.string().nullable(),
+  canary: z.string(),
+  own: z.object({ rules: z.array(MetricRule), baseline: Ids, canary: Ids }).optional(),
+})
 const pageRows = 2000
 
 /** What was counted for each judging, batch by batch, with the cursor up to which the edges' counts are in it. */

@@ -1,6 +1,8 @@
 import { z } from '@hono/zod-openapi'
+import type { OwnMetrics } from '../deploy/judging.ts'
 import type { EdgeSamples } from '../edge/protocol.ts'
 import { addSamples, emptySample, type Sample } from './judge/sample.ts'
+import { advanceOwn, OwnCursor, type Reading as OwnReading, type OwnTallies } from './own/readings.ts'
 
 const Counts = z.object({ requests: z.number(), errors: z.number(), slower: z.array(z.number()) })
 type Counts = z.infer<typeof Counts>
@@ -12,11 +14,18 @@ type Counts = z.infer<typeof Counts>
 export const Cursor = z.object({
   epochs: z.record(z.string(), z.record(z.string(), Counts).nullable()),
   instances: z.record(z.string(), z.object({ restarts: z.number(), countedAt: z.number() })),
+  /** Of the team's own metrics, by instance. */
+  own: OwnCursor.optional(),
 })
 export type Cursor = z.infer<typeof Cursor>
 
 /** The service that the edges count under this label, and the versions that are compared; none to compare with: thresholds only. */
-export type Pair = { readonly service: string; readonly baseline: string | null; readonly canary: string }
+export type Pair = {
+  readonly service: string
+  readonly baseline: string | null
+  readonly canary: string
+  readonly own?: OwnMetrics | undefined
+}
 
 /** An instance as the runtime tells of it. */
 export type Restarts = {
@@ -31,6 +40,8 @@ export type Reading = {
   readonly at: number
   readonly samples: readonly EdgeSamples[]
   readonly instances: readonly Restarts[]
+  /** What instances show of the team's own metrics, when that was read anew. */
+  readonly own?: OwnReading | null
   /** Since the reading before. */
   readonly elapsedMs: number
 }
@@ -50,7 +61,7 @@ export const startAt = (reading: Reading, pair: Pair): Cursor =>
  */
 export const advance = (
   cursor: Cursor,
-  { at, samples, instances, elapsedMs }: Reading,
+  { at, samples, instances, own, elapsedMs }: Reading,
   pair: Pair,
 ): { readonly cursor: Cursor; readonly baseline: Sample; readonly canary: Sample } => {
   const versions = pair.baseline === null ? [pair.canary] : [pair.baseline, pair.canary]
@@ -75,15 +86,18 @@ export const advance = (
     }
   }
   const restarts = countRestarts(cursor.instances, instances, at, pair)
-  const sampleOf = (version: string | null): Sample => ({
+  const counted = own && pair.own ? advanceOwn(cursor.own ?? {}, own, pair.own) : null
+  const ownAfter = counted?.cursor ?? cursor.own
+  const sampleOf = (version: string | null, metrics: OwnTallies | undefined): Sample => ({
     ...(sums.get(version ?? '') ?? emptySample),
+    ...(metrics && Object.keys(metrics).length > 0 ? { metrics } : {}),
     restarts: restarts.counts.get(releaseOf(version)) ?? 0,
     instanceMs: restarts.running(version) * elapsedMs,
   })
   return {
-    cursor: { epochs, instances: restarts.known },
-    baseline: sampleOf(pair.baseline),
-    canary: sampleOf(pair.canary),
+    cursor: { epochs, instances: restarts.known, ...(ownAfter ? { own: ownAfter } : {}) },
+    baseline: sampleOf(pair.baseline, counted?.baseline),
+    canary: sampleOf(pair.canary, counted?.canary),
   }
 }
 

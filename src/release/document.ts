@@ -3,8 +3,15 @@ import { JudgePlan } from '../deploy/judging.ts'
 import { type Batch, begin, type Judgement, type JudgeNumbers, type JudgeState, take, verdict } from './judge/judge.ts'
 import { emptyBatch, type Sample } from './judge/sample.ts'
 
-/** Requests, errors, restarts, milliseconds that instances ran, and for each latency edge how many were slower. */
-const SampleRow = z.tuple([z.number(), z.number(), z.number(), z.number(), z.array(z.number())])
+const counts = [z.number(), z.number(), z.number(), z.number(), z.array(z.number())] as const
+/**
+ * Requests, errors, restarts, milliseconds that instances ran, and for each latency edge how many were slower; where the team's own
+ * metrics were read, so many of so many of each.
+ */
+const SampleRow = z.union([
+  z.tuple([...counts]),
+  z.tuple([...counts, z.record(z.string(), z.tuple([z.number(), z.number()]))]),
+])
 /** When, whether the edges could not be asked (1), the baseline, the canary. */
 export const BatchRow = z.tuple([z.number(), z.union([z.literal(0), z.literal(1)]), SampleRow, SampleRow])
 export type BatchRow = z.infer<typeof BatchRow>
@@ -36,16 +43,19 @@ export const batchOf = ([at, gap, baseline, canary]: BatchRow): Batch => ({
   ...(gap ? { gap: true } : {}),
 })
 
-const sampleRow = ({ requests, errors, restarts, instanceMs, slower }: Sample): z.infer<typeof SampleRow> => [
-  requests,
-  errors,
-  restarts,
-  instanceMs ?? 0,
-  [...slower],
-]
-const sampleOf = ([requests, errors, restarts, instanceMs, slower]: z.infer<typeof SampleRow>): Sample => ({
+type SampleRow = z.infer<typeof SampleRow>
+const sampleRow = ({ requests, errors, restarts, instanceMs = 0, slower, metrics }: Sample): SampleRow =>
+  metrics === undefined
+    ? [requests, errors, restarts, instanceMs, [...slower]]
+    : [requests, errors, restarts, instanceMs, [...slower], mapValues(metrics, ({ events, of }) => [events, of])]
+
+const sampleOf = ([requests, errors, restarts, instanceMs, slower, own]: SampleRow): Sample => ({
   ...{ requests, errors, restarts, instanceMs, slower },
+  ...(own === undefined ? {} : { metrics: mapValues(own, ([events, of]) => ({ events, of })) }),
 })
+
+const mapValues = <From, To>(record: Readonly<Record<string, From>>, map: (value: From) => To): Record<string, To> =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
 
 /**
  * The judge's state after so many batches, at a moment by which nothing more was counted. Batches are told by their number: the clock may

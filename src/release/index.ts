@@ -11,6 +11,7 @@ import { createBook } from './book.ts'
 import type { Restarts } from './cursor.ts'
 import { createExplanations } from './explain.ts'
 import { createJudging } from './judging.ts'
+import { createReader } from './own/reader.ts'
 import { createShelf } from './shelf.ts'
 
 export { releaseMigrations } from './book.ts'
@@ -29,7 +30,7 @@ export type ReleaseOptions = {
   onError?(message: string): void
 }
 
-type Restarted = Pick<Instance, 'id' | 'owner' | 'restarts'>
+type Restarted = Pick<Instance, 'id' | 'owner' | 'restarts' | 'port'>
 
 const sweepMs = 24 * 3_600_000
 /** Counts are needed until the rollout is over; evidence that facts name, for as long as anybody may ask why. */
@@ -42,8 +43,9 @@ export const createRelease = ({ ledger, store, clock, home, runtime, onError }: 
   const shelf = createShelf(home)
   const closing = new AbortController()
   let sweeping: Promise<void> = Promise.resolve()
+  const own = createReader({ clock, instances: () => runtime.instances() })
   const judging: Judging = createJudging({
-    ...{ book, shelf, clock },
+    ...{ book, shelf, clock, own },
     samples: () => runtime.samples(),
     instances: async () => (await runtime.instances()).map(restartsOf),
   })
@@ -68,6 +70,8 @@ export const createRelease = ({ ledger, store, clock, home, runtime, onError }: 
     facts: [],
     views: [],
     judging,
+    /** Resolves when what is being read of the teams' own metrics is there. */
+    settled: own.settled,
     /** Removes what nobody needs any more; it does so by itself once a day. */
     forget,
     ...createExplanations({ ledger, book, shelf }),
@@ -76,6 +80,7 @@ export const createRelease = ({ ledger, store, clock, home, runtime, onError }: 
     },
     stop: async (): Promise<void> => {
       closing.abort()
+      await own.close()
       await sweeping
     },
   } satisfies Stage & Record<string, unknown>

@@ -7,6 +7,7 @@ import { advance, type Cursor, type Reading, type Restarts, startAt } from './cu
 import { batchOf, type EvidenceDocument, rowOf } from './document.ts'
 import { begin, type JudgeState, take, tells, verdict } from './judge/judge.ts'
 import { emptyBatch } from './judge/sample.ts'
+import type { Reader } from './own/reader.ts'
 import type { Shelf } from './shelf.ts'
 
 export type JudgingPorts = {
@@ -17,19 +18,24 @@ export type JudgingPorts = {
   samples(): Promise<readonly EdgeSamples[]>
   /** How often each instance was started again. */
   instances(): Promise<readonly Restarts[]>
+  /** What instances show of a team's own metrics. */
+  readonly own: Pick<Reader, 'take' | 'forget'>
 }
 
 /** A judging that goes on, as far as it is known in memory; all of it follows from what the book keeps. */
 type Open = Pick<Begun, 'pair' | 'begunAt'> & { cursor: Cursor | null; state: JudgeState }
 
+/** What the edges and the runtime say, the same for every rollout. */
+type Counted = Omit<Reading, 'elapsedMs' | 'own'>
+
 /** After this time one batch a second is enough: a judging of a day stays small. */
 const eagerMs = 600_000
 const patientEveryMs = 1_000
 
-export const createJudging = ({ book, shelf, clock, samples, instances }: JudgingPorts): Judging => {
+export const createJudging = ({ book, shelf, clock, samples, instances, own }: JudgingPorts): Judging => {
   const open = new Map<string, Open>()
   const queues = new Map<string, Promise<unknown>>()
-  let asking: Promise<Omit<Reading, 'elapsedMs'> | null> | null = null
+  let asking: Promise<Counted | null> | null = null
 
   /** One thing at a time for each rollout. */
   const inTurn = <Result>(rollout: string, work: () => Promise<Result>): Promise<Result> => {
@@ -41,7 +47,7 @@ export const createJudging = ({ book, shelf, clock, samples, instances }: Judgin
   }
 
   /** What the world counts now; null when it does not say. Rollouts that look at the same time share the answer. */
-  const read = (): Promise<Omit<Reading, 'elapsedMs'> | null> => {
+  const read = (): Promise<Counted | null> => {
     asking ??= Promise.all([samples(), instances()])
       .then(([counted, running]) =>
         counted.length === 0 ? null : { at: clock.now(), samples: counted, instances: running },
@@ -74,7 +80,8 @@ export const createJudging = ({ book, shelf, clock, samples, instances }: Judgin
     const reading = await read()
     // Two batches are never of the same instant, also when the clock is set back.
     const at = Math.max(reading?.at ?? clock.now(), (state.at ?? 0) + 1)
-    const whole = reading && { ...reading, elapsedMs: Math.max(0, since) }
+    const shown = reading && cursor && pair.own ? own.take(rollout, pair.own) : null
+    const whole = reading && { ...reading, own: shown, elapsedMs: Math.max(0, since) }
     const counted = whole && cursor ? advance(cursor, whole, pair) : null
     const after = counted?.cursor ?? (whole ? startAt(whole, pair) : cursor)
     const batch = counted ? { at, baseline: counted.baseline, canary: counted.canary } : emptyBatch(at, !reading)
@@ -88,10 +95,10 @@ export const createJudging = ({ book, shelf, clock, samples, instances }: Judgin
   }
 
   return {
-    begin: (rollout, plan, { service, baseline, canary }) =>
+    begin: (rollout, plan, { service, baseline, canary, own: metrics }) =>
       inTurn(rollout, async () => {
         if (open.has(rollout) || (await book.read(rollout))) return
-        const pair = { service, baseline, canary }
+        const pair = { service, baseline, canary, ...(metrics ? { own: metrics } : {}) }
         const reading = await read()
         const begun = { plan: { ...plan, compared: baseline !== null }, pair, begunAt: clock.now() }
         await book.begin(rollout, begun, reading && startAt({ ...reading, elapsedMs: 0 }, pair))
@@ -111,6 +118,7 @@ export const createJudging = ({ book, shelf, clock, samples, instances }: Judgin
         if (!kept) throw neverBegun(rollout)
         // It is folded again from the book should it go on; most do not.
         open.delete(rollout)
+        own.forget(rollout)
         return { evidence: await shelf.put(documentOf(rollout, kept)) }
       }),
   }
@@ -120,7 +128,7 @@ const stateOf = ({ plan, batches }: Kept): JudgeState =>
   batches.reduce((state, row) => take(state, batchOf(row)), begin(plan))
 
 const documentOf = (rollout: string, { plan, pair, begunAt, batches }: Kept): EvidenceDocument => ({
-  ...{ format: 1, rollout, ...pair, begunAt, plan },
+  ...{ format: 1, rollout, service: pair.service, baseline: pair.baseline, canary: pair.canary, begunAt, plan },
   batches: [...batches],
 })
 

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
@@ -70,7 +72,7 @@ export const openReleaseRoom = async (given?: string) => {
   const directory = given ?? mkdtempSync(join(tmpdir(), 'headway-release-'))
   const clock = fakeClock()
   const edges: FakeEdge[] = []
-  const instances: { id: string; release: string; restarts: number }[] = []
+  const instances: { id: string; release: string; restarts: number; port?: number }[] = []
   const state = { answers: true }
   const store = await openSqliteStore(join(directory, 'headway.db'))
   await migrate(store, { migrations: [...ledgerMigrations, ...releaseMigrations], program: 'test', clock })
@@ -85,7 +87,12 @@ export const openReleaseRoom = async (given?: string) => {
           return edges.map((edge) => edge.samples(clock.now()))
         },
         instances: async () =>
-          instances.map(({ id, release, restarts }) => ({ id, restarts, owner: { ...owner, release } })),
+          instances.map(({ id, release, restarts, port = 1 }) => ({
+            id,
+            restarts,
+            port,
+            owner: { ...owner, release },
+          })),
       },
     })
   return {
@@ -95,6 +102,30 @@ export const openReleaseRoom = async (given?: string) => {
     [Symbol.asyncDispose]: async (): Promise<void> => {
       await store.close()
       if (given === undefined) rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** An instance that shows counters of its own, moved by hand, on a port of this machine. */
+export const startPage = async () => {
+  const state = { good: 0, bad: 0, queue: 0, status: 200 }
+  const server = createServer((_, answer) => {
+    answer.statusCode = state.status
+    answer.end(
+      `# TYPE payments_total counter\npayments_total{outcome="good"} ${state.good}\n` +
+        `payments_total{outcome="failed"} ${state.bad}\nqueue_length ${state.queue}\n`,
+    )
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  return {
+    state,
+    port: typeof address === 'object' && address ? address.port : 0,
+    [Symbol.asyncDispose]: async (): Promise<void> => {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
     },
   }
 }

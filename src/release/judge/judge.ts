@@ -1,7 +1,7 @@
 import { latencyEdgesMs } from '../../edge/protocol.ts'
 import { exp, ln, lnWeightedExp } from './arithmetic.ts'
 import { better, isBelowOne, lnEvidenceAgainst, ratioWithin, worse } from './grid.ts'
-import { type Focus, type Metric, metricsOf, takeInto, tallyOf } from './metric.ts'
+import { type Focus, isOwn, type Metric, metricsOf, takeInto, tallyOf } from './metric.ts'
 import { addSamples, type Batch, emptySample, type Sample, type Tally } from './sample.ts'
 import { describeVerdict } from './words.ts'
 
@@ -71,7 +71,7 @@ export type JudgeNumbers = {
   readonly pValue: number
   readonly baseline: Counted
   readonly canary: Counted
-  /** Those of which something was counted. */
+  /** Those of which something was counted, and the team's own. */
   readonly metrics: readonly MetricNumbers[]
   readonly thresholds: readonly (Tally & { readonly lnE: number })[]
 }
@@ -149,7 +149,7 @@ const isEmpty = (sample: Sample): boolean =>
   sample.requests === 0 &&
   sample.errors === 0 &&
   sample.restarts === 0 &&
-  Object.values(sample.metrics ?? {}).every(({ of }) => of === 0)
+  Object.values(sample.metrics ?? {}).every(({ events, of }) => events === 0 && of === 0)
 
 /** Why the canary fails now: the comparison, then the thresholds, each with the chance alpha of saying so wrongly. */
 const failureOf = ({ plan, metrics, canary, lnE }: Omit<JudgeState, 'failed'>): string | null => {
@@ -223,7 +223,7 @@ const numbersOf = (state: JudgeState, cause: string): JudgeNumbers => ({
       baseline: tallyOf(metric.name, state.baseline),
       canary: tallyOf(metric.name, state.canary),
     }))
-    .filter(({ baseline, canary }) => baseline.events + canary.events > 0)
+    .filter(({ name, baseline, canary }) => baseline.events + canary.events > 0 || isOwn(name))
     .map(({ name, share, baseline, canary, lnE, promotion }) => {
       const { from, until } = ratioWithin(promotion, state.plan.alpha)
       const tolerated = 1 + state.plan.tolerance

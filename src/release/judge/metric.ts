@@ -56,6 +56,9 @@ export const metricsOf = ({
   ]
 }
 
+/** Whether it is one of a team's own. */
+export const isOwn = (name: string): boolean => name.startsWith('own:')
+
 export const slowerThan = (edgeMs: number): string => `slower-than-${edgeMs}ms`
 
 const nothing: Tally = { events: 0, of: 0 }
@@ -67,7 +70,7 @@ const untouched = (name: string, share: number): Metric => ({
 export const tallyOf = (name: string, sample: Sample): Tally => {
   if (name === 'errors') return { events: sample.errors, of: sample.requests }
   if (name === 'restarts') return { events: sample.restarts, of: sample.instanceMs ?? 0 }
-  if (name.startsWith('own:')) return sample.metrics?.[name.slice('own:'.length)] ?? nothing
+  if (isOwn(name)) return sample.metrics?.[name.slice('own:'.length)] ?? nothing
   return { events: sample.slower[edgeOf.get(name) ?? -1] ?? 0, of: sample.requests }
 }
 const edgeOf = new Map(latencyEdgesMs.map((edge, place) => [slowerThan(edge), place]))

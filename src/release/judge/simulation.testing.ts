@@ -38,21 +38,20 @@ export type Behaviour = {
 
 /** What a version with this behaviour counts when requests come independently, so many on average. */
 export const sampleOf = (random: () => number, requests: number, { errorRate, latency }: Behaviour): Sample => {
-  const errors = poisson(random, requests * errorRate)
-  const good = poisson(random, requests * (1 - errorRate))
-  if (latency === null) return { requests: errors + good, errors, slower: noneSlower, restarts: 0 }
-  const buckets = latency.map((share) => (share === 0 ? 0 : poisson(random, requests * share)))
-  let slower = buckets.reduce((sum, count) => sum + count, 0)
-  const total = slower
-  return {
-    requests: total,
-    errors: Math.min(errors, total),
-    slower: latencyEdgesMs.map((_, edge) => {
-      slower -= buckets[edge] ?? 0
-      return slower
-    }),
-    restarts: 0,
+  const total = poisson(random, requests)
+  let errors = 0
+  const counts = latency === null ? null : latencyEdgesMs.map(() => 0)
+  for (let one = 0; one < total; one += 1) {
+    if (random() < errorRate) errors += 1
+    // Slower than each edge below its own latency.
+    if (counts && latency)
+      for (let edge = 0, rest = random(); edge < counts.length; edge += 1) {
+        rest -= latency[edge] ?? 0
+        if (rest < 0) break
+        counts[edge] = (counts[edge] ?? 0) + 1
+      }
   }
+  return { requests: total, errors, slower: counts ?? noneSlower, restarts: 0 }
 }
 const noneSlower = latencyEdgesMs.map(() => 0)
 
