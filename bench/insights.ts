@@ -167,6 +167,7 @@ const deploymentRow = (
     },
     ...{ kind: random() < 0.05 ? 'hotfix' : 'planned', rolls_back: null, revision: `r${place}`, started_at: null },
     ...{ live_at: liveAt, reverted_at: null, automatic: 1, lines: 100, said_failure: null, said_rework: null },
+    ...{ held_at: null, granted_at: null, watched_at: null, undone_by_machine: null },
     ...{ counted: 1, pending: 0, failed: 0, failed_how: null, rework: 0, restored_at: null },
     ...{ leads: new Uint8Array(), commits: 0, again: 0, merges: 0, unknown: 0, negative: 0, first: 0 },
   }

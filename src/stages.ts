@@ -30,6 +30,7 @@ import { deployRoutes } from './deploy/routes.ts'
 import { createEvents } from './events/index.ts'
 import { eventDoorRoutes } from './events/routes.ts'
 import type { Home } from './home.ts'
+import { flowRoutes } from './learn/flow/routes.ts'
 import { incidentRoutes } from './learn/incidents/routes.ts'
 import { createLearn } from './learn/index.ts'
 import { learnRoutes, metricsRoutes } from './learn/routes.ts'
@@ -264,6 +265,7 @@ export const createStages = (grounds: Grounds) => {
       alertRoutes(monitor.alerts),
       learnRoutes(learn),
       metricsRoutes(learn),
+      flowRoutes(learn),
       incidentRoutes(learn),
       eventDoorRoutes(events),
     ],

@@ -93,7 +93,13 @@ const timesOf = ({ p90, n }: { readonly p90: number | null; readonly n: number }
   p90 === null ? `n ${n}` : `p90 ${span(p90)}, n ${n}`
 
 /** Whose figures they are, in a line. */
-export const scopeLine = ({ scope, services, span: of, bucket, zone }: DoraAnswer): string => {
+export const scopeLine = ({
+  scope,
+  services,
+  span: of,
+  bucket,
+  zone,
+}: Pick<DoraAnswer, 'scope' | 'services' | 'span' | 'bucket' | 'zone'>): string => {
   const whose = scope.services.length === 1 ? scope.services.join() : `a blend of ${services} services`
   const days = Math.round((of.until - of.from) / 86_400_000)
   return `${bold(whose)} in ${scope.environment}, ${days} days by the ${bucket} (${zone})`

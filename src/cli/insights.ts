@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { DoraAnswer } from '../learn/dora/question.ts'
+import type { FlowAnswer } from '../learn/flow/question.ts'
 import { Problem } from '../problem.ts'
 import { at, type Client, connect, type GlobalOptions } from './client.ts'
 import { doraCsv, doraRows, droppedLines, scopeLine, time } from './insights-view.ts'
@@ -25,7 +26,9 @@ const asked = (command: Command): Command =>
 
 /** What deliveries come to in figures. */
 export const insightCommands = (program: Command): void => {
-  const insights = program.command('insights').description('the five metrics of DORA, and what is behind them')
+  const insights = program
+    .command('insights')
+    .description('the five metrics of DORA, the flow of changes, and what is behind them')
   asked(insights.command('dora', { isDefault: true }))
     .description('the five metrics: deployments, lead time, change fail rate, recovery, rework')
     .option('--bucket <length>', 'day, week, month, quarter or year', 'week')
@@ -38,6 +41,25 @@ export const insightCommands = (program: Command): void => {
       if (options.csv) console.log(doraCsv(answer))
       else if (options.json) printJson(answer)
       else showDora(answer)
+    })
+  asked(insights.command('flow'))
+    .description('where the time of changes goes, from the first commit to watched in production; the bottleneck')
+    .option('--bucket <length>', 'day, week, month, quarter or year', 'week')
+    .option('--zone <name>', 'the time zone of the calendar', Intl.DateTimeFormat().resolvedOptions().timeZone)
+    .option('--csv', 'a line a stage')
+    .action(async (_options, command: Command) => {
+      const options = command.optsWithGlobals<Asked>()
+      const path = at`/projects/${options.project}/insights/flow`
+      const query = { ...queryOf(options), bucket: options.bucket, zone: options.zone }
+      const answer = await connect(options).get<FlowAnswer>(path, query)
+      if (options.json) return printJson(answer)
+      const { flowCsv, flowLines, openRows, rhythmLines, stageRows } = await import('./flow-view.ts')
+      if (options.csv) return console.log(flowCsv(answer))
+      console.log(scopeLine(answer))
+      for (const line of flowLines(answer)) console.log(line)
+      printTable(['stage', '', 'median', '', 'a week', 'share', 'since'], stageRows(answer), 'nothing went live')
+      for (const line of rhythmLines(answer)) console.log(line)
+      if (answer.progress.open > 0) printTable(['open', 'age', ''], openRows(answer), '')
     })
   asked(insights.command('deployments'))
     .description('the deployments behind the figures')

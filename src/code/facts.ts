@@ -6,11 +6,15 @@ import { DirectPush } from './protection.ts'
 
 export {
   changeAbandoned,
+  changeApproved,
+  changeCommented,
   changeMerged,
   changeOpened,
+  changeQueued,
   changeReopened,
   changeTestRequested,
   changeUpdated,
+  mergeWithdrawn,
 } from './changes/facts.ts'
 
 export const repositoryCreated = defineFact(

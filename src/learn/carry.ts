@@ -42,6 +42,36 @@ export const carriedBy = async (range: Range, { repositoryPath, run }: GitPorts)
   return { commits, lines: changed.exitCode === 0 ? linesIn(changed.stdout.toString('utf8')) : null }
 }
 
+/** What a change or a push added to its target: its own commits, merges left aside, and the lines that it added and removed. */
+export type Measure = { readonly committedAt: number | null; readonly commits: number; readonly lines: number | null }
+
+/**
+ * Measures what was on `head` and not on the target at `before`, which was moved to `after`. Rebased and squashed commits are as new as their merge:
+ * those that were proposed are what took somebody's time. Null where the repository does not hold all of them.
+ */
+export const measureOf = async (
+  of: Pick<Range, 'project' | 'repository'> & {
+    readonly before: string
+    readonly head: string
+    readonly after: string
+  },
+  { repositoryPath, run }: GitPorts,
+): Promise<Measure | null> => {
+  const directory = repositoryPath(of.project, of.repository)
+  const range = `${of.before}..${of.head}`
+  const listed = await run(
+    git(directory, ['log', '--no-merges', '--format=%ct', '-n', String(mostCommits), '--end-of-options', range]),
+  )
+  if (listed.exitCode !== 0) return null
+  const times = listed.stdout.toString('utf8').split('\n').filter(Boolean).map(Number)
+  const changed = await run(git(directory, ['diff', '--shortstat', '--end-of-options', of.before, of.after]))
+  return {
+    committedAt: times.length === 0 ? null : Math.max(0, Math.min(...times)) * 1000,
+    commits: times.length,
+    lines: changed.exitCode === 0 ? linesIn(changed.stdout.toString('utf8')) : null,
+  }
+}
+
 const commitsIn = (text: string, repository: string): CarriedCommit[] => {
   const fields = text.split('\0')
   const commits: CarriedCommit[] = []

@@ -90,6 +90,26 @@ export const deliveryChange = defineFact(
   }),
 )
 
+/**
+ * What only Git knows of a change or a push of Headway's own, told once it is part of its target. Subject
+ * `measured:<project>/<repository>/<commit>`.
+ */
+export const deliveryMeasured = defineFact(
+  'delivery.measured',
+  1,
+  z.object({
+    project: ProjectName,
+    repository: Name,
+    /** What the target was moved to. */
+    commit: Name,
+    /** When the first of its own commits was made; null: it has none, or Git does not know. */
+    committedAt: Moment.nullable(),
+    /** Its own commits, merges left aside. */
+    commits: z.number().int().nonnegative(),
+    lines: z.number().int().nonnegative().nullable(),
+  }),
+)
+
 /** A pipeline elsewhere has run. Subject `delivery:<key>`. */
 export const deliveryRun = defineFact(
   'delivery.run',
@@ -185,6 +205,7 @@ export const learnFacts = [
   deliveryDeployed,
   deliveryCarried,
   deliveryChange,
+  deliveryMeasured,
   deliveryRun,
   deliveryCorrected,
   incidentOpened,

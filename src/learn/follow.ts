@@ -1,12 +1,13 @@
-import { changeMerged } from '../code/facts.ts'
+import { changeMerged, refUpdated } from '../code/facts.ts'
 import { deploymentFinished } from '../deploy/facts.ts'
 import { openCursor } from '../ledger/cursor.ts'
 import { fact, isFact, type NewFact, type RecordedFact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
+import { releaseCreated } from '../package/facts.ts'
 import { describeError } from '../problem.ts'
 import type { Store } from '../store/store.ts'
 import type { GitPorts } from './carry.ts'
-import { commitsAtOnce, deliveryCarried, deliveryChange } from './facts.ts'
+import { commitsAtOnce, deliveryCarried, deliveryChange, deliveryMeasured } from './facts.ts'
 import { incidentCauses, incidentsOf } from './incidents/opening.ts'
 import type { DoraTables } from './tables.ts'
 
@@ -17,7 +18,7 @@ export type FollowPorts = GitPorts & {
   onError(message: string): void
 }
 
-const types = [...incidentCauses, changeMerged.type]
+const types = [...incidentCauses, changeMerged.type, releaseCreated.type]
 const actor = 'system:learn'
 
 /**
@@ -52,7 +53,12 @@ export const createFollower = (ports: FollowPorts) => {
   const read = (after: number): Promise<RecordedFact[]> => ledger.read({ after, types, limit: 100 })
 
   const tell = async (seen: RecordedFact): Promise<void> => {
-    if (isFact(changeMerged, seen)) return tellChange(seen)
+    if (isFact(releaseCreated, seen)) return tellPush(seen)
+    if (isFact(changeMerged, seen)) {
+      await tellChange(seen)
+      const { before, head, after } = seen.payload
+      return tellMeasured(seen, { before, head, after })
+    }
     await views.reach(seen.seq)
     if (isFact(deploymentFinished, seen) && seen.payload.outcome === 'succeeded') await tellCarried(seen)
     const deployment = isFact(deploymentFinished, seen) ? await rowOf(seen.payload.deployment) : undefined
@@ -130,6 +136,32 @@ export const createFollower = (ports: FollowPorts) => {
     if (newest?.causes[0] !== seen.seq) await ledger.append([told], { expect: { subject, seq: newest?.seq ?? 0 } })
   }
 
+  /** A push that something was released of; what was merged as this commit is measured already. */
+  const tellPush = async (seen: Released): Promise<void> => {
+    const { push, commit } = seen.payload
+    const [pushed] = await ledger.read({ subject: `push:${push}`, types: [refUpdated.type], limit: 1 })
+    if (!pushed || !isFact(refUpdated, pushed) || pushed.payload.after !== commit) return
+    await tellMeasured(seen, { before: pushed.payload.before, head: commit, after: commit })
+  }
+
+  /** Without a commit before it, it is how a repository began, which is nobody's change. */
+  const tellMeasured = async (
+    seen: Released | Merged,
+    { before, head, after }: { readonly before: string | null; readonly head: string; readonly after: string },
+  ): Promise<void> => {
+    const { project, repository } = seen.payload
+    const subject = `measured:${project}/${repository}/${after}`
+    const [known] = await ledger.read({ subject, newestFirst: true, limit: 1 })
+    if (before === null || known) return
+    const { measureOf } = await import('./carry.ts')
+    const measure = await measureOf({ project, repository, before, head, after }, ports)
+    if (!measure) return
+    const payload = { project, repository, commit: after, ...measure }
+    await ledger.append([fact(deliveryMeasured, { subject, actor, causes: [seen.seq], payload })], {
+      expect: { subject, seq: 0 },
+    })
+  }
+
   const wake = (): void => {
     again = true
     following ??= follow()
@@ -162,3 +194,4 @@ export const createFollower = (ports: FollowPorts) => {
 
 type Finished = RecordedFact<'deployment.finished', ReturnType<typeof deploymentFinished.payload.parse>>
 type Merged = RecordedFact<'change.merged', ReturnType<typeof changeMerged.payload.parse>>
+type Released = RecordedFact<'release.created', ReturnType<typeof releaseCreated.payload.parse>>

@@ -4,8 +4,10 @@ import { defaultEnvironment } from '../names.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
 import type { GitPorts } from './carry.ts'
-import { answerDora, type DoraQuestion } from './dora/question.ts'
+import type { Span } from './dora/calendar.ts'
+import { answerDora, type DoraQuestion, lanesOf, type Scope } from './dora/question.ts'
 import { learnFacts } from './facts.ts'
+import type { FlowQuestion } from './flow/question.ts'
 import { createFollower } from './follow.ts'
 import { createIncidentOrders } from './incidents/orders.ts'
 import { createQueries } from './queries.ts'
@@ -34,6 +36,19 @@ export const createLearn = (options: LearnOptions) => {
     dora: async (question: DoraQuestion) => {
       await views.reach()
       return answerDora(store.tables<DoraTables>(), question, clock.now())
+    },
+    /** Where the time of changes goes, as new as the ledger. */
+    flow: async (question: FlowQuestion) => {
+      const { answerFlow } = await import('./flow/question.ts')
+      await views.reach()
+      return answerFlow(store.tables<DoraTables>(), question, clock.now())
+    },
+    /** The changes behind it, newest first, up to `limit`. */
+    delivered: async (scope: Scope, span: Span, limit: number) => {
+      const { deliveredIn } = await import('./flow/ways.ts')
+      await views.reach()
+      const db = store.tables<DoraTables>()
+      return (await deliveredIn(db, await lanesOf(db, scope), span)).slice(0, limit)
     },
     /** The figures of each service in production over the last 30 days, in Prometheus' text format. */
     prometheus: async (): Promise<string> => {

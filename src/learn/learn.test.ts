@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { changeMerged } from '../code/facts.ts'
+import { changeMerged, refUpdated } from '../code/facts.ts'
 import { deploymentFinished, deploymentRequested, rolloutShifted, rolloutStepStarted } from '../deploy/facts.ts'
 import { fact, type NewFact } from '../ledger/fact.ts'
 import { openTestLedger } from '../ledger/testing.ts'
@@ -180,6 +180,42 @@ test('counts the commits of a change that was squashed, not the one that it beca
   await learn.settled()
   const { total } = await learn.dora({ ...ofShop, span: always, bucket: 'year', zone: 'UTC' })
   assert.deepEqual([total.leadTime.median, total.leadTime.n], [8 * minute, 2])
+  const [measured, ...others] = await world.ledger.read({ types: ['delivery.measured'] })
+  assert.deepEqual(
+    [measured?.payload, others],
+    [{ project, repository, commit: squashed, committedAt: start + minute, commits: 2, lines: 0 }, []],
+  )
+})
+
+test('measures what was pushed at once and released, once, and says where its time went', async () => {
+  await using world = await openWorld()
+  const { learn, commit, tell, ledger } = world
+  const first = commit(0, 'first')
+  const early = commit(2 * minute, 'early', first)
+  const late = commit(4 * minute, 'late', early)
+  const pushed = (push: string, before: CommitId | null, after: CommitId): NewFact =>
+    fact(refUpdated, {
+      ...{ subject: `push:${push}`, actor },
+      payload: { push, project, repository, ref: 'refs/heads/main', before, after, options: [], discovered: false },
+    })
+  await learn.start()
+  await tell(minute, pushed('push-0', null, first), ...live('d1', first))
+  await tell(5 * minute, pushed('push-1', first, late))
+  await tell(8 * minute, ...live('d2', late))
+  await learn.settled()
+  assert.deepEqual(
+    (await ledger.read({ types: ['delivery.measured'] })).map(({ payload }) => payload),
+    [{ project, repository, commit: late, committedAt: start + 2 * minute, commits: 2, lines: 0 }],
+  )
+  const found = await learn.delivered(ofShop, always, 50)
+  assert.deepEqual(
+    found.map(({ kind, way }) => [kind, way.totalMs]),
+    [
+      ['push', 6 * minute],
+      ['push', 0],
+    ],
+  )
+  assert.deepEqual(world.errors, [])
 })
 
 test('opens an incident for a release that was taken back and for an alert, each once, also over a restart', async () => {

@@ -9,7 +9,7 @@ import type { Learn } from './index.ts'
 const monthMs = 30 * 86_400_000
 
 /** `service` may be said several times, or be a list with commas; without it, all services are blended. */
-const ofSpan = z.object({
+export const ofSpan = z.object({
   service: z
     .string()
     .transform((list) => list.split(','))
@@ -20,9 +20,9 @@ const ofSpan = z.object({
   since: z.coerce.number().int().nonnegative().optional(),
   until: z.coerce.number().int().nonnegative().optional(),
 })
-const asDora = { bucket: z.enum(bucketNames).default('week'), zone: z.string().max(60).default('UTC') }
+export const inBuckets = { bucket: z.enum(bucketNames).default('week'), zone: z.string().max(60).default('UTC') }
 
-const spanOf = ({ since, until }: { since?: number | undefined; until?: number | undefined }, now: number) => {
+export const spanOf = ({ since, until }: { since?: number | undefined; until?: number | undefined }, now: number) => {
   const end = until ?? now + 1
   return { from: Math.min(since ?? end - monthMs, end - 1), until: end }
 }
@@ -36,7 +36,7 @@ export const learnRoutes = (learn: Learn) =>
         {
           method: 'get',
           path: '/projects/{project}/insights/dora',
-          request: { params: z.object({ project: ProjectName }), query: ofSpan.extend(asDora) },
+          request: { params: z.object({ project: ProjectName }), query: ofSpan.extend(inBuckets) },
           responses: { 200: json(DoraBody, 'The five metrics of a service, or of all of a project as a blend.') },
         },
       ),
@@ -53,7 +53,7 @@ export const learnRoutes = (learn: Learn) =>
         {
           method: 'get',
           path: '/insights/dora',
-          request: { query: ofSpan.omit({ service: true }).extend(asDora) },
+          request: { query: ofSpan.omit({ service: true }).extend(inBuckets) },
           responses: { 200: json(DoraBody, 'The five metrics of everything, as a blend.') },
         },
       ),

@@ -1,4 +1,6 @@
-import type { CreateTableBuilder, Kysely } from 'kysely'
+import type { Kysely } from 'kysely'
+import { createTable } from './create-table.ts'
+import { createFlowTables, dropFlowTables, type FlowTables } from './flow/tables.ts'
 
 /** What a deployment is at. `failed`: it never took production traffic. */
 export type DeploymentState = 'under-way' | 'live' | 'succeeded' | 'failed' | 'superseded' | 'rolled-back'
@@ -27,6 +29,13 @@ export type DeploymentRow = {
   /** When the old version had all traffic again, within its own rollout. */
   reverted_at: number | null
   automatic: number | null
+  /** When approvals were all that it waited for, and when it had them; null: it needed none. */
+  held_at: number | null
+  granted_at: number | null
+  /** When it had been watched for long enough. */
+  watched_at: number | null
+  /** Of one that was taken back, or takes another one back: 1 if a machine has decided it, 0 if somebody has. */
+  undone_by_machine: number | null
   lines: number | null
   said_failure: number | null
   said_rework: number | null
@@ -112,7 +121,7 @@ export type CellRow = {
   packed: Uint8Array
 }
 
-export type DoraTables = {
+export type DoraTables = FlowTables & {
   learn_lanes: LaneRow
   learn_deployments: DeploymentRow
   learn_commits: CommitRow
@@ -141,36 +150,7 @@ const names = [
 
 export const dropDoraTables = async (db: Kysely<DoraTables>): Promise<void> => {
   for (const name of names) await db.schema.dropTable(`learn_${name}`).ifExists().execute()
-}
-
-type Column = 'text' | 'bigint' | 'integer' | 'bytea'
-/** A `?` at the end of a kind: may be null. Bytes are called `bytea` in both stores. */
-type Columns = Readonly<Record<string, Column | `${Column}?`>>
-
-const createTable = async (
-  db: Kysely<DoraTables>,
-  name: string,
-  columns: Columns,
-  key: readonly string[],
-  indexes: Readonly<Record<string, readonly string[]>> = {},
-): Promise<void> => {
-  let table: CreateTableBuilder<string, string> = db.schema.createTable(name)
-  for (const [column, kind] of Object.entries(columns)) {
-    const isOptional = kind.endsWith('?')
-    table = table.addColumn(column, kindOf(kind), (one) => (isOptional ? one : one.notNull()))
-  }
-  await table.addPrimaryKeyConstraint(`${name}_key`, [...key]).execute()
-  for (const [index, of] of Object.entries(indexes))
-    await db.schema
-      .createIndex(`${name}_${index}`)
-      .on(name)
-      .columns([...of])
-      .execute()
-}
-
-const kindOf = (kind: string): Column => {
-  const plain = kind.replace('?', '')
-  return plain === 'text' || plain === 'bigint' || plain === 'bytea' ? plain : 'integer'
+  await dropFlowTables(db)
 }
 
 export const createDoraTables = async (db: Kysely<DoraTables>): Promise<void> => {
@@ -187,7 +167,8 @@ export const createDoraTables = async (db: Kysely<DoraTables>): Promise<void> =>
     {
       ...{ id: 'bigint', key: 'text', lane: 'integer', environment: 'text', source: 'text', state: 'text' },
       ...{ kind: 'text', rolls_back: 'text?', revision: 'text?', started_at: 'bigint?', live_at: 'bigint?' },
-      ...{ reverted_at: 'bigint?', automatic: 'integer?', lines: 'bigint?' },
+      ...{ reverted_at: 'bigint?', automatic: 'integer?', lines: 'bigint?', held_at: 'bigint?' },
+      ...{ granted_at: 'bigint?', watched_at: 'bigint?', undone_by_machine: 'integer?' },
       ...{ said_failure: 'integer?', said_rework: 'integer?' },
       ...{ counted: 'integer', pending: 'integer', failed: 'integer', failed_how: 'text?', rework: 'integer' },
       ...{ restored_at: 'bigint?', leads: 'bytea', commits: 'integer', again: 'integer', merges: 'integer' },
@@ -255,4 +236,5 @@ export const createDoraTables = async (db: Kysely<DoraTables>): Promise<void> =>
     },
     ['scope', 'environment', 'grain', 'start'],
   )
+  await createFlowTables(db)
 }

@@ -1,4 +1,15 @@
-import { refUpdated } from '../code/facts.ts'
+import { pushVerified, runQueued, runStarted } from '../build/facts.ts'
+import {
+  changeAbandoned,
+  changeApproved,
+  changeCommented,
+  changeMerged,
+  changeOpened,
+  changeQueued,
+  changeReopened,
+  mergeWithdrawn,
+  refUpdated,
+} from '../code/facts.ts'
 import {
   deploymentFinished,
   deploymentRequested,
@@ -11,19 +22,29 @@ import {
 import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { View } from '../ledger/ledger.ts'
 import { releaseCreated } from '../package/facts.ts'
+import { promotionGranted, promotionHeld } from '../release/facts.ts'
 import type { Tx } from './dora/lane.ts'
 import { deploymentByKey, tellCarried, tellDeployment, tellMore, tellSquash } from './dora/telling.ts'
-import { deliveryCarried, deliveryChange, deliveryCorrected, deliveryDeployed } from './facts.ts'
+import {
+  deliveryCarried,
+  deliveryChange,
+  deliveryCorrected,
+  deliveryDeployed,
+  deliveryMeasured,
+  deliveryRun,
+} from './facts.ts'
+import { bringReleased, letGo } from './flow/bringing.ts'
 import { applyIncident } from './incidents/view.ts'
 import { createDoraTables, type DeploymentRow, type DoraTables, dropDoraTables } from './tables.ts'
 
 /** Every deployment, incident and commit that the ledger tells of, and the cells that questions are answered from. */
 export const doraView: View<DoraTables> = {
   name: 'learn-dora',
-  version: 2,
+  version: 3,
   create: createDoraTables,
   drop: dropDoraTables,
   apply: async (tx, fact) => {
+    if (flowTypes.has(fact.type)) await (await import('./flow/telling.ts')).tellFlow(tx, fact)
     if (isFact(refUpdated, fact)) return tellPush(tx, fact.payload)
     if (isFact(releaseCreated, fact)) return tellRelease(tx, fact.payload)
     if (isFact(deploymentRequested, fact)) return tellRequested(tx, fact)
@@ -46,6 +67,15 @@ export const doraView: View<DoraTables> = {
     await tellRollout(tx, fact)
   },
 }
+
+/** What tells how far a change has come; who reads it is loaded when there is some. */
+const flowTypes: ReadonlySet<string> = new Set(
+  [
+    ...[changeOpened, changeCommented, changeApproved, mergeWithdrawn, changeQueued, changeMerged, changeAbandoned],
+    ...[changeReopened, refUpdated, runQueued, runStarted, pushVerified, releaseCreated, promotionHeld],
+    ...[promotionGranted, deliveryChange, deliveryRun, deliveryMeasured],
+  ].map(({ type }) => type),
+)
 
 const asNumber = (value: boolean | null): number | null => (value === null ? null : Number(value))
 
@@ -86,6 +116,8 @@ const tellRequested = async (tx: Tx, fact: Recorded<typeof deploymentRequested>)
     revision: release,
     started_at: fact.at,
     automatic: isByHand(reason, fact.actor) ? 0 : 1,
+    ...(reason === 'rollback' ? { undone_by_machine: isByHand(reason, fact.actor) ? 0 : 1 } : {}),
+    ...(await letGo(tx, deployment)),
   })
 }
 
@@ -104,9 +136,11 @@ const tellDeployed = async (tx: Tx, { seq, payload }: Recorded<typeof deliveryDe
     started_at: payload.startedAt,
     live_at: isLive ? finishedAt : null,
     automatic: asNumber(automatic),
+    undone_by_machine: kind === 'rollback' ? asNumber(automatic) : null,
     lines,
   }
   await tellDeployment(tx, seq, key, payload, told, isLive ? commits : [])
+  if (isLive) await bringReleased(tx, key)
 }
 
 /** How Headway's own rollouts go: production traffic begins with the first step that has a weight, and is all at the shift. */
@@ -115,19 +149,28 @@ const tellRollout = async (tx: Tx, fact: RecordedFact): Promise<void> => {
     if (fact.payload.weightPercent === 0) return
     return more(tx, fact.payload.deployment, ({ live_at }) => (live_at === null ? { live_at: fact.at } : {}))
   }
-  if (isFact(rolloutShifted, fact))
-    return more(tx, fact.payload.deployment, () => ({ live_at: fact.at, state: 'live' }))
+  if (isFact(rolloutShifted, fact)) {
+    const { deployment } = fact.payload
+    await more(tx, deployment, () => ({ live_at: fact.at, state: 'live' }))
+    return bringReleased(tx, deployment)
+  }
   if (isFact(deploymentFinished, fact)) {
     const { deployment, outcome } = fact.payload
-    return more(tx, deployment, ({ live_at }) => {
-      if (outcome === 'succeeded') return { state: 'succeeded', live_at: live_at ?? fact.at }
+    await more(tx, deployment, ({ live_at, undone_by_machine }) => {
+      if (outcome === 'succeeded') return { state: 'succeeded', live_at: live_at ?? fact.at, watched_at: fact.at }
       if (outcome !== 'rolled-back') return { state: outcome }
-      return live_at === null ? { state: 'failed' } : { state: 'rolled-back', reverted_at: fact.at }
+      if (live_at === null) return { state: 'failed' }
+      // What nobody has aborted was taken back by the judge.
+      return { state: 'rolled-back', reverted_at: fact.at, undone_by_machine: undone_by_machine ?? 1 }
     })
+    return bringReleased(tx, deployment)
   }
   for (const order of [rolloutPromoted, rolloutAborted, rolloutPaused])
     if (isFact(order, fact) && !fact.actor.startsWith('system:'))
-      return more(tx, fact.payload.deployment, () => ({ automatic: 0 }))
+      return more(tx, fact.payload.deployment, () => ({
+        automatic: 0,
+        ...(order === rolloutAborted ? { undone_by_machine: 0 } : {}),
+      }))
 }
 
 type Told = Parameters<typeof tellMore>[2]

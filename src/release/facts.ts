@@ -1,1 +1,6 @@
-export { promotionClosed, promotionHeld, promotionRequested } from './promotion/facts.ts'
+export {
+  promotionClosed,
+  promotionGranted,
+  promotionHeld,
+  promotionRequested,
+} from './promotion/facts.ts'

@@ -140,7 +140,7 @@ const rowsBetween = async (
 }
 
 /** Which of the spans, which follow each other, a moment is in. */
-const placeIn = (spans: readonly Span[], at: number): number => {
+export const placeIn = (spans: readonly Span[], at: number): number => {
   let [low, high] = [0, spans.length - 1]
   while (low < high) {
     const middle = Math.ceil((low + high) / 2)

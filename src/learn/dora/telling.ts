@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { CarriedCommit } from '../facts.ts'
+import { bringChanges } from '../flow/bringing.ts'
 import type { CommitRow, DeploymentRow } from '../tables.ts'
 import { isCounted } from './assess.ts'
 import type { Tx } from './lane.ts'
@@ -31,6 +32,7 @@ export const tellDeployment = async (
     ...{ id: seq, key, lane: await laneOf(tx, lane), environment: lane.environment, source: 'headway' },
     ...{ state: 'under-way', kind: 'planned', rolls_back: null, revision: null, started_at: null, live_at: null },
     ...{ reverted_at: null, automatic: null, lines: null, said_failure: null, said_rework: null },
+    ...{ held_at: null, granted_at: null, watched_at: null, undone_by_machine: null },
     ...{ counted: 0, pending: 0, failed: 0, failed_how: null, rework: 0, restored_at: null },
     ...{ leads: new Uint8Array(), commits: 0, again: 0, merges: 0, unknown: 0, negative: 0, first: 0 },
     ...told,
@@ -41,7 +43,10 @@ export const tellDeployment = async (
   if (isCounted(row)) {
     const ripple = newRipple()
     remember(ripple, fresh)
-    if (commits.length > 0) await putCommits(tx, ripple, row, await unsquashed(tx, commits))
+    if (commits.length > 0) {
+      await putCommits(tx, ripple, row, await unsquashed(tx, commits))
+      await bringChanges(tx, row, commits)
+    }
     await placeChanged(tx, ripple, row, null)
     await settle(tx, ripple)
   }
@@ -120,6 +125,7 @@ export const tellCarried = async (tx: Tx, seq: number, key: string, carried: Car
   remember(ripple, row)
   if (lines !== null) await tx.updateTable('learn_deployments').set({ lines }).where('id', '=', row.id).execute()
   await bring(tx, ripple, row, await unsquashed(tx, commits))
+  await bringChanges(tx, row, commits)
   await settle(tx, ripple)
 }
 

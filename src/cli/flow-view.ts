@@ -1,0 +1,113 @@
+import type { FlowAnswer } from '../learn/flow/question.ts'
+import type { StageName } from '../learn/flow/stages.ts'
+import type { StageFigures } from '../learn/flow/value-stream.ts'
+import { percent, sparkline, time } from './insights-view.ts'
+import { bold, dim, printable, yellow } from './output.ts'
+
+/** What people call the stages. */
+export const stageWords: Readonly<Record<StageName, string>> = {
+  ...{ coding: 'writing', 'review-wait': 'waiting for review', review: 'review', 'merge-wait': 'waiting to be merged' },
+  ...{ 'merge-queue': 'merge queue', 'runner-wait': 'waiting for a runner', checks: 'build and test' },
+  ...{ packaging: 'packaging', 'release-wait': 'waiting for the release', 'approval-wait': 'waiting for approval' },
+  ...{ rollout: 'rollout', watch: 'watched' },
+}
+
+/** A row a stage: how long, how much a week, and against the period before. */
+export const stageRows = ({ now, before, bottleneck }: FlowAnswer): string[][] => {
+  const all = now.activeMs + now.waitingMs
+  return now.stages.map((one) => {
+    const was = before.stages.find(({ stage }) => stage === one.stage)
+    const word = stageWords[one.stage]
+    return [
+      one.stage === bottleneck?.stage ? yellow(`${word} ◂`) : word,
+      one.isWaiting ? 'waiting' : 'active',
+      time(one.median),
+      dim(`p90 ${time(one.p90)}, n ${one.n}`),
+      time(one.perWeekMs),
+      percent(all === 0 ? null : one.sumMs / all),
+      movedSince(one, was),
+    ]
+  })
+}
+
+const movedSince = ({ median }: StageFigures, was: StageFigures | undefined): string => {
+  const before = was?.median ?? null
+  if (before === null || median === null) return dim('no data')
+  if (before === median) return dim('the same')
+  return `${median > before ? '+' : '-'}${time(Math.abs(median - before))}`
+}
+
+/** What the stages come to, in a few sentences. */
+export const flowLines = (answer: FlowAnswer): string[] => {
+  const { now, before, bottleneck, bottleneckBefore, changed, batch, progress, rhythm, buckets } = answer
+  const days = Math.round((answer.span.until - answer.span.from) / 86_400_000)
+  const trend = sparkline(buckets.map(({ total }) => total.median))
+  return [
+    `${now.changes} changes live, ${time(now.total.median)} each (p90 ${time(now.total.p90)})  ${trend}  ${dim(`${before.changes} and ${time(before.total.median)} in the ${days} days before`)}`,
+    `flow efficiency ${percent(now.efficiency)}  ${dim(`${percent(before.efficiency)} before`)}`,
+    bottleneck
+      ? `${bold('bottleneck')}: ${stageWords[bottleneck.stage]} takes ${time(bottleneck.perWeekMs)} a week, ${percent(bottleneck.share)} of all time  ${dim(`${time(bottleneckBefore)} a week before`)}`
+      : 'no bottleneck: nothing went live, or nothing took any time',
+    ...(changed
+      ? [`changed most: ${stageWords[changed.stage]}, from ${time(changed.before)} to ${time(changed.now)}`]
+      : []),
+    `batch: ${figure(batch.commits.median)} commits, ${figure(batch.lines.median)} lines a deployment (median)`,
+    `in progress: ${progress.open} open (median age ${time(progress.ages.median)}), ${progress.merged} merged and not live`,
+    `deployments: ${rhythm.n}, fully automatic ${percent(rhythm.automatic.value)}; rollbacks: ${rhythm.rollbacks.machine} by machine, ${rhythm.rollbacks.hand} by hand${rhythm.rollbacks.unknown > 0 ? `, ${rhythm.rollbacks.unknown} of which nobody says` : ''}`,
+    ...(now.unordered > 0
+      ? [
+          dim(
+            `${now.unordered} moments contradict later ones and are left out: a clock was wrong, or it was done again`,
+          ),
+        ]
+      : []),
+  ]
+}
+
+const figure = (value: number | null): string => (value === null ? 'no data:' : String(Math.round(value * 10) / 10))
+
+export const openRows = ({ progress }: FlowAnswer): string[][] =>
+  progress.oldest
+    .slice(0, 5)
+    .map((one) => [
+      one.number === null ? printable(one.change) : `${one.repository} !${one.number}`,
+      time(one.ageMs),
+      one.isApproved ? 'approved' : one.isReviewed ? 'reviewed' : 'waits for a review',
+    ])
+
+const weekdays = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']
+
+/** A line a weekday, a character an hour; the fullest hour of the week is the highest bar. */
+export const rhythmLines = ({ rhythm, zone }: FlowAnswer): string[] => {
+  if (rhythm.n === 0) return []
+  const most = Math.max(...rhythm.byHour.flat())
+  return [
+    dim(`deployments by hour (${zone})`),
+    ...weekdays.map((day, at) => {
+      const hours = rhythm.byHour[at] ?? []
+      // A last value that is left out again, so that all days have one scale.
+      const bars = sparkline([...hours.map((n) => (n === 0 ? null : n)), most])
+      return `  ${day} ${bars.slice(0, -1)} ${hours.reduce((sum, n) => sum + n, 0)}`
+    }),
+  ]
+}
+
+/** A line a stage of a bucketless table, for spreadsheets; times in milliseconds. */
+export const flowCsv = ({ now, before }: FlowAnswer): string => {
+  const head = [
+    'stage',
+    'kind',
+    'median_ms',
+    'p90_ms',
+    'changes',
+    'per_week_ms',
+    'median_before_ms',
+    'per_week_before_ms',
+  ]
+  const rows = now.stages.map((one) => {
+    const was = before.stages.find(({ stage }) => stage === one.stage)
+    const kind = one.isWaiting ? 'waiting' : 'active'
+    return [one.stage, kind, one.median, one.p90, one.n, one.perWeekMs, was?.median, was?.perWeekMs]
+  })
+  return [head, ...rows].map((row) => row.map((value) => value ?? '').join(',')).join('\n')
+}
