@@ -38,6 +38,7 @@ const port = typeof address === 'object' ? (address?.port ?? 0) : 0
 /** All that ever were: on a busy machine the instance sees one that was given up only batches later. */
 const passed = new Set<string>()
 const log = {
+  isCombined: false,
   write: ({ method, path, instance: at }: { method: string; path: string; instance: string | null }) => {
     if (at !== null) passed.add(queryless(`${method} ${path}`))
   },

@@ -43,6 +43,7 @@ async function nouns(): Promise<((program: Command) => void)[]> {
       words: ['up', 'down'],
       load: async () => (await import('./cli/server.ts')).serverCommands,
     },
+    edge: { words: ['edge'], load: async () => (await import('./cli/edge.ts')).edgeCommand },
     backups: { words: ['backup', 'restore'], load: async () => (await import('./cli/backups.ts')).backupCommands },
     repository: {
       words: ['init', 'explain', 'eject', 'credential'],

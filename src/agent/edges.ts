@@ -46,6 +46,8 @@ export type EdgesOptions = {
   readonly tlsFd: number | null
   readonly traffic: Traffic
   readonly say: Say
+  /** The program that keeps these edges, where it is not the machine's agent: what an edge starts when it is gone. */
+  readonly keeper?: string
   routes(): readonly EdgeRoute[]
 }
 
@@ -71,7 +73,7 @@ const longestSilenceMs = 10_000
  * Which edges there are is seen from their sockets, whoever started them: those of an agent before this one obey as well and watch over
  * this one.
  */
-export const keepEdges = ({ home, clock, listenFd, tlsFd, traffic, say, routes }: EdgesOptions): Edges => {
+export const keepEdges = ({ home, clock, listenFd, tlsFd, traffic, say, keeper, routes }: EdgesOptions): Edges => {
   const bounds = parseBounds(process.env.HEADWAY_EDGE_WORKERS ?? '', availableParallelism())
   /** Null until it is known how many an agent before this one has left. */
   let strength: Strength | null = null
@@ -111,7 +113,7 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, traffic, say, routes }
 
   const start = async (): Promise<Seen> => {
     const { command, args, env } = edgeLaunch(
-      { home: home.root, sockets: home.sockets, state: home.agent },
+      { home: home.root, sockets: home.sockets, state: home.agent, ...(keeper === undefined ? {} : { keeper }) },
       cleanEnvironment(),
       tlsFd !== null,
     )

@@ -9,7 +9,7 @@ export const agentListenFd = 3
 /** That for TLS, where there is one. */
 export const agentTlsFd = 4
 
-const program = (name: string): string =>
+const own = (name: string): string =>
   fileURLToPath(new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
 
 /**
@@ -20,18 +20,24 @@ export const startAgent = ({
   home,
   listenFd,
   tlsFd,
+  program = own('main'),
+  flags = [],
 }: {
   home: string
   listenFd: number
   tlsFd: number | null
+  /** Another that keeps edges (src/alone/main.ts). */
+  program?: string
+  flags?: readonly string[]
 }): void => {
   const log = openSync(join(home, 'agent', 'agent.log'), 'a', 0o600)
   const child = effectSync('agent.start', () =>
     spawn(
       process.execPath,
       [
-        ...['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2', program('main'), '--home', home],
+        ...['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2', program, '--home', home],
         ...(tlsFd === null ? [] : ['--tls']),
+        ...flags,
       ],
       {
         detached: true,

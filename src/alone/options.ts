@@ -16,6 +16,11 @@ export type EdgeOptions = {
   readonly trustedProxies?: string
   readonly trustedHeader?: string
   readonly proxyProtocol?: boolean
+  readonly connectionsPerAddress?: string
+  readonly accessLog?: string
+  readonly logShare?: string
+  /** By which name the port for TLS is said. */
+  readonly tlsOption?: string
 }
 
 /** A certificate is renewed when a third of its life is left: a month of the usual three. */
@@ -23,7 +28,7 @@ export const usualRenewAt = 1 / 3
 
 /** The settings that options stand for, on top of others; a Problem that names the option. */
 export const settingsFromOptions = (options: EdgeOptions): EdgeSettings => {
-  const base = withProxies(options)
+  const base = withLimits(options, withProxies(options))
   const { edgeTlsPort, certificates, acme, acmeEmail, acmeName, acmeCa } = options
   const said = [edgeTlsPort, certificates, acme, acmeEmail, acmeName, acmeCa]
   return said.every((one) => one === undefined) ? base : withTls(options, base)
@@ -51,10 +56,27 @@ const withProxies = ({ trustedProxies = '', trustedHeader, proxyProtocol = false
   return { ...noSettings, trusted: trustedProxies, trustedHeader: trustedHeader ?? 'x-forwarded-for', proxyProtocol }
 }
 
+const withLimits = ({ connectionsPerAddress, accessLog, logShare }: EdgeOptions, base: EdgeSettings): EdgeSettings => {
+  const format = accessLog ?? base.accessLog.format
+  if (format !== 'json' && format !== 'combined' && format !== 'off')
+    throw refused(`--access-log is json, combined or off, not ${format}`, 'such as --access-log combined')
+  const share = Number(logShare ?? base.accessLog.share)
+  if (!(share >= 0 && share <= 1) || logShare?.trim() === '')
+    throw refused(`--log-share is a number from 0 to 1, not ${logShare}`, 'such as --log-share 0.1')
+  const connections = connectionsPerAddress === undefined ? null : Number(connectionsPerAddress)
+  if (connections !== null && !(Number.isInteger(connections) && connections >= 1))
+    throw refused(
+      `--connections-per-address is a number of at least 1, not ${connectionsPerAddress}`,
+      'such as --connections-per-address 100',
+    )
+  return { ...base, accessLog: { format, share }, connectionsPerAddress: connections }
+}
+
 const withTls = (options: EdgeOptions, base: EdgeSettings): EdgeSettings => {
   if (options.edgeTlsPort === 'off') return { ...base, tls: null }
-  const port = options.edgeTlsPort === undefined ? (base.tls?.port ?? null) : portOf(options.edgeTlsPort)
-  if (port === null) throw refused('certificates are for a port on which TLS is spoken', 'add --edge-tls-port 4443')
+  const { tlsOption = '--edge-tls-port' } = options
+  const port = options.edgeTlsPort === undefined ? (base.tls?.port ?? null) : portOf(options.edgeTlsPort, tlsOption)
+  if (port === null) throw refused('certificates are for a port on which TLS is spoken', `add ${tlsOption} 4443`)
   const acme = acmeFrom(options) ?? base.tls?.acme ?? null
   const certificates = options.certificates?.map(directoryAt) ?? base.tls?.certificates ?? []
   if (certificates.length === 0 && acme === null)
@@ -101,11 +123,11 @@ export const isOrderable = (name: string): boolean =>
   /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$/.test(name) &&
   !/(^|\.)localhost$|^[0-9.]+$/.test(name)
 
-const portOf = (text: string): number => {
+const portOf = (text: string, option: string): number => {
   const port = Number(text)
   if (Number.isInteger(port) && port >= 0 && port < 65_536 && text.trim() !== '') return port
   throw refused(
-    `--edge-tls-port is a port from 1 to 65535, 0 for a free one, or off, not ${JSON.stringify(text)}`,
+    `${option} is a port from 1 to 65535, 0 for a free one, or off, not ${JSON.stringify(text)}`,
     'such as 4443',
   )
 }

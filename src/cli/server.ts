@@ -4,20 +4,13 @@ import type { EdgeSettings } from '../edge/settings.ts'
 import { type Home, homeAt } from '../home.ts'
 import { Problem } from '../problem.ts'
 import type { GlobalOptions } from './client.ts'
+import { edgeOptions, type GivenEdgeOptions } from './edge-options.ts'
 import { printJson } from './output.ts'
 
-type UpOptions = {
+type UpOptions = GivenEdgeOptions & {
   readonly port: string
   readonly edgePort: string
   readonly edgeTlsPort?: string
-  readonly certificates?: readonly string[]
-  readonly acme?: string
-  readonly acmeEmail?: string
-  readonly acmeName?: readonly string[]
-  readonly acmeCa?: string
-  readonly trustedProxies?: string
-  readonly trustedHeader?: string
-  readonly proxyProtocol?: boolean
   readonly host?: string
   readonly edgeHost?: string
   readonly hostName?: readonly string[]
@@ -32,28 +25,12 @@ type UpOptions = {
 
 /** Starting and stopping. */
 export const serverCommands = (program: Command): void => {
-  program
+  const up = program
     .command('up')
     .option('--port <number>', 'for API and Git; 0 picks a free one', '4600')
     .option('--edge-port <number>', 'for your services; 0 picks a free one', '4680')
     .option('--edge-tls-port <number>', 'for your services by TLS (HTTP/1.1 and HTTP/2)')
-    .option(
-      '--certificates <directory...>',
-      'with the certificates in there: name.crt and name.key, or folders as Certbot makes',
-    )
-    .option(
-      '--acme <url>',
-      "order certificates for the services' host names from this ACME directory (Let's Encrypt and others)",
-    )
-    .option('--acme-email <address>', 'of whoever the certificate authority may write to')
-    .option(
-      '--acme-name <name...>',
-      'order for these names (default: all host names of services but those of localhost)',
-    )
-    .option('--acme-ca <file>', 'trust this certificate (PEM) of a certificate authority of your own')
-    .option('--trusted-proxies <list>', 'addresses and networks of proxies in front that are believed about who asks')
-    .option('--trusted-header <name>', 'which header they set: x-forwarded-for (default) or forwarded')
-    .option('--proxy-protocol', 'they begin each connection with a header of the PROXY protocol')
+  edgeOptions(up)
     .option('--host <address>', 'listen here (default: loopback only)')
     .option('--edge-host <address>', 'let services be reached here (default: loopback only)')
     .option('--host-name <name...>', 'names by which it is called, besides localhost')
@@ -67,8 +44,8 @@ export const serverCommands = (program: Command): void => {
     .description('start Headway here; Ctrl-C stops the control plane, services go on')
     .action(async (own: UpOptions, command: Command) => {
       const { home } = command.optsWithGlobals<GlobalOptions>()
-      const { up } = await import('../server.ts')
-      await up({
+      const { up: start } = await import('../server.ts')
+      await start({
         home: homeAt(home),
         port: portIn('--port', own.port),
         edgePort: portIn('--edge-port', own.edgePort),

@@ -99,3 +99,27 @@ test('several edges write to one file: whoever rotates it, all go on in the new 
   await until('each line is there once', () => asked().sort().join() === expected.join())
   assert.equal(readdirSync(directory).length, 10) // each line is longer than a file may be
 })
+
+test('the combined format is what other tools read, and nothing of a client ends a field of it', (t) => {
+  const file = join(directoryOf(t), 'access.log')
+  const log = openAccessLog(file, refuse, usualLogLimits, { format: 'combined', share: 1 })
+  assert.equal(log.isCombined, true)
+  log.write({ ...lineOf('/a?b='), httpVersion: '1.0', referer: 'http://x/', userAgent: 'curl "8"\\ \u00e9\n' })
+  log.write(lineOf('/'))
+  log.close()
+  assert.equal(
+    readFileSync(file, 'utf8'),
+    '127.0.0.1 - - [01/Jan/2026:00:00:00 +0000] "GET /a?b= HTTP/1.0" 200 1 "http://x/" "curl \\"8\\"\\\\ \\xc3\\xa9\\x0a"\n' +
+      '127.0.0.1 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "-"\n',
+  )
+})
+
+test('of requests a share is told, exactly, and of failures all', (t) => {
+  const file = join(directoryOf(t), 'access.log')
+  const log = openAccessLog(file, refuse, usualLogLimits, { format: 'json', share: 0.1 })
+  for (let turn = 0; turn < 100; turn += 1) log.write(lineOf('/fine'))
+  for (let turn = 0; turn < 3; turn += 1) log.write({ ...lineOf('/broken'), status: 503 })
+  log.close()
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+  assert.deepEqual([lines.length, lines.filter((line) => line.includes('/fine')).length], [13, 10])
+})

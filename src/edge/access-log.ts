@@ -17,9 +17,18 @@ export type AccessLine = {
   readonly version: string | null
   readonly instance: string | null
   readonly failed?: true
+  /** Of the request, for the combined format. */
+  readonly httpVersion?: string
+  readonly referer?: string | undefined
+  readonly userAgent?: string | undefined
 }
 
+/** How lines are written, and which share of the requests has one; failures always do. */
+export type AccessLogStyle = { readonly format: 'json' | 'combined'; readonly share: number }
+
 export type AccessLog = {
+  /** Its lines tell what the client said of itself. */
+  readonly isCombined: boolean
   write(line: AccessLine): void
   /** Lines that were left out because the disk was slower than the traffic. */
   dropped(): number
@@ -41,14 +50,18 @@ export const usualLogLimits: AccessLogLimits = {
 }
 
 /**
- * JSON lines, appended to a file that is rotated by size. Never blocks and never fails a request: lines are held for a moment and
+ * Lines, appended to a file that is rotated by size. Never blocks and never fails a request: lines are held for a moment and
  * written together; beyond `heldBytes` they are dropped and counted, and a line says how many.
  */
 export const openAccessLog = (
   file: string,
   say: (line: string) => void,
   limits: AccessLogLimits = usualLogLimits,
+  { format, share }: AccessLogStyle = { format: 'json', share: 1 },
 ): AccessLog => {
+  const textOf = format === 'json' ? jsonOf : combinedOf
+  /** The part of the next line that is due: shares are exact, and cost no randomness. */
+  let due = 0
   let descriptor = openSync(file, 'a', 0o600)
   let sizeBytes = fstatSync(descriptor).size
   let page = newPage()
@@ -77,7 +90,7 @@ export const openAccessLog = (
 
   const take = (): Page[] => {
     if (dropped > told) {
-      add(`{"dropped":${dropped - told}}\n`)
+      add(format === 'json' ? `{"dropped":${dropped - told}}\n` : `# ${dropped - told} dropped\n`)
       told = dropped
     }
     turn(0)
@@ -145,8 +158,14 @@ export const openAccessLog = (
   const timer = setInterval(() => void flush(), limits.flushMs).unref()
 
   return {
+    isCombined: format === 'combined',
     write: (line) => {
       if (closed) return
+      if (share < 1 && line.failed !== true && line.status < 500) {
+        due += share
+        if (due < 1 - 1e-9) return // ten times a tenth is a little less than one
+        due -= 1
+      }
       if (heldBytes + page.usedBytes >= limits.heldBytes) {
         dropped += 1
         return
@@ -182,7 +201,7 @@ const emptied = (page: Page): Page | null => {
 }
 
 /** As JSON.stringify would, which takes several times as long; of ASCII alone, so that a character is a byte. */
-const textOf = (line: AccessLine): string => {
+const jsonOf = (line: AccessLine): string => {
   const { time, requestId, client, host, method, path, status, bytes, durationMs, service, version, instance } = line
   const asked = `{"time":"${time}","requestId":${quoted(requestId)},"client":${quoted(client)},"host":${quoted(host)}`
   const answered = `,"method":${quoted(method)},"path":${quoted(path)},"status":${status},"bytes":${bytes}`
@@ -197,6 +216,29 @@ const thousandths = (value: number): string => {
   const rest = all - whole * 1000
   return rest === 0 ? `${whole}` : `${whole}.${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}`
 }
+
+/** As Apache and nginx write it, which most tools read; what could end a field is escaped as Apache does. */
+const combinedOf = (line: AccessLine): string => {
+  const { time, client, method, path, status, bytes, httpVersion = '1.1', referer, userAgent } = line
+  const asked = `${inField(method)} ${inField(path)} HTTP/${httpVersion}`
+  return `${client} - - [${commonTime(time)}] "${asked}" ${status} ${bytes} "${inField(referer)}" "${inField(userAgent)}"\n`
+}
+
+const harmless = /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/
+const inField = (text: string | undefined): string => {
+  if (text === undefined || text === '') return '-'
+  if (harmless.test(text)) return text
+  const hexadecimal = (character: string): string => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`
+  return Buffer.from(text)
+    .toString('latin1')
+    .replace(/["\\]/g, '\\$&')
+    .replace(/[^\x20-\x7e]/g, hexadecimal)
+}
+
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+/** `10/Oct/2000:13:55:36 +0000` */
+const commonTime = (iso: string): string =>
+  `${iso.slice(8, 10)}/${months[Number(iso.slice(5, 7)) - 1]}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000`
 
 /** What stands in JSON as it is. */
 const plain = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/

@@ -96,7 +96,8 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       const { client } = heading
       samples.count({ service, version, status, failed, durationMs, client, method, path, mirrored: false })
     }
-    log?.write({
+    if (!log) return
+    log.write({
       time: isoTime(nowMs),
       requestId: asked.requestId,
       client: asked.heading.client,
@@ -110,6 +111,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       version,
       instance: end.instance,
       ...(failed ? { failed } : {}),
+      ...(log.isCombined ? saidBy(asked) : {}),
     })
   }
 
@@ -277,6 +279,13 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
 
 /** The far end's address; one of IPv4 as such, also where it came by a socket of IPv6. */
 export const addressOf = ({ remoteAddress }: Socket): string => (remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
+
+/** What the combined format tells of a request, and the other does not. */
+const saidBy = ({ httpVersion, heading: { pairs } }: Asked) => ({
+  httpVersion,
+  referer: fieldIn(pairs, 'referer'),
+  userAgent: fieldIn(pairs, 'user-agent'),
+})
 
 /** Without a body only (RFC 9110 lets a server ignore an upgrade), and never to h2c, which clients offer by habit. */
 const mayTunnel = ({ heading: { upgrade, body } }: Asked): boolean =>

@@ -13,6 +13,8 @@ export type EdgePlaces = {
   readonly sockets: string
   /** Where `edge-table.json` and the access log are kept. */
   readonly state: string
+  /** Whose successor is started when it is gone; the machine's agent where nothing is said. */
+  readonly keeper?: string
 }
 
 /**
@@ -36,6 +38,7 @@ export const edgeLaunch = (places: EdgePlaces, env: NodeJS.ProcessEnv = process.
     HEADWAY_EDGE_HOME: places.home,
     HEADWAY_EDGE_SOCKETS: places.sockets,
     HEADWAY_EDGE_STATE: places.state,
+    ...(places.keeper === undefined ? {} : { HEADWAY_EDGE_KEEPER: places.keeper }),
   },
 })
 

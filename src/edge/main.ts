@@ -10,6 +10,7 @@ const setting = (name: string): string => {
 
 const liveness = process.env.HEADWAY_EDGE_LIVENESS_FD
 const tls = process.env.HEADWAY_EDGE_TLS_FD
+const keeper = process.env.HEADWAY_EDGE_KEEPER
 await runEdge({
   home: setting('HEADWAY_EDGE_HOME'),
   sockets: setting('HEADWAY_EDGE_SOCKETS'),
@@ -19,6 +20,6 @@ await runEdge({
   tlsFd: tls ? Number(tls) : null,
   startAgent: async (how) => {
     const { startAgent } = await import('../agent/start.ts')
-    await startAgent(how)
+    startAgent({ ...how, ...(keeper ? { program: keeper } : {}) })
   },
 })

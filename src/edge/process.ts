@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { systemClock } from '../clock.ts'
 import { effectSync } from '../effect.ts'
-import { openAccessLog } from './access-log.ts'
+import { openAccessLog, usualLogLimits } from './access-log.ts'
 import { openControl } from './control.ts'
 import { usualLimits } from './core.ts'
 import type { TlsDoor } from './doors.ts'
@@ -32,9 +32,11 @@ const say = (line: string): void => void process.stderr.write(`${new Date().toIS
 export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgeProcess): Promise<void> => {
   outliveItsStarter()
   const saved = tableFile(state, say)
-  const log = openAccessLog(join(state, 'edge-access.log'), say)
   const signature = settingsSignature(state) // before they are read: a change in between counts as one
   const settings = loadSettings(state, say)
+  const { format, share } = settings.accessLog
+  const log =
+    format === 'off' ? null : openAccessLog(join(state, 'edge-access.log'), say, usualLogLimits, { format, share })
   const trust = trustOf(settings)
   const common = { limits: usualLimits, clock: systemClock, newId: batchedUuids(), random: Math.random, log, trust }
   // Most edges need neither TLS nor a greeting, and do not load what those are made of.
@@ -63,7 +65,7 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
       say(`edge: what it has counted last is lost: ${String(error)}`)
     }
     await control.close()
-    log.close()
+    log?.close()
     effectSync('edge.control-socket-leave', () => rmSync(controlSocket, { force: true }))
     process.exit(0)
   }

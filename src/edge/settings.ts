@@ -15,7 +15,9 @@ export type EdgeSettings = {
   /** Trusted proxies begin each connection with a header of the PROXY protocol. */
   readonly proxyProtocol: boolean
   readonly accessLog: {
-    readonly format: 'json' | 'combined' /** From 0 to 1; failures are always told. */
+    /** `off` for no log at all. */
+    readonly format: 'json' | 'combined' | 'off'
+    /** Of the requests that are told, from 0 to 1; failures always are. */
     readonly share: number
   }
   /** Open ones; null for as many as come. */
@@ -68,7 +70,7 @@ export const parseSettings = (value: unknown): EdgeSettings => {
     trusted,
     trustedHeader: oneOf(settings.trustedHeader, 'trustedHeader', ['x-forwarded-for', 'forwarded']),
     proxyProtocol: flag(settings.proxyProtocol, 'proxyProtocol'),
-    accessLog: { format: oneOf(log.format, 'accessLog.format', ['json', 'combined']), share },
+    accessLog: { format: oneOf(log.format, 'accessLog.format', ['json', 'combined', 'off']), share },
     connectionsPerAddress: orNull(settings.connectionsPerAddress, 'connectionsPerAddress', atLeastOne),
   }
 }

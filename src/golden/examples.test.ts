@@ -11,7 +11,9 @@ const planExample = async (example: string) => {
 }
 
 test('every example is one service that is planned without a problem', async () => {
-  for (const example of readdirSync(examplesDirectory)) {
+  for (const { name: example } of readdirSync(examplesDirectory, { withFileTypes: true }).filter((one) =>
+    one.isDirectory(),
+  )) {
     const { services, refused } = await planExample(example)
     assert.deepEqual([example, services.map(({ path }) => path), refused], [example, ['.'], []])
   }

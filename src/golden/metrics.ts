@@ -50,7 +50,6 @@ type Key = z.infer<typeof Key>
 const distinctNames = 'expected metrics of different names'
 
 /** The names of what a metric may say. */
-export const metricKeys: readonly string[] = Object.keys(Key.shape)
 
 /** `release: { metrics }` as it is written. */
 export const MetricsKey = z

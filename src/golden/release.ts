@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { ServiceName } from '../names.ts'
 import { defineMetrics, MetricRule, MetricsKey } from './metrics.ts'
+import { milliseconds, percent, time } from './units.ts'
 
 /** How a new version takes the place of the old one. */
 export const Strategy = z.enum(['rolling', 'canary', 'blue-green', 'shadow'])
@@ -85,16 +86,6 @@ export const MigrationPlan = z.strictObject({
 })
 export type MigrationPlan = Readonly<z.infer<typeof MigrationPlan>>
 
-const expectedTime = 'expected a time such as 30s, 10m or 1h'
-const time = z
-  .union([z.string().regex(/^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$/, expectedTime), z.number().min(0, expectedTime)], {
-    error: expectedTime,
-  })
-  .describe('A number of seconds, or a number with ms, s, m, h or d: 10m.')
-const percent = (least: number, most: number) => {
-  const expected = `expected a percentage between ${least} and ${most}`
-  return z.number({ error: expected }).min(least, expected).max(most, expected)
-}
 const expectedThreshold = 'expected a line such as "error rate below 2 %" or "p95 below 300ms"'
 const thresholdLine = /^(?:error rate below ([0-9.]+) ?%|p([0-9]{2}(?:\.[0-9]+)?) below ([0-9.]+(?:ms|s)))$/
 const headerName = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/
@@ -104,6 +95,21 @@ const value = z.string().min(1).max(200).optional().describe('Default: canary.')
 const expectedMigration = 'expected a command such as npm run migrate, or { run: npm run migrate, timeout: 10m }'
 const command = z.string({ error: expectedMigration }).trim().min(1, expectedMigration).max(2000)
 const expectedMethods = 'expected methods such as GET or POST'
+
+export const affinityKey = z.union(
+  [
+    z.boolean(),
+    z.strictObject({ cookie: z.string().regex(headerName, expectedName).optional(), time: time.optional() }),
+  ],
+  { error: 'expected true, or { cookie: shop-version, time: 1h }' },
+)
+export const overrideKey = z.union(
+  [
+    z.strictObject({ header: z.string().regex(headerName, expectedName), value }),
+    z.strictObject({ query: z.string().regex(headerName, expectedName), value }),
+  ],
+  { error: 'expected { header: x-version, value: canary } or { query: version, value: canary }' },
+)
 
 /** `release:` as it is written. */
 const ReleaseKeys = z.strictObject({
@@ -174,26 +180,10 @@ const ReleaseKeys = z.strictObject({
     .describe(
       'Compare latency with a fresh instance of the old version, as whatever was just started is slower. Default true.',
     ),
-  affinity: z
-    .union(
-      [
-        z.boolean(),
-        z.strictObject({ cookie: z.string().regex(headerName, expectedName).optional(), time: time.optional() }),
-      ],
-      { error: 'expected true, or { cookie: shop-version, time: 1h }' },
-    )
+  affinity: affinityKey
     .optional()
     .describe('Whether a client stays with the version that it met, by a cookie. Default false.'),
-  override: z
-    .union(
-      [
-        z.strictObject({ header: z.string().regex(headerName, expectedName), value }),
-        z.strictObject({ query: z.string().regex(headerName, expectedName), value }),
-      ],
-      { error: 'expected { header: x-version, value: canary } or { query: version, value: canary }' },
-    )
-    .optional()
-    .describe('Requests with this header or query parameter go to the new version.'),
+  override: overrideKey.optional().describe('Requests with this header or query parameter go to the new version.'),
   with: z
     .array(ServiceName)
     .max(20)
@@ -273,13 +263,13 @@ const watchOf = (watch: NonNullable<ReleaseKey['watch']>): ReleaseRules['watch']
   return { timeMs: milliseconds(watched), holdbackPercent: holdback }
 }
 
-const affinityOf = (affinity: NonNullable<ReleaseKey['affinity']>): ReleaseRules['affinity'] => {
+export const affinityOf = (affinity: z.infer<typeof affinityKey>): ReleaseRules['affinity'] => {
   if (affinity === false) return null
   const { cookie = 'headway-version', time: kept = 3600 } = affinity === true ? {} : affinity
   return { cookie, seconds: Math.max(1, Math.round(milliseconds(kept) / 1000)) }
 }
 
-const overrideOf = (override: NonNullable<ReleaseKey['override']>): ReleaseRules['override'] =>
+export const overrideOf = (override: z.infer<typeof overrideKey>): NonNullable<ReleaseRules['override']> =>
   'header' in override
     ? { in: 'header', name: override.header, value: override.value ?? 'canary' }
     : { in: 'query', name: override.query, value: override.value ?? 'canary' }
@@ -289,13 +279,6 @@ const thresholdOf = (line: string): Threshold => {
   return share === undefined
     ? { metric: 'latency', quantile: Number(percentile) / 100, belowMs: milliseconds(most ?? 0) }
     : { metric: 'error-rate', below: Number(share) / 100 }
-}
-
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-const milliseconds = (written: string | number): number => {
-  if (typeof written === 'number') return written * 1000
-  const [, amount, unit] = /^([0-9.]+)(ms|s|m|h|d)$/.exec(written) ?? []
-  return Number(amount) * (unitMs[unit ?? ''] ?? Number.NaN)
 }
 
 /** What a service that says nothing of its releases is released by. */

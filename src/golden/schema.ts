@@ -4,6 +4,7 @@ import { defineAlerts, ServiceAlerts } from './alerts.ts'
 import { definePreview, PreviewKey } from './preview.ts'
 import { defineMigration, defineRelease, ReleaseKey } from './release.ts'
 import type { LanguageName, QualityRules, ServiceDefinition } from './service.ts'
+import { amountOfBytes, bytesOf } from './units.ts'
 
 /** The port that a service of this language would take by itself. */
 const usualPort: Readonly<Record<LanguageName, number>> = { node: 3000, python: 8000, go: 8080, static: 8080 }
@@ -29,9 +30,7 @@ const duration = z
   })
   .describe('A number of seconds, or a number with ms, s or m: 30s.')
 
-const memory = z
-  .string({ error: 'expected an amount of memory such as 512Mi or 1Gi' })
-  .regex(/^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|KB|MB|GB|K|M|G)$/, 'expected an amount of memory such as 512Mi or 1Gi')
+const memory = amountOfBytes('expected an amount of memory such as 512Mi or 1Gi')
 
 const expectedPatterns = 'expected a path such as reports/*.xml, or a list of them'
 const reportPattern = z
@@ -207,14 +206,4 @@ const millisecondsOf = (time: string | number): number => {
   if (typeof time === 'number') return time * 1000
   const [, amount, unit] = /^([0-9.]+)(ms|s|m)$/.exec(time) ?? []
   return Number(amount) * (unit === 'ms' ? 1 : unit === 's' ? 1000 : 60_000)
-}
-
-const bytesOf = (amount: string): number => {
-  const [, number, unit] = /^([0-9.]+)(\w+)$/.exec(amount) ?? []
-  return Math.floor(Number(number) * (bytesIn[unit ?? ''] ?? Number.NaN))
-}
-
-const bytesIn: Readonly<Record<string, number>> = {
-  ...{ Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 },
-  ...{ K: 1e3, M: 1e6, G: 1e9, KB: 1e3, MB: 1e6, GB: 1e9 },
 }
