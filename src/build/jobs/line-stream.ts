@@ -17,12 +17,18 @@ export const readLines = (
   let rest = Buffer.alloc(0)
   let isDropping = false
   const accept = (chunk: Buffer): boolean => {
-    const begin = isDropping ? chunk.indexOf(lineFeed) + 1 : 0
+    let begin = isDropping ? chunk.indexOf(lineFeed) + 1 : 0
     if (isDropping && begin === 0) return true
     isDropping = false
     const end = chunk.lastIndexOf(lineFeed) + 1
-    const lines = end === 0 ? null : joined(rest, chunk.subarray(begin, end))
-    let canGoOn = lines === null || lines.length === 0 || take(lines)
+    let canGoOn = true
+    if (rest.length > 0 && end > 0) {
+      // The line that began before is put together alone: to copy all that came with its end would cost more.
+      const afterFirst = chunk.indexOf(lineFeed) + 1
+      canGoOn = take(Buffer.concat([rest, chunk.subarray(0, afterFirst)]))
+      begin = afterFirst
+    }
+    if (begin < end) canGoOn = take(chunk.subarray(begin, end)) && canGoOn
     rest = end === 0 ? Buffer.concat([rest, chunk]) : Buffer.from(chunk.subarray(end))
     if (rest.length > longestLine + mostBytes * mask.longest()) {
       const text = rest.toString()
@@ -48,16 +54,6 @@ export const readLines = (
     if (last.length > 0 && !isDropping) take(Buffer.concat([last, Buffer.from('\n')]))
   })
   stream.on('error', () => undefined) // the program is gone; what it said until then is logged
-}
-
-/** One place for all, so that much output makes no garbage: who takes lines copies what is to be kept. */
-const joinedIn = Buffer.allocUnsafeSlow(256 * 1024)
-const joined = (rest: Buffer, chunk: Buffer): Buffer => {
-  const length = rest.length + chunk.length
-  if (rest.length === 0 || length > joinedIn.length) return rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-  rest.copy(joinedIn)
-  chunk.copy(joinedIn, rest.length)
-  return joinedIn.subarray(0, length)
 }
 
 /** Of a character in UTF-8. */

@@ -152,15 +152,26 @@ const talkTo = ({ stdin, stdout: answers }: Pick<InnerShellParts, 'stdin' | 'std
 const deferred = (): { readonly promise: Promise<void>; resolve(): void } => Promise.withResolvers<void>()
 
 /**
- * Two shells of a job that start its programs in turn: while one's program runs, the other makes ready for the next. Sound as long as both are.
+ * Two shells of a job that start its programs in turn: while one's program runs, the other makes ready for the next. The other is opened with the
+ * second program, as many jobs have but one. Sound as long as both are.
  */
-export const inTurn = (one: InnerShell, other: InnerShell): InnerShell => {
-  let [next, last] = [one, other]
+export const inTurn = (one: InnerShell, openOther: () => Promise<InnerShell>): InnerShell => {
+  let starts = 0
+  let [next, last] = [one, one]
   return {
-    isSound: () => one.isSound() && other.isSound(),
+    isSound: () => next.isSound() && last.isSound(),
     start: async (start, prefix) => {
-      ;[next, last] = [last, next]
-      return (await last.start(start, prefix)) ?? next.start(start, prefix)
+      starts += 1
+      if (starts === 2)
+        openOther().then(
+          (other) => {
+            ;[next, last] = [other, one]
+          },
+          () => undefined, // what ended it has ended the one, too
+        )
+      const [now, then] = [next, last]
+      ;[next, last] = [then, now]
+      return (await now.start(start, prefix)) ?? (then === now ? null : then.start(start, prefix))
     },
   }
 }

@@ -103,10 +103,13 @@ const begun = async (
     }
     return openInnerShell({ stdin: orders, stdout: answers, pid: shellPid, name, pipes, clock })
   }
-  const [one, other] = await Promise.race([Promise.all([open('one', 5), open('other', 7)]), fault])
-  const shell = inTurn(one, other)
-  if (!shell.isSound()) await fault // which says why
-  return { pid, shell }
+  const one = await Promise.race([open('one', 5), fault])
+  if (!one.isSound()) await fault // which says why
+  const openOther = (): Promise<InnerShell> => {
+    pipesOf(child, 7)[0].write('go\n')
+    return Promise.race([open('other', 7), fault])
+  }
+  return { pid, shell: inTurn(one, openOther) }
 }
 
 const pipesOf = ({ stdio }: ChildProcess, input: number): readonly [Writable, Readable] => {
@@ -116,14 +119,14 @@ const pipesOf = ({ stdio }: ChildProcess, input: number): readonly [Writable, Re
 }
 
 const ownClosed = [3, 4, 5, 6, 7, 8].map((descriptor) => `${descriptor}>&-`).join(' ')
-const kept = (input: number): string =>
-  `{ (trap - HUP INT QUIT TERM; exec /bin/sh <&${input} >&${input + 1} ${ownClosed}); echo lost >&${input + 1}; }`
+const kept = (input: number, before = ''): string =>
+  `{ ${before}(trap - HUP INT QUIT TERM; exec /bin/sh <&${input} >&${input + 1} ${ownClosed}); echo lost >&${input + 1}; }`
 
 /**
  * Each is watched by one that tells of its end, as others hold its outputs open, too. They are a pipeline, which they make no use of, as a shell
- * has what it starts in the background ignore signals for good.
+ * has what it starts in the background ignore signals for good. The other one begins when it is told to.
  */
-const bothShells = `echo job-starter >/proc/$$/comm; trap '' HUP INT QUIT TERM; exec 2>/dev/null; ${kept(5)} | ${kept(7)}`
+const bothShells = `echo job-starter >/proc/$$/comm; trap '' HUP INT QUIT TERM; exec 2>/dev/null; ${kept(5)} | ${kept(7, 'read -r go <&7; ')}`
 
 const isCalled = (pid: number, command: string): boolean => {
   try {
