@@ -132,6 +132,38 @@ const change = createRoute({
   validateSearch: (search) => set({ view: text(search.view), tab: text(search.tab) }),
   component: lazyRouteComponent(() => import('./pages/change/page.tsx'), 'ChangePage'),
 })
+const insights = createRoute({
+  getParentRoute: () => project,
+  path: '/insights',
+  validateSearch: (search) =>
+    set({
+      tab: text(search.tab),
+      service: text(search.service),
+      environment: text(search.environment),
+      period: text(search.period),
+      bucket: text(search.bucket),
+      behind: text(search.behind),
+      at: number(search.at),
+    }),
+  component: lazyRouteComponent(() => import('./pages/insights/page.tsx'), 'InsightsPage'),
+})
+const deployment = createRoute({
+  getParentRoute: () => project,
+  path: '/insights/deployment',
+  validateSearch: (search) => ({ name: text(search.name) ?? '' }),
+  component: lazyRouteComponent(() => import('./pages/deployment/page.tsx'), 'DeploymentPage'),
+})
+const incidents = createRoute({
+  getParentRoute: () => project,
+  path: '/incidents',
+  validateSearch: (search) => set({ tab: text(search.tab) }),
+  component: lazyRouteComponent(() => import('./pages/incidents/page.tsx'), 'IncidentsPage'),
+})
+const incident = createRoute({
+  getParentRoute: () => project,
+  path: '/incidents/$incident',
+  component: lazyRouteComponent(() => import('./pages/incident/page.tsx'), 'IncidentPage'),
+})
 const ledger = createRoute({
   getParentRoute: () => shell,
   path: '/ledger',
@@ -155,7 +187,10 @@ const tree = root.addChildren([
   signIn,
   shell.addChildren([
     home,
-    project.addChildren([loop, services, service, rollouts, rollout, runs, run, changes, change]),
+    project.addChildren([
+      ...[loop, services, service, rollouts, rollout, runs, run, changes, change],
+      ...[insights, deployment, incidents, incident],
+    ]),
     ledger,
     settings,
   ]),

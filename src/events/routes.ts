@@ -1,4 +1,5 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
+import { streamOf } from '../api/ndjson.ts'
 import { type ApiEnv, json, route } from '../api/route.ts'
 import { Digest, EnvironmentName, ProjectName, ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
@@ -122,7 +123,7 @@ export const eventDoorRoutes = (events: Events) =>
         const lines = async function* () {
           for await (const { body } of told) yield Buffer.from(`${body}\n`)
         }
-        return context.body(ReadableStream.from(lines()), 200, { 'content-type': 'application/x-ndjson' })
+        return context.body(streamOf(lines()), 200, { 'content-type': 'application/x-ndjson' })
       },
     )
     .openapi(

@@ -9,8 +9,13 @@ import type { buildRoutes } from '../../src/build/routes.ts'
 import type { runnerRoutes } from '../../src/build/runners/routes.ts'
 import type { changeRoutes } from '../../src/code/changes/routes.ts'
 import type { codeRoutes } from '../../src/code/routes.ts'
+import type { environmentRoutes } from '../../src/deploy/environment-routes.ts'
+import type { previewRoutes } from '../../src/deploy/previews/routes.ts'
 import type { rolloutRoutes } from '../../src/deploy/rollout-routes.ts'
 import type { deployRoutes } from '../../src/deploy/routes.ts'
+import type { eventDoorRoutes } from '../../src/events/routes.ts'
+import type { incidentRoutes } from '../../src/learn/incidents/routes.ts'
+import type { learnRoutes } from '../../src/learn/routes.ts'
 import type { alertRoutes } from '../../src/monitor/alerts/routes.ts'
 import type { monitorRoutes } from '../../src/monitor/routes.ts'
 import type { packageRoutes } from '../../src/package/routes.ts'
@@ -40,6 +45,11 @@ export const api = {
   release: hc<ReturnType<typeof releaseRoutes>>(base),
   monitor: hc<ReturnType<typeof monitorRoutes>>(base),
   alerts: hc<ReturnType<typeof alertRoutes>>(base),
+  environments: hc<ReturnType<typeof environmentRoutes>>(base),
+  previews: hc<ReturnType<typeof previewRoutes>>(base),
+  insights: hc<ReturnType<typeof learnRoutes>>(base),
+  incidents: hc<ReturnType<typeof incidentRoutes>>(base),
+  door: hc<ReturnType<typeof eventDoorRoutes>>(base),
   ledger: hc<ReturnType<typeof ledgerRoutes>>(base),
 }
 

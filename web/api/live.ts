@@ -24,7 +24,7 @@ const madeOld: Readonly<Record<string, readonly string[]>> = {
   release: ['releases'],
   promotion: ['promotions'],
   environment: ['environments', 'promotions'],
-  deployment: ['services', 'deployments', 'rollouts', 'releases', 'promotions', 'environments'],
+  deployment: ['services', 'deployments', 'rollouts', 'releases', 'promotions', 'environments', 'insights'],
   rollout: ['rollouts', 'services'],
   service: ['services', 'instances'],
   instance: ['services', 'instances'],
@@ -38,6 +38,13 @@ const madeOld: Readonly<Record<string, readonly string[]>> = {
   secret: ['settings'],
   runner: ['runners'],
   migration: ['services', 'rollouts'],
+  preview: ['previews', 'services'],
+  'preview-rules': ['previews'],
+  incident: ['incidents', 'insights'],
+  delivery: ['insights'],
+  attribution: ['incidents', 'insights'],
+  toil: ['insights'],
+  event: ['door'],
 }
 
 /**

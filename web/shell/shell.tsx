@@ -45,7 +45,7 @@ export const Shell = () => {
         <Foot showKeys={() => setOpen('keys')} />
       </aside>
       <div className="flex min-w-0 flex-col">
-        <div className="sticky top-0 z-10 flex items-center justify-between gap-2 border-b border-line bg-panel px-4 py-2 lg:hidden">
+        <header className="sticky top-0 z-10 flex items-center justify-between gap-2 border-b border-line bg-panel px-4 py-2 lg:hidden">
           <Brand />
           <div className="flex gap-2">
             <Button kind="quiet" onClick={() => setOpen('palette')} aria-label={t.shell.search}>
@@ -53,7 +53,7 @@ export const Shell = () => {
             </Button>
             <Button onClick={() => setOpen('menu')}>{t.shell.menu}</Button>
           </div>
-        </div>
+        </header>
         <LinkBanner />
         <main
           id="content"

@@ -1,3 +1,6 @@
+import { incidents } from './en/incidents.ts'
+import { insights } from './en/insights.ts'
+
 /** Every word that the web shows, by the room that shows it. A second language is a second file of this shape. */
 export const en = {
   name: 'Headway',
@@ -20,6 +23,8 @@ export const en = {
     rollouts: 'Rollouts',
     runs: 'Pipelines',
     changes: 'Changes',
+    incidents: 'Incidents',
+    insights: 'Insights',
     ledger: 'Ledger',
     settings: 'Settings',
   },
@@ -403,6 +408,8 @@ export const en = {
     payload: 'Payload',
     erased: 'The payload was erased for good.',
   },
+  incidents,
+  insights,
   settings: {
     title: 'Settings',
     tabs: { you: 'You', users: 'Users', tokens: 'Tokens', runners: 'Runners', environments: 'Environments' },

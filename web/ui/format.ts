@@ -51,6 +51,10 @@ const clockTime = new Intl.DateTimeFormat(undefined, {
 })
 export const clock = (at: number): string => clockTime.format(at)
 
+const day = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric' })
+/** The day in the viewer's zone. */
+export const date = (at: number): string => day.format(at)
+
 export const short = (name: string): string => name.replace(/^sha256:/, '').slice(0, 7)
 export const branchOf = (ref: string): string => ref.replace(/^refs\/(heads|tags)\//, '')
 /** `token:ada/laptop` and `user:ada` are both ada. */

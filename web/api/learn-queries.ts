@@ -1,0 +1,76 @@
+import { queryOptions } from '@tanstack/react-query'
+import type { InferResponseType } from 'hono/client'
+import { answer, api } from './client.ts'
+
+/*
+ * What is asked of insights and incidents; the first word of each key says what facts make it old (live.ts).
+ */
+const here = api.insights.projects[':project'].insights
+
+/** What a question is about: the services (none: all of the project as a blend), where, and since when. */
+export type Asked = {
+  readonly project: string
+  readonly service: string | undefined
+  readonly environment: string
+  readonly since: number
+  readonly until: number | undefined
+}
+const said = ({ service, environment, since, until }: Asked) => ({
+  environment,
+  since: String(since),
+  ...(service === undefined ? {} : { service }),
+  ...(until === undefined ? {} : { until: String(until) }),
+})
+
+export const zone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone
+
+export type Bucket = 'day' | 'week' | 'month' | 'quarter' | 'year'
+export const dora = (asked: Asked, bucket: Bucket) =>
+  queryOptions({
+    queryKey: ['insights', asked.project, 'dora', asked, bucket],
+    queryFn: () =>
+      answer(here.dora.$get({ param: { project: asked.project }, query: { ...said(asked), bucket, zone: zone() } })),
+    placeholderData: (before) => before,
+  })
+export type Dora = InferResponseType<typeof here.dora.$get, 200>
+export type Figures = Dora['total']
+
+export const behinds = ['all', 'failed', 'suspected', 'open', 'rework', 'pending', 'dropped'] as const
+export type Behind = (typeof behinds)[number]
+export const learned = (asked: Asked, behind: Behind, limit = 50) =>
+  queryOptions({
+    queryKey: ['insights', asked.project, 'deployments', asked, behind, limit],
+    queryFn: () =>
+      answer(
+        here.deployments.$get({
+          param: { project: asked.project },
+          query: { ...said(asked), behind, limit: String(limit) },
+        }),
+      ),
+    placeholderData: (before) => before,
+  })
+export type Learned = InferResponseType<typeof here.deployments.$get, 200>[number]
+
+export const learnedDeployment = (project: string, deployment: string) =>
+  queryOptions({
+    queryKey: ['insights', project, 'deployment', deployment],
+    queryFn: () => answer(here.deployment.$get({ param: { project }, query: { deployment } })),
+  })
+export type LearnedDetail = InferResponseType<typeof here.deployment.$get, 200>
+
+const incidentsHere = api.incidents.projects[':project'].incidents
+export const incidents = (project: string, state: 'open' | 'all') =>
+  queryOptions({
+    queryKey: ['incidents', project, state],
+    queryFn: () => answer(incidentsHere.$get({ param: { project }, query: { state, limit: '200' } })),
+  })
+export type Incident = InferResponseType<typeof incidentsHere.$get, 200>[number]
+
+/** Names from elsewhere hold slashes, which the client leaves as they are. */
+export const ofIncident = (project: string, incident: string) => ({ project, incident: encodeURIComponent(incident) })
+export const incident = (project: string, name: string) =>
+  queryOptions({
+    queryKey: ['incidents', project, 'one', name],
+    queryFn: () => answer(incidentsHere[':incident'].$get({ param: ofIncident(project, name) })),
+  })
+export type IncidentStory = InferResponseType<(typeof incidentsHere)[':incident']['$get'], 200>

@@ -1,0 +1,109 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { answer, api } from '../../api/client.ts'
+import { type IncidentStory, ofIncident } from '../../api/learn-queries.ts'
+import { t } from '../../texts/en.ts'
+import { Confirm } from '../../ui/dialog.tsx'
+import { Button, inputShape } from '../../ui/parts.tsx'
+import { momentIn } from '../incidents/moment.ts'
+import { type State, stateOf } from '../incidents/state.tsx'
+
+type Progress = keyof typeof t.incidents.progressTitle
+type Asked = Progress | 'dismiss'
+
+/** What can be said of an incident that has come this far. */
+const open: Readonly<Record<State, readonly Progress[]>> = {
+  open: ['acknowledge', 'mitigate', 'resolve'],
+  acknowledged: ['mitigate', 'resolve'],
+  mitigated: ['reopen', 'resolve'],
+  resolved: ['reopen'],
+  dismissed: [],
+}
+
+export const Actions = ({ project, known }: { project: string; known: IncidentStory }) => {
+  const [asked, setAsked] = useState<Asked | null>(null)
+  const state = stateOf(known)
+  const steps = open[state]
+  const close = (): void => setAsked(null)
+  return (
+    <>
+      {state !== 'dismissed' && (
+        <Button kind="quiet" onClick={() => setAsked('dismiss')}>
+          {t.incidents.dismiss}
+        </Button>
+      )}
+      {steps.map((step) => (
+        <Button
+          key={step}
+          kind={step === steps[0] && step !== 'reopen' ? 'primary' : 'plain'}
+          onClick={() => setAsked(step)}
+        >
+          {t.incidents[step]}
+        </Button>
+      ))}
+      {asked === 'dismiss' && <Dismiss project={project} known={known} close={close} />}
+      {asked !== null && asked !== 'dismiss' && <Step project={project} known={known} step={asked} close={close} />}
+    </>
+  )
+}
+
+type Props = { project: string; known: IncidentStory; close: () => void }
+const one = api.incidents.projects[':project'].incidents[':incident']
+
+const Step = ({ project, known, step, close }: Props & { step: Progress }) => {
+  const queries = useQueryClient()
+  const [at, setAt] = useState('')
+  return (
+    <Confirm
+      title={t.incidents.progressTitle[step]}
+      detail={t.incidents.progressDetail[step]}
+      action={t.incidents[step]}
+      close={close}
+      act={async () => {
+        const param = ofIncident(project, known.incident)
+        await answer(one.progress.$post({ param, json: { what: step, at: momentIn(at) } }))
+        await queries.invalidateQueries({ queryKey: ['incidents'] })
+      }}
+    >
+      <label className="flex flex-col gap-1">
+        {t.incidents.at}
+        <input
+          type="datetime-local"
+          value={at}
+          onChange={(event) => setAt(event.target.value)}
+          className={inputShape}
+        />
+        <span className="text-xs text-soft">{t.incidents.atHint}</span>
+      </label>
+    </Confirm>
+  )
+}
+
+const Dismiss = ({ project, known, close }: Props) => {
+  const queries = useQueryClient()
+  const [why, setWhy] = useState('')
+  return (
+    <Confirm
+      title={t.incidents.dismissTitle}
+      detail={t.incidents.dismissDetail}
+      action={t.incidents.dismiss}
+      isDangerous
+      close={close}
+      act={async () => {
+        await answer(one.dismissal.$post({ param: ofIncident(project, known.incident), json: { why } }))
+        await queries.invalidateQueries({ queryKey: ['incidents'] })
+      }}
+    >
+      <label className="flex flex-col gap-1">
+        {t.incidents.why}
+        <input
+          value={why}
+          required
+          maxLength={2_000}
+          onChange={(event) => setWhy(event.target.value)}
+          className={inputShape}
+        />
+      </label>
+    </Confirm>
+  )
+}

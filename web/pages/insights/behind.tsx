@@ -1,0 +1,103 @@
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { useState } from 'react'
+import { type Asked, type Behind, behinds, type Learned, learned } from '../../api/learn-queries.ts'
+import { t } from '../../texts/en.ts'
+import { count, short, span } from '../../ui/format.ts'
+import { Badge, Button, Panel, Time, type Tone } from '../../ui/parts.tsx'
+import { Empty, Loaded } from '../../ui/states.tsx'
+import { TableBox } from '../../ui/tabs.tsx'
+
+export const behindNamed = (name: string | undefined): Behind => behinds.find((one) => one === name) ?? 'all'
+
+const step = 50
+const most = 500
+
+/** The way down: the very deployments that the figures were made from. */
+export const Deployments = ({ asked, behind, choices }: { asked: Asked; behind: Behind; choices: React.ReactNode }) => {
+  const [limit, setLimit] = useState(step)
+  const query = useQuery(learned(asked, behind, limit))
+  return (
+    <Panel title={t.insights.behindTitle} aside={choices} isFlush>
+      <Loaded query={query}>
+        {(all) =>
+          all.length === 0 ? (
+            <Empty>{t.insights.noneBehind}</Empty>
+          ) : (
+            <>
+              <LearnedTable project={asked.project} all={all} />
+              {all.length === limit && limit < most && (
+                <div className="border-t border-line p-3 text-center">
+                  <Button onClick={() => setLimit(Math.min(most, limit + 3 * step))}>{t.insights.more}</Button>
+                </div>
+              )}
+            </>
+          )
+        }
+      </Loaded>
+    </Panel>
+  )
+}
+
+export const LearnedTable = ({ project, all }: { project: string; all: readonly Learned[] }) => (
+  <TableBox label={t.insights.behindTitle}>
+    <thead>
+      <tr>
+        <th>{t.insights.columns.deployment}</th>
+        <th>{t.insights.columns.what}</th>
+        <th className="text-right!">{t.insights.columns.commits}</th>
+        <th className="text-right!">{t.insights.columns.leadTime}</th>
+        <th className="text-right!">{t.insights.columns.recovery}</th>
+        <th className="text-right!">{t.insights.columns.live}</th>
+      </tr>
+    </thead>
+    <tbody>
+      {all.map((one) => (
+        <tr key={one.deployment}>
+          <td className="min-w-40">
+            <Link
+              to="/projects/$project/insights/deployment"
+              params={{ project }}
+              search={{ name: one.deployment }}
+              className="text-ink"
+            >
+              <bdi className="font-medium">{one.service}</bdi>{' '}
+              <bdi className="font-mono text-xs">{versionOf(one.revision)}</bdi>
+            </Link>
+          </td>
+          <td>
+            <WhatCame of={one} />
+          </td>
+          <td className="text-right">{count(one.commitCount)}</td>
+          <td className="text-right whitespace-nowrap">{span(one.leadTime.median)}</td>
+          <td className="text-right whitespace-nowrap">{span(one.recoveryMs)}</td>
+          <td className="text-right text-soft">
+            <Time at={one.liveAt} />
+          </td>
+        </tr>
+      ))}
+    </tbody>
+  </TableBox>
+)
+
+/** A commit by its first digits, anything else as it is called. */
+export const versionOf = (revision: string | null): string =>
+  revision === null ? '–' : /^[0-9a-f]{40,64}$|^sha256:/.test(revision) ? short(revision) : revision
+
+/** How it ended, whether it failed and how that is known, and what it was there for. */
+export const WhatCame = ({
+  of: { state, isFailure, isPending, isRework, how, kind },
+}: {
+  of: Pick<Learned, 'state' | 'isFailure' | 'isPending' | 'isRework' | 'how' | 'kind'>
+}) => {
+  const tone: Tone = isFailure ? (how === 'suspected' ? 'wait' : 'bad') : isPending ? 'busy' : 'good'
+  const said = isFailure ? t.insights.failure : isPending ? t.insights.behind.pending : t.insights.state[state]
+  return (
+    <span className="flex flex-wrap items-center gap-x-2 gap-y-1">
+      <Badge tone={tone}>{said}</Badge>
+      {isFailure && how !== null && <span className="text-soft">{t.insights.how[how]}</span>}
+      {kind !== 'planned' && <span className="text-soft">{t.insights.kind[kind]}</span>}
+      {isRework && kind === 'planned' && <span className="text-soft">{t.insights.rework}</span>}
+    </span>
+  )
+}
