@@ -14,6 +14,18 @@ export type Behind = 'all' | 'failed' | 'suspected' | 'open' | 'rework' | 'pendi
 export const createQueries = ({ store, views }: { readonly store: Store; readonly views: Views }) => {
   const db = store.tables<DoraTables>()
 
+  /** The services whose deployments are known, and where they were deployed, by name. */
+  const lanes = async (project: ProjectName) => {
+    await views.reach()
+    return db
+      .selectFrom('learn_lanes')
+      .select(['service', 'environment'])
+      .where('project', '=', project)
+      .orderBy('service')
+      .orderBy('environment')
+      .execute()
+  }
+
   /** Deployments that the figures of a span were made from, newest first, up to `limit`; `before` pages on. */
   const deployments = async (
     scope: Scope,
@@ -140,7 +152,7 @@ export const createQueries = ({ store, views }: { readonly store: Store; readonl
     )
   }
 
-  return { deployments, deployment, incidents, incident, leadTimes }
+  return { lanes, deployments, deployment, incidents, incident, leadTimes }
 }
 
 const shown = (row: DeploymentRow & { project: string; service: string }) => {

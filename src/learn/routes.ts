@@ -69,6 +69,23 @@ export const learnRoutes = (learn: Learn) =>
         { role: 'viewer', in: 'project' },
         {
           method: 'get',
+          path: '/projects/{project}/insights/services',
+          request: { params: z.object({ project: ProjectName }) },
+          responses: {
+            200: json(
+              z.array(z.object({ service: z.string(), environment: z.string() })),
+              'What is known to have been deployed where, here or elsewhere.',
+            ),
+          },
+        },
+      ),
+      async (context) => context.json(await learn.lanes(context.req.valid('param').project), 200),
+    )
+    .openapi(
+      route(
+        { role: 'viewer', in: 'project' },
+        {
+          method: 'get',
           path: '/projects/{project}/insights/deployments',
           request: {
             params: z.object({ project: ProjectName }),

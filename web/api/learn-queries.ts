@@ -35,6 +35,13 @@ export const dora = (asked: Asked, bucket: Bucket) =>
 export type Dora = InferResponseType<typeof here.dora.$get, 200>
 export type Figures = Dora['total']
 
+/** What was deployed where, here or elsewhere. */
+export const learnedServices = (project: string) =>
+  queryOptions({
+    queryKey: ['insights', project, 'services'],
+    queryFn: () => answer(here.services.$get({ param: { project } })),
+  })
+
 export const behinds = ['all', 'failed', 'suspected', 'open', 'rework', 'pending', 'dropped'] as const
 export type Behind = (typeof behinds)[number]
 export const learned = (asked: Asked, behind: Behind, limit = 50) =>

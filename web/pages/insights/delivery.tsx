@@ -46,7 +46,7 @@ const Nothing = () => (
     <p className="m-0 mb-2">{t.insights.none}</p>
     <p className="m-0 text-soft">
       {t.insights.noneNext}{' '}
-      <Link to="/settings" search={{ tab: 'import' }} className="text-accent">
+      <Link to="/settings" search={{ tab: 'import' }} className="text-accent underline">
         {t.insights.importHow}
       </Link>
     </p>

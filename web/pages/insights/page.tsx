@@ -1,8 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useMemo } from 'react'
-import type { Asked, Bucket } from '../../api/learn-queries.ts'
-import { environments, services } from '../../api/queries.ts'
+import { type Asked, type Bucket, learnedServices } from '../../api/learn-queries.ts'
 import { t } from '../../texts/en.ts'
 import { PageHead } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
@@ -30,7 +29,7 @@ export const InsightsPage = () => {
   const search = useSearch({ from: '/shell/projects/$project/insights' })
   const period = periodNames.find((name) => name === search.period) ?? 'quarter'
   const bucket = bucketNames.find((name) => name === search.bucket) ?? fitting[period]
-  const { data: places = [] } = useQuery(environments(project))
+  const { data: places = [] } = useQuery(learnedServices(project))
   const environment = search.environment ?? placeOf(places.map((one) => one.environment))
   // By the whole hour, so that what is asked stays the same question while somebody looks.
   const hour = Math.floor(Date.now() / hourMs) * hourMs
@@ -67,11 +66,10 @@ const Filters = ({
 }) => {
   const { service } = useSearch({ from: '/shell/projects/$project/insights' })
   const navigate = useNavigate({ from: '/projects/$project/insights' })
-  const { data: known = [] } = useQuery(services(project))
-  const { data: places = [] } = useQuery(environments(project))
+  const { data: places = [] } = useQuery(learnedServices(project))
   const go = (change: { service?: string | undefined; environment?: string; period?: string; bucket?: string }) =>
     void navigate({ search: (before) => changedSearch(before, { ...change, at: undefined }), replace: true })
-  const names = [...new Set([...known.map((one) => one.service), ...(service === undefined ? [] : [service])])]
+  const names = [...new Set([...places.map((one) => one.service), ...(service === undefined ? [] : [service])])]
   const environmentNames = [...new Set([...places.map((one) => one.environment), environment])]
   return (
     <fieldset aria-label={t.insights.filters} className="m-0 flex min-w-0 flex-wrap gap-2 border-0 p-0">

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
+import { after, before, describe, test } from 'node:test'
+import type { Browser } from 'playwright-core'
+import { barriersOf, openBrowser, tokenOf, type Visitor, visit } from './support/browser.ts'
+import { exampleFiles } from './support/example.ts'
+import { type Platform, type Repository, startPlatform } from './support/platform.ts'
+
+const minuteMs = 60_000
+const dayMs = 86_400_000
+
+/** One real Headway with two environments for all of it, and a browser. It begins empty. */
+type World = { platform: Platform; browser: Browser; repository: Repository; visitor: Visitor }
+
+describe('the pages of the web where one learns and sets things', { concurrency: 1 }, () => {
+  let world: World
+  before(async () => {
+    const platform = await startPlatform({ environments: 'staging,production' })
+    const browser = await openBrowser()
+    const repository = await platform.repository('shop', exampleFiles('node', 'shop', 1))
+    const visitor = await visit(browser, platform, { token: tokenOf(platform) })
+    world = { platform, browser, repository, visitor }
+  })
+  after(async () => {
+    await world?.browser.close()
+    await world?.platform.destroy()
+    if (world) rmSync(world.repository.directory, { recursive: true, force: true })
+  })
+
+  /** Asks the API as the administrator. */
+  const ask = async (method: string, path: string, body?: unknown) => {
+    const answer = await fetch(`${world.platform.url}/api/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${tokenOf(world.platform)}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await answer.text()
+    assert.ok(answer.ok, `${method} ${path}: ${text}`)
+    return JSON.parse(text)
+  }
+
+  test('an empty Headway says what to do, and notices by itself when it is done', async () => {
+    const { visitor, repository } = world
+    const { page } = visitor
+    await visitor.go('/projects/default', 'Put your first service here')
+    assert.deepEqual(await barriersOf(page), [])
+    const pushed = await repository.push()
+    assert.equal(pushed.code, 0, pushed.output)
+    await page.getByText('The loop now').waitFor()
+    assert.deepEqual(visitor.faults, [])
+  })
+
+  test('figures lead down to each deployment, its commits and incidents; what the rules got wrong is corrected', async () => {
+    const { visitor } = world
+    const { page } = visitor
+    await ask('POST', '/projects/default/events?source=elsewhere', history(Date.now()))
+    await visitor.go('/projects/default/insights', 'Change lead time')
+    await page.getByText('A blend of 2 services').waitFor()
+    await page.getByLabel('Service', { exact: true }).selectOption('stock')
+    await page.getByText('1 of 6').first().waitFor()
+    const [csv] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Export CSV' }).click(),
+    ])
+    assert.equal(csv.suggestedFilename(), 'dora-default-stock.csv')
+    await page.getByLabel('What came of it').selectOption('failed')
+    await page.getByRole('link', { name: 'stock v3' }).click()
+    await page.getByRole('heading', { name: 'Its commits' }).waitFor()
+    await page.getByRole('button', { name: 'Correct' }).click()
+    await page.getByLabel('Did it fail?').selectOption('no')
+    await page.getByLabel('Why').fill('the load test, not the release')
+    await page.getByRole('dialog').getByRole('button', { name: 'Correct' }).click()
+    await page.getByText('failed', { exact: true }).waitFor({ state: 'detached' })
+    assert.deepEqual(visitor.faults, [])
+  })
+
+  test('an incident is opened, acknowledged, put down to a deployment and resolved, and its timeline tells it', async () => {
+    const { visitor } = world
+    const { page } = visitor
+    const hostile = '<img src=x onerror=alert(1)> \u202eevil\u202c'
+    await visitor.go('/projects/default/incidents', 'No incident is open')
+    await page.getByRole('button', { name: 'Open an incident' }).click()
+    await page.getByLabel('In a few words').fill(hostile)
+    await page.getByRole('combobox', { name: 'Service' }).selectOption('shop production')
+    assert.deepEqual(await barriersOf(page), [])
+    await page.getByRole('dialog').getByRole('button', { name: 'Open an incident' }).click()
+    await page.getByRole('heading', { name: 'Timeline' }).waitFor()
+    assert.equal(await page.locator('main img').count(), 0)
+    for (const step of ['Acknowledge', 'Resolved']) {
+      await page.getByRole('button', { name: step, exact: true }).click()
+      await page.getByRole('dialog').getByRole('button', { name: step, exact: true }).click()
+      await page.getByRole('dialog').waitFor({ state: 'detached' })
+    }
+    await page.getByRole('button', { name: 'Reopen' }).waitFor()
+    await page.getByRole('button', { name: 'Say what caused it' }).click()
+    await page.getByLabel('Caused by').selectOption('')
+    await page.getByLabel('Why').fill('the network')
+    await page.getByRole('dialog').getByRole('button', { name: 'Say what caused it' }).click()
+    await page.getByText('Put down to no deployment').waitFor()
+    assert.deepEqual(visitor.faults, [])
+  })
+
+  test('every one of these pages is without an error or a barrier in both themes, and fits a phone and a wall', async () => {
+    const { browser, platform } = world
+    const visitor = await visit(browser, platform, { token: tokenOf(platform) })
+    const { page } = visitor
+    const [incident] = await ask('GET', '/projects/default/incidents')
+    const [deployment] = await ask('GET', '/projects/default/insights/deployments?environment=production')
+    const pages = [
+      ['/projects/default/insights', 'The deployments behind it'],
+      ['/projects/default/insights?service=nobody', 'Nothing was deployed there'],
+      [`/projects/default/insights/deployment?name=${encodeURIComponent(deployment.deployment)}`, 'Its commits'],
+      ['/projects/default/incidents', 'No incident is open'],
+      ['/projects/default/incidents?tab=all', 'resolved'],
+      [`/projects/default/incidents/${encodeURIComponent(incident.incident)}`, 'Timeline'],
+    ] as const
+    const found: string[] = []
+    for (const [path, shows] of pages) {
+      for (const [width, colorScheme] of [
+        [360, 'dark'],
+        [2560, 'light'],
+      ] as const) {
+        await page.setViewportSize({ width, height: 900 })
+        await page.emulateMedia({ colorScheme })
+        await visitor.go(path, shows)
+        found.push(...(await barriersOf(page)).map((barrier) => `${path}, ${colorScheme}: ${barrier}`))
+        const over = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
+        if (over > 0) found.push(`${path}: ${over} px too wide for ${width} px`)
+      }
+    }
+    assert.deepEqual([...found, ...visitor.faults], [])
+    await visitor.context.close()
+  })
+})
+
+/** Six deployments of a service that another system makes, a day apart; the third had an incident. */
+const history = (now: number) => [
+  ...[1, 2, 3, 4, 5, 6].map((number) => {
+    const finishedAt = now - (8 - number) * dayMs
+    return {
+      ...{ type: 'deployment', id: `stock-${number}`, service: 'stock', environment: 'production', finishedAt },
+      ...{ startedAt: finishedAt - minuteMs, outcome: 'succeeded', revision: `v${number}`, kind: 'planned' },
+      commits: [{ commit: `${number}`.repeat(40), at: finishedAt - 60 * minuteMs, repository: 'octo/stock' }],
+    }
+  }),
+  {
+    ...{ type: 'incident', id: 'stock-down', service: 'stock', environment: 'production', state: 'opened' },
+    ...{ at: now - 5 * dayMs + 10 * minuteMs, title: 'stock is down', causedBy: 'stock-3' },
+  },
+  {
+    ...{ type: 'incident', id: 'stock-down', service: 'stock', environment: 'production', state: 'resolved' },
+    ...{ at: now - 5 * dayMs + 40 * minuteMs, title: 'stock is down' },
+  },
+]
