@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { defineFact, fact } from '../src/ledger/fact.ts'
 import { openTestLedger } from '../src/ledger/testing.ts'
 

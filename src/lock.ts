@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { effectSync } from './effect.ts'
 import type { Home } from './home.ts'
 import { Problem } from './problem.ts'

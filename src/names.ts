@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 
 /**
  * The names that come from outside, parsed once at the door and branded from then on. They become host names, directory

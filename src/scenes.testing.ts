@@ -5,7 +5,7 @@ import { createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync, wr
 import { createServer } from 'node:http'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { accessFacts } from './access/facts.ts'
 import { accessView, createAccess, passwordMigrations, sessionView } from './access/index.ts'
 import { createPasswords } from './access/sessions/passwords.ts'

@@ -134,6 +134,28 @@ test('killed at any instant of its first start, the next start has one administr
   await Promise.all([work(), work(), work()])
 })
 
+/** What an idle server does without; each was some megabytes of it once. The way there: `await import` where it is first needed. */
+const heavy = /node_modules\/((@hono|hono|@asteasolutions|openapi3-ts|@actions|acme-client|ajv|pg|sax|selfsigned)\/)/
+
+test('an idle server has loaded no module that only some request needs, and the first request gets it', async () => {
+  const home = newHome()
+  const list = join(home.root, 'loaded')
+  const hook = new URL('loaded.testing.ts', import.meta.url).href
+  const started = await up(home, [], { NODE_OPTIONS: `--import=${hook}`, HEADWAY_TEST_LOADED: list })
+  assert.equal(started.outcome, 'ready', started.said())
+  assert.equal((await ask(home, '/health')).status, 200)
+  const loaded = (): string[] => readFileSync(list, 'utf8').trim().split('\n')
+  const isOfRequests = (url: string): boolean =>
+    heavy.test(url) || /\/src\/.*routes?\.ts$/.test(url.replace('/src/routes.ts', ''))
+  assert.ok(loaded().some((url) => url.includes('/src/ledger/')))
+  assert.deepEqual(loaded().filter(isOfRequests), [])
+  // every route, in the order in which a server comes to load it
+  const { openapi } = JSON.parse(await (await ask(home, '/api/v1/openapi.json')).text())
+  assert.equal(openapi, '3.1.0')
+  assert.ok(loaded().some((url) => url.endsWith('/src/code/changes/routes.ts')))
+  await stop(started, 'SIGTERM')
+})
+
 test('SIGTERM ends it with 0, streams and all, and the note of where it is goes', async () => {
   const home = newHome()
   const started = await up(home)

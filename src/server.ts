@@ -4,10 +4,8 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { accessFacts } from './access/facts.ts'
 import { accessMigrations, accessView, passkeyView, passwordMigrations, sessionView } from './access/index.ts'
-import { backupRoutes } from './api/backup-route.ts'
 import { isLoopback } from './api/host.ts'
 import { createApi } from './api/index.ts'
-import { ledgerRoutes } from './api/ledger-routes.ts'
 import { listen } from './api/listen.ts'
 import { certificateFor, refusePlainOutside, type TlsChoice } from './api/tls.ts'
 import { createWeb } from './api/web.ts'
@@ -50,6 +48,7 @@ import { collectAfterStart } from './processes/memory.ts'
 import { releaseMigrations } from './release/index.ts'
 import { promotionFacts } from './release/promotion/facts.ts'
 import { promotionView } from './release/promotion/view.ts'
+import { routesOf } from './routes.ts'
 import { connectProcessRuntime } from './runtimes/process/index.ts'
 import { createStages, type Grounds, type Stages } from './stages.ts'
 import type { Migration } from './store/migrations.ts'
@@ -186,7 +185,7 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
     ledger,
     clock,
     version,
-    routes: [...stages.routes, ledgerRoutes(grounds), backupRoutes((actor) => backupOf(grounds, stages, actor))],
+    routes: routesOf(stages, grounds, (actor) => backupOf(grounds, stages, actor)),
     git: stages.code.handleGit,
     annex: stages.build.results,
     isReady: () => ready,

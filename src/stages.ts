@@ -1,20 +1,9 @@
 import { join } from 'node:path'
 import { atLeast } from './access/access.ts'
 import { createAccess } from './access/index.ts'
-import { passkeyRoutes } from './access/passkeys/routes.ts'
-import { accessRoutes } from './access/routes.ts'
-import { sessionRoutes } from './access/sessions/routes.ts'
-import { actionRoutes } from './build/actions/routes.ts'
 import { createBuild, type Isolation, type JobLimits, networkVariables, type ResultsLimits } from './build/index.ts'
-import { requestRoutes } from './build/request-routes.ts'
-import { resultsRoutes } from './build/results/routes.ts'
-import { buildRoutes } from './build/routes.ts'
-import { runnerRoutes } from './build/runners/routes.ts'
 import type { Clock, Ids } from './clock.ts'
-import { changeRoutes } from './code/changes/routes.ts'
 import { createCode, type Stop } from './code/index.ts'
-import { codeRoutes } from './code/routes.ts'
-import { environmentRoutes } from './deploy/environment-routes.ts'
 import {
   createDeploy,
   type EnvironmentDefinition,
@@ -22,39 +11,24 @@ import {
   remoteIn,
   usualEnvironments,
 } from './deploy/index.ts'
-import { migrationRoutes } from './deploy/migrations/routes.ts'
 import { createPreviews } from './deploy/previews/index.ts'
-import { previewRoutes } from './deploy/previews/routes.ts'
-import { rolloutRoutes } from './deploy/rollout-routes.ts'
-import { deployRoutes } from './deploy/routes.ts'
 import { createEvents } from './events/index.ts'
-import { eventDoorRoutes } from './events/routes.ts'
 import type { Home } from './home.ts'
-import { flowRoutes } from './learn/flow/routes.ts'
-import { incidentRoutes } from './learn/incidents/routes.ts'
 import { createLearn } from './learn/index.ts'
-import { learnRoutes, metricsRoutes } from './learn/routes.ts'
 import type { Ledger, Views } from './ledger/ledger.ts'
 import type { Log } from './log.ts'
-import { alertRoutes } from './monitor/alerts/routes.ts'
 import { createMonitor } from './monitor/index.ts'
-import { monitorRoutes } from './monitor/routes.ts'
 import { EnvironmentName, type ProjectName } from './names.ts'
 import { createOperate } from './operate/index.ts'
-import { operateRoutes } from './operate/routes.ts'
 import { createPackage } from './package/index.ts'
-import { packageRoutes } from './package/routes.ts'
 import { run } from './processes/run.ts'
 import { createUsers } from './processes/users.ts'
 import { createRelease } from './release/index.ts'
 import { createPromotion } from './release/promotion/index.ts'
-import { promotionRoutes } from './release/promotion/routes.ts'
-import { releaseRoutes } from './release/routes.ts'
 import type { Runtime } from './runtimes/runtime.ts'
 import type { Stage } from './stage.ts'
 import type { Store } from './store/store.ts'
 import { createTest } from './test/index.ts'
-import { testRoutes } from './test/routes.ts'
 import { createWatched } from './watched.ts'
 
 /** What stands beneath the stages. */
@@ -84,7 +58,7 @@ export type Grounds = {
 
 /** All stages, wired by hand: each gets what it needs of the others as functions. */
 export const createStages = (grounds: Grounds) => {
-  const { home, runtime, log, hostNames = [] } = grounds
+  const { home, runtime, log } = grounds
   const userFor = createUsers(home)
   const report = (message: string): void => log.problem(message)
   const access = createAccess(grounds)
@@ -240,35 +214,6 @@ export const createStages = (grounds: Grounds) => {
       learn,
       events,
     ] satisfies readonly Stage[],
-    routes: [
-      accessRoutes(access),
-      sessionRoutes(access.sessions, grounds.clock, hostNames),
-      passkeyRoutes(access.passkeys, hostNames),
-      codeRoutes(code),
-      changeRoutes(code.changes),
-      buildRoutes(build),
-      actionRoutes(build.actions),
-      resultsRoutes(build.results),
-      runnerRoutes(build.runners),
-      requestRoutes(build),
-      testRoutes(tests),
-      packageRoutes(releases),
-      releaseRoutes(release),
-      deployRoutes(deploy, learn.leadTimes),
-      environmentRoutes(deploy),
-      rolloutRoutes(deploy),
-      migrationRoutes(deploy.migrations),
-      previewRoutes(previews),
-      promotionRoutes(promotion),
-      operateRoutes(operate),
-      monitorRoutes(monitor),
-      alertRoutes(monitor.alerts),
-      learnRoutes(learn),
-      metricsRoutes(learn),
-      flowRoutes(learn),
-      incidentRoutes(learn),
-      eventDoorRoutes(events),
-    ],
   }
 }
 export type Stages = ReturnType<typeof createStages>

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { defineFact } from '../ledger/fact.ts'
 import { EnvironmentName, ProjectName, ServiceName } from '../names.ts'
 import { passkeyFacts } from './passkeys/facts.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 
 /** In rising order: each may do what those before it may. */
 export const Role = z.enum(['viewer', 'developer', 'operator', 'administrator'])

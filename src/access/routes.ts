@@ -10,7 +10,7 @@ import { UserName } from './users.ts'
 
 const project = ProjectName.nullable().default(null)
 const GrantBody = z.object({ role: Role, project: ProjectName.nullable() })
-const UserBody = z.object({ user: z.string(), createdAt: z.number(), grants: z.array(GrantBody) }).openapi('User')
+const UserBody = z.object({ user: z.string(), createdAt: z.number(), grants: z.array(GrantBody) }).meta({ id: 'User' })
 const TokenBody = z
   .object({
     token: z.string(),
@@ -21,7 +21,7 @@ const TokenBody = z
     expiresAt: z.number().nullable(),
     revokedAt: z.number().nullable(),
   })
-  .openapi('Token')
+  .meta({ id: 'Token' })
 const SettingBody = z
   .object({
     name: z.string(),
@@ -30,8 +30,8 @@ const SettingBody = z
     environment: z.string().nullable(),
     setAt: z.number(),
   })
-  .openapi('Setting')
-const MeBody = z.object({ user: z.string(), actor: z.string(), role: Role.nullable() }).openapi('Me')
+  .meta({ id: 'Setting' })
+const MeBody = z.object({ user: z.string(), actor: z.string(), role: Role.nullable() }).meta({ id: 'Me' })
 const done = z.object({ done: z.literal(true) })
 
 const body = <Schema extends z.ZodType>(schema: Schema) => ({ content: { 'application/json': { schema } } })

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 
 const reserved: Readonly<Record<string, string>> = {
   PORT: 'Headway allots the port',

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { effect } from '../effect.ts'
 import { type Actor, fact } from '../ledger/fact.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { Clock, Ids } from '../clock.ts'
 import { type Actor, fact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { type Actor, fact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
 import { ProjectName } from '../names.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 
 /**
  * What is said between the control plane and the machine's agent: JSON over HTTP on the Unix socket `agent.sock` (mode 0600).

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { EdgeEndpoint, EdgeMirror, EdgePool, EdgeRoute } from '../edge/protocol.ts'
 import { mirroredMethods } from '../edge/protocol.ts'
 import { type Refused, readChecked, type Wording } from '../golden/checked-yaml.ts'

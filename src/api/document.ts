@@ -35,7 +35,7 @@ export const describe = (app: OpenAPIHono<any, any, any>, version: string): Docu
 }
 
 /** The document itself. */
-export const documentRoutes = (document: () => Document) =>
+export const documentRoutes = (document: () => Promise<Document>) =>
   new OpenAPIHono<ApiEnv>().openapi(
     route('anyone', {
       method: 'get',
@@ -43,5 +43,5 @@ export const documentRoutes = (document: () => Document) =>
       summary: 'This description',
       responses: { 200: json(z.looseObject({ openapi: z.string() }), 'The API in OpenAPI 3.1.') },
     }),
-    (context) => context.json(JSON.parse(JSON.stringify(document())), 200),
+    async (context) => context.json(JSON.parse(JSON.stringify(await document())), 200),
   )

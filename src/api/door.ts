@@ -1,6 +1,6 @@
+import type { IncomingMessage } from 'node:http'
 import type { Authentication, Identity } from '../access/access.ts'
-import { type Asking, isOwnPage, sessionIn } from '../access/sessions/cookie.ts'
-import { foreignPage } from '../access/sessions/routes.ts'
+import { type Asking, foreignPage, isOwnPage, sessionIn } from '../access/sessions/cookie.ts'
 import type { Sessions } from '../access/sessions/sessions.ts'
 import { Problem, type ProblemDetails } from '../problem.ts'
 import { unauthenticated } from './guard.ts'
@@ -69,6 +69,9 @@ export const tokenIn = (authorization: string): string | null => {
   if (basic === undefined) return null
   return /^[^:]*:(.*)$/s.exec(Buffer.from(basic, 'base64').toString())?.[1] ?? null
 }
+
+export const addressOf = (request: Partial<IncomingMessage> | undefined): string =>
+  request?.socket?.remoteAddress ?? 'unknown'
 
 const tooMany = (): Problem =>
   new Problem({

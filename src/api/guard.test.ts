@@ -3,27 +3,12 @@ import { test } from 'node:test'
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { Role } from '../access/facts.ts'
 import { root } from '../access/testing.ts'
-import { actionRoutes } from '../build/actions/routes.ts'
-import { resultsRoutes } from '../build/results/routes.ts'
-import { buildRoutes } from '../build/routes.ts'
-import { runnerRoutes } from '../build/runners/routes.ts'
-import { codeRoutes } from '../code/routes.ts'
-import { environmentRoutes } from '../deploy/environment-routes.ts'
-import { migrationRoutes } from '../deploy/migrations/routes.ts'
-import { deployRoutes } from '../deploy/routes.ts'
 import { createEventDoor } from '../events/door.ts'
-import { eventDoorRoutes } from '../events/routes.ts'
-import { alertRoutes } from '../monitor/alerts/routes.ts'
-import { monitorRoutes } from '../monitor/routes.ts'
 import { ProjectName } from '../names.ts'
-import { operateRoutes } from '../operate/routes.ts'
-import { packageRoutes } from '../package/routes.ts'
-import { promotionRoutes } from '../release/promotion/routes.ts'
-import { releaseRoutes } from '../release/routes.ts'
-import { backupRoutes } from './backup-route.ts'
-import { isGuarded } from './index.ts'
+import { routesOf } from '../routes.ts'
+import { isGuarded } from './app.ts'
 import { type ApiEnv, guardedRoutes, type Needs } from './route.ts'
-import { openTestApi, type TestApi } from './testing.ts'
+import { openTestApi, type TestApi, wordsOf } from './testing.ts'
 
 const shop = ProjectName.parse('shop')
 const blog = ProjectName.parse('blog')
@@ -51,25 +36,12 @@ const unsigned = (): never => {
   return new Proxy({}, { get: (_target, name) => (name === 'deliver' ? deliver : behindTheDoor()) }) as never
 }
 
+/** The stages as the routes see them, none of which is there. */
+const noStages = (): never =>
+  new Proxy({}, { get: (_target, name) => (name === 'events' ? unsigned() : behindTheDoor()) }) as never
+
 /** Every route that the server has. */
-const everyRoute = () => [
-  codeRoutes(behindTheDoor()),
-  buildRoutes(behindTheDoor()),
-  actionRoutes(behindTheDoor()),
-  resultsRoutes(behindTheDoor()),
-  runnerRoutes(behindTheDoor()),
-  packageRoutes(behindTheDoor()),
-  deployRoutes(behindTheDoor()),
-  environmentRoutes(behindTheDoor()),
-  migrationRoutes(behindTheDoor()),
-  releaseRoutes(behindTheDoor()),
-  promotionRoutes(behindTheDoor()),
-  operateRoutes(behindTheDoor()),
-  monitorRoutes(behindTheDoor()),
-  alertRoutes(behindTheDoor()),
-  backupRoutes(behindTheDoor()),
-  eventDoorRoutes(unsigned()),
-]
+const everyRoute = () => routesOf(noStages(), behindTheDoor(), behindTheDoor())
 
 type Caller = { readonly name: string; readonly token: string | null; readonly may: (needs: Needs) => boolean }
 
@@ -117,6 +89,7 @@ const callersOf = async (opened: TestApi): Promise<Caller[]> => {
 
 test('every route refuses everybody whose role does not reach', async () => {
   await using opened = await openTestApi({ routes: everyRoute() })
+  await opened.api.whole()
   const callers = await callersOf(opened)
   const wrong: string[] = []
   let tried = 0
@@ -143,7 +116,8 @@ test('every route refuses everybody whose role does not reach', async () => {
 
 test('every route below /api/v1 says who may call it', async () => {
   await using opened = await openTestApi({ routes: everyRoute() })
-  const served = opened.api.app.routes.filter(({ method, path }) => method !== 'ALL' && path.startsWith('/api/'))
+  const { routes } = await opened.api.whole()
+  const served = routes.filter(({ method, path }) => method !== 'ALL' && path.startsWith('/api/'))
   assert.deepEqual(
     served.filter(({ method, path }) => !isGuarded(method, path)),
     [],
@@ -152,6 +126,31 @@ test('every route below /api/v1 says who may call it', async () => {
     [...guardedRoutes()].filter(([, needs]) => needs === 'anyone').map(([key]) => key),
     ['post /sessions', 'post /sign-in-challenges', 'get /openapi.json'],
   )
+})
+
+test('routes are loaded by the words of their paths, and by no other', async () => {
+  for (const { words, load } of everyRoute()) {
+    const paths = wordsOf(await load())
+    assert.deepEqual(
+      paths.filter((path) => !path.some((word) => words.includes(word))),
+      [],
+      `routes that ${words.join(', ')} in src/routes.ts does not find`,
+    )
+    assert.deepEqual(
+      words.filter((word) => !paths.flat().includes(word)),
+      [],
+      'words of no path',
+    )
+  }
+})
+
+test('the description is of the whole API, whatever was asked for before', async () => {
+  await using opened = await openTestApi({ routes: everyRoute() })
+  const { paths } = await opened.read(null, 'GET', '/api/v1/openapi.json')
+  const described = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(Object(methods)).map((method) => `${method} ${path.slice('/api/v1'.length)}`),
+  )
+  assert.deepEqual(described.sort(), [...guardedRoutes().keys()].sort())
 })
 
 test('a route that does not say who may call it is not served', async () => {

@@ -21,9 +21,9 @@ const FactBody = z
     actor: z.string(),
     causes: z.array(z.number().int()),
     /** Null once it was erased. */
-    payload: z.any().openapi({ type: ['object', 'null'] }),
+    payload: z.any().meta({ type: ['object', 'null'] }),
   })
-  .openapi('Fact')
+  .meta({ id: 'Fact' })
 
 const VerdictBody = z
   .discriminatedUnion('kind', [
@@ -35,9 +35,9 @@ const VerdictBody = z
       detail: z.string(),
     }),
   ])
-  .openapi('ChainVerdict')
+  .meta({ id: 'ChainVerdict' })
 
-const CheckpointBody = Checkpoint.openapi('Checkpoint')
+const CheckpointBody = Checkpoint.meta({ id: 'Checkpoint' })
 const sequence = z.coerce.number().int().min(0)
 const viewer = { role: 'viewer', in: 'instance' } as const
 const administrator = { role: 'administrator', in: 'instance' } as const

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { Document } from './document.ts'
 import { escapeHtml, page } from './page.ts'
 

@@ -1,7 +1,14 @@
-import type { Context } from 'hono'
-import { HTTPException } from 'hono/http-exception'
-import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { Problem, type ProblemDetails } from '../problem.ts'
+
+/** No answer of ours that is a page runs a script or asks another host for anything, and none may be framed. */
+export const protection = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'x-frame-options': 'DENY',
+  'cross-origin-resource-policy': 'same-origin',
+  'content-security-policy':
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+} as const
 
 /** The body of RFC 9457 for a problem. */
 export const problemBody = (problem: ProblemDetails) => ({
@@ -13,25 +20,9 @@ export const problemBody = (problem: ProblemDetails) => ({
   ...(problem.next === undefined ? {} : { next: problem.next }),
 })
 
-export const problemResponse = (
-  context: Context,
-  problem: ProblemDetails,
-  headers: Readonly<Record<string, string>> = {},
-): Response =>
-  context.body(JSON.stringify(problemBody(problem)), contentful(problem.status), {
-    ...headers,
-    'content-type': 'application/problem+json',
-  })
-
 /** What an error is to the one who asked; what is none of his business is told by its request id alone. */
 export const problemOf = (error: unknown, requestId: string): Problem => {
   if (error instanceof Problem) return error
-  if (error instanceof HTTPException)
-    return new Problem({
-      kind: kindOf(error.status),
-      status: error.status,
-      detail: error.message || kindOf(error.status),
-    })
   return new Problem(
     {
       kind: 'internal',
@@ -61,11 +52,4 @@ export const invalidRequest = (part: string, issues: readonly Issue[]): Problem 
   })
 }
 
-const kindOf = (status: number): string =>
-  ({ 400: 'invalid-request', 413: 'too-large', 415: 'unsupported-media-type' })[status] ?? `http-${status}`
-
 const titleOf = (kind: string): string => kind.charAt(0).toUpperCase() + kind.slice(1).replaceAll('-', ' ')
-
-/** The statuses of problems are those of errors, which have a body. */
-const contentful = (status: number): ContentfulStatusCode =>
-  (status >= 400 && status <= 599 ? status : 500) as ContentfulStatusCode

@@ -1,4 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import type { Asking } from '../access/sessions/cookie.ts'
 import { guardFor, type Needs } from './guard.ts'
 
 export type { ApiEnv, Needs } from './guard.ts'
@@ -40,6 +42,15 @@ const describeNeeds = (needs: Exclude<Needs, 'anyone'>, description: string | un
 /** All routes with what they need, for the guard and for the test that tries every role on every one. */
 export const guardedRoutes = (): ReadonlyMap<string, Needs> => needsOf
 
+/** What a request says of where it comes from. */
+export const askingOf = ({ req }: Context): Asking => ({
+  method: req.method,
+  host: req.header('host'),
+  origin: req.header('origin'),
+  fetchSite: req.header('sec-fetch-site'),
+  cookie: req.header('cookie'),
+})
+
 /** A JSON answer of this shape. */
 export const json = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
   description,
@@ -56,4 +67,4 @@ export const ProblemBody = z
     where: z.object({ file: z.string(), line: z.number(), column: z.number(), path: z.string() }).partial().optional(),
     next: z.string().optional(),
   })
-  .openapi('Problem')
+  .meta({ id: 'Problem' })

@@ -1,14 +1,13 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { OpenAPIHono } from '@hono/zod-openapi'
 import { passkeyRoutes } from '../access/passkeys/routes.ts'
 import { accessRoutes } from '../access/routes.ts'
 import { sessionRoutes } from '../access/sessions/routes.ts'
 import { openTestAccess, type TestAccess } from '../access/testing.ts'
 import type { FactDefinition } from '../ledger/fact.ts'
 import { type Api, type ApiOptions, createApi } from './index.ts'
+import type { LateRoutes, Routes } from './late.ts'
 import { ledgerRoutes } from './ledger-routes.ts'
-import type { ApiEnv } from './route.ts'
 
 export type TestApi = AsyncDisposable &
   Omit<TestAccess, keyof AsyncDisposable> & {
@@ -22,11 +21,17 @@ export type TestApi = AsyncDisposable &
     call(token: string | null, method: string, path: string, body?: unknown): Promise<Response>
   }
 
+/** The words that are no parameters in the path of each route. */
+export const wordsOf = ({ routes }: Routes): string[][] =>
+  routes.map(({ path }) => path.split('/').filter((word) => word !== '' && !word.startsWith(':')))
+
+/** Routes that are there already, as those are given that are loaded late. */
+export const late = (routes: Routes): LateRoutes => ({ words: wordsOf(routes).flat(), load: async () => routes })
+
 /** The API with access, ledger and these routes, listening on a free port. */
 export const openTestApi = async (
   options: {
-    // biome-ignore lint/suspicious/noExplicitAny: each carries the schema of its own routes
-    routes?: readonly OpenAPIHono<ApiEnv, any, any>[]
+    routes?: readonly (Routes | LateRoutes)[]
     definitions?: readonly FactDefinition[]
     api?: Partial<ApiOptions>
   } = {},
@@ -47,7 +52,7 @@ export const openTestApi = async (
       passkeyRoutes(access.passkeys, []),
       ledgerRoutes(opened),
       ...(options.routes ?? []),
-    ],
+    ].map((routes) => ('load' in routes ? routes : late(routes))),
     git: null,
     isReady: () => true,
     hostNames: [],

@@ -1,4 +1,4 @@
-import type { z } from '@hono/zod-openapi'
+import type { z } from 'zod'
 import type { ProjectName, RepositoryName } from '../names.ts'
 import type { Store } from '../store/store.ts'
 import { mainBroken } from './facts.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { awakenings } from '../ledger/awakenings.ts'
 import { isFact } from '../ledger/fact.ts'
 import type { Ledger } from '../ledger/ledger.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { Store } from '../store/store.ts'
 import { Annotation, Conclusion, Failure, JobWait } from './facts.ts'
 import { WaitingJob } from './runners/protocol.ts'
@@ -41,7 +41,7 @@ export const RunSummary = z
     finishedAt: z.number().nullable(),
     durationMs: z.number().nullable(),
   })
-  .openapi('Run')
+  .meta({ id: 'Run' })
 export type RunSummary = z.infer<typeof RunSummary>
 
 const StepSummary = z.object({
@@ -79,7 +79,7 @@ export const RunDetails = RunSummary.extend({
   ),
   /** Jobs that could run, but have no runner yet. */
   unassigned: z.array(WaitingJob),
-}).openapi('RunDetails')
+}).meta({ id: 'RunDetails' })
 export type RunDetails = z.infer<typeof RunDetails>
 
 export type RunQuery = {
@@ -207,7 +207,7 @@ export const EnvironmentSummary = z
     /** The jobs that wait for an approval now. */
     waiting: z.array(z.object({ run: z.string(), job: z.string(), name: z.string() })),
   })
-  .openapi('PipelineEnvironment')
+  .meta({ id: 'PipelineEnvironment' })
 export type EnvironmentSummary = z.infer<typeof EnvironmentSummary>
 
 /** The protected environments of a project, and the jobs that wait for each. */

@@ -17,7 +17,7 @@ const viewer = { role: 'viewer', in: 'project' } as const
 const body = <Schema extends z.ZodType>(schema: Schema) => ({ content: { 'application/json': { schema } } })
 const largestPayloadBytes = 64 * 1024
 
-const Raised = z.object({ event: z.string() }).openapi('RaisedEvent')
+const Raised = z.object({ event: z.string() }).meta({ id: 'RaisedEvent' })
 
 const dispatchRoute = route(developer, {
   method: 'post',
@@ -29,13 +29,7 @@ const dispatchRoute = route(developer, {
     }),
     body: body(
       z.object({
-        ref: z
-          .string()
-          .min(1)
-          .max(300)
-          .nullable()
-          .default(null)
-          .openapi({ description: 'default: the default branch' }),
+        ref: z.string().min(1).max(300).nullable().default(null).meta({ description: 'default: the default branch' }),
         inputs: z.record(z.string().max(100), z.union([z.string().max(65_535), z.boolean(), z.number()])).default({}),
       }),
     ),
@@ -53,7 +47,7 @@ const repositoryDispatchRoute = route(developer, {
       z.object({
         event_type: z.string().min(1).max(100),
         client_payload: z
-          .record(z.string(), z.json())
+          .record(z.string(), z.json().meta({ type: ['object', 'array', 'string', 'number', 'boolean', 'null'] }))
           .default({})
           .refine((payload) => JSON.stringify(payload).length <= largestPayloadBytes, 'a payload has at most 64 kB'),
       }),
@@ -121,7 +115,7 @@ const Protection = z.object({
     .max(100)
     .nullable()
     .default(null)
-    .openapi({ description: 'Patterns of the branches and tags that may use it; null: all' }),
+    .meta({ description: 'Patterns of the branches and tags that may use it; null: all' }),
 })
 
 const protectRoute = route(operator, {
@@ -132,8 +126,8 @@ const protectRoute = route(operator, {
   responses: { 200: json(Protection, 'What holds from now on') },
 })
 
-const Broken = mainBroken.payload.openapi('BrokenMain')
-const Main = z.object({ project: z.string(), repository: z.string(), broken: Broken.nullable() }).openapi('Main')
+const Broken = mainBroken.payload.meta({ id: 'BrokenMain' })
+const Main = z.object({ project: z.string(), repository: z.string(), broken: Broken.nullable() }).meta({ id: 'Main' })
 
 const brokenRoute = route(viewer, {
   method: 'get',

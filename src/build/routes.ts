@@ -66,7 +66,7 @@ const rerunRoute = route(developer, {
       jobs: z
         .enum(['all', 'failed'])
         .default('all')
-        .openapi({ description: 'failed: what did not succeed, and what needs it' }),
+        .meta({ description: 'failed: what did not succeed, and what needs it' }),
     }),
   },
   responses: { 202: json(z.object({ attempt: z.number() }), 'Which attempt this is') },

@@ -1,4 +1,4 @@
-import type { z } from '@hono/zod-openapi'
+import type { z } from 'zod'
 import { fact, isFact, type NewFact, type RecordedFact } from '../ledger/fact.ts'
 import {
   type Conclusion,

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { isFact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { atLeast } from '../access/access.ts'
 import { Role } from '../access/facts.ts'
 import { showRef } from './ref-names.ts'

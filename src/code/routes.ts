@@ -23,11 +23,11 @@ const Repository = z
     pushedAt: z.number().nullable(),
     protection: z.object({ branches: z.array(z.string()), allowForce: z.boolean(), push: DirectPush }),
   })
-  .openapi('Repository')
+  .meta({ id: 'Repository' })
 
 const Ref = z
   .object({ ref: z.string(), object: z.string(), push: z.string(), actor: z.string(), updatedAt: z.number() })
-  .openapi('Ref')
+  .meta({ id: 'Ref' })
 
 const inProject = z.object({ project: ProjectName })
 const ofRepository = inProject.extend({ repository: RepositoryName })
@@ -41,7 +41,7 @@ const Push = z
     actor: z.string(),
     at: z.number(),
   })
-  .openapi('Push')
+  .meta({ id: 'Push' })
 
 const pushesRoute = route(
   { role: 'viewer', in: 'project' },
@@ -88,7 +88,7 @@ const Commit = z
     committedAt: z.number().nullable(),
     isMerge: z.boolean(),
   })
-  .openapi('Commit')
+  .meta({ id: 'Commit' })
 
 const commitsRoute = route(
   { role: 'viewer', in: 'project' },

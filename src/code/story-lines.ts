@@ -1,4 +1,4 @@
-import type { z } from '@hono/zod-openapi'
+import type { z } from 'zod'
 import type { Conclusion, Failure, mainBroken } from '../build/facts.ts'
 import type { migrationAdvised } from '../deploy/facts.ts'
 import { shortCommit } from '../names.ts'

@@ -1,4 +1,4 @@
-import type { z } from '@hono/zod-openapi'
+import type { z } from 'zod'
 import { describeDuration } from '../duration.ts'
 import type { qualityEvaluated, testsReported } from '../test/facts.ts'
 import { plainText } from './plain-text.ts'

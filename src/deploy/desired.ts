@@ -1,5 +1,5 @@
-import { z } from '@hono/zod-openapi'
 import { stringify } from 'yaml'
+import { z } from 'zod'
 import { MigrationPlan, ReleaseRules } from '../golden/release.ts'
 import type { ReleasedDefinition } from '../golden/service.ts'
 import { CommitId, Digest, EnvironmentName, isPreview } from '../names.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { Role } from '../access/facts.ts'
 import { defineAlerts, EnvironmentAlerts } from '../golden/alerts.ts'
 import { Strategy } from '../golden/release.ts'

@@ -30,7 +30,7 @@ const Parity = z
       }),
     ),
   })
-  .openapi('Parity')
+  .meta({ id: 'Parity' })
 const named = z.object({ environment: EnvironmentName })
 
 /** How environments are made and changed, and what differs between two of them. */

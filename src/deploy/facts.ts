@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { MetricRule } from '../golden/metrics.ts'
 import { ReleaseStep, Strategy } from '../golden/release.ts'
 import { defineFact } from '../ledger/fact.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { MetricRule } from '../golden/metrics.ts'
 import { Threshold } from '../golden/release.ts'
 import type { Digest } from '../names.ts'

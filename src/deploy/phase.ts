@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { type Deployment, isUndone, nextStep } from './rollout.ts'
 import { canaryPercent } from './traffic.ts'
 

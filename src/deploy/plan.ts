@@ -1,4 +1,4 @@
-import type { z } from '@hono/zod-openapi'
+import type { z } from 'zod'
 import { defaultRules, type ReleaseRules, type ReleaseStep, type Strategy } from '../golden/release.ts'
 import type { Digest } from '../names.ts'
 import type { rolloutStarted } from './facts.ts'

@@ -54,8 +54,8 @@ const RolloutBody = z
     outcome: z.enum(outcomes).nullable(),
     detail: z.string().nullable(),
   })
-  .openapi('Rollout')
-const StoryBody = z.object({ at: z.number(), seq: z.number().int(), text: z.string() }).openapi('RolloutEvent')
+  .meta({ id: 'Rollout' })
+const StoryBody = z.object({ at: z.number(), seq: z.number().int(), text: z.string() }).meta({ id: 'RolloutEvent' })
 type RolloutBody = z.infer<typeof RolloutBody>
 
 const named = z.object({ project: ProjectName, rollout: z.string().min(1).max(200) })

@@ -33,7 +33,7 @@ const DeploymentBody = z
     /** As insights have it: the median time from a commit to production, of the commits that it brought; null without any. */
     leadTimeMs: z.number().nullable(),
   })
-  .openapi('Deployment')
+  .meta({ id: 'Deployment' })
 type DeploymentBody = z.infer<typeof DeploymentBody>
 
 const InstanceBody = z
@@ -46,7 +46,7 @@ const InstanceBody = z
     commit: z.string(),
     ...Instance.omit({ id: true, owner: true }).shape,
   })
-  .openapi('Instance')
+  .meta({ id: 'Instance' })
 type InstanceBody = z.infer<typeof InstanceBody>
 
 const ServiceBody = z
@@ -65,10 +65,10 @@ const ServiceBody = z
     replicas: z.number().int(),
     lastDeployment: DeploymentBody,
   })
-  .openapi('Service')
+  .meta({ id: 'Service' })
 type ServiceBody = z.infer<typeof ServiceBody>
 
-const ServiceDetail = ServiceBody.extend({ instances: z.array(InstanceBody) }).openapi('ServiceDetail')
+const ServiceDetail = ServiceBody.extend({ instances: z.array(InstanceBody) }).meta({ id: 'ServiceDetail' })
 
 const inProject = z.object({ project: ProjectName })
 const ofService = z.object({ project: ProjectName, service: ServiceName })

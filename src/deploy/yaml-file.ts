@@ -1,5 +1,5 @@
-import type { z } from '@hono/zod-openapi'
 import { isNode, LineCounter, parseDocument } from 'yaml'
+import type { z } from 'zod'
 import { nearest } from '../golden/nearest.ts'
 import { Problem } from '../problem.ts'
 

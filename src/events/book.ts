@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { Seal } from '../access/access.ts'
 import type { Clock, Ids } from '../clock.ts'
 import { effect } from '../effect.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { CarriedCommit } from '../learn/facts.ts'
 import { fact, type NewFact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { EnvironmentName, ServiceName } from '../names.ts'
 import { timeIn } from './times.ts'
 

@@ -16,9 +16,9 @@ const ReceiptBody = z
     /** What has no service or environment here. */
     unplaced: z.array(z.string()),
   })
-  .openapi('EventReceipt')
+  .meta({ id: 'EventReceipt' })
 
-const SourceBody = Source.omit({ secret: true, project: true }).openapi('EventSource')
+const SourceBody = Source.omit({ secret: true, project: true }).meta({ id: 'EventSource' })
 const SourceWish = z.object({
   kind: SourceKind,
   service: ServiceName.nullable().default(null),
@@ -41,7 +41,7 @@ const ReceivedBody = z
     unplaced: z.array(z.string()),
     digest: z.string(),
   })
-  .openapi('ReceivedEvent')
+  .meta({ id: 'ReceivedEvent' })
 const SubscriptionBody = z
   .object({
     subscription: z.string(),
@@ -54,10 +54,10 @@ const SubscriptionBody = z
     detail: z.string().nullable(),
     dead: z.number().int(),
   })
-  .openapi('EventSubscription')
+  .meta({ id: 'EventSubscription' })
 const DeadBody = z
   .object({ seq: z.number().int(), failedAt: z.number(), attempts: z.number().int(), detail: z.string() })
-  .openapi('DeadLetter')
+  .meta({ id: 'DeadLetter' })
 
 const inProject = z.object({ project: ProjectName })
 const ofSource = z.object({ project: ProjectName, source: SourceName })

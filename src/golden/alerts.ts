@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { ConditionError, parseCondition } from './condition.ts'
 
 /** Who is told, besides the ledger. */

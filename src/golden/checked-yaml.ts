@@ -1,5 +1,5 @@
-import type { z } from '@hono/zod-openapi'
 import { isAlias, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml'
+import type { z } from 'zod'
 import type { ProblemDetails } from '../problem.ts'
 import { nearest } from './nearest.ts'
 

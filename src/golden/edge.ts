@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { EdgeMatch, EdgeRules } from '../edge/rules.ts'
 import { amountOfBytes, bytesOf, milliseconds, time } from './units.ts'
 

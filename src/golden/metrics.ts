@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 
 /** A series as Prometheus writes it, by name and by labels that are, or are not, some text: `payments_total{outcome="failed"}`. */
 const seriesText =

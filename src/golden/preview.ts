@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { EnvironmentName } from '../names.ts'
 
 const longestMs = 86_400_000

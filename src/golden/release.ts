@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { ServiceName } from '../names.ts'
 import { defineMetrics, MetricRule, MetricsKey } from './metrics.ts'
 import { milliseconds, percent, time } from './units.ts'

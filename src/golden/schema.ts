@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { ServiceName } from '../names.ts'
 import { defineAlerts, ServiceAlerts } from './alerts.ts'
 import { definePreview, PreviewKey } from './preview.ts'

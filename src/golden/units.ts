@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 
 const expectedTime = 'expected a time such as 30s, 10m or 1h'
 export const time = z

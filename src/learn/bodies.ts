@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { bucketNames } from './dora/calendar.ts'
 
 const Figure = z.number().nullable()
@@ -27,7 +27,7 @@ const Figures = z
     recovery: Distribution.extend({ open: z.number().int(), dropped: z.object({ negative: z.number().int() }) }),
     rework: z.object({ value: Figure, unplanned: z.number().int(), n: z.number().int() }),
   })
-  .openapi('DoraFigures')
+  .meta({ id: 'DoraFigures' })
 
 const Level = z
   .object({ level: z.enum(['elite', 'high', 'medium', 'low']), year: z.number().int(), source: z.string() })
@@ -55,7 +55,7 @@ export const DoraBody = z
     }),
     buckets: z.array(z.object({ span: Span, figures: Figures })),
   })
-  .openapi('Dora')
+  .meta({ id: 'Dora' })
 
 const FailedHow = z.enum(['said', 'rollback', 'revert', 'hotfix', 'suspected']).nullable()
 
@@ -87,7 +87,7 @@ export const LearnedDeploymentBody = z
       again: z.number().int(),
     }),
   })
-  .openapi('LearnedDeployment')
+  .meta({ id: 'LearnedDeployment' })
 
 const incident = {
   incident: z.string(),
@@ -107,7 +107,7 @@ const incident = {
 }
 
 /** `deployment`: what it is put down to. */
-export const IncidentBody = z.object({ ...incident, deployment: z.string().nullable() }).openapi('Incident')
+export const IncidentBody = z.object({ ...incident, deployment: z.string().nullable() }).meta({ id: 'Incident' })
 
 /** An incident with what became of it: when each was so, when it was told, and by whom. */
 export const IncidentStoryBody = IncidentBody.extend({
@@ -130,7 +130,7 @@ export const IncidentStoryBody = IncidentBody.extend({
       deployment: z.string().nullable(),
     }),
   ),
-}).openapi('IncidentStory')
+}).meta({ id: 'IncidentStory' })
 
 const Link = z.object({ deployment: z.string(), how: FailedHow })
 export const DeploymentDetailBody = LearnedDeploymentBody.extend({
@@ -146,4 +146,4 @@ export const DeploymentDetailBody = LearnedDeploymentBody.extend({
   incidents: z.array(z.object(incident)),
   mends: z.array(Link),
   mendedBy: z.array(Link),
-}).openapi('LearnedDeploymentDetail')
+}).meta({ id: 'LearnedDeploymentDetail' })

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { effectSync } from '../effect.ts'
 import { Problem } from '../problem.ts'

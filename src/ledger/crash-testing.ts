@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs'
-import { z } from '@hono/zod-openapi'
 import { sql } from 'kysely'
+import { z } from 'zod'
 import { systemClock } from '../clock.ts'
 import { openStore } from '../store/open.ts'
 import { defineFact, fact, isFact } from './fact.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { Problem } from '../problem.ts'
 import type { Store } from '../store/store.ts'
 import type { InspectedLink } from './inspect.ts'

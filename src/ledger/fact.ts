@@ -1,4 +1,4 @@
-import type { z } from '@hono/zod-openapi'
+import type { z } from 'zod'
 
 /** Who did something: `user:alice`, `token:ci`, `system:deploy`, `agent:local`. Never a secret. */
 export type Actor = string

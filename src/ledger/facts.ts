@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { defineFact } from './fact.ts'
 
 /** A payload was forgotten for good; its envelope stays, so that the chain still verifies. */

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { commitmentTo, type Envelope, genesis, type Link, linkHash, openEnvelope, text } from './chain.ts'
 import { payloadErased } from './facts.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { z } from '@hono/zod-openapi'
 import { sql } from 'kysely'
+import { z } from 'zod'
 import { migrate } from '../store/migrations.ts'
 import { type FreshStore, onEveryStore } from '../store/testing.ts'
 import { testClock } from '../testing.ts'

@@ -1,5 +1,5 @@
-import { z } from '@hono/zod-openapi'
 import type { Transaction } from 'kysely'
+import { z } from 'zod'
 import { Problem } from '../problem.ts'
 import { createMutex } from '../store/mutex.ts'
 import type { Store } from '../store/store.ts'

@@ -32,7 +32,7 @@ const TrafficBody = z
     versions: z.array(counts.extend({ version: z.string() })),
     minutes: z.array(counts.extend({ minute: z.number(), version: z.string() })),
   })
-  .openapi('Traffic')
+  .meta({ id: 'Traffic' })
 
 const ofService = z.object({ project: ProjectName, service: ServiceName })
 const hourMs = 3_600_000

@@ -15,7 +15,7 @@ const DatabaseBody = z
     lastBackup: z.string().nullable(),
     lastBackupAt: z.number().nullable(),
   })
-  .openapi('Database')
+  .meta({ id: 'Database' })
 
 const BackupBody = z
   .object({
@@ -24,7 +24,7 @@ const BackupBody = z
     sizeBytes: z.number(),
     databases: z.array(z.object({ project: z.string(), service: z.string(), environment: z.string() })),
   })
-  .openapi('DatabaseBackup')
+  .meta({ id: 'DatabaseBackup' })
 
 const ExitBody = z
   .object({
@@ -37,7 +37,7 @@ const ExitBody = z
     exitedAt: z.number(),
     restartInMs: z.number().nullable(),
   })
-  .openapi('InstanceExit')
+  .meta({ id: 'InstanceExit' })
 
 const inProject = z.object({ project: ProjectName })
 const ofService = z.object({ project: ProjectName, service: ServiceName })

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { AlertRule } from '../golden/alerts.ts'
 import type { PlannedService } from '../golden/index.ts'
 import { PreviewPlan, usualPreview } from '../golden/preview.ts'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { previewSubject } from '../deploy/facts.ts'
 import { effect } from '../effect.ts'

@@ -17,7 +17,7 @@ const ListedRelease = z
     sizeBytes: z.number(),
     createdAt: z.number(),
   })
-  .openapi('Release')
+  .meta({ id: 'Release' })
 
 const inService = z.object({ project: ProjectName, service: ServiceName })
 const viewer = { role: 'viewer', in: 'project' } as const

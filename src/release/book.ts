@@ -1,5 +1,5 @@
-import { z } from '@hono/zod-openapi'
 import type { Kysely } from 'kysely'
+import { z } from 'zod'
 import { effect } from '../effect.ts'
 import { MetricRule } from '../golden/metrics.ts'
 import type { Migration } from '../store/migrations.ts'

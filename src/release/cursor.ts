@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { OwnMetrics } from '../deploy/judging.ts'
 import type { EdgeSamples } from '../edge/protocol.ts'
 import { addSamples, emptySample, type Sample } from './judge/sample.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { JudgePlan } from '../deploy/judging.ts'
 import { type Batch, begin, type Judgement, type JudgeNumbers, type JudgeState, take, verdict } from './judge/judge.ts'
 import { emptyBatch, type Sample } from './judge/sample.ts'

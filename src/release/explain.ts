@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { rolloutJudged, rolloutStarted } from '../deploy/facts.ts'
 import type { JudgePlan, Judgement as Recorded } from '../deploy/judging.ts'
 import { type FactDefinition, isFact, type RecordedFact } from '../ledger/fact.ts'

@@ -44,9 +44,9 @@ const WhyBody = z
     /** Sums since the judging began; `lnE` is the natural logarithm of the evidence against the new version. */
     series: z.array(z.object({ at: z.number(), baseline: counted, canary: counted, lnE: z.number() })),
   })
-  .openapi('Why')
+  .meta({ id: 'Why' })
 
-const EvidenceBody = EvidenceDocument.openapi('Evidence')
+const EvidenceBody = EvidenceDocument.meta({ id: 'Evidence' })
 const rollout = z.string().min(1).max(200)
 
 /** Why rollouts went as they did. */

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { defineFact } from '../ledger/fact.ts'
 import { CommitId, Digest, ProjectName, RepositoryName } from '../names.ts'
 import { Coverage, Totals } from './results.ts'

@@ -1,5 +1,5 @@
-import { z } from '@hono/zod-openapi'
 import type { Kysely } from 'kysely'
+import { z } from 'zod'
 import type { Views } from '../ledger/ledger.ts'
 import { Digest } from '../names.ts'
 import { QualityCheck } from './facts.ts'
@@ -24,7 +24,7 @@ export const TestReport = z
     p95Ms: z.number().nullable(),
     notes: z.array(z.string()),
   })
-  .openapi('TestReport')
+  .meta({ id: 'TestReport' })
 export type TestReport = z.infer<typeof TestReport>
 
 const CaseState = z.enum(['newly-failing', 'failing', 'fixed', 'passing', 'skipped'])
@@ -49,7 +49,7 @@ export const TestCase = z
     /** The trace of a failure; only beside a run. */
     detail: z.string().nullable(),
   })
-  .openapi('TestCase')
+  .meta({ id: 'TestCase' })
 export type TestCase = z.infer<typeof TestCase>
 
 const Verdict = z.object({
@@ -66,7 +66,7 @@ export const RunTests = z
     /** The newest that this run was judged by; null where nobody asked for a gate, or it was not judged yet. */
     quality: Verdict.nullable(),
   })
-  .openapi('RunTests')
+  .meta({ id: 'RunTests' })
 export type RunTests = z.infer<typeof RunTests>
 
 export const RepositoryTests = z
@@ -76,7 +76,7 @@ export const RepositoryTests = z
     /** The newest reports of the default branch, or of any where it has none: how numbers and durations went. */
     trend: z.array(TestReport),
   })
-  .openapi('RepositoryTests')
+  .meta({ id: 'RepositoryTests' })
 export type RepositoryTests = z.infer<typeof RepositoryTests>
 
 export const CaseHistory = z
@@ -105,7 +105,7 @@ export const CaseHistory = z
       }),
     ),
   })
-  .openapi('TestCaseHistory')
+  .meta({ id: 'TestCaseHistory' })
 export type CaseHistory = z.infer<typeof CaseHistory>
 
 /** Which cases are asked for: `failed` are failing or newly failing ones, `slowest` is all in the order of their durations. */

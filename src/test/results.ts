@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 
 export const CaseOutcome = z.enum(['passed', 'failed', 'skipped'])
 export type CaseOutcome = z.infer<typeof CaseOutcome>

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { defineFact } from '../../ledger/fact.ts'
 
 /** Of a passkey the ledger has what anybody may know: the private half never leaves the user's device. */

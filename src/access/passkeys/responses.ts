@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 
 /** Of what a browser's authenticator answers (WebAuthn level 3, §5.1), the parts that are verified; base64url throughout. */
 const text = (most: number) =>

@@ -1,7 +1,6 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
-import { type ApiEnv, json, route } from '../../api/route.ts'
+import { type ApiEnv, askingOf, json, route } from '../../api/route.ts'
 import { ceremonyCookie } from '../sessions/cookie.ts'
-import { askingOf } from '../sessions/routes.ts'
 import { partyOf } from './party.ts'
 import type { Passkeys } from './passkeys.ts'
 import { PasskeyName, Registration, RegistrationOptions, SignInOptions } from './responses.ts'
@@ -15,7 +14,7 @@ const PasskeyBody = z
     addedAt: z.number(),
     usedAt: z.number().nullable(),
   })
-  .openapi('Passkey')
+  .meta({ id: 'Passkey' })
 
 /** Passkeys: those that there are, a new one, and the question by which one signs in. */
 export const passkeyRoutes = (passkeys: Passkeys, hostNames: readonly string[]) =>

@@ -1,3 +1,5 @@
+import { Problem } from '../../problem.ts'
+
 /** What of a request decides about its session. Names of headers are lower case. */
 export type Asking = {
   readonly method: string
@@ -54,3 +56,11 @@ const cookieOf = (name: string, asking: Asking, secret: string | null, maxAgeSec
     `Max-Age=${secret === null ? 0 : Math.max(0, Math.floor(maxAgeSeconds))}`,
     ...(asking.origin?.startsWith('https:') ? ['Secure'] : []),
   ].join('; ')
+
+export const foreignPage = (): Problem =>
+  new Problem({
+    kind: 'foreign-page',
+    status: 403,
+    detail: 'this request does not come from a page of this Headway',
+    next: 'open the web of this Headway and do it there; a program sends a token',
+  })

@@ -1,6 +1,6 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto'
-import { z } from '@hono/zod-openapi'
 import type { Kysely } from 'kysely'
+import { z } from 'zod'
 import type { Clock } from '../../clock.ts'
 import { effect } from '../../effect.ts'
 import type { Migration } from '../../store/migrations.ts'

@@ -1,12 +1,11 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
-import type { Context } from 'hono'
-import { type ApiEnv, json, route } from '../../api/route.ts'
+import { type ApiEnv, askingOf, json, route } from '../../api/route.ts'
 import type { Clock } from '../../clock.ts'
 import { Problem } from '../../problem.ts'
 import { partyOf } from '../passkeys/party.ts'
 import { SignInAnswer } from '../passkeys/responses.ts'
 import { UserName } from '../users.ts'
-import { type Asking, ceremonyIn, isOwnPage, sessionCookie } from './cookie.ts'
+import { ceremonyIn, foreignPage, isOwnPage, sessionCookie } from './cookie.ts'
 import { Password } from './passwords.ts'
 import type { Sessions, SignIn } from './sessions.ts'
 
@@ -29,19 +28,10 @@ const SessionBody = z
     /** The one that asks. */
     isThis: z.boolean(),
   })
-  .openapi('Session')
+  .meta({ id: 'Session' })
 const done = z.object({ done: z.literal(true) })
 const body = <Schema extends z.ZodType>(schema: Schema) => ({ content: { 'application/json': { schema } } })
 const administrator = { role: 'administrator', in: 'instance' } as const
-
-/** What a request says of where it comes from. */
-export const askingOf = ({ req }: Context): Asking => ({
-  method: req.method,
-  host: req.header('host'),
-  origin: req.header('origin'),
-  fetchSite: req.header('sec-fetch-site'),
-  cookie: req.header('cookie'),
-})
 
 /** Signing in and out of the web, and who is signed in. */
 export const sessionRoutes = (sessions: Sessions, clock: Pick<Clock, 'now'>, hostNames: readonly string[]) =>
@@ -156,14 +146,6 @@ export const sessionRoutes = (sessions: Sessions, clock: Pick<Clock, 'now'>, hos
         return context.json({ done: true } as const, 200)
       },
     )
-
-export const foreignPage = (): Problem =>
-  new Problem({
-    kind: 'foreign-page',
-    status: 403,
-    detail: 'this request does not come from a page of this Headway',
-    next: 'open the web of this Headway and do it there; a program sends a token',
-  })
 
 const tooMany = (waitMs: number): Problem =>
   new Problem({

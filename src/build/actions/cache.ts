@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import { Readable } from 'node:stream'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { describeError } from '../../problem.ts'
 import type { Action, ActionCall } from '../jobs/actions.ts'
 import { marked } from '../jobs/output.ts'

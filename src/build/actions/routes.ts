@@ -13,7 +13,7 @@ const Mirrored = z
     by: z.string().nullable(),
     at: z.number().nullable(),
   })
-  .openapi('MirroredAction')
+  .meta({ id: 'MirroredAction' })
 
 const named = z.object({
   owner: z.string().regex(/^[A-Za-z0-9-]{1,39}$/),
@@ -40,7 +40,7 @@ const Upstream = z
       .nullable(),
     allowed: z.array(allowed).max(1000),
   })
-  .openapi('ActionUpstream')
+  .meta({ id: 'ActionUpstream' })
 
 const listRoute = route(
   { role: 'viewer', in: 'instance' },

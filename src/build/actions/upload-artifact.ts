@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
-import { z } from '@hono/zod-openapi'
 import { extract } from 'tar-stream'
+import { z } from 'zod'
 import type { Action, ActionCall } from '../jobs/actions.ts'
 import { marked } from '../jobs/output.ts'
 import { connectResults, Refusal, type ResultsClient } from '../results/client.ts'

@@ -1,5 +1,5 @@
 import { createContext, Script } from 'node:vm'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { levelOf, type Remark, remark } from './annotations.ts'
 
 const group = z.number().int().nonnegative().nullish()

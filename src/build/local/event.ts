@@ -1,4 +1,4 @@
-import type { z } from '@hono/zod-openapi'
+import type { z } from 'zod'
 import type { workflowEventRaised } from '../facts.ts'
 import type { Snapshot } from './snapshot.ts'
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { Problem } from '../../problem.ts'
 import { type BlobHttpParts, downloadPath } from './blob-http.ts'
 import { TooLarge } from './blobs.ts'

@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, generateKeyPair, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { Seal } from '../../access/access.ts'
 import type { Clock } from '../../clock.ts'
 import { effectSync } from '../../effect.ts'

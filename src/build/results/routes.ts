@@ -17,7 +17,7 @@ const ArtifactBody = z
     storedAt: z.number(),
     expiresAt: z.number(),
   })
-  .openapi('Artifact')
+  .meta({ id: 'Artifact' })
 
 const CacheBody = z
   .object({
@@ -30,7 +30,7 @@ const CacheBody = z
     savedAt: z.number(),
     usedAt: z.number(),
   })
-  .openapi('Cache')
+  .meta({ id: 'Cache' })
 
 const inProject = z.object({ project: ProjectName })
 const ofRun = inProject.extend({ run: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/) })
@@ -89,7 +89,7 @@ const rotateRoute = route(
         forget: z
           .enum(['true', 'false'])
           .default('false')
-          .openapi({ description: 'Whether the older keys count no more' }),
+          .meta({ description: 'Whether the older keys count no more' }),
       }),
     },
     responses: { 200: json(z.object({ key: z.string() }), 'The identifier of the new key') },

@@ -3,7 +3,7 @@ import { createPublicKey, createVerify, randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { ProjectName, RepositoryName } from '../../names.ts'
 import { openTestResults, type TestResults, testOrder } from './testing.ts'
 

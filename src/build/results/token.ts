@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { Clock } from '../../clock.ts'
 import { workflowPath } from '../../golden/workflow.ts'
 import { CommitId, ProjectName, RepositoryName } from '../../names.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { describeProblem, Problem } from '../../problem.ts'
 import { type Artifact, type Artifacts, fileNameOf } from './artifacts.ts'
 import type { Caches } from './caches.ts'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { Problem } from '../../problem.ts'
 import { artifactDays } from '../jobs/contexts.ts'
 import type { Blobs } from './blobs.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { Annotation, Conclusion, Failure } from '../facts.ts'
 import type { JobOrder } from '../jobs/job.ts'
 import type { JobResult } from '../jobs/result.ts'
@@ -60,14 +60,16 @@ export const ExchangeRequest = z
     /** It has more to say at once: the server does not wait for news. */
     isHurried: z.boolean(),
   })
-  .openapi('RunnerExchange')
+  .meta({ id: 'RunnerExchange' })
 export type ExchangeRequest = z.infer<typeof ExchangeRequest>
 
 /** A job as it is sent: plain data, as one program made it and the same one reads it at the other end. */
-const OrderBody = z.custom<JobOrder>(
-  (value) =>
-    z.object({ key: z.string(), name: z.string(), job: z.object({}), source: z.object({}) }).safeParse(value).success,
-)
+const OrderBody = z
+  .custom<JobOrder>(
+    (value) =>
+      z.object({ key: z.string(), name: z.string(), job: z.object({}), source: z.object({}) }).safeParse(value).success,
+  )
+  .meta({ type: 'object' })
 
 export const AssignedJob = z.object({
   fence: z.number().int(),
@@ -97,7 +99,7 @@ export const ExchangeAnswer = z
       }),
     ),
   })
-  .openapi('RunnerExchangeAnswer')
+  .meta({ id: 'RunnerExchangeAnswer' })
 export type ExchangeAnswer = z.infer<typeof ExchangeAnswer>
 
 /** A runner on another machine and what is known of it. Times in milliseconds since 1970. */
@@ -115,7 +117,7 @@ export const RunnerBody = z
     seenAt: z.number().nullable(),
     registeredAt: z.number().nullable(),
   })
-  .openapi('Runner')
+  .meta({ id: 'Runner' })
 export type RunnerBody = z.infer<typeof RunnerBody>
 
 /** A job that has no runner yet. */

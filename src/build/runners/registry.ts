@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { Identity } from '../../access/access.ts'
 import { tokenHash } from '../../access/token.ts'
 import type { Ids } from '../../clock.ts'

@@ -56,7 +56,7 @@ const { runners, results } = build
 const api = createApi({
   access: { identify: async (token) => (await results.identify(token)) ?? runners.registry.identify(token) },
   ...{ ledger, version, clock: systemClock, annex: results, git: code.handleGit, hostNames: [] },
-  routes: [runnerRoutes(runners)],
+  routes: [{ words: ['runners', 'runner'], load: async () => runnerRoutes(runners) }],
   isReady: () => true,
   report: (error) => console.error(error),
 })

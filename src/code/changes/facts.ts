@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { defineFact } from '../../ledger/fact.ts'
 import { CommitId, ProjectName, RepositoryName } from '../../names.ts'
 import { MergeMethod, Rules } from './rules.ts'

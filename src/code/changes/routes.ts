@@ -53,7 +53,7 @@ export const ChangeBody = z
     /** Why it left the queue, or was abandoned. */
     note: z.string().nullable(),
   })
-  .openapi('Change')
+  .meta({ id: 'Change' })
 
 const VersionBody = z.object({
   version: z.number().int(),
@@ -112,7 +112,7 @@ export const ChangeDetailsBody = ChangeBody.extend({
       place: CommentPlace.nullable(),
     }),
   ),
-}).openapi('ChangeDetails')
+}).meta({ id: 'ChangeDetails' })
 
 const DifferenceBody = z
   .object({
@@ -129,7 +129,7 @@ const DifferenceBody = z
     /** Null where it is larger than 1 MiB: ask for single files. */
     text: z.string().nullable(),
   })
-  .openapi('Difference')
+  .meta({ id: 'Difference' })
 
 const inProject = z.object({ project: ProjectName })
 const ofRepository = inProject.extend({ repository: RepositoryName })

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 
 /** How a change gets into its target: a commit with two parents, one commit with all of it, or its commits one by one. */
 export const MergeMethod = z.enum(['merge', 'squash', 'rebase'])

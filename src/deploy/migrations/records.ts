@@ -1,6 +1,6 @@
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { Seal } from '../../access/access.ts'
 import { effectSync } from '../../effect.ts'
 import { CommitId, Digest, EnvironmentName, ProjectName, ServiceName } from '../../names.ts'

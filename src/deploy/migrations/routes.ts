@@ -22,7 +22,7 @@ const MigrationBody = z
     /** Statements that the version which ran then may not have survived. */
     findings: z.array(MigrationFinding),
   })
-  .openapi('Migration')
+  .meta({ id: 'Migration' })
 type MigrationBody = z.infer<typeof MigrationBody>
 
 const ofService = z.object({ project: ProjectName, service: ServiceName })

@@ -27,9 +27,9 @@ const PreviewBody = z
     /** When it is taken down unless something is pushed; null: nothing stands. */
     expiresAt: z.number().nullable(),
   })
-  .openapi('Preview')
+  .meta({ id: 'Preview' })
 
-const RulesBody = PreviewRules.openapi('PreviewRules')
+const RulesBody = PreviewRules.meta({ id: 'PreviewRules' })
 const inProject = z.object({ project: ProjectName })
 const ofChange = inProject.extend({
   repository: RepositoryName,

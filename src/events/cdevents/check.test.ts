@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { checkCdEvent, eventTypes } from './check.ts'
 import { exampleOf } from './testing.ts'
 

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { ServiceName } from '../../names.ts'
 import type { Envelope } from '../cloudevents.ts'
 import { OutsideRecord, type OutsideRecordInput, type Told } from '../records.ts'

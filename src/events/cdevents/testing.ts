@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { CdEvent } from './check.ts'
 
 type Schema = {

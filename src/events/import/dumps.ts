@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { OutsideRecordInput } from '../records.ts'
 import * as github from '../sources/github.ts'
 import * as gitlab from '../sources/gitlab.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { RecordedFact } from '../../ledger/fact.ts'
 import { type CdEvent, specVersion, versioned } from '../cdevents/check.ts'
 

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { ServiceName } from '../../names.ts'
 import type { OutsideRecordInput, Told } from '../records.ts'
 import { timeIn, timeOr } from '../times.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { OutsideRecordInput, Told } from '../records.ts'
 import { timeOr } from '../times.ts'
 import { type Reading, saidIn, titled } from './reading.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { Problem } from '../../problem.ts'
 import type { Told } from '../records.ts'
 import { anyOf, authorization, bodyHmac, type Check, pagerDuty, plainToken, standardWebhook } from '../signatures.ts'

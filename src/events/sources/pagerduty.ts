@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { IncidentRecord, Told } from '../records.ts'
 import { timeOr } from '../times.ts'
 import { type Reading, titled } from './reading.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { OutsideRecord, type Told } from '../records.ts'
 import type { Reading } from './reading.ts'
 

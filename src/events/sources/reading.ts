@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { Mapping, Told } from '../records.ts'
 import type { Headers } from '../signatures.ts'
 

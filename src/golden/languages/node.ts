@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { Problem } from '../../problem.ts'
 import type { FolderFiles, Language, LanguagePlan, ServiceDefinition } from '../service.ts'
 import { startOf } from './shell.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { CarriedCommit } from '../facts.ts'
 import { bringChanges } from '../flow/bringing.ts'
 import type { CommitRow, DeploymentRow } from '../tables.ts'

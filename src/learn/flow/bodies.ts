@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { bucketNames } from '../dora/calendar.ts'
 import { moments, stageNames } from './stages.ts'
 
@@ -20,7 +20,7 @@ const Stream = z
     efficiency: Figure,
     unordered: z.int(),
   })
-  .openapi('FlowStream')
+  .meta({ id: 'FlowStream' })
 const Batch = z.object({ commits: Distribution, lines: Distribution })
 
 /** Times are milliseconds; a figure without data is null. */
@@ -74,7 +74,7 @@ export const FlowBody = z
       }),
     ),
   })
-  .openapi('Flow')
+  .meta({ id: 'Flow' })
 
 export const DeliveredBody = z
   .object({
@@ -90,4 +90,4 @@ export const DeliveredBody = z
     stages: list(z.object({ stage: Stage, from: z.number(), until: z.number() })),
     unordered: list(z.enum(moments)),
   })
-  .openapi('DeliveredChange')
+  .meta({ id: 'DeliveredChange' })

@@ -19,7 +19,7 @@ const AlertBody = z
     /** What was seen and done of late, newest first. */
     events: z.array(z.object({ at: z.number(), event: z.string(), detail: z.string() })),
   })
-  .openapi('Alert')
+  .meta({ id: 'Alert' })
 type AlertBody = z.infer<typeof AlertBody>
 
 const eventsShown = 20

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { OwnMetrics } from '../../deploy/judging.ts'
 import type { MetricRule } from '../../golden/metrics.ts'
 import type { Tally } from '../judge/sample.ts'

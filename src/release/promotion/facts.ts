@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { Role } from '../../access/facts.ts'
 import { defineFact } from '../../ledger/fact.ts'
 import { CommitId, Digest, EnvironmentName, ProjectName, ServiceName } from '../../names.ts'

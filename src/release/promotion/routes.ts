@@ -29,7 +29,7 @@ const PromotionBody = z
     endedAt: z.number().nullable(),
     deployment: z.string().nullable(),
   })
-  .openapi('Promotion')
+  .meta({ id: 'Promotion' })
 
 const EnvironmentBody = z
   .object({
@@ -49,7 +49,7 @@ const EnvironmentBody = z
       .object({ why: z.enum(['freeze', 'window']), detail: z.string(), until: z.number().nullable() })
       .nullable(),
   })
-  .openapi('Environment')
+  .meta({ id: 'Environment' })
 
 const inProject = z.object({ project: ProjectName })
 const ofService = inProject.extend({ service: ServiceName })

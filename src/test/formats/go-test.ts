@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { lastAttempts } from './attempts.ts'
 import type { CaseSink, FoundCase } from './case.ts'
 import { eachLine, eachUntil } from './lines.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 
 /** Parsing is one act; a summary is some kilobytes. */
 const longestText = 1024 * 1024

@@ -1,5 +1,5 @@
-import { z } from '@hono/zod-openapi'
 import { parse } from 'yaml'
+import { z } from 'zod'
 import type { CaseSink, FoundCase } from './case.ts'
 import { eachLine, eachUntil } from './lines.ts'
 

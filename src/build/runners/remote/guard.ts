@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { effectSync } from '../../../effect.ts'
 import type { KeptJob } from './records.ts'
 

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { effect, effectSync } from '../../../effect.ts'
 import { writeDurably } from '../../../processes/files.ts'
 import type { JobResult } from '../../jobs/result.ts'

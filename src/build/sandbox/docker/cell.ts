@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { effectSync } from '../../../effect.ts'
 import { type Home, isRoot } from '../../../home.ts'
 import type { JobUser } from '../../jobs/processes.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { effect } from '../../../effect.ts'
 import type { Home } from '../../../home.ts'
 import type { CellOrder, ContainerWish } from '../sandbox.ts'

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 
 /** A Docker Engine on this machine, spoken to by its HTTP API (docs.docker.com/reference/api/engine) on its Unix socket. */
 export type Engine = {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { Clock } from '../../../clock.ts'
 import { effect } from '../../../effect.ts'
 import { outputRead } from '../../../processes/output.ts'

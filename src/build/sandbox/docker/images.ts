@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { effect } from '../../../effect.ts'
 import { describeError } from '../../../problem.ts'
 import type { ContainerWish } from '../sandbox.ts'
