@@ -1,5 +1,6 @@
 import { isAbsolute, normalize } from 'node:path'
 import { parseMirrorExtras, parseRouteExtras } from '../edge/extras.ts'
+import { parseMatch } from '../edge/rules.ts'
 import { atLeastZero, fields, finite, list, Malformed, oneOf, orNull, text, whole } from './check.ts'
 import type { Exit, HealthCheck, InstanceSpec, LogQuery, Owner, Route, RouteTable } from './protocol.ts'
 
@@ -128,8 +129,14 @@ const parseRoute = (value: unknown, at: string): Route => {
       }
     }),
     ...(route.mirror === undefined ? {} : { mirror: parseMirror(route.mirror, `${at}.mirror`) }),
+    ...(route.shared === undefined ? {} : { shared: parseShared(route.shared, `${at}.shared`) }),
     ...parseRouteExtras(route, at),
   }
+}
+
+const parseShared = (value: unknown, at: string): NonNullable<Route['shared']> => {
+  const { hosts, match } = fields(value, at)
+  return { hosts: list(hosts, `${at}.hosts`, text), match: parseMatch(match, `${at}.match`) }
 }
 
 const parseMirror = (value: unknown, at: string): NonNullable<Route['mirror']> => {

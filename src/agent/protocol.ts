@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { EdgeMatch, EdgeRules } from '../edge/rules.ts'
 
 /**
  * What is said between the control plane and the machine's agent: JSON over HTTP on the Unix socket `agent.sock` (mode 0600).
@@ -121,6 +122,9 @@ export const Route = z.object({
     })
     .exactOptional(),
   sample: z.object({ errorWindowMs: z.number().int().min(0) }).exactOptional(),
+  /** Further hosts, of which only those requests are for it that fit. */
+  shared: z.object({ hosts: z.array(z.string()).min(1), match: z.custom<EdgeMatch>() }).exactOptional(),
+  rules: z.custom<EdgeRules>().exactOptional(),
 })
 export type Route = z.infer<typeof Route>
 export const RouteTable = z.object({ generation: z.number().int(), routes: z.array(Route) })

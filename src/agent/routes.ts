@@ -49,11 +49,14 @@ export const edgeRoutes = ({ routes }: RouteTable, endpointOf: EndpointOf): Edge
       const endpoint = endpointOf(instance)
       return endpoint ? [{ instance, port: endpoint.port, healthy: endpoint.healthy }] : []
     })
-  return routes.map(({ pools, mirror, ...route }) => ({
-    ...route,
-    pools: pools.map(({ version, weight, instances }) => ({ version, weight, endpoints: endpointsOf(instances) })),
-    ...(mirror ? { mirror: mirrorOf(mirror, endpointsOf(mirror.instances)) } : {}),
-  }))
+  return routes.flatMap(({ pools, mirror, shared, ...alone }) => {
+    const route = {
+      ...alone,
+      pools: pools.map(({ version, weight, instances }) => ({ version, weight, endpoints: endpointsOf(instances) })),
+      ...(mirror ? { mirror: mirrorOf(mirror, endpointsOf(mirror.instances)) } : {}),
+    }
+    return shared ? [route, { ...route, ...shared }] : [route]
+  })
 }
 
 const mirrorOf = (

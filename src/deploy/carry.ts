@@ -6,7 +6,7 @@ import type { Runtime } from '../runtimes/runtime.ts'
 import { type DesiredState, desiredFor, readDesired, writeDesired } from './desired.ts'
 import type { EnvironmentBook } from './environment-book.ts'
 import type { Environments } from './environments.ts'
-import type { Fleet } from './fleet.ts'
+import type { Door, Fleet } from './fleet.ts'
 import type { Judging } from './judging.ts'
 import type { Migrations } from './migrations/index.ts'
 import { planRollout } from './plan.ts'
@@ -204,29 +204,29 @@ export const createCarrier = (ports: Carrying) => {
     const { target, desired } = deployment
     const state = desired && (await desiredAt(target, desired))
     if (!state) throw new Error(`${desiredPath(target)} is not there at ${desired}`)
-    const hosts = hostsOf(target, state)
-    refuseTakenHosts(target, hosts)
+    const door = doorOf(target, state)
+    refuseTakenHosts(target, door)
     return {
       state,
-      hosts,
-      oldHosts: await oldHosts(deployment),
+      door,
+      oldDoor: await oldDoor(deployment),
       prepared: await prepareSpecs(ports, { target, deployment: deployment.id, state }),
     }
   }
 
-  const hosts = async ({ target, desired }: Deployment): Promise<string[]> => {
+  const door = async ({ target, desired }: Deployment): Promise<Door> => {
     const state = desired && (await desiredAt(target, desired))
-    return state ? hostsOf(target, state) : [defaultHost(target)]
+    return state ? doorOf(target, state) : { hosts: [defaultHost(target)], edge: null }
   }
-  const oldHosts = async (deployment: Deployment): Promise<string[]> => {
+  const oldDoor = async (deployment: Deployment): Promise<Door> => {
     const before = deployment.rollout?.baseline
       ? await queries.deployment(deployment.rollout.baseline.deployment)
       : null
-    return hosts(before ?? deployment)
+    return door(before ?? deployment)
   }
 
-  const refuseTakenHosts = (target: Target, hosts: readonly string[]): void => {
-    const taken = fleet.holderOf(hosts, target)
+  const refuseTakenHosts = (target: Target, wanted: Door): void => {
+    const taken = fleet.holderOf(wanted, target)
     if (!taken) return
     throw new Problem({
       kind: 'host-taken',
@@ -276,8 +276,8 @@ export const createCarrier = (ports: Carrying) => {
     refresh,
     onAppend: (listener) => ledger.onAppend(() => listener()),
     loadOld,
-    hosts,
-    oldHosts,
+    door,
+    oldDoor,
     refuseTakenHosts,
   })
 
@@ -288,12 +288,13 @@ export type Carrier = ReturnType<typeof createCarrier>
 /** What a deployment runs with: its desired state, the names that it answers to, its instances. */
 export type Loaded = {
   readonly state: DesiredState
-  readonly hosts: readonly string[]
-  /** Those of the version that it takes the place of. */
-  readonly oldHosts: readonly string[]
+  readonly door: Door
+  /** That of the version that it takes the place of. */
+  readonly oldDoor: Door
   readonly prepared: Prepared
 }
 
-export const hostsOf = (target: Target, state: DesiredState): string[] => [
-  ...new Set([defaultHost(target), ...state.hosts]),
-]
+export const doorOf = (target: Target, { hosts, edge }: DesiredState): Door => ({
+  hosts: [...new Set([defaultHost(target), ...hosts])],
+  edge,
+})

@@ -105,6 +105,35 @@ test('a host that another service has is refused', async (context) => {
   assert.equal(finished?.detail, 'the host www.example.com belongs to default/shop/production already')
 })
 
+test('what the edge does for a service goes to its route and its file, and services of a project share a host', async (context) => {
+  const hosts = ['www.example.com']
+  const world = await begin(context, {
+    releases: {
+      'shop v1': { hosts, edge: { timeout: '10s', body: '1MB' } },
+      'api v1': { hosts, edge: { only: { path: '/api' }, compress: true } },
+      'other v1': { hosts, edge: { only: { path: '/api' } } },
+    },
+  })
+  for (const words of ['shop v1', 'api v1'])
+    assert.equal((await world.live(words)).finished?.outcome, 'succeeded', words)
+  assert.equal(
+    (await world.live('other v1')).finished?.detail,
+    'the host www.example.com belongs to default/api/production already',
+  )
+  assert.deepEqual(
+    world.runtime.world().routes.map(({ hosts: own, shared, rules }) => ({ own, shared, rules })),
+    [
+      {
+        own: ['api.localhost'],
+        shared: { hosts, match: { path: '/api' } },
+        rules: { compress: true },
+      },
+      { own: ['shop.localhost', ...hosts], shared: undefined, rules: { answerMs: 10_000, bodyBytes: 1_000_000 } },
+    ],
+  )
+  assert.match(await world.git('show', `main:${shopFile}`), /^edge:\n {2}timeout: 10s\n {2}body: 1MB\n/m)
+})
+
 test('a rollback brings the release and the configuration of before back, skips what failed, and is a commit', async (context) => {
   const world = await begin(context, {
     releases: { 'shop v1': { env: { COLOUR: 'blue' } }, 'shop v2': { env: { COLOUR: 'red' } }, 'shop v3': {} },

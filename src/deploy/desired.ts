@@ -1,5 +1,6 @@
 import { stringify } from 'yaml'
 import { z } from 'zod'
+import { EdgeKey } from '../golden/edge.ts'
 import { MigrationPlan, ReleaseRules } from '../golden/release.ts'
 import type { ReleasedDefinition } from '../golden/service.ts'
 import { CommitId, Digest, EnvironmentName, isPreview } from '../names.ts'
@@ -36,6 +37,8 @@ export const DesiredState = z
     /** How it takes the place of what runs; null: as the environment has it. */
     rollout: ReleaseRules.nullable().default(null),
     migrate: MigrationPlan.nullable().default(null),
+    /** What the edge does for it, as its headway.yaml says it. */
+    edge: EdgeKey.nullable().default(null),
     /** What fills the database of a preview once, after the migration. */
     seed: z
       .strictObject({ run: z.string().min(1), timeoutMs: z.number().positive() })
@@ -61,6 +64,7 @@ export const desiredOf = (release: Digest, commit: CommitId, definition: Release
     resources: definition.resources,
     rollout: definition.release,
     migrate: definition.migrate,
+    edge: definition.edge,
   })
 
 /**
@@ -103,6 +107,7 @@ export const writeDesired = (target: Target, state: DesiredState): string => {
     secrets: [...secrets],
     resources: { memoryBytes: resources.memoryBytes, cpus: resources.cpus },
     ...(state.rollout === null ? {} : { rollout: state.rollout }),
+    ...(state.edge === null ? {} : { edge: state.edge }),
     ...(migrate ? { migrate: { run: migrate.run, timeoutMs: migrate.timeoutMs, repeatable: migrate.repeatable } } : {}),
     ...(seed ? { seed: { run: seed.run, timeoutMs: seed.timeoutMs } } : {}),
     ...(copy ? { copy } : {}),

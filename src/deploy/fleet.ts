@@ -1,11 +1,14 @@
 import type { Instance, InstanceSpec, Route, RouteTable } from '../agent/protocol.ts'
 import { effect } from '../effect.ts'
+import { defineMatch, defineRules, type EdgeKey } from '../golden/edge.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
-import { type Target, targetLabel } from './target.ts'
+import { defaultHost, type Target, targetLabel } from './target.ts'
 import type { Traffic } from './traffic.ts'
 
 /** Whose traffic goes where: the route of one target, before it is part of a table. */
-export type Serving = Traffic & { readonly target: Target; readonly hosts: readonly string[] }
+export type Serving = Traffic & Door & { readonly target: Target }
+/** By which names a target is reached, and what the edge does for it. */
+export type Door = { readonly hosts: readonly string[]; readonly edge: EdgeKey | null }
 
 /** What a target has when nothing is on its way: everything goes to one version. */
 export const wholly = (version: string, instances: readonly string[]): Traffic => ({
@@ -24,7 +27,7 @@ export type Fleet = {
   serve(serving: Serving): void
   forget(target: Target): void
   /** Another target that has one of these hosts. */
-  holderOf(hosts: readonly string[], except: Target): { host: string; holder: string } | null
+  holderOf(door: Door, except: Target): { host: string; holder: string } | null
   /** Resolves once the edge routes as wished; several wishes that come together go in one table. */
   route(): Promise<void>
   /** Whether the runtime routes this target as wished. */
@@ -84,15 +87,16 @@ export const createFleet = (runtime: Runtime): Fleet => {
       generation = Math.max(generation, table.generation)
       for (const known of table.routes) wished.set(known.service, known)
     },
-    serve: ({ target, hosts, ...traffic }) => {
-      wished.set(targetLabel(target), { service: targetLabel(target), hosts: [...hosts], ...traffic })
+    serve: ({ target, hosts, edge, ...traffic }) => {
+      wished.set(targetLabel(target), { service: targetLabel(target), ...behind(target, { hosts, edge }), ...traffic })
     },
     forget: (target) => {
       wished.delete(targetLabel(target))
     },
-    holderOf: (hosts, except) => {
-      for (const [holder, { hosts: taken }] of wished) {
-        const host = holder === targetLabel(except) ? undefined : hosts.find((one) => taken.includes(one))
+    holderOf: (door, except) => {
+      const claim = behind(except, door)
+      for (const [holder, taken] of wished) {
+        const host = holder === targetLabel(except) ? undefined : clash(claim, taken, isNeighbour(holder, except))
         if (host !== undefined) return { host, holder }
       }
       return null
@@ -105,6 +109,38 @@ export const createFleet = (runtime: Runtime): Fleet => {
   }
 }
 
+type Claim = Pick<Route, 'hosts' | 'shared' | 'rules'>
+
+/** Where a service wants only some of the requests for its further hosts, its own host leads to it wholly all the same. */
+const behind = (target: Target, { hosts, edge }: Door): Claim => {
+  const rules = edge ? defineRules(edge) : null
+  const match = edge?.only && Object.keys(edge.only).length > 0 ? defineMatch(edge.only) : null
+  const further = hosts.filter((host) => host !== defaultHost(target))
+  return {
+    ...(match && further.length > 0
+      ? { hosts: [defaultHost(target)], shared: { hosts: further, match } }
+      : { hosts: [...hosts] }),
+    ...(rules ? { rules } : {}),
+  }
+}
+
+/** A host that both want. In one project and environment a host may be shared by those that want different requests of it. */
+const clash = (one: Claim, other: Claim, areNeighbours: boolean): string | undefined => {
+  const claimsOf = ({ hosts, shared }: Claim) => [
+    ...hosts.map((host) => ({ host, match: 'all' })),
+    ...(shared?.hosts ?? []).map((host) => ({ host, match: JSON.stringify(shared?.match) })),
+  ]
+  const taken = claimsOf(other)
+  return claimsOf(one).find((wanted) =>
+    taken.some(({ host, match }) => host === wanted.host && (match === wanted.match || !areNeighbours)),
+  )?.host
+}
+
+const isNeighbour = (label: string, { project, environment }: Target): boolean => {
+  const [itsProject, , itsEnvironment] = label.split('/')
+  return itsProject === project && itsEnvironment === environment
+}
+
 const byService = (left: Route, right: Route): number => (left.service < right.service ? -1 : 1)
 
 const sameRoute = (left: Route | undefined, right: Route | undefined): boolean => canonical(left) === canonical(right)
@@ -115,5 +151,6 @@ const canonical = (route: Route | undefined): string =>
         [...route.hosts].sort(),
         route.pools.map(({ version, weight, instances }) => [version, weight, [...instances].sort()]),
         ...[route.affinity ?? null, route.overrides ?? null, route.mirror ?? null, route.sample ?? null],
+        ...[route.shared ?? null, route.rules ?? null],
       ])
     : ''

@@ -3,7 +3,7 @@ import type { Views } from '../ledger/ledger.ts'
 import { type CommitId, isPreview } from '../names.ts'
 import { Problem, type ProblemDetails } from '../problem.ts'
 import type { Admission } from './admission.ts'
-import { type Carrier, type Carrying, hostsOf, setBackTrailer } from './carry.ts'
+import { type Carrier, type Carrying, doorOf, setBackTrailer } from './carry.ts'
 import { readDesired } from './desired.ts'
 import { type Blobs, compareDesired, type Drift, describeDrift, findDrift } from './drift.ts'
 import { parseEnvironmentPath } from './environment-file.ts'
@@ -159,7 +159,7 @@ export const createReconciler = (
     const state = current.desired && (await carrier.desiredAt(target, current.desired))
     if (!state) return
     const instances = current.instances ?? []
-    fleet.serve({ target, hosts: hostsOf(target, state), ...wholly(current.release, instances) })
+    fleet.serve({ target, ...doorOf(target, state), ...wholly(current.release, instances) })
   }
 
   /** The targets for which main or the runtime says something else than the ledger: one look at everything, cheap when all is well. */

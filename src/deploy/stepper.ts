@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import { shortCommit } from '../names.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import type { Interruptions, Loaded } from './carry.ts'
-import { type Fleet, wholly } from './fleet.ts'
+import { type Door, type Fleet, wholly } from './fleet.ts'
 import { gatherEvidence, waitForHealth } from './health.ts'
 import type { Judgement, JudgePlan, Judging } from './judging.ts'
 import { partnersOf } from './lockstep.ts'
@@ -29,10 +29,10 @@ export type Stepping = {
   /** What the old version, or fresh instances of it, are made from. */
   loadOld(deployment: Deployment): Promise<{ old: Loaded; fresh: Loaded['prepared'] } | null>
   /** The names that it, and the one that it takes the place of, answer to. */
-  hosts(deployment: Deployment): Promise<readonly string[]>
-  oldHosts(deployment: Deployment): Promise<readonly string[]>
+  door(deployment: Deployment): Promise<Door>
+  oldDoor(deployment: Deployment): Promise<Door>
   /** Refuses when another target has come to one of these hosts. */
-  refuseTakenHosts(target: Target, hosts: readonly string[]): void
+  refuseTakenHosts(target: Target, wanted: Door): void
 }
 
 const planOf = ({ rollout }: Deployment): JudgePlan => {
@@ -55,7 +55,7 @@ export const createStepper = (ports: Stepping) => {
     interruptions: Interruptions,
   ): Promise<Observation> => {
     const { target, rollout } = deployment
-    const { state, hosts, prepared } = loaded
+    const { state, door, prepared } = loaded
     const all = deployment.instances ?? []
     const weight = rollout?.steps[step]?.weightPercent ?? 100
     const instances = all.slice(0, countAt(rollout?.strategy ?? 'rolling', weight, all.length))
@@ -79,7 +79,7 @@ export const createStepper = (ports: Stepping) => {
         next: `mend it and push again; headway logs ${target.service} shows more`,
       }
     }
-    ports.refuseTakenHosts(target, hosts) // again: another target may have come to it while we waited
+    ports.refuseTakenHosts(target, door) // again: another target may have come to it while we waited
     return { kind: 'ready', step }
   }
 
@@ -247,17 +247,17 @@ export const createStepper = (ports: Stepping) => {
     return { name: `${deployment.id}.watch`, plan, who: { service, canary, baseline: null } }
   }
 
-  const routeAs = async (deployment: Deployment, { hosts, state }: Loaded, others: Others): Promise<void> => {
-    fleet.serve({ target: deployment.target, hosts, ...trafficAt(deployment, others, state.rollout) })
+  const routeAs = async (deployment: Deployment, { door, state }: Loaded, others: Others): Promise<void> => {
+    fleet.serve({ target: deployment.target, ...door, ...trafficAt(deployment, others, state.rollout) })
     await fleet.route()
   }
 
   const routeBack = async (
     deployment: Deployment,
-    { oldHosts }: Pick<Loaded, 'oldHosts'>,
+    { oldDoor }: Pick<Loaded, 'oldDoor'>,
     others: Others,
   ): Promise<void> => {
-    fleet.serve({ target: deployment.target, hosts: oldHosts, ...trafficOfOld(deployment, others) })
+    fleet.serve({ target: deployment.target, ...oldDoor, ...trafficOfOld(deployment, others) })
     await fleet.route()
   }
 
@@ -279,7 +279,7 @@ export const createStepper = (ports: Stepping) => {
     revert: async (deployment: Deployment): Promise<Observation> => {
       const others = await othersOf(deployment)
       if (deployment.step) {
-        await routeBack(deployment, { oldHosts: await ports.oldHosts(deployment) }, others)
+        await routeBack(deployment, { oldDoor: await ports.oldDoor(deployment) }, others)
         await restore(deployment, others.old)
       }
       await fleet.stop(startedBy(deployment))
@@ -290,7 +290,7 @@ export const createStepper = (ports: Stepping) => {
     retire: async (deployment: Deployment): Promise<void> => {
       const { target, release } = deployment
       const instances = deployment.instances ?? []
-      fleet.serve({ target, hosts: await ports.hosts(deployment), ...wholly(release, instances) })
+      fleet.serve({ target, ...(await ports.door(deployment)), ...wholly(release, instances) })
       if (!fleet.isRouted(target, await runtime.routes())) await fleet.route()
       const all = await fleet.instancesOf(target)
       await fleet.stop(all.map(({ id }) => id).filter((id) => !instances.includes(id)))

@@ -250,6 +250,7 @@ export const fakeReleases = (
         env: {},
         secrets: [],
         hosts: [],
+        edge: null,
         resources: { memoryBytes: null, cpus: null },
         commands: { lint: null, test: null, build: null, start: null },
         release: null,

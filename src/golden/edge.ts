@@ -66,6 +66,15 @@ export const ruleKeys = {
     .describe('What everybody is told (503) in place of the service.'),
 } as const
 export const RuleKeys = z.strictObject(ruleKeys)
+
+/** `edge:` in a headway.yaml. It is part of the desired state as it is written. */
+export const EdgeKey = z.strictObject({
+  only: MatchKey.optional().describe(
+    'Of the requests for its hosts only those that fit; the others are for other services of the project with these hosts. Its own host leads to it wholly.',
+  ),
+  ...ruleKeys,
+})
+export type EdgeKey = z.infer<typeof EdgeKey>
 export type RuleKeys = z.infer<typeof RuleKeys>
 
 /** The rules that the keys stand for; null where nothing is asked for, which costs no request anything. */

@@ -49,8 +49,6 @@ type Key = z.infer<typeof Key>
 
 const distinctNames = 'expected metrics of different names'
 
-/** The names of what a metric may say. */
-
 /** `release: { metrics }` as it is written. */
 export const MetricsKey = z
   .array(Key, { error: 'expected a list of metrics, each with a name' })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { defineRules } from './edge.ts'
 import { parseServiceFile } from './parse.ts'
 import { usualPreview } from './preview.ts'
 import { defaultRules } from './release.ts'
@@ -26,7 +27,7 @@ test("the mission's five lines are complete as they stand", () => {
       ...{
         resources: { memoryBytes: null, cpus: null },
         commands: { lint: null, test: null, build: null, start: null },
-        ...{ migrate: null, tests: [], quality: null, alerts: [], preview: usualPreview, release: null },
+        ...{ migrate: null, tests: [], quality: null, alerts: [], preview: usualPreview, release: null, edge: null },
       },
     },
   })
@@ -73,8 +74,30 @@ quality: { coverage: { minimum: 80, drop: 0.5 }, p95: 300ms, refuse: [newly-fail
       ],
       preview: usualPreview,
       release: defaultRules,
+      edge: null,
     },
   })
+})
+
+test('what the edge does is read, and what it cannot do is refused', () => {
+  const file = (edge: string) => `name: shop\nlanguage: node\nedge: ${edge}\n`
+  const rulesOf = (edge: string) => {
+    const parsed = parseServiceFile(file(edge), 'headway.yaml')
+    return parsed.kind === 'ok' && parsed.service.edge ? defineRules(parsed.service.edge) : parsed
+  }
+  assert.deepEqual(rulesOf('{ timeout: 10s, body: 10MB, compress: true, hsts: true, perClient: 20 }'), {
+    answerMs: 10_000,
+    bodyBytes: 10_000_000,
+    compress: true,
+    hsts: 'max-age=31536000',
+    rate: { perSecond: 20, burst: 40 },
+  })
+  assert.equal(rulesOf('{ only: { path: /api }, compress: false, hsts: false }'), null)
+  assert.deepEqual(said(file('{ only: { pth: /api }, perClent: 3, body: much }')), [
+    '3:17 unknown key "edge.only.pth" (did you mean path?)',
+    '3:30 unknown key "edge.perClent" (did you mean perClient?)',
+    '3:49 edge.body: expected a size such as 10MB or 512K, found the text "much"',
+  ])
 })
 
 test('what a preview is filled with is nothing, a command or a copy, and a service may have none', () => {
@@ -140,11 +163,11 @@ test('broken and hostile YAML is refused with its place', () => {
     huge: [`name: ${'a'.repeat(70_000)}`, '-:- a headway.yaml has at most 64 KiB'],
     merge: [
       'name: a\nlanguage: node\n<<: { port: 1 }',
-      '3:1 unknown key "<<" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, alerts, preview, release, or leave it out)',
+      '3:1 unknown key "<<" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, alerts, preview, edge, release, or leave it out)',
     ],
     prototype: [
       'name: a\nlanguage: node\n__proto__: { port: 1 }',
-      '3:1 unknown key "__proto__" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, alerts, preview, release, or leave it out)',
+      '3:1 unknown key "__proto__" (use one of name, language, port, database, replicas, owner, health, env, secrets, hosts, resources, commands, tests, quality, alerts, preview, edge, release, or leave it out)',
     ],
     name: [
       'name: ../../etc\nlanguage: node',

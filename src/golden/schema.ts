@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ServiceName } from '../names.ts'
 import { defineAlerts, ServiceAlerts } from './alerts.ts'
+import { EdgeKey } from './edge.ts'
 import { definePreview, PreviewKey } from './preview.ts'
 import { defineMigration, defineRelease, ReleaseKey } from './release.ts'
 import type { LanguageName, QualityRules, ServiceDefinition } from './service.ts'
@@ -148,6 +149,9 @@ export const ServiceFile = z.strictObject({
   preview: PreviewKey.optional().describe(
     "What the database of a change's preview holds: nothing (default), what a command puts there, or a copy; false: no preview.",
   ),
+  edge: EdgeKey.optional().describe(
+    'What the edge does for it: which requests it gets, limits, timeouts, compression.',
+  ),
   release: ReleaseKey.optional().describe('How a new version takes the place of the old one.'),
 })
 export type ServiceFile = z.infer<typeof ServiceFile>
@@ -182,6 +186,7 @@ export const define = (file: ServiceFile): ServiceDefinition => {
     alerts: defineAlerts(file.alerts ?? []),
     preview: definePreview(file.preview),
     release: file.release ? defineRelease(file.release) : null,
+    edge: file.edge ?? null,
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ServiceName } from '../names.ts'
 import type { AlertRule } from './alerts.ts'
+import type { EdgeKey } from './edge.ts'
 import type { PreviewPlan } from './preview.ts'
 import type { MigrationPlan, ReleaseRules } from './release.ts'
 
@@ -37,6 +38,8 @@ export type ServiceDefinition = {
   readonly preview: PreviewPlan | null
   /** How it is released; null: as the environment has it. */
   readonly release: ReleaseRules | null
+  /** What the edge does for it, as it is written; null: it only reaches it. */
+  readonly edge: EdgeKey | null
 }
 
 /** What a release keeps of it: all but what was asked for before it became one. */

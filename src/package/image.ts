@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AlertRule } from '../golden/alerts.ts'
+import { EdgeKey } from '../golden/edge.ts'
 import type { PlannedService } from '../golden/index.ts'
 import { PreviewPlan, usualPreview } from '../golden/preview.ts'
 import { MigrationPlan, ReleaseRules } from '../golden/release.ts'
@@ -46,6 +47,7 @@ const Label = z.object({
       start: z.string().nullable(),
     }),
     release: ReleaseRules.nullable().default(null),
+    edge: EdgeKey.nullable().default(null),
     alerts: z.array(AlertRule).default([]),
     migrate: MigrationPlan.nullable().default(null),
     preview: PreviewPlan.nullable().default(usualPreview),
