@@ -71,6 +71,7 @@ async function nouns(): Promise<((program: Command) => void)[]> {
     rollout: { words: ['rollout', 'history'], load: async () => (await import('./cli/rollout.ts')).rolloutCommands },
     alerts: { words: ['alerts'], load: async () => (await import('./cli/alerts.ts')).alertCommands },
     insights: { words: ['insights'], load: async () => (await import('./cli/insights.ts')).insightCommands },
+    toil: { words: ['toil'], load: async () => (await import('./cli/toil.ts')).toilCommands },
     incidents: { words: ['incidents'], load: async () => (await import('./cli/incidents.ts')).incidentCommands },
     events: { words: ['events'], load: async () => (await import('./cli/events.ts')).eventCommands },
     imports: { words: ['import'], load: async () => (await import('./cli/imports.ts')).importCommands },

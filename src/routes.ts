@@ -94,6 +94,10 @@ export const routesOf = (
     load: async () => (await import('./monitor/alerts/routes.ts')).alertRoutes(stages.monitor.alerts),
   },
   { words: ['insights'], load: async () => (await import('./learn/routes.ts')).learnRoutes(stages.learn) },
+  {
+    words: ['toil', 'toil-capacity', 'bus-factor'],
+    load: async () => (await import('./learn/toil/routes.ts')).toilRoutes(stages.learn),
+  },
   { words: ['flow'], load: async () => (await import('./learn/flow/routes.ts')).flowRoutes(stages.learn) },
   { words: ['metrics'], load: async () => (await import('./learn/routes.ts')).metricsRoutes(stages.learn) },
   {

@@ -61,6 +61,14 @@ export const insightCommands = (program: Command): void => {
       for (const line of rhythmLines(answer)) console.log(line)
       if (answer.progress.open > 0) printTable(['open', 'age', ''], openRows(answer), '')
     })
+  insights
+    .command('toil')
+    .option('--since <time>', '30d, 12w, 6mo, 1y or a date', '30d')
+    .description('work by hand that a machine could do; the same as headway toil')
+    .action(async (_options, command: Command) => {
+      const { showToil } = await import('./toil.ts')
+      await showToil(command.optsWithGlobals<Asked>())
+    })
   asked(insights.command('deployments'))
     .description('the deployments behind the figures')
     .option('--behind <figure>', 'all, failed, suspected, open, rework, pending or dropped', 'all')
@@ -91,6 +99,7 @@ export const insightCommands = (program: Command): void => {
       if (options.json) return printJson(one)
       showDeployment(one)
     })
+  windowCommand(insights)
   insights
     .command('correct')
     .argument('<deployment>', 'its id, or the key of one made elsewhere')
@@ -106,6 +115,33 @@ export const insightCommands = (program: Command): void => {
       if (options.json) return printJson(one)
       showDeployment(one)
     })
+}
+
+/** Says, or sets, how long after a deployment an incident is suspected to come from it. */
+const windowCommand = (insights: Command): void => {
+  insights
+    .command('window')
+    .argument('[time]', '24h, 2d, 90m; only shown where nothing is said')
+    .description('how long after a deployment an incident of its service is suspected to come from it')
+    .action(async (length: string | undefined, _options, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      const path = at`/projects/${options.project}/insights/attribution-window`
+      const client = connect(options)
+      const said = length === undefined ? null : { windowMs: lengthOf(length) }
+      const answer = await (said ? client.send<Window>('PUT', path, said) : client.get<Window>(path))
+      if (options.json) printJson(answer)
+      else console.log(`incidents are suspected to come from a deployment within ${time(answer.windowMs)}`)
+    })
+}
+type Window = { readonly windowMs: number }
+
+const lengthOf = (text: string): number => {
+  const [, count, unit] = /^(\d+)(m|h|d)$/.exec(text) ?? []
+  if (unit !== undefined) return Number(count) * (unit === 'm' ? 60_000 : unit === 'h' ? 3_600_000 : dayMs)
+  throw new Problem({
+    ...{ kind: 'invalid-time', status: 400, detail: `"${text}" is no length of time` },
+    next: 'write 90m, 24h or 2d',
+  })
 }
 
 type Deployment = {

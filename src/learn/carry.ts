@@ -31,13 +31,13 @@ export const carriedBy = async (range: Range, { repositoryPath, run }: GitPorts)
   const paths = range.path === '.' ? [] : ['--', range.path]
   const format = '--format=%H%x00%ct%x00%P%x00%B'
   const listed = await run(
-    git(directory, ['log', '-z', format, '-n', String(mostCommits), '--end-of-options', between, ...paths]),
+    gitCommand(directory, ['log', '-z', format, '-n', String(mostCommits), '--end-of-options', between, ...paths]),
   )
   if (listed.exitCode !== 0) return null
   const commits = commitsIn(listed.stdout.toString('utf8'), range.repository)
   if (range.since === null) return { commits, lines: null }
   const changed = await run(
-    git(directory, ['diff', '--shortstat', '--end-of-options', range.since, range.until, ...paths]),
+    gitCommand(directory, ['diff', '--shortstat', '--end-of-options', range.since, range.until, ...paths]),
   )
   return { commits, lines: changed.exitCode === 0 ? linesIn(changed.stdout.toString('utf8')) : null }
 }
@@ -60,11 +60,11 @@ export const measureOf = async (
   const directory = repositoryPath(of.project, of.repository)
   const range = `${of.before}..${of.head}`
   const listed = await run(
-    git(directory, ['log', '--no-merges', '--format=%ct', '-n', String(mostCommits), '--end-of-options', range]),
+    gitCommand(directory, ['log', '--no-merges', '--format=%ct', '-n', String(mostCommits), '--end-of-options', range]),
   )
   if (listed.exitCode !== 0) return null
   const times = listed.stdout.toString('utf8').split('\n').filter(Boolean).map(Number)
-  const changed = await run(git(directory, ['diff', '--shortstat', '--end-of-options', of.before, of.after]))
+  const changed = await run(gitCommand(directory, ['diff', '--shortstat', '--end-of-options', of.before, of.after]))
   return {
     committedAt: times.length === 0 ? null : Math.max(0, Math.min(...times)) * 1000,
     commits: times.length,
@@ -101,7 +101,7 @@ export const inParts = ({ commits, lines }: Carried): { commits: CarriedCommit[]
 }
 
 /** Nothing of whoever started Headway reaches Git. */
-const git = (directory: string, args: readonly string[]): Command => ({
+export const gitCommand = (directory: string, args: readonly string[]): Command => ({
   argv: ['git', '-c', 'safe.directory=*', '--git-dir', directory, ...args],
   env: {
     PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',

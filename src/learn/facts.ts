@@ -201,6 +201,19 @@ export const toilLogged = defineFact(
   }),
 )
 
+/** It was none after all, or was told twice. */
+export const toilRemoved = defineFact(
+  'toil.removed',
+  1,
+  z.object({ toil: z.string(), project: ProjectName, by: z.string() }),
+)
+/** How many hours a week a team has for running its services: what toil is a share of. Subject `project:<project>`. */
+export const toilCapacitySet = defineFact(
+  'toil.capacity-set',
+  1,
+  z.object({ project: ProjectName, hoursPerWeek: z.number().positive().max(100_000) }),
+)
+
 export const learnFacts = [
   deliveryDeployed,
   deliveryCarried,
@@ -217,4 +230,6 @@ export const learnFacts = [
   incidentAttributed,
   attributionWindowSet,
   toilLogged,
+  toilRemoved,
+  toilCapacitySet,
 ] as const

@@ -1,6 +1,6 @@
 import type { Clock, Ids } from '../clock.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
-import { defaultEnvironment } from '../names.ts'
+import { defaultEnvironment, type ProjectName } from '../names.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
 import type { GitPorts } from './carry.ts'
@@ -49,6 +49,31 @@ export const createLearn = (options: LearnOptions) => {
       await views.reach()
       const db = store.tables<DoraTables>()
       return (await deliveredIn(db, await lanesOf(db, scope), span)).slice(0, limit)
+    },
+    /** Work by hand that a machine could do. */
+    toil: async (project: ProjectName, span: Span) => {
+      const { answerToil } = await import('./toil/question.ts')
+      await views.reach()
+      return answerToil(store.tables<DoraTables>(), project, span)
+    },
+    toilOrders: async () => (await import('./toil/orders.ts')).createToilOrders(options),
+    /** How many people each repository that has releases depends on, over the last year. */
+    busFactors: async (project: ProjectName) => {
+      const { busFactorOf } = await import('./toil/bus-factor.ts')
+      await views.reach()
+      const repositories = await store
+        .tables<DoraTables>()
+        .selectFrom('learn_releases')
+        .select('repository')
+        .distinct()
+        .where('project', '=', project)
+        .orderBy('repository')
+        .execute()
+      const since = clock.now() - 365 * 86_400_000
+      const found = await Promise.all(
+        repositories.map(({ repository }) => busFactorOf({ project, repository, since }, options)),
+      )
+      return found.filter((one) => one !== null)
     },
     /** The figures of each service in production over the last 30 days, in Prometheus' text format. */
     prometheus: async (): Promise<string> => {

@@ -53,6 +53,7 @@ const openWorld = async () => {
     ...{ learn, make, ledger, clock, errors },
     commit: (at: number, message: string, ...parents: string[]): CommitId =>
       CommitId.parse(git(['commit-tree', tree, '-m', message, ...parents.flatMap((one) => ['-p', one])], at)),
+    setHead: (commit: CommitId): string => git(['update-ref', 'HEAD', commit]),
     tell: async (at: number, ...facts: NewFact[]): Promise<void> => {
       clock.set(start + at)
       await ledger.append(facts)
@@ -215,6 +216,8 @@ test('measures what was pushed at once and released, once, and says where its ti
       ['push', 0],
     ],
   )
+  world.setHead(late)
+  assert.deepEqual(await learn.busFactors(project), [{ repository, factor: 1, authors: 1, commits: 3 }])
   assert.deepEqual(world.errors, [])
 })
 

@@ -3,6 +3,7 @@ import type { ProjectName } from '../names.ts'
 import type { Store } from '../store/store.ts'
 import { recoveryOf, unpackLeads } from './dora/assess.ts'
 import type { Span } from './dora/calendar.ts'
+import { defaultWindowMs } from './dora/lane.ts'
 import { distributionOf } from './dora/quantile.ts'
 import { lanesOf, type Scope } from './dora/question.ts'
 import type { DeploymentRow, DoraTables, IncidentRow } from './tables.ts'
@@ -135,6 +136,17 @@ export const createQueries = ({ store, views }: { readonly store: Store; readonl
     return row ? { ...incidentShown(row), deployment: row.blamed } : null
   }
 
+  /** How long after a deployment an incident of a project is suspected to come from it. */
+  const window = async (project: ProjectName): Promise<number> => {
+    await views.reach()
+    const row = await db
+      .selectFrom('learn_windows')
+      .select('window_ms')
+      .where('project', '=', project)
+      .executeTakeFirst()
+    return row ? row.window_ms : defaultWindowMs
+  }
+
   /** Median lead times of deployments, for those that have any. */
   const leadTimes = async (keys: readonly string[]): Promise<ReadonlyMap<string, number>> => {
     if (keys.length === 0) return new Map()
@@ -152,7 +164,7 @@ export const createQueries = ({ store, views }: { readonly store: Store; readonl
     )
   }
 
-  return { lanes, deployments, deployment, incidents, incident, leadTimes }
+  return { lanes, deployments, deployment, incidents, incident, leadTimes, window }
 }
 
 const shown = (row: DeploymentRow & { project: string; service: string }) => {

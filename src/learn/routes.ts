@@ -160,6 +160,48 @@ export const learnRoutes = (learn: Learn) =>
       },
     )
 
+    .openapi(
+      route(
+        { role: 'viewer', in: 'project' },
+        {
+          method: 'get',
+          path: '/projects/{project}/insights/attribution-window',
+          request: { params: z.object({ project: ProjectName }) },
+          responses: {
+            200: json(
+              WindowBody,
+              'How long after a deployment an incident is suspected to come from it; milliseconds.',
+            ),
+          },
+        },
+      ),
+      async (context) => context.json({ windowMs: await learn.window(context.req.valid('param').project) }, 200),
+    )
+    .openapi(
+      route(
+        { role: 'operator', in: 'project' },
+        {
+          method: 'put',
+          path: '/projects/{project}/insights/attribution-window',
+          request: {
+            params: z.object({ project: ProjectName }),
+            body: { content: { 'application/json': { schema: WindowBody } } },
+          },
+          responses: {
+            200: json(WindowBody, 'It holds for all incidents of the project, those that were before too.'),
+          },
+        },
+      ),
+      async (context) => {
+        const { windowMs } = context.req.valid('json')
+        await learn.orders.setWindow(context.req.valid('param').project, windowMs, context.get('identity').actor)
+        return context.json({ windowMs }, 200)
+      },
+    )
+
+/** At most thirty days: what comes later has another cause. */
+const WindowBody = z.object({ windowMs: z.int().min(0).max(monthMs) })
+
 /** For a Prometheus that scrapes `/api/v1/metrics` with a viewer's token. */
 export const metricsRoutes = (learn: Pick<Learn, 'prometheus'>) =>
   new OpenAPIHono<ApiEnv>().openapi(

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { createTable } from './create-table.ts'
 import { createFlowTables, dropFlowTables, type FlowTables } from './flow/tables.ts'
+import { createToilTables, dropToilTables, type ToilTables } from './toil/tables.ts'
 
 /** What a deployment is at. `failed`: it never took production traffic. */
 export type DeploymentState = 'under-way' | 'live' | 'succeeded' | 'failed' | 'superseded' | 'rolled-back'
@@ -121,19 +122,20 @@ export type CellRow = {
   packed: Uint8Array
 }
 
-export type DoraTables = FlowTables & {
-  learn_lanes: LaneRow
-  learn_deployments: DeploymentRow
-  learn_commits: CommitRow
-  learn_blames: BlameRow
-  learn_early: EarlyRow
-  learn_incidents: IncidentRow
-  learn_windows: WindowRow
-  learn_squashes: SquashRow
-  learn_hotfixes: HotfixRow
-  learn_releases: ReleaseRow
-  learn_cells: CellRow
-}
+export type DoraTables = FlowTables &
+  ToilTables & {
+    learn_lanes: LaneRow
+    learn_deployments: DeploymentRow
+    learn_commits: CommitRow
+    learn_blames: BlameRow
+    learn_early: EarlyRow
+    learn_incidents: IncidentRow
+    learn_windows: WindowRow
+    learn_squashes: SquashRow
+    learn_hotfixes: HotfixRow
+    learn_releases: ReleaseRow
+    learn_cells: CellRow
+  }
 
 const names = [
   'cells',
@@ -151,6 +153,7 @@ const names = [
 export const dropDoraTables = async (db: Kysely<DoraTables>): Promise<void> => {
   for (const name of names) await db.schema.dropTable(`learn_${name}`).ifExists().execute()
   await dropFlowTables(db)
+  await dropToilTables(db)
 }
 
 export const createDoraTables = async (db: Kysely<DoraTables>): Promise<void> => {
@@ -237,4 +240,5 @@ export const createDoraTables = async (db: Kysely<DoraTables>): Promise<void> =>
     ['scope', 'environment', 'grain', 'start'],
   )
   await createFlowTables(db)
+  await createToilTables(db)
 }

@@ -1,4 +1,4 @@
-import { pushVerified, runQueued, runStarted } from '../build/facts.ts'
+import { jobApprovalDecided, pushVerified, runQueued, runRerunRequested, runStarted } from '../build/facts.ts'
 import {
   changeAbandoned,
   changeApproved,
@@ -16,13 +16,15 @@ import {
   rolloutAborted,
   rolloutPaused,
   rolloutPromoted,
+  rolloutResumed,
   rolloutShifted,
   rolloutStepStarted,
 } from '../deploy/facts.ts'
 import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { View } from '../ledger/ledger.ts'
+import { alertFired } from '../monitor/facts.ts'
 import { releaseCreated } from '../package/facts.ts'
-import { promotionGranted, promotionHeld } from '../release/facts.ts'
+import { promotionApproved, promotionGranted, promotionHeld } from '../release/facts.ts'
 import type { Tx } from './dora/lane.ts'
 import { deploymentByKey, tellCarried, tellDeployment, tellMore, tellSquash } from './dora/telling.ts'
 import {
@@ -32,6 +34,9 @@ import {
   deliveryDeployed,
   deliveryMeasured,
   deliveryRun,
+  toilCapacitySet,
+  toilLogged,
+  toilRemoved,
 } from './facts.ts'
 import { bringReleased, letGo } from './flow/bringing.ts'
 import { applyIncident } from './incidents/view.ts'
@@ -40,11 +45,12 @@ import { createDoraTables, type DeploymentRow, type DoraTables, dropDoraTables }
 /** Every deployment, incident and commit that the ledger tells of, and the cells that questions are answered from. */
 export const doraView: View<DoraTables> = {
   name: 'learn-dora',
-  version: 3,
+  version: 4,
   create: createDoraTables,
   drop: dropDoraTables,
   apply: async (tx, fact) => {
     if (flowTypes.has(fact.type)) await (await import('./flow/telling.ts')).tellFlow(tx, fact)
+    if (toilTypes.has(fact.type)) await (await import('./toil/telling.ts')).tellToil(tx, fact)
     if (isFact(refUpdated, fact)) return tellPush(tx, fact.payload)
     if (isFact(releaseCreated, fact)) return tellRelease(tx, fact.payload)
     if (isFact(deploymentRequested, fact)) return tellRequested(tx, fact)
@@ -74,6 +80,14 @@ const flowTypes: ReadonlySet<string> = new Set(
     ...[changeOpened, changeCommented, changeApproved, mergeWithdrawn, changeQueued, changeMerged, changeAbandoned],
     ...[changeReopened, refUpdated, runQueued, runStarted, pushVerified, releaseCreated, promotionHeld],
     ...[promotionGranted, deliveryChange, deliveryRun, deliveryMeasured],
+  ].map(({ type }) => type),
+)
+
+/** What people do by hand, and what calls them. */
+const toilTypes: ReadonlySet<string> = new Set(
+  [
+    ...[toilLogged, toilRemoved, toilCapacitySet, deploymentRequested, rolloutPromoted, rolloutAborted],
+    ...[rolloutPaused, rolloutResumed, runRerunRequested, jobApprovalDecided, promotionApproved, alertFired],
   ].map(({ type }) => type),
 )
 

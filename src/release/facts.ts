@@ -1,4 +1,5 @@
 export {
+  promotionApproved,
   promotionClosed,
   promotionGranted,
   promotionHeld,

@@ -51,6 +51,9 @@ export type PromotionRow = {
 /** Which deployment brought which change to its service; the first is the one that counts. */
 export type BroughtRow = { change_id: number; deployment: number }
 
+/** Who has looked at a change of somebody else, for how many share that work; nobody is shown it. */
+export type ReviewRow = { change_id: number; reviewer: string }
+
 export type FlowTables = {
   learn_flow_changes: ChangeRow
   learn_flow_checks: CheckRow
@@ -58,9 +61,10 @@ export type FlowTables = {
   learn_flow_made: MadeRow
   learn_flow_promotions: PromotionRow
   learn_flow_brought: BroughtRow
+  learn_flow_reviews: ReviewRow
 }
 
-const names = ['changes', 'checks', 'runs', 'made', 'promotions', 'brought'] as const
+const names = ['changes', 'checks', 'runs', 'made', 'promotions', 'brought', 'reviews'] as const
 
 export const dropFlowTables = async (db: Kysely<FlowTables>): Promise<void> => {
   for (const name of names) await db.schema.dropTable(`learn_flow_${name}`).ifExists().execute()
@@ -109,4 +113,5 @@ export const createFlowTables = async (db: Kysely<FlowTables>): Promise<void> =>
       deployment: ['deployment'],
     },
   )
+  await createTable(db, 'learn_flow_reviews', { change_id: 'bigint', reviewer: 'text' }, ['change_id', 'reviewer'])
 }

@@ -77,14 +77,20 @@ const tellOpened = async (tx: Tx, seq: number, at: number, told: Payload<typeof 
 /** What becomes of a change of Headway's own after it was opened. */
 const tellProgress = async (tx: Tx, fact: RecordedFact): Promise<void> => {
   const { at } = fact
-  if (isFact(changeCommented, fact))
-    return progress(tx, fact.payload, (row) =>
-      isOthers(row, fact.payload.user) && row.state === 'open' ? { reviewed_at: row.reviewed_at ?? at } : {},
-    )
-  if (isFact(changeApproved, fact))
-    return progress(tx, fact.payload, (row) =>
-      row.state === 'open' ? { reviewed_at: row.reviewed_at ?? at, approved_at: at } : {},
-    )
+  if (isFact(changeCommented, fact) || isFact(changeApproved, fact)) {
+    const isApproval = isFact(changeApproved, fact)
+    const { user } = fact.payload
+    const row = await byKey(tx, keyOf(fact.payload))
+    if (row?.state !== 'open' || !(isApproval || isOthers(row, user))) return
+    await change(tx, row.id, { reviewed_at: row.reviewed_at ?? at, ...(isApproval ? { approved_at: at } : {}) })
+    if (!isOthers(row, user)) return
+    await tx
+      .insertInto('learn_flow_reviews')
+      .values({ change_id: row.id, reviewer: user })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+    return
+  }
   if (isFact(changeQueued, fact)) return progress(tx, fact.payload, () => ({ queued_at: at }))
   if (isFact(mergeWithdrawn, fact)) return progress(tx, fact.payload, () => ({ queued_at: null }))
   if (isFact(changeAbandoned, fact)) return progress(tx, fact.payload, () => ({ state: 'closed', closed_at: at }))

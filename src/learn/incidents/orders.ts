@@ -5,6 +5,7 @@ import type { EnvironmentName, ProjectName, ServiceName } from '../../names.ts'
 import { Problem } from '../../problem.ts'
 import type { Store } from '../../store/store.ts'
 import {
+  attributionWindowSet,
   deliveryCorrected,
   incidentAcknowledged,
   incidentAttributed,
@@ -117,6 +118,9 @@ export const createIncidentOrders = ({ ledger, store, views, clock, ids }: Order
       const payload = { incident, deployment: named, how: why, by: actor }
       await append(fact(incidentAttributed, { subject: incidentSubject(incident), actor, payload }))
     },
+    /** How long after a deployment an incident is suspected to come from it; all incidents of the project are looked at again. */
+    setWindow: async (project: ProjectName, windowMs: number, actor: string): Promise<void> =>
+      append(fact(attributionWindowSet, { subject: `project:${project}`, actor, payload: { project, windowMs } })),
     /** Says of a deployment whether it has failed, and whether it was rework; null: as the rules say. */
     correct: async (
       { project, deployment }: { project: ProjectName; deployment: string },
