@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { at, connect, type GlobalOptions } from './client.ts'
-import { momentOf } from './insights.ts'
+import { momentOf } from './moment.ts'
 import { ago, dim, printable, printJson, printTable, span, stateColour } from './output.ts'
 
 type Incident = {

@@ -4,6 +4,7 @@ import type { FlowAnswer } from '../learn/flow/question.ts'
 import { Problem } from '../problem.ts'
 import { at, type Client, connect, type GlobalOptions } from './client.ts'
 import { doraCsv, doraRows, droppedLines, scopeLine, time } from './insights-view.ts'
+import { momentOf } from './moment.ts'
 import { ago, dim, printable, printJson, printTable, red, yellow } from './output.ts'
 
 type Asked = GlobalOptions & {
@@ -183,25 +184,6 @@ const queryOf = (options: Pick<Asked, 'service' | 'environment' | 'since' | 'unt
 })
 
 const dayMs = 86_400_000
-const unitsMs: Readonly<Record<string, number>> = {
-  ...{ h: 3_600_000, d: dayMs, w: 7 * dayMs, mo: 30.44 * dayMs, y: 365.25 * dayMs },
-}
-
-/** A time ago (`30d`) or a date, in milliseconds since 1970. */
-export const momentOf = (text: string, now = Date.now()): number => {
-  const [, count, unit] = /^(\d+)(h|d|w|mo|y)$/.exec(text) ?? []
-  const unitMs = unit === undefined ? undefined : unitsMs[unit]
-  const moment = unitMs === undefined ? Date.parse(text) : now - Number(count) * unitMs
-  if (Number.isNaN(moment) || moment < 0)
-    throw new Problem({
-      kind: 'invalid-time',
-      status: 400,
-      detail: `"${text}" is neither a time ago nor a date`,
-      next: 'write 30d, 12w, 6mo, 1y or 2026-01-31',
-    })
-  return Math.floor(moment)
-}
-
 const saidOf = (answer: string): boolean | null => {
   if (answer === 'yes' || answer === 'no') return answer === 'yes'
   if (answer === 'rules') return null

@@ -3,8 +3,8 @@ import type { BusFactor } from '../learn/toil/bus-factor.ts'
 import type { ToilAnswer } from '../learn/toil/question.ts'
 import { Problem } from '../problem.ts'
 import { at, connect, type GlobalOptions } from './client.ts'
-import { momentOf } from './insights.ts'
 import { percent, time } from './insights-view.ts'
+import { momentOf } from './moment.ts'
 import { ago, dim, printable, printJson, printTable, red } from './output.ts'
 
 type Asked = GlobalOptions & { readonly since: string; readonly service?: string; readonly at?: string }
