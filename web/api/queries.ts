@@ -89,6 +89,21 @@ export const environments = (project: string) =>
     queryKey: ['environments', project],
     queryFn: () => answer(api.promotion.projects[':project'].environments.$get(inProject(project))),
   })
+export type Environment = InferResponseType<
+  (typeof api.promotion.projects)[':project']['environments']['$get'],
+  200
+>[number]
+export const differences = (project: string, from: string, environment: string) =>
+  queryOptions({
+    queryKey: ['environments', project, 'differences', from, environment],
+    queryFn: () =>
+      answer(
+        api.environments.projects[':project'].environments[':environment'].differences.$get({
+          param: { project, environment },
+          query: { from },
+        }),
+      ),
+  })
 export const promotions = (project: string) =>
   queryOptions({
     queryKey: ['promotions', project],
@@ -222,6 +237,7 @@ export const sessions = (isAll: boolean) =>
 export const passkeys = () =>
   queryOptions({ queryKey: ['passkeys'], queryFn: () => answer(api.passkeys.passkeys.$get({ query: {} })) })
 export const users = () => queryOptions({ queryKey: ['users'], queryFn: () => answer(api.access.users.$get()) })
+export type User = InferResponseType<typeof api.access.users.$get, 200>[number]
 export const tokens = (isAll: boolean) =>
   queryOptions({
     queryKey: ['tokens', isAll],
@@ -229,6 +245,7 @@ export const tokens = (isAll: boolean) =>
   })
 export const runners = () =>
   queryOptions({ queryKey: ['runners'], queryFn: () => answer(api.runners.runners.$get()), refetchInterval: 15_000 })
+export type Runners = InferResponseType<typeof api.runners.runners.$get, 200>
 
 export type FactQuery = { readonly types?: string; readonly subject?: string; readonly after?: number }
 export const facts = ({ types, subject, after }: FactQuery) =>

@@ -41,6 +41,10 @@ const EnvironmentBody = z
     requires: z.array(z.string()),
     strategy: z.string().nullable(),
     drift: z.enum(['mend', 'report']),
+    /** When deployments may begin, in a time zone; none: always. */
+    windows: z.array(z.object({ days: z.array(z.string()), from: z.string(), to: z.string(), timezone: z.string() })),
+    /** Freezes known beforehand. */
+    freezes: z.array(z.object({ from: z.number(), until: z.number(), reason: z.string() })),
     /** Whether something new may be deployed there now; else why not. */
     isOpen: z.boolean(),
     /** Where the environment files are broken, so that an older version of all of them holds; null: they are not. */
@@ -230,6 +234,8 @@ const environmentBody = (
   requires: [...one.requires],
   strategy: one.strategy,
   drift: one.drift,
+  windows: one.windows.map(({ days, ...window }) => ({ ...window, days: [...days] })),
+  freezes: one.freeze.map((freeze) => ({ ...freeze })),
   broken,
   isOpen: opening.kind === 'open',
   closed: opening.kind === 'open' ? null : { why: opening.kind, detail: opening.detail, until: opening.until },

@@ -4,8 +4,8 @@ import { answer, api } from '../../api/client.ts'
 import { type IncidentStory, ofIncident } from '../../api/learn-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Confirm } from '../../ui/dialog.tsx'
+import { momentIn } from '../../ui/moment.ts'
 import { Button, inputShape } from '../../ui/parts.tsx'
-import { momentIn } from '../incidents/moment.ts'
 import { type State, stateOf } from '../incidents/state.tsx'
 
 type Progress = keyof typeof t.incidents.progressTitle

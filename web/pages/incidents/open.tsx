@@ -4,8 +4,8 @@ import { answer, api } from '../../api/client.ts'
 import { services } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { Confirm } from '../../ui/dialog.tsx'
+import { momentIn } from '../../ui/moment.ts'
 import { inputShape } from '../../ui/parts.tsx'
-import { momentIn } from './moment.ts'
 
 const placeName = (service: string, environment: string): string => `${service} ${environment}`
 

@@ -5,9 +5,11 @@ import { t } from '../../texts/en.ts'
 import { PageHead } from '../../ui/parts.tsx'
 import { Tabs } from '../../ui/tabs.tsx'
 import { EnvironmentsTab } from './environments.tsx'
+import { ImportTab } from './import.tsx'
 import { RunnersTab } from './runners.tsx'
 import { TokensTab } from './tokens.tsx'
 import { UsersTab } from './users.tsx'
+import { WebhooksTab } from './webhooks/tab.tsx'
 import { YouTab } from './you.tsx'
 
 type Tab = keyof typeof t.settings.tabs
@@ -22,7 +24,7 @@ const useTabs = (project: string): readonly Tab[] => {
     'tokens',
     ...(isAdministrator ? (['users'] as const) : []),
     ...(seesInstance ? (['runners'] as const) : []),
-    ...(seesProject ? (['environments'] as const) : []),
+    ...(seesProject ? (['environments', 'webhooks', 'import'] as const) : []),
   ]
 }
 
@@ -38,8 +40,10 @@ export const SettingsPage = () => {
       {tab === 'you' && <YouTab />}
       {tab === 'tokens' && <TokensTab />}
       {tab === 'users' && <UsersTab project={project} />}
-      {tab === 'runners' && <RunnersTab />}
+      {tab === 'runners' && <RunnersTab project={project} />}
       {tab === 'environments' && <EnvironmentsTab project={project} />}
+      {tab === 'webhooks' && <WebhooksTab project={project} />}
+      {tab === 'import' && <ImportTab project={project} />}
     </>
   )
 }

@@ -2,7 +2,7 @@ import type { Role } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { inputShape } from '../../ui/parts.tsx'
 
-const roles: readonly Role[] = ['viewer', 'developer', 'operator', 'administrator']
+export const roles: readonly Role[] = ['viewer', 'developer', 'operator', 'administrator']
 export const roleNamed = (name: string): Role => roles.find((role) => role === name) ?? 'viewer'
 
 export const RoleSelect = () => (

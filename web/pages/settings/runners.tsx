@@ -1,55 +1,205 @@
-import { useQuery } from '@tanstack/react-query'
-import { runners } from '../../api/queries.ts'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { useState } from 'react'
+import { answer, api } from '../../api/client.ts'
+import { type Runners, runners } from '../../api/queries.ts'
+import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
-import { Badge, Panel, Time } from '../../ui/parts.tsx'
-import { Empty, Loaded } from '../../ui/states.tsx'
+import { textOf, useAct } from '../../ui/act.ts'
+import { Confirm, Dialog } from '../../ui/dialog.tsx'
+import { Badge, Button, Command, inputShape, Panel, Time } from '../../ui/parts.tsx'
+import { Empty, Failed, Loaded } from '../../ui/states.tsx'
 import { TableBox } from '../../ui/tabs.tsx'
 
-/** Who runs jobs: this machine first, then the others. */
-export const RunnersTab = () => {
+type Runner = Runners['runners'][number]
+
+/** Who runs jobs: this machine first, then the others; the jobs that nobody runs yet; a token for one more machine. */
+export const RunnersTab = ({ project }: { project: string }) => {
   const query = useQuery(runners())
+  const mayAdd = useMay('administrator')
+  const [secret, setSecret] = useState<string | null>(null)
+  const [revoked, setRevoked] = useState<Runner | null>(null)
+  const queries = useQueryClient()
   return (
-    <Panel isFlush>
-      <Loaded query={query}>
-        {({ runners: all }) =>
-          all.length === 0 ? (
-            <Empty>{t.settings.noRunners}</Empty>
-          ) : (
-            <TableBox label={t.settings.tabs.runners}>
-              <thead>
-                <tr>
-                  <th>{t.settings.name}</th>
-                  <th>{t.settings.labels}</th>
-                  <th>
-                    <span className="sr-only">{t.table.state}</span>
-                  </th>
-                  <th className="text-right!">{t.run.jobs}</th>
-                  <th className="text-right!">{t.settings.seen}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {all.map((runner) => (
-                  <tr key={runner.runner}>
-                    <td className="font-medium">{runner.name}</td>
-                    <td className="w-full min-w-40 text-soft">{(runner.labels ?? []).join(', ')}</td>
-                    <td>
-                      <Badge tone={runner.state === 'online' ? 'good' : 'calm'}>
-                        {t.settings.runnerState[runner.state]}
-                      </Badge>
-                    </td>
-                    <td className="text-right whitespace-nowrap">
-                      {t.services.replicas(runner.jobs, runner.parallel)}
-                    </td>
-                    <td className="text-right text-soft">
-                      <Time at={runner.seenAt} />
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </TableBox>
-          )
-        }
-      </Loaded>
+    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+      <div className="flex min-w-0 flex-col gap-4">
+        <Panel title={t.settings.tabs.runners} isFlush>
+          <Loaded query={query}>
+            {({ runners: all }) =>
+              all.length === 0 ? (
+                <Empty>{t.settings.noRunners}</Empty>
+              ) : (
+                <RunnerTable all={all} revoke={mayAdd ? setRevoked : null} />
+              )
+            }
+          </Loaded>
+        </Panel>
+        {query.data && <Waiting project={project} waiting={query.data.waiting} />}
+      </div>
+      {mayAdd && <Add project={project} made={setSecret} />}
+      {secret !== null && (
+        <Dialog title={t.settings.addRunner} close={() => setSecret(null)}>
+          <div className="flex flex-col gap-3 px-5 pt-2 pb-5">
+            <p className="m-0">{t.settings.secret}</p>
+            <Command text={secret} />
+            <p className="m-0">{t.settings.runnerStart}</p>
+            <Command text={`headway runner --server ${location.origin} --token-file token`} />
+            <Button className="self-end" onClick={() => setSecret(null)}>
+              {t.shell.close}
+            </Button>
+          </div>
+        </Dialog>
+      )}
+      {revoked && (
+        <Confirm
+          title={t.settings.revokeRunner(revoked.name)}
+          detail={t.settings.revokeRunnerDetail}
+          action={t.settings.revoke}
+          isDangerous
+          close={() => setRevoked(null)}
+          act={async () => {
+            await answer(api.runners.runners[':runner'].$delete({ param: { runner: revoked.runner } }))
+            await queries.invalidateQueries({ queryKey: ['runners'] })
+          }}
+        />
+      )}
+    </div>
+  )
+}
+
+const RunnerTable = ({ all, revoke }: { all: readonly Runner[]; revoke: ((runner: Runner) => void) | null }) => (
+  <TableBox label={t.settings.tabs.runners}>
+    <thead>
+      <tr>
+        <th>{t.settings.name}</th>
+        <th>{t.settings.labels}</th>
+        <th>{t.shell.project}</th>
+        <th>
+          <span className="sr-only">{t.table.state}</span>
+        </th>
+        <th className="text-right!">{t.run.jobs}</th>
+        <th className="text-right!">{t.settings.seen}</th>
+        {revoke && (
+          <th>
+            <span className="sr-only">{t.table.actions}</span>
+          </th>
+        )}
+      </tr>
+    </thead>
+    <tbody>
+      {all.map((runner) => (
+        <tr key={runner.runner}>
+          <td className="font-medium">{runner.name}</td>
+          <td className="w-full min-w-40 text-soft">{(runner.labels ?? []).join(', ')}</td>
+          <td className="whitespace-nowrap">{runner.project ?? t.settings.allProjects}</td>
+          <td>
+            <Badge tone={runner.state === 'online' ? 'good' : 'calm'}>{t.settings.runnerState[runner.state]}</Badge>
+          </td>
+          <td className="text-right whitespace-nowrap">{t.services.replicas(runner.jobs, runner.parallel)}</td>
+          <td className="text-right text-soft">
+            <Time at={runner.seenAt} />
+          </td>
+          {revoke && (
+            <td className="text-right">
+              {runner.registeredAt !== null && runner.state !== 'revoked' && (
+                <Button onClick={() => revoke(runner)} aria-label={`${t.settings.revoke} ${runner.name}`}>
+                  {t.settings.revoke}
+                </Button>
+              )}
+            </td>
+          )}
+        </tr>
+      ))}
+    </tbody>
+  </TableBox>
+)
+
+/** The jobs that nobody runs yet, and why. */
+const Waiting = ({ project, waiting }: { project: string; waiting: Runners['waiting'] }) => (
+  <Panel title={t.settings.waiting}>
+    {waiting.length === 0 ? (
+      <p className="m-0 text-soft">{t.settings.noWaiting}</p>
+    ) : (
+      <ul className="m-0 flex list-none flex-col gap-3 p-0">
+        {waiting.map(({ run, job, name, labels, since, why }) => (
+          <li key={`${run} ${job}`}>
+            <Link
+              to="/projects/$project/runs/$run"
+              params={{ project, run }}
+              search={{ job }}
+              className="font-medium text-ink"
+            >
+              <bdi>{name}</bdi>
+            </Link>{' '}
+            <span className="text-soft">
+              {labels.join(', ')}, <Time at={since} />
+            </span>
+            <bdi className="block text-soft">{why}</bdi>
+          </li>
+        ))}
+      </ul>
+    )}
+  </Panel>
+)
+
+const Add = ({ project, made }: { project: string; made: (secret: string) => void }) => {
+  const queries = useQueryClient()
+  const { act, isWorking, refusal } = useAct()
+  return (
+    <Panel title={t.settings.addRunner}>
+      <form
+        className="flex flex-col gap-4"
+        onSubmit={(event) => {
+          event.preventDefault()
+          const form = event.currentTarget
+          const data = new FormData(form)
+          const labels = textOf(data, 'labels')
+            .split(/[\s,]+/)
+            .filter(Boolean)
+          void act(async () => {
+            const { secret } = await answer(
+              api.runners.runners.$post({
+                json: {
+                  name: textOf(data, 'name'),
+                  labels: labels.length === 0 ? null : labels,
+                  project: textOf(data, 'where') || null,
+                },
+              }),
+            )
+            form.reset()
+            made(secret)
+            await queries.invalidateQueries({ queryKey: ['runners'] })
+          })
+        }}
+      >
+        <label className="flex flex-col gap-1">
+          {t.settings.name}
+          <input
+            name="name"
+            required
+            maxLength={60}
+            pattern="[a-z0-9][a-z0-9._\-]*"
+            autoCapitalize="none"
+            className={inputShape}
+          />
+        </label>
+        <label className="flex flex-col gap-1">
+          {t.settings.labels}
+          <input name="labels" placeholder="gpu, arm64" className={inputShape} />
+          <span className="text-xs text-soft">{t.settings.labelsHint}</span>
+        </label>
+        <label className="flex flex-col gap-1">
+          {t.shell.project}
+          <select name="where" className={inputShape}>
+            <option value="">{t.settings.allProjects}</option>
+            <option value={project}>{project}</option>
+          </select>
+        </label>
+        {refusal && <Failed error={refusal} />}
+        <Button type="submit" kind="primary" disabled={isWorking}>
+          {t.settings.create}
+        </Button>
+      </form>
     </Panel>
   )
 }

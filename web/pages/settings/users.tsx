@@ -9,6 +9,7 @@ import { Button, Command, inputShape, Panel, Time } from '../../ui/parts.tsx'
 import { Failed, Loaded } from '../../ui/states.tsx'
 import { TableBox } from '../../ui/tabs.tsx'
 import { RoleSelect, roleNamed } from './role-select.tsx'
+import { Roles } from './roles.tsx'
 
 type Invited = { readonly user: string; readonly link: string }
 
@@ -18,6 +19,8 @@ export const UsersTab = ({ project }: { project: string }) => {
   const queries = useQueryClient()
   const { act, isWorking, refusal } = useAct()
   const [invited, setInvited] = useState<Invited | null>(null)
+  const [edited, setEdited] = useState<string | null>(null)
+  const subject = query.data?.find(({ user }) => user === edited)
   const invite = (user: string) =>
     act(async () => {
       const { code } = await answer(api.session.users[':user'].invitation.$post({ param: { user } }))
@@ -53,9 +56,14 @@ export const UsersTab = ({ project }: { project: string }) => {
                       <Time at={createdAt} />
                     </td>
                     <td className="text-right">
-                      <Button onClick={() => void invite(user)} aria-label={`${t.settings.invite} ${user}`}>
-                        {t.settings.invite}
-                      </Button>
+                      <span className="flex justify-end gap-2">
+                        <Button onClick={() => setEdited(user)} aria-label={`${t.settings.members} ${user}`}>
+                          {t.settings.members}
+                        </Button>
+                        <Button onClick={() => void invite(user)} aria-label={`${t.settings.invite} ${user}`}>
+                          {t.settings.invite}
+                        </Button>
+                      </span>
                     </td>
                   </tr>
                 ))}
@@ -106,6 +114,7 @@ export const UsersTab = ({ project }: { project: string }) => {
           </Button>
         </form>
       </Panel>
+      {subject && <Roles user={subject} project={project} close={() => setEdited(null)} />}
       {invited && (
         <Dialog title={t.settings.invite} close={() => setInvited(null)}>
           <div className="flex flex-col gap-3 px-5 pt-2 pb-5">

@@ -1,0 +1,58 @@
+import { useQuery } from '@tanstack/react-query'
+import { received } from '../../../api/door-queries.ts'
+import { t } from '../../../texts/en.ts'
+import { Panel, Time } from '../../../ui/parts.tsx'
+import { Empty, Loaded } from '../../../ui/states.tsx'
+import { TableBox } from '../../../ui/tabs.tsx'
+
+/** What other systems told of late, and what became of it. */
+export const Received = ({ project }: { project: string }) => {
+  const query = useQuery(received(project))
+  return (
+    <Panel title={t.door.received} isFlush>
+      <Loaded query={query}>
+        {(all) =>
+          all.length === 0 ? (
+            <Empty>{t.door.noReceived}</Empty>
+          ) : (
+            <TableBox label={t.door.received}>
+              <thead>
+                <tr>
+                  <th>{t.door.source}</th>
+                  <th>{t.door.event}</th>
+                  <th>{t.door.about}</th>
+                  <th>{t.door.became}</th>
+                  <th className="text-right!">{t.door.when}</th>
+                </tr>
+              </thead>
+              <tbody>
+                {all.map(({ seq, source, type, about, facts, unplaced, at }) => (
+                  <tr key={seq}>
+                    <td className="font-medium">{source}</td>
+                    <td>
+                      <bdi className="font-mono text-xs">{type}</bdi>
+                    </td>
+                    <td className="w-full max-w-80 min-w-32 truncate">
+                      <bdi>{about ?? '–'}</bdi>
+                    </td>
+                    <td className="whitespace-nowrap">
+                      {t.door.facts(facts)}
+                      {unplaced.length > 0 && (
+                        <span className="block text-xs text-wait">
+                          <bdi>{unplaced.slice(0, 5).join(', ')}</bdi> {t.door.unplaced}
+                        </span>
+                      )}
+                    </td>
+                    <td className="text-right text-soft">
+                      <Time at={at} />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </TableBox>
+          )
+        }
+      </Loaded>
+    </Panel>
+  )
+}

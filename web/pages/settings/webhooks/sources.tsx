@@ -1,0 +1,140 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { answer, api, base } from '../../../api/client.ts'
+import { type Source, sources } from '../../../api/door-queries.ts'
+import { t } from '../../../texts/en.ts'
+import { textOf, useAct } from '../../../ui/act.ts'
+import { Confirm } from '../../../ui/dialog.tsx'
+import { Button, inputShape, Panel } from '../../../ui/parts.tsx'
+import { Empty, Failed, Loaded } from '../../../ui/states.tsx'
+import { TableBox } from '../../../ui/tabs.tsx'
+import { NameField } from './subscriptions.tsx'
+import type { Made } from './tab.tsx'
+
+const one = api.door.projects[':project']['event-sources'][':source']
+const kinds: readonly Source['kind'][] = [
+  ...(['github', 'gitlab', 'jenkins', 'argocd', 'flux'] as const),
+  ...(['alertmanager', 'pagerduty', 'cdevents', 'plain'] as const),
+]
+
+/** The systems that tell of what they do. */
+export const Sources = ({
+  project,
+  maySet,
+  made,
+}: {
+  project: string
+  maySet: boolean
+  made: (made: Made) => void
+}) => {
+  const query = useQuery(sources(project))
+  const queries = useQueryClient()
+  const [removed, setRemoved] = useState<string | null>(null)
+  return (
+    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+      <Panel title={t.door.incoming} isFlush>
+        <p className="m-0 px-4 pb-3 text-soft">{t.door.incomingDetail}</p>
+        <Loaded query={query}>
+          {(all) =>
+            all.length === 0 ? (
+              <Empty>{t.door.noSources}</Empty>
+            ) : (
+              <TableBox label={t.door.incoming}>
+                <thead>
+                  <tr>
+                    <th>{t.door.source}</th>
+                    <th>{t.door.kind}</th>
+                    <th>{t.door.place}</th>
+                    <th>
+                      <span className="sr-only">{t.table.actions}</span>
+                    </th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {all.map(({ source, kind, service, environment }) => (
+                    <tr key={source}>
+                      <td className="font-medium">{source}</td>
+                      <td>{kind}</td>
+                      <td className="w-full min-w-32 text-soft">
+                        {[service, environment].filter((name) => name !== null).join(', ') || t.door.asTold}
+                      </td>
+                      <td className="text-right">
+                        {maySet && (
+                          <Button onClick={() => setRemoved(source)} aria-label={`${t.door.remove} ${source}`}>
+                            {t.door.remove}
+                          </Button>
+                        )}
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </TableBox>
+            )
+          }
+        </Loaded>
+      </Panel>
+      {maySet && <Add project={project} made={made} />}
+      {removed !== null && (
+        <Confirm
+          title={t.door.removeTitle(removed)}
+          detail={t.door.removeSource}
+          action={t.door.remove}
+          isDangerous
+          close={() => setRemoved(null)}
+          act={async () => {
+            await answer(one.$delete({ param: { project, source: removed } }))
+            await queries.invalidateQueries({ queryKey: ['door'] })
+          }}
+        />
+      )}
+    </div>
+  )
+}
+
+const Add = ({ project, made }: { project: string; made: (made: Made) => void }) => {
+  const queries = useQueryClient()
+  const { act, isWorking, refusal } = useAct()
+  return (
+    <Panel title={t.door.addSource}>
+      <form
+        className="flex flex-col gap-4"
+        onSubmit={(event) => {
+          event.preventDefault()
+          const form = event.currentTarget
+          const data = new FormData(form)
+          const name = textOf(data, 'name')
+          const kind = kinds.find((known) => known === textOf(data, 'kind')) ?? 'plain'
+          void act(async () => {
+            const place = { service: textOf(data, 'service') || null, environment: textOf(data, 'environment') || null }
+            const { secret } = await answer(one.$put({ param: { project, source: name }, json: { kind, ...place } }))
+            form.reset()
+            made({ name, secret, hook: `${location.origin}${base}/hooks/${project}/${name}` })
+            await queries.invalidateQueries({ queryKey: ['door'] })
+          })
+        }}
+      >
+        <NameField />
+        <label className="flex flex-col gap-1">
+          {t.door.kind}
+          <select name="kind" className={inputShape}>
+            {kinds.map((kind) => (
+              <option key={kind}>{kind}</option>
+            ))}
+          </select>
+        </label>
+        <label className="flex flex-col gap-1">
+          {t.door.service}
+          <input name="service" placeholder={t.door.serviceHint} autoCapitalize="none" className={inputShape} />
+        </label>
+        <label className="flex flex-col gap-1">
+          {t.door.environment}
+          <input name="environment" placeholder={t.door.serviceHint} autoCapitalize="none" className={inputShape} />
+        </label>
+        {refusal && <Failed error={refusal} />}
+        <Button type="submit" kind="primary" disabled={isWorking}>
+          {t.door.add}
+        </Button>
+      </form>
+    </Panel>
+  )
+}

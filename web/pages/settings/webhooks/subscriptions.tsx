@@ -1,0 +1,180 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { answer, api } from '../../../api/client.ts'
+import { type Subscription, subscriptions } from '../../../api/door-queries.ts'
+import { t } from '../../../texts/en.ts'
+import { textOf, useAct } from '../../../ui/act.ts'
+import { Confirm } from '../../../ui/dialog.tsx'
+import { count } from '../../../ui/format.ts'
+import { Badge, Button, inputShape, Panel, Time } from '../../../ui/parts.tsx'
+import { Empty, Failed, Loaded } from '../../../ui/states.tsx'
+import { TableBox } from '../../../ui/tabs.tsx'
+import { Letters } from './letters.tsx'
+import type { Made } from './tab.tsx'
+
+const one = api.door.projects[':project']['event-subscriptions'][':subscription']
+type Asked = { readonly what: 'letters' | 'remove'; readonly name: string }
+
+/** Who is told of what happens here, how far, and what they did not take. */
+export const Subscriptions = ({
+  project,
+  maySet,
+  made,
+}: {
+  project: string
+  maySet: boolean
+  made: (made: Made) => void
+}) => {
+  const query = useQuery(subscriptions(project))
+  const queries = useQueryClient()
+  const [asked, setAsked] = useState<Asked | null>(null)
+  const close = (): void => setAsked(null)
+  return (
+    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+      <Panel title={t.door.outgoing} isFlush>
+        <p className="m-0 px-4 pb-3 text-soft">{t.door.outgoingDetail}</p>
+        <Loaded query={query}>
+          {(all) =>
+            all.length === 0 ? (
+              <Empty>{t.door.noSubscriptions}</Empty>
+            ) : (
+              <TableBox label={t.door.outgoing}>
+                <thead>
+                  <tr>
+                    <th>{t.door.subscription}</th>
+                    <th>{t.door.host}</th>
+                    <th>{t.door.types}</th>
+                    <th>{t.door.standing}</th>
+                    <th>
+                      <span className="sr-only">{t.table.actions}</span>
+                    </th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {all.map((known) => (
+                    <tr key={known.subscription}>
+                      <td className="font-medium">{known.subscription}</td>
+                      <td>
+                        <bdi>{known.host}</bdi>
+                      </td>
+                      <td className="w-full min-w-40 text-soft">
+                        <bdi>{known.types.length === 0 ? t.door.allTypes : known.types.join(', ')}</bdi>
+                      </td>
+                      <td className="min-w-44">
+                        <Standing of={known} />
+                      </td>
+                      <td className="text-right">
+                        <span className="flex justify-end gap-2">
+                          <Button onClick={() => setAsked({ what: 'letters', name: known.subscription })}>
+                            {t.door.letters}
+                          </Button>
+                          {maySet && (
+                            <Button
+                              onClick={() => setAsked({ what: 'remove', name: known.subscription })}
+                              aria-label={`${t.door.remove} ${known.subscription}`}
+                            >
+                              {t.door.remove}
+                            </Button>
+                          )}
+                        </span>
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </TableBox>
+            )
+          }
+        </Loaded>
+      </Panel>
+      {maySet && <Add project={project} made={made} />}
+      {asked?.what === 'letters' && (
+        <Letters project={project} subscription={asked.name} maySet={maySet} close={close} />
+      )}
+      {asked?.what === 'remove' && (
+        <Confirm
+          title={t.door.removeTitle(asked.name)}
+          detail={t.door.removeSubscription}
+          action={t.door.remove}
+          isDangerous
+          close={close}
+          act={async () => {
+            await answer(one.$delete({ param: { project, subscription: asked.name } }))
+            await queries.invalidateQueries({ queryKey: ['door'] })
+          }}
+        />
+      )}
+    </div>
+  )
+}
+
+const Standing = ({ of: { seq, attempts, retryAt, detail, dead } }: { of: Subscription }) => (
+  <span className="flex flex-col items-start gap-1">
+    {attempts > 0 ? (
+      <Badge tone="wait">
+        {t.door.trying(count(attempts))} <Time at={retryAt} />
+      </Badge>
+    ) : (
+      <Badge tone={dead > 0 ? 'bad' : 'good'}>
+        {dead > 0 ? t.door.dead(count(dead)) : t.door.upToDate(count(seq))}
+      </Badge>
+    )}
+    {attempts > 0 && dead > 0 && <Badge tone="bad">{t.door.dead(count(dead))}</Badge>}
+    {detail !== null && <bdi className="text-xs text-soft">{detail}</bdi>}
+  </span>
+)
+
+const Add = ({ project, made }: { project: string; made: (made: Made) => void }) => {
+  const queries = useQueryClient()
+  const { act, isWorking, refusal } = useAct()
+  return (
+    <Panel title={t.door.addSubscription}>
+      <form
+        className="flex flex-col gap-4"
+        onSubmit={(event) => {
+          event.preventDefault()
+          const form = event.currentTarget
+          const data = new FormData(form)
+          const name = textOf(data, 'name')
+          const types = textOf(data, 'types')
+            .split(/[\s,]+/)
+            .filter(Boolean)
+          void act(async () => {
+            const param = { project, subscription: name }
+            const { secret } = await answer(one.$put({ param, json: { url: textOf(data, 'url'), types } }))
+            form.reset()
+            made({ name, secret, hook: null })
+            await queries.invalidateQueries({ queryKey: ['door'] })
+          })
+        }}
+      >
+        <NameField />
+        <label className="flex flex-col gap-1">
+          {t.door.url}
+          <input name="url" type="url" required placeholder={t.door.urlHint} className={inputShape} />
+        </label>
+        <label className="flex flex-col gap-1">
+          {t.door.typesLabel}
+          <input name="types" placeholder={t.door.typesHint} className={inputShape} />
+        </label>
+        {refusal && <Failed error={refusal} />}
+        <Button type="submit" kind="primary" disabled={isWorking}>
+          {t.door.add}
+        </Button>
+      </form>
+    </Panel>
+  )
+}
+
+export const NameField = () => (
+  <label className="flex flex-col gap-1">
+    {t.door.name}
+    <input
+      name="name"
+      required
+      maxLength={40}
+      pattern="[a-z]([a-z0-9\-]*[a-z0-9])?"
+      autoCapitalize="none"
+      className={inputShape}
+    />
+  </label>
+)
