@@ -17,6 +17,11 @@ export class Backend {
   ejections = 0
   /** Connections that failed one after the other. */
   failures = 0
+  /** For how long it has been there beside others, as looked at about once a second; without end for one that was there from the first. */
+  ageMs = Number.POSITIVE_INFINITY
+  /** The part of a request that is due to it while it is new. */
+  due = 0
+  #freshSinceMs: number | null = null
   /** Whether the table names it; once it does not, it gets nothing new and keeps no connection for later. */
   listed = true
   /** Open requests: those that still connect, those being answered, and tunnels. */
@@ -51,6 +56,19 @@ export class Backend {
     return this.ejectedUntilMs !== 0
   }
 
+  /** It has just come, or come back. */
+  begin(): void {
+    this.ageMs = 0
+    this.due = 0
+    this.#freshSinceMs = null
+  }
+
+  growOlder(nowMs: number): void {
+    this.#freshSinceMs ??= nowMs
+    this.ageMs = nowMs - this.#freshSinceMs
+    if (this.ageMs > longestSlowStartMs) this.ageMs = Number.POSITIVE_INFINITY
+  }
+
   /** It is another process by now, or was found well: what failed before says nothing. */
   readmit(): void {
     this.ejectedUntilMs = 0
@@ -76,6 +94,8 @@ export class Backend {
     for (const sockets of Object.values(this.pooled.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
   }
 }
+
+const longestSlowStartMs = 3_600_000
 
 class BackendAgent extends Agent {
   readonly backend: Backend

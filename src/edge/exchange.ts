@@ -2,6 +2,7 @@ import { type Asked, headFor } from './asked.ts'
 import type { Backend } from './backend.ts'
 import { type Coding, compressed, createEncoder } from './compression.ts'
 import type { Core, Open } from './core.ts'
+import type { Entrant, Gate } from './gate.ts'
 import { fieldIn, linesOf, namedPairs, passableTrailers } from './headers.ts'
 import { STATUS_CODES } from './http.ts'
 import type { Tap } from './mirror.ts'
@@ -18,7 +19,7 @@ import {
   unknownHost,
 } from './refusal.ts'
 import { choose } from './router.ts'
-import { type Rules, tooLarge } from './rules.ts'
+import { overloaded, type Rules, tooLarge } from './rules.ts'
 import type { Answer, AnswerFraming } from './wire/answer.ts'
 import type { Client, Served } from './wire/client.ts'
 import type { Listener, Upstream } from './wire/upstream.ts'
@@ -34,7 +35,7 @@ const joinedBytes = 16 << 10
  * One request and its answer. Whatever happens, the client gets the instance's answer whole, an answer of the edge's own, or a
  * connection that is visibly broken off; and the instance's books are balanced once.
  */
-export class Exchange implements Open, Served, Listener {
+export class Exchange implements Open, Served, Listener, Entrant {
   place = 0
   readonly #core: Core
   readonly #client: Client
@@ -48,6 +49,10 @@ export class Exchange implements Open, Served, Listener {
   /** Null for most: nothing of what they ask for is looked at. */
   #rules: Rules | null = null
   #encoder: Encoder | null = null
+  #gate: Gate | null = null
+  #waits = false
+  /** By a rule, before any instance was chosen: it says nothing of a version. */
+  #isTurnedAway = false
   #bodyBytes = 0
   #tap: Tap | null = null
   #held: Backend | null = null
@@ -99,9 +104,11 @@ export class Exchange implements Open, Served, Listener {
       this.#answerDueMs = this.#beganMs + this.#answerMs()
       const why = destination.rules.refusal(this.#asked.heading.client, lengthOf(this.#asked), this.#beganMs)
       if (why) {
+        this.#isTurnedAway = true
         this.#refuse(why)
         return
       }
+      if (destination.rules.gate && !this.#enter(destination.rules.gate)) return
     }
     this.#preference ??= preferenceOf(destination, this.#asked.path, this.#asked.heading.pairs)
     const choice = choose(destination, this.#refusing, this.#preference)
@@ -113,6 +120,29 @@ export class Exchange implements Open, Served, Listener {
     this.#hold(choice.backend)
     this.#send(choice.backend, fresh || !this.#asked.repeatable)
     if (isFirst && destination.mirror) this.#tap = this.#core.mirror.copy(destination, this.#asked)
+  }
+
+  /** False when it waits for its turn, or there is no room to wait. */
+  #enter(gate: Gate): boolean {
+    if (this.#gate) return true
+    const how = gate.enter(this)
+    if (how === 'full') this.tooLate()
+    else this.#gate = gate
+    this.#waits = how === 'waits'
+    return how === 'entered'
+  }
+
+  admitted(): void {
+    this.#waits = false
+    this.#answerDueMs = this.#core.clock.monotonicMs() + this.#answerMs()
+    this.#forward({ fresh: false })
+  }
+
+  tooLate(): void {
+    this.#waits = false
+    this.#gate = null
+    this.#isTurnedAway = true
+    this.#refuse(overloaded)
   }
 
   #send({ pool, port }: Backend, fresh: boolean): void {
@@ -267,7 +297,8 @@ export class Exchange implements Open, Served, Listener {
       this.#refusing ??= new Set()
       this.#refusing.add(backend)
       this.#forward({ fresh: false })
-    } else if (!this.#asked.repeatable || !(wasReused || this.#resets < 1)) this.#refuse(connectionFailed)
+    } else if (!this.#asked.repeatable || !(wasReused || this.#resets < (this.#rules?.rules.retries ?? 1)))
+      this.#refuse(connectionFailed)
     else {
       // A kept connection that the instance was just closing says nothing about the instance; a new one that breaks does, once.
       if (!wasReused) this.#resets += 1
@@ -278,6 +309,7 @@ export class Exchange implements Open, Served, Listener {
   // What the client's connection tells.
 
   takesBody(): boolean {
+    if (this.#waits) return false
     const upstream = this.#upstream
     return upstream === null || (upstream.isConnected && !upstream.isHeldBack)
   }
@@ -334,15 +366,17 @@ export class Exchange implements Open, Served, Listener {
       this.#progressMs = nowMs
     }
     const stalledMs = nowMs - this.#progressMs
-    if (this.#begun) {
+    const wholeMs = this.#rules?.rules.wholeMs
+    if (wholeMs !== undefined && nowMs - this.#beganMs > wholeMs) this.#refuse(answerLate)
+    else if (this.#begun) {
       // Of a client that is held back because the instance takes nothing, the end of its connection is not even seen.
       const notTaken = !isComplete && this.#upstream?.isHeldBack === true
       if ((untaken > 0 || notTaken) && stalledMs > takeStallMs) this.#breakOff()
-    } else if (!isComplete) {
+    } else if (!this.#waits && !isComplete) {
       this.#answerDueMs = nowMs + this.#answerMs() // it counts from the end of the request
       if (stalledMs > bodyStallMs) this.#refuse(this.#upstream?.isHeldBack ? answerLate : bodyLate)
-      else if (nowMs - this.#beganMs > requestMs) this.#refuse(bodyLate)
-    } else if (nowMs > this.#answerDueMs) this.#refuse(answerLate)
+      else if (nowMs - this.#beganMs > (this.#rules?.rules.requestMs ?? requestMs)) this.#refuse(bodyLate)
+    } else if (!this.#waits && nowMs > this.#answerDueMs) this.#refuse(answerLate)
   }
 
   /** A client that was told no before it sent its body may or may not send it. */
@@ -448,6 +482,7 @@ export class Exchange implements Open, Served, Listener {
     this.#upstream = null
     this.#tap?.drop()
     this.#letGo()
+    if (this.#gate) this.#leaveGate(this.#gate)
     this.#core.closed(this)
     this.#core.ended({
       asked: this.#asked,
@@ -458,8 +493,15 @@ export class Exchange implements Open, Served, Listener {
       version: this.#version,
       instance: this.#instance,
       failed: this.#failed,
-      chosen: this.#preference?.version != null,
+      chosen: this.#isTurnedAway || this.#preference?.version != null,
     })
+  }
+
+  #leaveGate(gate: Gate): void {
+    this.#gate = null
+    if (this.#waits) gate.giveUp(this)
+    else gate.leave()
+    this.#waits = false
   }
 }
 

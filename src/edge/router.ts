@@ -24,6 +24,9 @@ type Pool = {
   /** Smooth weighted round robin: rises by the weight each turn, falls by the sum of weights when chosen. */
   credit: number
   next: number
+  readonly inTurn: boolean
+  /** 0 where an instance that is new gets its part at once. */
+  readonly slowStartMs: number
 }
 /** Where copies go, and the part of the next one that is due. */
 type Mirrored = {
@@ -52,10 +55,11 @@ export class Router {
   }
 
   replace(table: EdgeTable): void {
+    const isFirst = this.table === emptyTable
     this.table = table
     const before = this.#destinations
     const waysBefore = [...this.#crossings.values()].flat()
-    this.#updateBackends(table)
+    this.#updateBackends(table, isFirst)
     this.#destinations = new Map()
     this.#crossings = new Map()
     this.#hasWild = table.routes.some(({ hosts }) => hosts.some((host) => host.startsWith('*.')))
@@ -128,6 +132,7 @@ export class Router {
   sweep(nowMs: number): void {
     for (const backend of this.#backends.values()) {
       backend.pool.closeIdle(nowMs)
+      if (backend.ageMs !== Number.POSITIVE_INFINITY) backend.growOlder(nowMs)
       if (!backend.isEjected || nowMs < backend.ejectedUntilMs) continue
       backend.ejectedUntilMs = 0
       backend.failures = ejectedAfter - 1 // one more failure is enough
@@ -138,11 +143,12 @@ export class Router {
     for (const backend of this.#backends.values()) backend.closeIdle()
   }
 
-  #updateBackends(table: EdgeTable): void {
+  #updateBackends(table: EdgeTable, isFirst: boolean): void {
     const named = new Set<Backend>()
     for (const endpoint of table.routes.flatMap(endpointsOf)) {
-      const backend =
-        this.#backends.get(endpoint.instance) ?? new Backend(endpoint.instance, endpoint.port, endpoint.host)
+      const known = this.#backends.get(endpoint.instance)
+      const backend = known ?? new Backend(endpoint.instance, endpoint.port, endpoint.host)
+      if (!isFirst && (!known || known.port !== endpoint.port || (!known.healthy && endpoint.healthy))) backend.begin()
       this.#backends.set(endpoint.instance, backend)
       backend.listed = true
       if (!backend.healthy && endpoint.healthy) backend.readmit()
@@ -163,7 +169,7 @@ export class Router {
 
   #destination(route: EdgeRoute, earlier: Destination | undefined): Destination {
     const { service, affinity = null, overrides = [], mirror } = route
-    const fresh = route.pools.map((pool) => this.#pool(pool))
+    const fresh = route.pools.map((pool) => this.#pool(pool, route.rules))
     const pools = withCredits(fresh, earlier?.pools ?? []) ?? begunSomewhere(fresh, this.#random)
     const heaviest = pools.reduce<Pool | null>((most, pool) => (pool.weight > (most?.weight ?? -1) ? pool : most), null)
     const destination: Destination = {
@@ -183,13 +189,15 @@ export class Router {
     return destination
   }
 
-  #pool({ version, weight, endpoints }: EdgePool): Pool {
+  #pool({ version, weight, endpoints }: EdgePool, rules: EdgeRules = {}): Pool {
     return {
       version,
       weight,
       backends: this.#backendsOf(endpoints),
       credit: 0,
       next: Math.floor(this.#random() * endpoints.length),
+      inTurn: rules.balance === 'round-robin',
+      slowStartMs: rules.slowStartMs ?? 0,
     }
   }
 
@@ -224,7 +232,7 @@ const isSameWay = ({ match, destination }: Way, service: string, wanted: EdgeMat
 /** What clients have asked for lately counts on. */
 const rulesFor = (rules: EdgeRules, earlier: Rules | null): Rules => {
   if (!earlier) return new Rules(rules)
-  earlier.rules = rules
+  earlier.change(rules)
   return earlier
 }
 
@@ -332,6 +340,43 @@ const hasAvailable = (backends: readonly Backend[], refusing: ReadonlySet<Backen
 }
 
 const leastBusy = (pool: Pool, refusing: ReadonlySet<Backend> | null): Backend | null => {
+  const best = pool.inTurn ? nextOf(pool, refusing) : leastOpen(pool, refusing)
+  if (best === null || pool.slowStartMs === 0 || best.ageMs >= pool.slowStartMs) return best
+  best.due += Math.max(leastShare, best.ageMs / pool.slowStartMs)
+  if (best.due < 1 - 1e-9) return warmest(pool, refusing) ?? best
+  best.due -= 1
+  return best
+}
+
+/** Of what would be its part a new instance gets at least this: without requests it would never be warm. */
+const leastShare = 0.1
+
+/** Of those that are new no more the one with the fewest open requests; null while all are new. */
+const warmest = ({ backends, slowStartMs }: Pool, refusing: ReadonlySet<Backend> | null): Backend | null => {
+  let best: Backend | null = null
+  for (const backend of backends)
+    if (
+      backend.ageMs >= slowStartMs &&
+      isAvailable(backend, refusing) &&
+      (best === null || backend.requests < best.requests)
+    )
+      best = backend
+  return best
+}
+
+const nextOf = (pool: Pool, refusing: ReadonlySet<Backend> | null): Backend | null => {
+  const { backends } = pool
+  for (let step = 0; step < backends.length; step += 1) {
+    const place = (pool.next + step) % backends.length
+    const backend = backends[place]
+    if (!backend || !isAvailable(backend, refusing)) continue
+    pool.next = (place + 1) % backends.length
+    return backend
+  }
+  return null
+}
+
+const leastOpen = (pool: Pool, refusing: ReadonlySet<Backend> | null): Backend | null => {
   const { backends } = pool
   let best: Backend | null = null
   for (let step = 0; step < backends.length; step += 1) {

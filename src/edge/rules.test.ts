@@ -6,9 +6,19 @@ import { systemClock } from '../clock.ts'
 import { codingFor, compressed } from './compression.ts'
 import { PerAddress } from './per-address.ts'
 import type { EdgeRoute } from './protocol.ts'
-import { Router } from './router.ts'
+import { choose, Router } from './router.ts'
 import { type EdgeRules, parseMatch, parseRules, Rules } from './rules.ts'
-import { ask, closedPort, host, poolOf, startEdge, startInstance, statusIn, until } from './testing.ts'
+import {
+  ask,
+  closedPort,
+  host,
+  poolOf,
+  startEdge,
+  startInstance,
+  startRawInstance,
+  statusIn,
+  until,
+} from './testing.ts'
 
 const routeOf = (port: number, change: Partial<EdgeRoute> = {}): EdgeRoute => ({
   hosts: [host],
@@ -212,9 +222,111 @@ test('rules and matches that cannot be meant are refused by their place', () => 
     [{ rate: { perSecond: 0, burst: 1 } }, /^at\.rate\.perSecond/],
     [{ hsts: 'max-age=1\r\nSet-Cookie: a=b' }, /^at\.hsts/],
     [{ compress: 'yes' }, /^at\.compress/],
+    [{ concurrency: { limit: 0, queue: 1, waitMs: 1 } }, /^at\.concurrency\.limit/],
+    [{ concurrency: { limit: 1, queue: 1, waitMs: 60_000 } }, /^at\.concurrency\.waitMs/],
+    [{ slowStartMs: 0 }, /^at\.slowStartMs/],
+    [{ balance: 'random' }, /^at\.balance/],
+    [{ retries: 6 }, /^at\.retries/],
     [{ maintenance: { message: 'x'.repeat(2000), retryAfterSeconds: 1 } }, /^at\.maintenance\.message/],
   ]
   for (const [value, message] of bad) assert.throws(() => parseRules(value, 'at'), { message })
   for (const path of ['api', '/a b', '/a?b', '/a#b', '/\r\n'])
     assert.throws(() => parseMatch({ path }, 'at'), { message: /^at\.path/ })
+})
+
+test('beyond its limit a service has requests wait for a while, and turns away what is too much or too long', async (t) => {
+  const open: (() => void)[] = []
+  const { port } = await startInstance(t, (request, response) => {
+    request.resume()
+    open.push(() => response.end(request.url))
+  })
+  const edge = await ruled(t, port, { concurrency: { limit: 1, queue: 1, waitMs: 30_000 } })
+  const get = async (path: string) => {
+    const { status, headers, body } = await ask({ port: edge.at, path, method: 'POST', body: path })
+    return [status, status === 200 ? body.toString() : headers['retry-after']]
+  }
+  const first = get('/first')
+  await until('the first is there', () => open.length === 1)
+  const second = get('/second')
+  await until('the second waits', () => edge.health().openRequests === 2)
+  assert.deepEqual(await get('/third'), [503, '1'])
+  assert.equal(open.length, 1, 'one at once')
+  open.shift()?.()
+  assert.deepEqual(await first, [200, '/first'])
+  await until('the second had its turn', () => open.length === 1)
+  const given = connect({ port: edge.at, host: '127.0.0.1' })
+  t.after(() => given.destroy())
+  given.write(`GET /gone HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+  await until('another waits', () => edge.health().openRequests === 2)
+  given.destroy()
+  await until('it has given up', () => edge.health().openRequests === 1)
+  open.shift()?.()
+  assert.deepEqual(await second, [200, '/second'])
+  const fourth = get('/fourth')
+  await until('there is room again', () => open.length === 1)
+  edge.route({
+    generation: 2,
+    routes: [routeOf(port, { rules: { concurrency: { limit: 1, queue: 1, waitMs: 5 } } })],
+  })
+  assert.deepEqual(await get('/late'), [503, '1'])
+  open.shift()?.()
+  assert.deepEqual(await fourth, [200, '/fourth'])
+})
+
+test('a request that is not complete in its time and an answer that is not are given up', async (t) => {
+  const { port } = await startInstance(t, (request, response) => {
+    request.resume()
+    if (request.method === 'GET') response.write('begun')
+  })
+  const edge = await ruled(t, port, { requestMs: 50 })
+  const socket = connect({ port: edge.at, host: '127.0.0.1' })
+  t.after(() => socket.destroy())
+  socket.write(`POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 5\r\n\r\nab`)
+  const said = String(await new Promise<Buffer>((done) => socket.once('data', done)))
+  assert.equal(statusIn(said), 408)
+  edge.route({ generation: 2, routes: [routeOf(port, { rules: { wholeMs: 50 } })] })
+  await assert.rejects(ask({ port: edge.at }))
+})
+
+test('how often a request is sent again is what its service says', async (t) => {
+  let connections = 0
+  const { port } = await startRawInstance(t, (socket) => {
+    connections += 1
+    socket.once('data', () => socket.destroy())
+  })
+  const edge = await ruled(t, port, { retries: 0 })
+  assert.deepEqual([(await ask({ port: edge.at })).status, connections], [502, 1])
+  edge.route({ generation: 2, routes: [routeOf(port, { rules: { retries: 3 } })] })
+  assert.deepEqual([(await ask({ port: edge.at })).status, connections], [502, 5])
+})
+
+test('instances take turns where a service wants it, and a new one gets more and more', () => {
+  const router = new Router()
+  const tableOf = (generation: number, rules: EdgeRules, ...names: string[]) => ({
+    generation,
+    routes: [routeOf(1, { rules, pools: [poolOf('v1', 1, Object.fromEntries(names.map((name) => [name, 1])))] })],
+  })
+  const turns = (count: number): Record<string, number> => {
+    const got: Record<string, number> = {}
+    for (let turn = 0; turn < count; turn += 1) {
+      const destination = router.find(host)
+      const name = (destination && choose(destination, null)?.backend.instance) ?? 'none'
+      got[name] = (got[name] ?? 0) + 1
+    }
+    return got
+  }
+  router.replace(tableOf(1, { balance: 'round-robin' }, 'a', 'b'))
+  const [a] = router.find(host)?.pools[0]?.backends ?? []
+  assert.ok(a)
+  for (let open = 0; open < 5; open += 1) router.hold(a)
+  assert.deepEqual(turns(10), { a: 5, b: 5 })
+  for (let open = 0; open < 5; open += 1) router.release(a)
+
+  router.replace(tableOf(2, { slowStartMs: 10_000 }, 'a', 'b', 'new'))
+  router.sweep(0)
+  const atFirst = turns(300).new ?? 0
+  router.sweep(5_000)
+  const halfway = turns(300).new ?? 0
+  router.sweep(10_000)
+  assert.deepEqual([atFirst, halfway, turns(300).new], [10, 50, 100])
 })

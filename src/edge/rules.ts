@@ -1,4 +1,5 @@
-import { type Fields, fields, finite, flag, list, Malformed, text, whole } from '../agent/check.ts'
+import { type Fields, fields, finite, flag, list, Malformed, oneOf, text, whole } from '../agent/check.ts'
+import { type Concurrency, Gate } from './gate.ts'
 import { networkOf } from './per-address.ts'
 import type { Refusal } from './refusal.ts'
 
@@ -8,6 +9,17 @@ export type EdgeRules = {
   readonly maintenance?: { readonly message: string; readonly retryAfterSeconds: number }
   /** From the end of a request until the answer begins. */
   readonly answerMs?: number
+  /** From a request's head until its body is complete. */
+  readonly requestMs?: number
+  /** From a request's head until its answer is complete. */
+  readonly wholeMs?: number
+  /** How often a request that may be repeated is sent again after its connection broke before an answer; once where nothing is said. */
+  readonly retries?: number
+  /** Among the instances of a version, where nothing is said, the one with the fewest open requests. */
+  readonly balance?: 'round-robin'
+  /** For so long an instance that came beside others gets less than its part of the requests, more and more. */
+  readonly slowStartMs?: number
+  readonly concurrency?: Concurrency
   readonly bodyBytes?: number
   /** Requests of one client address: so many each second on average, so many at once. Each edge process counts its own. */
   readonly rate?: { readonly perSecond: number; readonly burst: number }
@@ -24,12 +36,26 @@ export const parseRules = (value: unknown, at: string): EdgeRules => {
       ? { maintenance: parseMaintenance(fields(rules.maintenance, `${at}.maintenance`), at) }
       : {}),
     ...(has('answerMs') ? { answerMs: within(rules.answerMs, `${at}.answerMs`, 1, 86_400_000) } : {}),
+    ...(has('requestMs') ? { requestMs: within(rules.requestMs, `${at}.requestMs`, 1, 86_400_000) } : {}),
+    ...(has('wholeMs') ? { wholeMs: within(rules.wholeMs, `${at}.wholeMs`, 1, 86_400_000) } : {}),
+    ...(has('retries') ? { retries: within(rules.retries, `${at}.retries`, 0, 5) } : {}),
+    ...(has('balance') ? { balance: oneOf(rules.balance, `${at}.balance`, ['round-robin']) } : {}),
+    ...(has('slowStartMs') ? { slowStartMs: within(rules.slowStartMs, `${at}.slowStartMs`, 1, 3_600_000) } : {}),
+    ...(has('concurrency')
+      ? { concurrency: parseConcurrency(fields(rules.concurrency, `${at}.concurrency`), `${at}.concurrency`) }
+      : {}),
     ...(has('bodyBytes') ? { bodyBytes: within(rules.bodyBytes, `${at}.bodyBytes`, 0, Number.MAX_SAFE_INTEGER) } : {}),
     ...(has('rate') ? { rate: parseRate(fields(rules.rate, `${at}.rate`), `${at}.rate`) } : {}),
     ...(has('hsts') ? { hsts: parseHsts(rules.hsts, `${at}.hsts`) } : {}),
     ...(has('compress') ? { compress: flag(rules.compress, `${at}.compress`) } : {}),
   }
 }
+
+const parseConcurrency = ({ limit, queue, waitMs }: Fields, at: string): Concurrency => ({
+  limit: within(limit, `${at}.limit`, 1, 1e6),
+  queue: within(queue, `${at}.queue`, 0, 10_000),
+  waitMs: within(waitMs, `${at}.waitMs`, 1, 30_000),
+})
 
 const parseMaintenance = (given: Fields, at: string): NonNullable<EdgeRules['maintenance']> => {
   const message = text(given.message, `${at}.maintenance.message`)
@@ -125,11 +151,24 @@ const mostClients = 50_000
 /** Rules as they are applied: what clients have asked for lately is kept over changes of the table. */
 export class Rules {
   rules: EdgeRules
+  /** Null where any number may be open. */
+  gate: Gate | null
   /** By address: what is left of the burst, and when that was so. */
   readonly #clients = new Map<string, { left: number; atMs: number }>()
 
   constructor(rules: EdgeRules) {
     this.rules = rules
+    this.gate = rules.concurrency ? new Gate(rules.concurrency) : null
+  }
+
+  /** What is open and what was asked for lately counts on. */
+  change(rules: EdgeRules): void {
+    this.rules = rules
+    if (!rules.concurrency || !this.gate) this.gate = rules.concurrency ? new Gate(rules.concurrency) : null
+    else {
+      this.gate.rule = rules.concurrency
+      this.gate.admit()
+    }
   }
 
   /** Why a request is not passed on; null when it is. `lengthBytes` is null for a body of unknown length. */
@@ -169,6 +208,14 @@ export const tooLarge = (bytes: number): Refusal => ({
   detail: `The request's body is larger than the ${bytes} bytes that this service takes.`,
   next: 'Send less at once.',
 })
+
+export const overloaded: Refusal = {
+  status: 503,
+  kind: 'service-busy',
+  detail: 'The service has as many requests open as it takes at once.',
+  next: 'Try again in a few seconds.',
+  retryAfterSeconds: 1,
+}
 
 const tooMany = (retryAfterSeconds: number): Refusal => ({
   status: 429,

@@ -25,6 +25,8 @@ const expectedPerClient = 'expected a number of requests each second, or { perSe
 const perSecond = z.number({ error: expectedPerClient }).positive(expectedPerClient).max(1e6, expectedPerClient)
 const message = z.string().trim().min(1).max(1000)
 const expectedMaintenance = 'expected a message, or { message: Back at noon., retryAfter: 10m }'
+const expectedConcurrency = 'expected a number of requests, or { limit: 200, queue: 100, wait: 2s }'
+const concurrent = z.int({ error: expectedConcurrency }).min(1, expectedConcurrency).max(1e6, expectedConcurrency)
 const atLeastMs = (least: number, written: string | number): boolean => !(milliseconds(written) < least)
 
 /** What the edge does for a service beside reaching it. */
@@ -33,6 +35,45 @@ export const ruleKeys = {
     .refine((written) => atLeastMs(1, written), 'expected a time of at least 1ms')
     .optional()
     .describe('From the end of a request until the answer begins; then 504. Default 60s.'),
+  requestTimeout: time
+    .refine((written) => !(milliseconds(written) < 1), 'expected a time of at least 1ms')
+    .optional()
+    .describe('Until the body of a request is complete; then 408. Default 1h, and a minute without a byte.'),
+  totalTimeout: time
+    .refine((written) => !(milliseconds(written) < 1), 'expected a time of at least 1ms')
+    .optional()
+    .describe('Until an answer is complete; then it is broken off. Default: no limit.'),
+  retries: z
+    .int()
+    .min(0)
+    .max(5)
+    .optional()
+    .describe('How often a request that may be repeated is sent again when its connection broke. Default 1.'),
+  balance: z
+    .enum(['least-requests', 'round-robin'])
+    .optional()
+    .describe('Which instance of a version gets a request. Default: the one with the fewest open requests.'),
+  slowStart: time
+    .refine((written) => milliseconds(written) <= 3_600_000, 'expected a time of at most 1h')
+    .optional()
+    .describe('For so long an instance that came beside others gets less than its part, more and more. Default 0.'),
+  concurrency: z
+    .union(
+      [
+        concurrent,
+        z.strictObject({
+          limit: concurrent,
+          queue: z.int().min(0).max(10_000).optional().describe('How many may wait. Default 100.'),
+          wait: time
+            .refine((written) => milliseconds(written) <= 30_000, 'expected a time of at most 30s')
+            .optional()
+            .describe('For how long. Default 2s.'),
+        }),
+      ],
+      { error: expectedConcurrency },
+    )
+    .optional()
+    .describe('Requests open at once in each edge process; a few more wait, beyond it 503.'),
   body: amountOfBytes('expected a size such as 10MB or 512K')
     .optional()
     .describe('The largest body of a request; beyond it 413. Default: no limit.'),
@@ -82,6 +123,14 @@ export const defineRules = (keys: RuleKeys): EdgeRules | null => {
   const { timeout, body, compress, hsts, perClient, maintenance } = keys
   const rules: EdgeRules = {
     ...(timeout === undefined ? {} : { answerMs: Math.round(milliseconds(timeout)) }),
+    ...(keys.requestTimeout === undefined ? {} : { requestMs: Math.round(milliseconds(keys.requestTimeout)) }),
+    ...(keys.totalTimeout === undefined ? {} : { wholeMs: Math.round(milliseconds(keys.totalTimeout)) }),
+    ...(keys.retries === undefined ? {} : { retries: keys.retries }),
+    ...(keys.balance === 'round-robin' ? { balance: keys.balance } : {}),
+    ...(keys.slowStart === undefined || milliseconds(keys.slowStart) < 1
+      ? {}
+      : { slowStartMs: Math.round(milliseconds(keys.slowStart)) }),
+    ...(keys.concurrency === undefined ? {} : { concurrency: concurrencyOf(keys.concurrency) }),
     ...(body === undefined ? {} : { bodyBytes: bytesOf(body) }),
     ...(compress === true ? { compress } : {}),
     ...(hsts === undefined || hsts === false ? {} : { hsts: hstsOf(hsts === true ? {} : hsts) }),
@@ -106,6 +155,11 @@ const hstsOf = ({
   preload = false,
 }: Exclude<NonNullable<RuleKeys['hsts']>, boolean>): string =>
   `max-age=${Math.round(milliseconds(maxAge) / 1000)}${subdomains ? '; includeSubDomains' : ''}${preload ? '; preload' : ''}`
+
+const concurrencyOf = (given: NonNullable<RuleKeys['concurrency']>): NonNullable<EdgeRules['concurrency']> => {
+  const { limit, queue = 100, wait = '2s' } = typeof given === 'number' ? { limit: given } : given
+  return { limit, queue, waitMs: Math.max(1, Math.round(milliseconds(wait))) }
+}
 
 const rateOf = (given: NonNullable<RuleKeys['perClient']>): NonNullable<EdgeRules['rate']> => {
   const { perSecond: each, burst } = typeof given === 'number' ? { perSecond: given, burst: undefined } : given
