@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -380,5 +380,20 @@ describe('the command line', () => {
     assert.match(config, new RegExp(`url = ${stub.url}/git/default/shop-`))
     assert.match(config, /helper = .*credential/)
     assert.doesNotMatch(config, /hw_secret/)
+  })
+
+  test('a folder that has workflows and no service gets the remote and no headway.yaml', async () => {
+    const folder = mkdtempSync(join(directory, 'tool-'))
+    const init = () => headway(['init', '--json'], { env: here(), cwd: folder })
+    const nothing = await init()
+    assert.equal(nothing.code, 1)
+    assert.match(nothing.stderr, /looks like node, python, go or a static site/)
+    mkdirSync(join(folder, '.github/workflows'), { recursive: true })
+    writeFileSync(join(folder, '.github/workflows/ci.yml'), 'on: push\n')
+    const first = await init()
+    assert.equal(first.code, 0, first.stderr)
+    const { file, created, remote } = JSON.parse(first.stdout)
+    assert.deepEqual([file, created, remote.url], [null, false, null])
+    assert.equal(existsSync(join(folder, 'headway.yaml')), false)
   })
 })

@@ -21,12 +21,22 @@ export const repositoryCommands = (program: Command, launcher: string): void => 
   program
     .command('init')
     .option('--name <service>', "the service's name (default: found out)")
-    .description('write headway.yaml by looking at this folder, and add the Git remote "headway"')
+    .description(
+      'write headway.yaml by looking at this folder (not where it has workflows only), and add the Git remote "headway"',
+    )
     .action((own: { name?: string }, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>()
       const written = writeServiceFile(process.cwd(), own.name)
       const remote = addRemote(process.cwd(), options, launcher)
       if (options.json) return printJson({ file: written.file, text: written.text, created: written.created, remote })
+      if (written.file === null) {
+        console.log(
+          'no service was found here, so there is no headway.yaml; the workflows in .github/workflows run as they are',
+        )
+        console.log(`\n${remote.message}`)
+        console.log('\nnext: git push headway main')
+        return
+      }
       console.log(written.created ? `wrote ${written.file}:\n` : `${written.file} is there already:\n`)
       console.log(written.text.replace(/^/gm, '  ').trimEnd())
       console.log(`\n${remote.message}`)
@@ -92,13 +102,15 @@ export const repositoryCommands = (program: Command, launcher: string): void => 
     })
 }
 
+/** `file` is null where there are workflows, but nothing that looks like a service. */
 const writeServiceFile = (
   folder: string,
   name: string | undefined,
-): { file: string; text: string; created: boolean } => {
+): { file: string | null; text: string; created: boolean } => {
   const file = 'headway.yaml'
   if (existsSync(join(folder, file))) return { file, text: readFileSync(join(folder, file), 'utf8'), created: false }
   const found = detect(filesOf(folder), basename(resolve(folder)))
+  if (!found && name === undefined && hasWorkflows(folder)) return { file: null, text: '', created: false }
   if (!found)
     throw new Problem({
       kind: 'language-unknown',
@@ -109,6 +121,11 @@ const writeServiceFile = (
   const text = serviceFileFor(name === undefined ? found : { ...found, name })
   effectSync('cli.write-service-file', () => writeFileSync(join(folder, file), text, { flag: 'wx' }))
   return { file, text, created: true }
+}
+
+const hasWorkflows = (folder: string): boolean => {
+  const workflows = join(folder, '.github/workflows')
+  return existsSync(workflows) && readdirSync(workflows).some((file) => /\.ya?ml$/.test(file))
 }
 
 /** The remote holds no token: Git asks this very program for it, and only for this server. */

@@ -62,7 +62,8 @@ export const runnerCommands = (program: Command): void => {
         ]),
         'no runner',
       )
-      if (answer.waiting.length > 0) console.log(bold(`\n${answer.waiting.length} jobs wait`))
+      if (answer.waiting.length > 0)
+        console.log(bold(answer.waiting.length === 1 ? '\n1 job waits' : `\n${answer.waiting.length} jobs wait`))
       for (const { run, name, since, why } of answer.waiting.slice(0, 20))
         console.log(`  ${run} ${printable(name)} ${dim(ago(since))}: ${printable(why)}`)
     })

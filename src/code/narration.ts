@@ -65,9 +65,9 @@ const tellRun = (narration: Narration, fact: RecordedFact): Told | null => {
     return run ? told(narration, [mark('·', `pipeline ${plainText(run.name)}`, '', fact.payload.run)]) : null
   }
   if (isFact(jobStarted, fact)) {
-    const { run, job } = fact.payload
+    const { run, job, name } = fact.payload
     return narration.runs[run]
-      ? silent({ ...narration, jobs: { ...narration.jobs, [`${run}/${job}`]: fact.at } })
+      ? silent({ ...narration, jobs: { ...narration.jobs, [`${run}/${job}`]: { name, startedAt: fact.at } } })
       : null
   }
   if (isFact(jobWaiting, fact)) {
@@ -144,18 +144,19 @@ type Step = JobFinished['payload']['steps'][number]
 const jobLines = (narration: Narration, { at, payload }: JobFinished): string[] => {
   const { run, job, conclusion, steps } = payload
   const isOnly = Object.keys(narration.jobs).length === 1
-  const labelled = (name: string): string => plainText(isOnly ? lowered(name) : `${job}: ${lowered(name)}`)
-  if (conclusion === 'skipped') return [mark('-', plainText(job), '', 'skipped')]
+  const started = narration.jobs[`${run}/${job}`]
+  const jobName = payload.name ?? started?.name ?? job
+  const labelled = (name: string): string => plainText(isOnly ? lowered(name) : `${jobName}: ${lowered(name)}`)
+  if (conclusion === 'skipped') return [mark('-', plainText(jobName), '', 'skipped')]
   const lines = steps.filter(isWorthTelling).map((step) => {
     const sign = step.outcome === 'success' ? '✓' : '✗'
     return mark(sign, labelled(step.name), describeDuration(step.durationMs), toleratedOf(step))
   })
   const isExplained = conclusion === 'success' ? lines.length > 0 : steps.some(({ outcome }) => outcome === 'failure')
   if (isExplained && conclusion !== 'cancelled') return lines
-  const startedAt = narration.jobs[`${run}/${job}`]
-  const took = startedAt === undefined ? '' : describeDuration(at - startedAt)
+  const took = started === undefined ? '' : describeDuration(at - started.startedAt)
   const sign = conclusion === 'success' ? '✓' : '✗'
-  return [...lines, mark(sign, plainText(job), took, conclusion === 'cancelled' ? 'cancelled' : '')]
+  return [...lines, mark(sign, plainText(jobName), took, conclusion === 'cancelled' ? 'cancelled' : '')]
 }
 
 const lowered = (name: string): string => name.replace(/^[A-Z](?=[a-z ])/, (first) => first.toLowerCase())

@@ -14,7 +14,7 @@ export type Narration = {
   /** When the change was committed; null when unknown. */
   readonly committedAt: number | null
   readonly runs: Readonly<Record<string, { readonly name: string }>>
-  readonly jobs: Readonly<Record<string, number>>
+  readonly jobs: Readonly<Record<string, { readonly name: string; readonly startedAt: number }>>
   readonly verifiedAt: number | null
   /** Services that were released, each in an environment that it has not come to yet. */
   readonly pending: readonly Arrival[]
