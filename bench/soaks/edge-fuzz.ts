@@ -65,6 +65,7 @@ const readByEdge = async (bytes: string, { random }: Mutations): Promise<Read[]>
   const wire = new Wire({ allowHalfOpen: true })
   const server = {
     refuse: (client: Client) => client.leaveWith(),
+    closed: () => {},
     serve: (client: Client, request: Parameters<typeof judge>[0]): Served | null => {
       const judged = judge(request, client.peer, judging, client.heading)
       client.heading = judged.kind === 'asked' ? judged.asked.heading : null
@@ -181,7 +182,7 @@ const fuzzAnswers = ({ mutated, oneOf }: Mutations, say: (holds: boolean, what: 
   for (let input = 0; input < count && disagreements === 0; input += 1) {
     const text = mutated(oneOf(answers))
     const end = text.indexOf('\r\n\r\n') + 4
-    const answer = end < 4 ? null : readAnswer(text.slice(0, end))
+    const answer = end < 4 ? null : readAnswer(Buffer.from(text.slice(0, end), 'latin1'))
     if (!answer || answer.framing === 'open') continue
     const body = bodyOf(answer.framing, answer.lengthBytes)
     const pieces: string[] = []

@@ -1,4 +1,4 @@
-import { fieldIn, linesOf, type RequestHead, readRequestHead } from './headers.ts'
+import { fieldIn, inOnePiece, linesOf, type RequestHead, readRequestHead } from './headers.ts'
 import { hostName } from './host.ts'
 import { malformed, methodRefused, type Refusal } from './refusal.ts'
 import { traceparentOf } from './trace.ts'
@@ -42,8 +42,10 @@ export type Heading = {
   readonly accept: string | undefined
   /** The pairs for the instance; those of the single request, framing and connection are to be added. */
   readonly pairs: readonly string[]
-  /** The same as lines. */
-  readonly lines: string
+  /** What follows a request's target in its head, up to the value of its X-Request-Id. */
+  readonly opening: string
+  /** What follows the lines of the single request where it has no body. */
+  readonly closing: string
   /** Whether there is a trace that goes on. */
   readonly isTraced: boolean
 }
@@ -106,7 +108,8 @@ const readHeading = (
     keepsOpen,
     accept: fieldIn(rawHeaders, 'accept'),
     pairs,
-    lines: linesOf(pairs),
+    opening: inOnePiece(` HTTP/1.1\r\n${linesOf(pairs)}X-Request-Id: `),
+    closing: expectsContinue ? `Expect: 100-continue\r\n${kept}` : kept,
     isTraced,
   }
 }
@@ -121,11 +124,14 @@ export const pairsFor = ({ requestId, trace, heading }: Asked): string[] => {
 /** The request's head as the instance gets it. */
 export const headFor = (asked: Asked): string => {
   const { method, path, requestId, trace, heading } = asked
-  const tracing = trace === null ? '' : `traceparent: ${trace}\r\n`
-  const framing = heading.body === 'none' && withoutBody.has(method) ? '' : linesOf(framingOf(asked))
-  const expecting = heading.expectsContinue ? 'Expect: 100-continue\r\n' : ''
-  return `${method} ${path} HTTP/1.1\r\n${heading.lines}X-Request-Id: ${requestId}\r\n${tracing}${framing}${expecting}Connection: keep-alive\r\n\r\n`
+  const { opening, closing } = heading
+  const tracing = trace === null ? '\r\n' : `\r\ntraceparent: ${trace}\r\n`
+  if (heading.body === 'none' && withoutBody.has(method))
+    return `${method} ${path}${opening}${requestId}${tracing}${closing}`
+  return `${method} ${path}${opening}${requestId}${tracing}${linesOf(framingOf(asked))}${closing}`
 }
+
+const kept = 'Connection: keep-alive\r\n\r\n'
 
 const refuse = (why: string, status = 400): Extract<Judged, { kind: 'refused' }> => ({
   kind: 'refused',

@@ -13,6 +13,11 @@ export type EdgeLimits = {
   readonly bodyStallMs: number
   readonly takeStallMs: number
   readonly keepAliveMs: number
+  /**
+   * A client that ended its side may wait for its answer or be gone: which it is shows once it is told something. For so long it may
+   * be told nothing.
+   */
+  readonly endedMs: number
   readonly sweepMs: number
   readonly connections: number
 }
@@ -25,6 +30,7 @@ export const usualLimits: EdgeLimits = {
   // Longer than clients and load balancers keep theirs (Go 90 s, Chrome 300 s, Google's balancer 600 s): whoever closes first never
   // has its next request reset.
   keepAliveMs: 620_000,
+  endedMs: 10_000,
   sweepMs: 1_000,
   connections: 20_000,
 }

@@ -6,7 +6,7 @@ import type { Connection, Core, EdgeLimits, Ended, Open } from './core.ts'
 import { Counters } from './counters.ts'
 import type { Greet } from './doors.ts'
 import { Exchange } from './exchange.ts'
-import { fieldIn } from './headers.ts'
+import { fieldIn, inOnePiece } from './headers.ts'
 import { STATUS_CODES } from './http.ts'
 import { Mirror, saturation } from './mirror.ts'
 import { OpenList } from './open-list.ts'
@@ -123,7 +123,9 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     newId,
     isRetiring: () => retiring !== null,
     httpDate: dateOf(clock),
-    keepAliveLines: `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(limits.keepAliveMs / 1000)}\r\n\r\n`,
+    keepAliveLines: inOnePiece(
+      `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(limits.keepAliveMs / 1000)}\r\n\r\n`,
+    ),
     opened: (one) => open.enter(one),
     closed: (one) => {
       open.leave(one)
@@ -187,7 +189,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     })
   }
 
-  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 })
+  const server = createServer({ allowHalfOpen: true, noDelay: true })
   server.maxConnections = limits.connections
   server.on('connection', (socket: Socket) => {
     if (!greet) return serveOn(socket, { address: addressOf(socket), isSecure: false })
@@ -204,15 +206,15 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   const serveOn = (line: Line, peer: Peer): void => {
     const client = new Client(line, peer, clientServer, () => clock.monotonicMs())
     clients.add(client)
-    line.once('close', () => {
-      clients.delete(client)
-      lookWhetherOver()
-    })
   }
   const clientServer = {
     serve,
     refuse: (client: Client, { status, why }: { status: number; why: string }) =>
       turnAway(client, malformed(why, status), null),
+    closed: (client: Client) => {
+      clients.delete(client)
+      lookWhetherOver()
+    },
   }
 
   const sweeping = setInterval(() => {

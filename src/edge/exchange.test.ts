@@ -208,7 +208,7 @@ test('a client that goes away takes its request from the instance', async (t) =>
     })
     if (request.url === '/begun') response.write('begun')
   })
-  const edge = await startEdge(t, one(port))
+  const edge = await startEdge(t, one(port), { endedMs: 20, sweepMs: 10 })
   const requests = [
     `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
     `GET /begun HTTP/1.1\r\nHost: ${host}\r\n\r\n`,

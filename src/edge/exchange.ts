@@ -30,6 +30,8 @@ type Encoder = { readonly stream: ReturnType<typeof createEncoder>; readonly isO
 const requestMs = 3_600_000
 /** An answer's head and a piece up to this size leave as one write; larger pieces are not copied. */
 const joinedBytes = 16 << 10
+const scratchBytes = 80 << 10
+let scratch = Buffer.allocUnsafeSlow(scratchBytes)
 
 /**
  * One request and its answer. Whatever happens, the client gets the instance's answer whole, an answer of the edge's own, or a
@@ -70,6 +72,7 @@ export class Exchange implements Open, Served, Listener, Entrant {
   #status = 0
   #failed = false
   #over = false
+  #endedMs: number | undefined
   #answerDueMs: number
   #progress = 0
   #progressMs: number
@@ -146,7 +149,7 @@ export class Exchange implements Open, Served, Listener, Entrant {
   }
 
   #send({ pool, port }: Backend, fresh: boolean): void {
-    const upstream = fresh ? pool.open(port) : pool.take(port, this.#core.clock.monotonicMs())
+    const upstream = fresh ? pool.open(port) : pool.take(port, this.#beganMs)
     this.#upstream = upstream
     upstream.ask(headFor(this.#asked), this.#asked.method === 'HEAD', this)
   }
@@ -169,7 +172,7 @@ export class Exchange implements Open, Served, Listener, Entrant {
     }
   }
 
-  answered({ status, lines, pass }: Answer, framing: AnswerFraming): void {
+  answered({ status, lines, opening, pass }: Answer, framing: AnswerFraming): void {
     if (!pass) {
       this.#refuse(answerUnusable)
       return
@@ -179,13 +182,12 @@ export class Exchange implements Open, Served, Listener, Entrant {
     this.#inChunks = withoutLength && isCurrent
     this.#keeps = this.#mayKeep() && (!withoutLength || isCurrent)
     if (this.#held && this.#held.failures !== 0) this.#held.readmit()
-    let head = lines
+    let head = pass.isNamed ? opening : `${opening}${this.#asked.requestId}\r\n`
     if (this.#rules) {
       const ruled = this.#applyRules(this.#rules, status, lines, withoutLength && isCurrent)
-      head = ruled.lines
+      head = pass.isNamed ? ruled.lines : `${ruled.lines}X-Request-Id: ${this.#asked.requestId}\r\n`
       if (ruled.isEncoded) this.#inChunks = true
     }
-    if (!pass.isNamed) head += `X-Request-Id: ${this.#asked.requestId}\r\n`
     if (!pass.isDated) head += `Date: ${this.#core.httpDate()}\r\n`
     if (this.#inChunks) head += 'Transfer-Encoding: chunked\r\n'
     if (this.#inChunks && pass.trailer !== null) head += `Trailer: ${pass.trailer}\r\n`
@@ -226,27 +228,49 @@ export class Exchange implements Open, Served, Listener, Entrant {
     return { stream, isOpen }
   }
 
-  piece(bytes: Buffer, isLent: boolean): void {
-    if (!this.#encoder) this.#pass(bytes, isLent)
-    else if (!this.#encoder.stream.write(isLent ? Buffer.from(bytes) : bytes)) this.#upstream?.pause()
+  piece(bytes: Buffer, isLent: boolean): boolean {
+    if (!this.#encoder) return this.#pass(bytes, isLent)
+    if (!this.#encoder.stream.write(isLent ? Buffer.from(bytes) : bytes)) this.#upstream?.pause()
+    return true
   }
 
-  #pass(bytes: Buffer, isLent: boolean): void {
+  /** Whether the bytes are still needed. */
+  #pass(bytes: Buffer, isLent: boolean): boolean {
+    const { writesThrough, socket } = this.#client
     const before = `${this.#head ?? ''}${this.#inChunks ? `${bytes.length.toString(16)}\r\n` : ''}`
     const after = this.#inChunks ? '\r\n' : ''
     this.#head = null
     if (this.#inChunks) this.#cork()
+    const isCopied = isLent || (before !== '' && bytes.length <= joinedBytes)
     let takesMore: boolean
-    if (isLent || (before !== '' && bytes.length <= joinedBytes)) takesMore = this.#give(joined(before, bytes, after))
+    if (isCopied && writesThrough && !this.#isCorked) takesMore = this.#giveAtOnce(before, bytes)
+    else if (isCopied) takesMore = this.#give(joined(before, bytes, after))
     else {
-      if (before !== '') this.#cork()
+      const isCorked = this.#isCorked
+      if (before !== '' && !isCorked) socket.cork()
       if (before !== '') this.#say(before)
       takesMore = this.#give(bytes)
       if (after !== '') takesMore = this.#say(after)
+      if (before !== '' && !isCorked) socket.uncork()
     }
-    if (takesMore) return
-    this.#upstream?.pause()
-    this.#encoder?.stream.pause()
+    const isWithKernel = writesThrough && socket.writableLength === 0
+    if (!takesMore && !isWithKernel) {
+      this.#upstream?.pause()
+      this.#encoder?.stream.pause()
+    }
+    return !isCopied && !isWithKernel
+  }
+
+  /** By way of memory that is used again at once where the kernel took all of it. */
+  #giveAtOnce(before: string, bytes: Buffer): boolean {
+    const size = before.length + bytes.length
+    if (size > scratch.length) return this.#give(joined(before, bytes, ''))
+    const { socket } = this.#client
+    if (before !== '') scratch.write(before, 0, 'latin1')
+    bytes.copy(scratch, before.length)
+    const takesMore = this.#give(scratch.subarray(0, size))
+    if (socket.writableLength > 0) scratch = Buffer.allocUnsafeSlow(scratchBytes)
+    return takesMore
   }
 
   paused(): void {
@@ -258,7 +282,8 @@ export class Exchange implements Open, Served, Listener, Entrant {
     const upstream = this.#upstream
     this.#upstream = null
     const backend = this.#letGo()
-    if (upstream && backend && this.#client.isComplete) backend.giveBack(upstream, this.#core.clock.monotonicMs())
+    this.#endedMs = this.#core.clock.monotonicMs()
+    if (upstream && backend && this.#client.isComplete) backend.giveBack(upstream, this.#endedMs)
     else upstream?.destroy()
     const encoder = this.#encoder
     if (!encoder) {
@@ -382,7 +407,8 @@ export class Exchange implements Open, Served, Listener, Entrant {
   /** A client that was told no before it sent its body may or may not send it. */
   #mayKeep(): boolean {
     const { expectsContinue, upgrade, keepsOpen } = this.#asked.heading
-    if (!keepsOpen || upgrade !== null || this.#client.isShed || this.#core.isRetiring()) return false
+    if (!keepsOpen || upgrade !== null || this.#client.isShed || this.#client.isLast || this.#core.isRetiring())
+      return false
     return !expectsContinue || this.#continued || this.#client.isComplete
   }
 
@@ -425,13 +451,13 @@ export class Exchange implements Open, Served, Listener, Entrant {
   /** Over once the client's kernel has all of it. */
   #finish(): void {
     const { socket } = this.#client
-    if (socket.writableLength === 0) this.#done()
-    else socket.write('', () => this.#done())
+    if (socket.writableLength === 0) this.#done(this.#endedMs)
+    else socket.write('', () => this.#done(this.#core.clock.monotonicMs()))
   }
 
-  #done(): void {
+  #done(nowMs: number | undefined): void {
     if (this.#over) return
-    this.#close(this.#status)
+    this.#close(this.#status, nowMs)
     if (this.#keeps) this.#client.answered()
     else this.#client.leaveWith()
   }
@@ -476,7 +502,7 @@ export class Exchange implements Open, Served, Listener, Entrant {
     return backend
   }
 
-  #close(status: number): void {
+  #close(status: number, nowMs = this.#core.clock.monotonicMs()): void {
     this.#over = true
     this.#encoder?.stream.destroy()
     this.#upstream = null
@@ -488,7 +514,7 @@ export class Exchange implements Open, Served, Listener, Entrant {
       asked: this.#asked,
       status,
       bytes: this.#givenBytes,
-      durationMs: this.#core.clock.monotonicMs() - this.#beganMs,
+      durationMs: nowMs - this.#beganMs,
       service: this.#service,
       version: this.#version,
       instance: this.#instance,

@@ -261,6 +261,9 @@ export const linesOf = (pairs: readonly string[]): string => {
   return lines
 }
 
+/** The same text in one piece: one that was put together is walked through anew each time that it is written. */
+export const inOnePiece = (text: string): string => Buffer.from(text, 'latin1').toString('latin1')
+
 /** Trailers that may follow a body: never what frames, routes or authorises (RFC 9110, 6.5.1). */
 export const passableTrailers = (rawTrailers: readonly string[]): string[] => {
   const kept: string[] = []

@@ -1,13 +1,13 @@
-import { type AnswerPass, linesOf, readAnswerPass } from '../headers.ts'
+import { type AnswerPass, inOnePiece, linesOf, readAnswerPass } from '../headers.ts'
 import { type Body, ChunkedBody, LengthBody, OpenBody } from './body.ts'
 import { type ResponseLines, readResponseLines } from './head.ts'
 
 /** How long a body is told: `open` ends with its connection. */
 export type AnswerFraming = 'none' | 'length' | 'chunked' | 'open'
 
-/** The head of an answer, read once for as long as the instance repeats it. */
+/** The head of an answer (its `bytes`, the empty line included), read once for as long as the instance repeats it. */
 export type Answer = {
-  readonly text: string
+  readonly bytes: Buffer
   readonly status: number
   readonly reason: string
   /** Of an answer to anything but HEAD. */
@@ -19,12 +19,15 @@ export type Answer = {
   readonly pass: AnswerPass | null
   /** The status line and the fields that are passed on. */
   readonly lines: string
+  /** The same; where it has no X-Request-Id, up to the value of one. */
+  readonly opening: string
 }
 
 const usuallyKeptMs = 30_000
 
 /** Null where it is no answer, or one that two readers could frame differently (RFC 9112, 6.3). */
-export const readAnswer = (text: string): Answer | null => {
+export const readAnswer = (bytes: Buffer): Answer | null => {
+  const text = bytes.toString('latin1')
   const head = readResponseLines(text)
   if (!head) return null
   const { status, reason, rawHeaders } = head
@@ -37,15 +40,17 @@ export const readAnswer = (text: string): Answer | null => {
   if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || head.httpVersion === '1.0')) return null
   const framing = framingOf(status, coding, length)
   const pass = readAnswerPass(rawHeaders, status)
+  const lines = `HTTP/1.1 ${status} ${reason}\r\n${linesOf(pass?.pairs ?? [])}`
   return {
-    text,
+    bytes: Buffer.from(bytes),
     status,
     reason,
     framing,
     lengthBytes: Number(length ?? 0),
     keptMs: keepsOpen(head) ? keepsFor(head) : 0,
     pass,
-    lines: `HTTP/1.1 ${status} ${reason}\r\n${linesOf(pass?.pairs ?? [])}`,
+    lines,
+    opening: inOnePiece(pass?.isNamed === false ? `${lines}X-Request-Id: ` : lines),
   }
 }
 

@@ -1,8 +1,16 @@
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Heading } from '../asked.ts'
-import { endGently } from '../tunnel.ts'
 import { type Body, ChunkedBody, LengthBody } from './body.ts'
-import { endOfHead, mayBecomeHead, type RequestLines, readRequestLines, type Section, type Unreadable } from './head.ts'
+import {
+  endOfHead,
+  endOfRepeated,
+  mayBecomeHead,
+  type RequestLines,
+  readRequestLines,
+  type Section,
+  type Unreadable,
+} from './head.ts'
 
 /** What serves a request: it is told of the body, and of the end of the client. */
 export type Served = {
@@ -18,6 +26,8 @@ export type Server = {
   /** Null when the connection was taken out of HTTP, or given its last words. */
   serve(client: Client, request: RequestLines, nowMs: number): Served | null
   refuse(client: Client, unreadable: Unreadable | { status: 408 | 431; why: string }): void
+  /** Its connection is closed. */
+  closed(client: Client): void
 }
 /** What a connection must be able to do: a TCP socket, a TLS one, a stream of HTTP/2. */
 export type Line = Duplex & {
@@ -28,13 +38,19 @@ export type Line = Duplex & {
 }
 /** Who is at the far end, and whether by TLS. */
 export type Peer = { readonly address: string; readonly isSecure: boolean }
-export type ClientLimits = { readonly headMs: number; readonly keepAliveMs: number }
+export type ClientLimits = { readonly headMs: number; readonly keepAliveMs: number; readonly endedMs: number }
 
 const headBytes = 16 << 10
 /** What is read ahead of what can be used. */
 const aheadBytes = 64 << 10
 /** How long a body is still read that nobody waits for any more. */
 const drainMs = 30_000
+/** How long a client is heard after its last answer: closing over unread bytes resets the connection, and the answer may be lost with it. */
+const hearMs = 1_000
+const takeLastMs = 60_000
+/** A connection as old as this is asked now and then whether its client is still there; most are over long before. */
+const probedAfterMs = 30_000
+const probeMs = 60_000
 
 /**
  * A client's connection: reads one request after the other; the next only once the one before has been answered, so that answers are
@@ -62,14 +78,24 @@ export class Client {
   /** Since when it is awaited that a request is complete, or a body that nobody wants; null while it is idle after an answer. */
   #awaitedMs: number | null
   #idleMs: number
+  readonly #beganMs: number
+  #isProbed = false
+  /** Since when it is being left, and has all of its last words. */
+  #leftMs: number | null = null
+  #saidMs: number | null = null
+  /** Since when it has been told nothing, its side being ended; and how much it had been told. */
+  #silentMs: number | null = null
+  #told = 0
 
   constructor(socket: Line, peer: Peer, server: Server, nowMs: () => number) {
     this.socket = socket
     this.peer = peer
+    this.writesThrough = !peer.isSecure && socket instanceof Socket
     this.#server = server
     this.#nowMs = nowMs
     this.#awaitedMs = nowMs()
     this.#idleMs = this.#awaitedMs
+    this.#beganMs = this.#awaitedMs
     socket.on('data', this.#onData)
     socket.on('drain', this.#onDrain)
     socket.on('end', this.#onEnd)
@@ -90,6 +116,15 @@ export class Client {
     const served = this.#served
     this.#served = null
     served?.clientGone()
+    this.#server.closed(this)
+  }
+
+  /** Whether what is written is with the kernel unless `writableLength` says otherwise: nothing between keeps it. */
+  readonly writesThrough: boolean
+
+  /** It will say nothing more, so that no request can follow the one that is served. */
+  get isLast(): boolean {
+    return this.#ended && this.#rest === null
   }
 
   /** Whether the request that is being served is here in full. */
@@ -111,10 +146,13 @@ export class Client {
     if (this.#rest || this.#ended || this.#paused) process.nextTick(() => this.#advance())
   }
 
-  /** Says these words, and closes. */
+  /** Says these words, and closes; what it still sends is read and left for a moment. */
   leaveWith(words: string | Buffer = ''): void {
     this.#leave()
-    endGently(this.socket, words)
+    this.#leftMs = this.#nowMs()
+    if (!this.socket.writable) return void this.socket.destroy()
+    this.socket.end(words, 'utf8')
+    this.socket.resume()
   }
 
   /** A cut body must never look complete, also not where the end of the connection is the end of the body: hence a reset. */
@@ -126,20 +164,43 @@ export class Client {
   /** Hands the bare connection over, with what was sent ahead. */
   handOver(): Buffer {
     this.#leave()
+    this.#probe()
     const ahead = this.#rest ?? Buffer.alloc(0)
     this.#rest = null
     return ahead
   }
 
-  sweep(nowMs: number, { headMs, keepAliveMs }: ClientLimits): void {
-    if (this.#isOut || this.#served) return
-    if (this.#body) {
+  sweep(nowMs: number, { headMs, keepAliveMs, endedMs }: ClientLimits): void {
+    if (!this.#isProbed && nowMs - this.#beganMs > probedAfterMs) this.#probe()
+    if (this.#leftMs !== null) this.#sweepLeft(nowMs, this.#leftMs)
+    if (this.#isOut) return
+    if (this.#served) {
+      if (this.#ended) this.#sweepEnded(nowMs, endedMs)
+    } else if (this.#body) {
       if (nowMs - (this.#awaitedMs ?? nowMs) > drainMs) this.socket.destroy()
     } else if (this.#awaitedMs !== null) {
       if (nowMs - this.#awaitedMs <= headMs) return
       if (this.#rest) this.#server.refuse(this, { status: 408, why: 'it did not arrive in time' })
       else this.leaveWith()
     } else if (nowMs - this.#idleMs > keepAliveMs) this.leaveWith()
+  }
+
+  #sweepLeft(nowMs: number, leftMs: number): void {
+    if (this.socket.writableFinished) this.#saidMs ??= nowMs
+    if (nowMs - (this.#saidMs ?? nowMs) >= hearMs || nowMs - leftMs > takeLastMs) this.socket.destroy()
+  }
+
+  #sweepEnded(nowMs: number, endedMs: number): void {
+    const told = this.socket.bytesWritten - this.socket.writableLength
+    if (this.#silentMs === null || told !== this.#told) {
+      this.#silentMs = nowMs
+      this.#told = told
+    } else if (nowMs - this.#silentMs > endedMs) this.#gone()
+  }
+
+  #probe(): void {
+    this.#isProbed = true
+    if (this.socket instanceof Socket) this.socket.setKeepAlive(true, probeMs)
   }
 
   #leave(): void {
@@ -159,7 +220,7 @@ export class Client {
   /** Does what can be done with what is here; whether there may be more to do. */
   #step(): boolean {
     if (this.#body) return this.#rest ? this.#takeBody(this.#body, this.#rest) : this.#lookForEnd()
-    if (this.#served) return this.#lookForEnd()
+    if (this.#served) return false
     return this.#rest ? this.#takeHead(this.#rest) : this.#lookForEnd()
   }
 
@@ -188,7 +249,8 @@ export class Client {
       return this.#rest !== null
     }
     this.#awaitedMs ??= this.#nowMs()
-    const end = endOfHead(bytes)
+    const repeated = this.#section === null ? -1 : endOfRepeated(bytes, this.#section)
+    const end = repeated === -1 ? endOfHead(bytes) : repeated
     if (end > headBytes || (end === -1 && bytes.length > headBytes))
       return this.#refuse({ status: 431, why: `its header section is larger than ${headBytes} bytes` })
     if (end === -1) {
@@ -199,7 +261,7 @@ export class Client {
     }
     this.#scanned = 0
     this.#rest = end < bytes.length ? bytes.subarray(end) : null
-    const request = readRequestLines(bytes.toString('latin1', 0, end), this.#section)
+    const request = readRequestLines(bytes, end, repeated === -1 ? null : this.#section)
     if ('why' in request) return this.#refuse(request)
     this.#section = request.section
     this.#serve(request)
@@ -224,10 +286,10 @@ export class Client {
     return false
   }
 
-  /** The client has said all that it will: it waits for no answer (RFC 9112, 9.6 lets a server take it so, and most do). */
+  /** The client has said all that it will: what it said in full is answered, what it did not is lost. */
   #lookForEnd(): false {
     if (!this.#ended) return false
-    if (this.#body || this.#served) this.#gone()
+    if (this.#body) this.#gone()
     else this.leaveWith()
     return false
   }

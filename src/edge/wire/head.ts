@@ -9,7 +9,8 @@ export type RequestLines = {
   readonly section: Section
 }
 export type Section = {
-  readonly text: string
+  /** As it was sent, its empty line included. */
+  readonly bytes: Buffer
   /** Name, value, name, value and so on, as they were spelled. */
   readonly rawHeaders: readonly string[]
 }
@@ -42,12 +43,20 @@ const graphic = /^[\x21-\x7e]+$/
 const methods = new Set(METHODS)
 const malformedHead: Unreadable = { status: 400, why: 'it is not valid HTTP/1.1' }
 
-/** `before` is the section of the connection's request before. */
-export const readRequestLines = (head: string, before: Section | null): RequestLines | Unreadable => {
+/** Where the head ends whose section is the same as the one before; -1 where it is another, or not all here. */
+export const endOfRepeated = (bytes: Buffer, { bytes: section }: Section): number => {
+  const from = bytes.indexOf(0x0a) + 1
+  const end = from + section.length
+  return from > 0 && end <= bytes.length && section.compare(bytes, from, end) === 0 ? end : -1
+}
+
+/** Of a whole head; `repeated` is its section where it is known to be that. */
+export const readRequestLines = (bytes: Buffer, end: number, repeated: Section | null): RequestLines | Unreadable => {
+  const head = bytes.toString('latin1', 0, repeated ? end - repeated.bytes.length : end)
   const lineEnd = head.indexOf('\r\n')
   const methodEnd = head.indexOf(' ')
   const urlEnd = head.indexOf(' ', methodEnd + 1)
-  if (methodEnd === -1 || methodEnd > lineEnd) return malformedHead
+  if (lineEnd === -1 || methodEnd === -1 || methodEnd > lineEnd) return malformedHead
   const method = head.slice(0, methodEnd)
   if (!methods.has(method)) return malformedHead
   if (urlEnd === -1 || urlEnd > lineEnd)
@@ -57,14 +66,14 @@ export const readRequestLines = (head: string, before: Section | null): RequestL
   const version = head.slice(urlEnd + 1, lineEnd)
   const url = head.slice(methodEnd + 1, urlEnd)
   if ((version !== 'HTTP/1.1' && version !== 'HTTP/1.0') || !graphic.test(url)) return malformedHead
-  const text = head.slice(lineEnd + 2)
-  const section = before?.text === text ? before : readSection(text)
+  const section = repeated ?? readSection(bytes, lineEnd + 2, end)
   return section ? { method, url, httpVersion: version === 'HTTP/1.1' ? '1.1' : '1.0', section } : malformedHead
 }
 
-const readSection = (text: string): Section | null => {
+const readSection = (head: Buffer, from: number, to: number): Section | null => {
+  const text = head.toString('latin1', from, to)
   const rawHeaders = ambiguous.test(text) ? null : readFields(text, 0)
-  return rawHeaders && { text, rawHeaders }
+  return rawHeaders && { bytes: Buffer.from(head.subarray(from, to)), rawHeaders }
 }
 
 /** Null for what is not the head of an answer. */

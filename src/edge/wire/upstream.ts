@@ -9,8 +9,8 @@ export type Listener = {
   /** An interim answer (1xx but 101). */
   hinted(answer: Answer): void
   answered(answer: Answer, framing: AnswerFraming): void
-  /** What is lent is only there until this returns. */
-  piece(bytes: Buffer, isLent: boolean): void
+  /** What is lent is only there until this returns; of anything else, whether it is still needed then. */
+  piece(bytes: Buffer, isLent: boolean): boolean
   /** All that had arrived has been told. */
   paused(): void
   ended(trailers: readonly string[]): void
@@ -23,9 +23,10 @@ export type Listener = {
 const headBytes = 64 << 10
 const mostHints = 32
 const readBytes = 64 << 10
+const smallBytes = 16 << 10
 /**
- * Read into by every connection to an instance until the rest of a body is to follow: most answers are small, and are sent on before
- * anything else is read.
+ * Read into by every connection to an instance whose answers are small: they are copied and sent on before anything else is read. A
+ * connection with larger ones reads into memory of its own, which is passed on without a copy and used again once the client has it.
  */
 const lent = Buffer.allocUnsafeSlow(readBytes)
 
@@ -48,12 +49,25 @@ export class Upstream {
   #answer: Answer | null = null
   #everConnected = false
   #isPaused = false
+  #own: Buffer | null = null
+  /** Whether its answers are large. */
+  #isLarge = false
+  #isLent = false
+  /** Somebody holds what was read last. */
+  #isTaken = false
 
   constructor(host: string, port: number, closed: (upstream: Upstream) => void) {
     this.port = port
-    const buffer = () => (this.#body ? Buffer.allocUnsafeSlow(readBytes) : lent)
+    const buffer = (): Buffer => {
+      if (this.#body === null && !this.#isLarge) return lent
+      this.#own ??= Buffer.allocUnsafeSlow(readBytes)
+      return this.#own
+    }
     const callback = (size: number, bytes: Uint8Array): boolean => {
-      this.#take(Buffer.from(bytes.buffer, bytes.byteOffset, size), bytes === lent)
+      this.#isLent = bytes === lent
+      this.#isTaken = false
+      this.#take(Buffer.from(bytes.buffer, bytes.byteOffset, size))
+      if (this.#isTaken) this.#own = null
       return !this.#isPaused
     }
     // Numeric: no name is looked up.
@@ -122,18 +136,18 @@ export class Upstream {
     return this.#rest === null && this.#listener === null && !this.#socket.destroyed ? this.#keptMs : 0
   }
 
-  #take(bytes: Buffer, isLent: boolean): void {
+  #take(bytes: Buffer): void {
     if (!this.#listener) return void this.destroy() // an answer that nobody asked for
     let at = 0
     if (!this.#body) {
       const here = this.#rest ? Buffer.concat([this.#rest, bytes]) : bytes
-      if (this.#rest) isLent = false
+      if (this.#rest) this.#isLent = false
       this.#rest = null
       at = this.#takeHeads(here)
       if (at === -1) return
       bytes = here
     }
-    if (this.#body && !this.#takeBody(this.#body, bytes, at, isLent)) return
+    if (this.#body && !this.#takeBody(this.#body, bytes, at)) return
     this.#listener?.paused()
   }
 
@@ -142,15 +156,20 @@ export class Upstream {
     let at = 0
     for (;;) {
       const left = at === 0 ? bytes : bytes.subarray(at)
+      const repeated = this.#answer
+      if (repeated && isRepeated(left, repeated)) return this.#begin(repeated) ? at + repeated.bytes.length : -1
       const end = endOfHead(left)
       if (end === -1 && left.length <= headBytes) {
         if (left.length > 0) this.#rest = Buffer.from(left)
         return -1
       }
-      const answer = end === -1 || end > headBytes ? null : this.#read(left.toString('latin1', 0, end))
+      const answer = end === -1 || end > headBytes ? null : readAnswer(left.subarray(0, end))
       if (!answer) return this.#fail('malformed')
       at += end
-      if (answer.status >= 200) return this.#begin(answer) ? at : -1
+      if (answer.status >= 200) {
+        this.#answer = answer
+        return this.#begin(answer) ? at : -1
+      }
       this.#hints += 1
       if (answer.status === 101) return this.#fail('broken') // nobody asked for it
       if (this.#hints > mostHints) return this.#fail('malformed')
@@ -159,21 +178,21 @@ export class Upstream {
     }
   }
 
-  #read(text: string): Answer | null {
-    if (this.#answer?.text !== text) this.#answer = readAnswer(text)
-    return this.#answer
-  }
-
   #begin(answer: Answer): boolean {
     const framing = this.#isHead ? 'none' : answer.framing
     this.#keptMs = framing === 'open' ? 0 : answer.keptMs
     this.#body = bodyOf(framing, answer.lengthBytes)
+    this.#isLarge = framing === 'length' && answer.lengthBytes > smallBytes
     this.#listener?.answered(answer, framing)
     return this.#listener !== null
   }
 
-  #takeBody(body: Body, bytes: Buffer, from: number, isLent: boolean): boolean {
-    const end = body.take(bytes, from, (piece) => this.#listener?.piece(piece, isLent))
+  readonly #pass = (piece: Buffer): void => {
+    if (this.#listener?.piece(piece, this.#isLent)) this.#isTaken = true
+  }
+
+  #takeBody(body: Body, bytes: Buffer, from: number): boolean {
+    const end = body.take(bytes, from, this.#pass)
     if (end === -1) {
       this.#fail('broken')
       return false
@@ -205,3 +224,6 @@ export class Upstream {
     return -1
   }
 }
+
+const isRepeated = (bytes: Buffer, { bytes: before }: Answer): boolean =>
+  bytes.length >= before.length && before.compare(bytes, 0, before.length) === 0
