@@ -7,6 +7,7 @@ import { forgetLastWords, lastWordsIn, readLastWords } from '../edge/last-words.
 import { edgeLaunch, edgeListenFd } from '../edge/launch.ts'
 import type { EdgeRoute, EdgeSamples } from '../edge/protocol.ts'
 import { settingsSignature } from '../edge/settings.ts'
+import { parseTaken, TakenElsewhere } from '../edge/taken.ts'
 import { effect, effectSync } from '../effect.ts'
 import type { Home } from '../home.ts'
 import { describeError, Problem } from '../problem.ts'
@@ -235,6 +236,20 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, traffic, say, keeper, 
     if (strength.wanted !== before.wanted) say(`edge: ${strength.wanted} are to accept instead of ${before.wanted}`)
   }
 
+  const takenElsewhere = new TakenElsewhere()
+  /** Several edges hold a service's limits together. Nothing is kept of it: what is not told is only a limit held less exactly. */
+  const shareLimits = async (): Promise<void> => {
+    const pids = accepting.map(({ pid }) => pid)
+    if (pids.length < 2 || !routes().some(({ rules }) => rules?.rate)) return
+    for (const pid of pids) {
+      const body = { taken: takenElsewhere.for(pid) }
+      const answer = await ask(socketOf(pid), { method: 'POST', path: '/taken', body, timeoutMs: 2_000 }).catch(
+        () => null,
+      )
+      if (answer?.status === 200) takenElsewhere.told(pid, parseTaken(answer.body), pids)
+    }
+  }
+
   const shed = async (pid: number, share: number): Promise<void> => {
     await effect('agent.edge-shed', () =>
       ask(socketOf(pid), { method: 'POST', path: '/shed', body: { share }, timeoutMs: 5_000 }),
@@ -340,6 +355,7 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, traffic, say, keeper, 
       try {
         if (!starting && !ended) measure(await settle())
         if (!starting && !ended) await takeUpSettings()
+        await shareLimits()
         await count()
         if (clock.monotonicMs() - savedAt > saveMs) {
           traffic.save()

@@ -4,6 +4,7 @@ import { effectSync } from '../effect.ts'
 import type { Edge } from './edge.ts'
 import { createServer } from './http.ts'
 import { parseTable, type TableFile } from './table.ts'
+import { parseTaken } from './taken.ts'
 
 const bodyBytes = 16 << 20
 const retireLimitMs = 3_600_000
@@ -77,6 +78,8 @@ const answer = async (
       const { openRequests, openConnections } = edge.health()
       return answered({ openRequests, openConnections })
     }
+    case 'POST /taken':
+      return answered({ taken: edge.exchangeTaken(parseTaken(JSON.parse(await readBody(request)))) })
     case 'POST /shed':
       edge.shed(shareIn(await readBody(request)))
       return answered({})

@@ -14,6 +14,7 @@ import type { EdgeCounters, EdgeHealth, EdgeInFlight, EdgeSamples, EdgeTable } f
 import { malformed, type Refusal, rawHead, rawPage } from './refusal.ts'
 import { Router } from './router.ts'
 import { Samples } from './samples.ts'
+import type { Taken } from './taken.ts'
 import { type Trust, trustNobody } from './trust.ts'
 import { Tunnel } from './tunnel.ts'
 import { Client, type Line, type Peer } from './wire/client.ts'
@@ -52,6 +53,8 @@ export type Edge = {
   counters(): EdgeCounters
   samples(): EdgeSamples
   health(): EdgeHealth
+  /** Of limits that several edges hold together: counts what clients had of the others, and tells what they had here. */
+  exchangeTaken(elsewhere: readonly Taken[]): Taken[]
   /** This share of the clients, chosen by chance, is told with its next answer that it was the last of its connection. */
   shed(share: number): void
   /**
@@ -262,6 +265,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       openConnections: guests.size + (greet ? 0 : [...clients].filter(({ peer }) => !peer.isSecure).length),
       busyMs: Math.round(performance.eventLoopUtilization().active),
     }),
+    exchangeTaken: (elsewhere) => router.exchangeTaken(elsewhere, clock.monotonicMs()),
     shed: (share) => {
       for (const client of clients) client.isShed ||= random() < share
     },

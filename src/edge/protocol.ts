@@ -13,6 +13,7 @@ import type { EdgeMatch, EdgeRules } from './rules.ts'
  *   POST /retire      { limitMs? }       { openRequests, openConnections }; stops accepting (the socket lives on in the other
  *                                        holders), serves what is open to its end or for the limit (1 h), then exits
  *   POST /shed       { share }           {}; this share of its clients comes anew with its next request, perhaps to another edge
+ *   POST /taken   { taken: Taken[] }     { taken }: what clients had of rates elsewhere, and here since this was asked last
  *   GET  /health                         EdgeHealth
  *
  * An edge that ends leaves what it has counted in `edge-last-<epoch>.json` beside its table.

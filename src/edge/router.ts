@@ -3,6 +3,7 @@ import { noPreference, type Preference, type Preferring, placeAfter, places } fr
 import type { EdgeEndpoint, EdgeInFlight, EdgeMirror, EdgePool, EdgeRoute, EdgeTable } from './protocol.ts'
 import { bySpecificity, type EdgeMatch, type EdgeRules, fitsMatch, Rules } from './rules.ts'
 import { emptyTable } from './table.ts'
+import type { Taken } from './taken.ts'
 
 /** Where a host leads: pools by weight, in each pool the healthy endpoints. */
 export type Destination = Preferring & {
@@ -126,6 +127,24 @@ export class Router {
   release(backend: Backend): void {
     backend.requests -= 1
     this.#forgetWhenOver(backend)
+  }
+
+  /** What clients had of rates since this was asked last, after what they had elsewhere is counted. */
+  exchangeTaken(elsewhere: readonly Taken[], nowMs: number): Taken[] {
+    const limited = new Map<string, Rules>()
+    for (const [host, { rules }] of this.#destinations) if (rules?.rules.rate) limited.set(host, rules)
+    for (const [host, ways] of this.#crossings)
+      for (const { match, destination } of ways)
+        if (destination.rules?.rules.rate) limited.set(`${host} ${JSON.stringify(match)}`, destination.rules)
+    for (const { route, client, requests } of elsewhere) limited.get(route)?.takeElsewhere(client, requests, nowMs)
+    const asked = new Set<Rules>() // one of several hosts is asked once, by the first of them
+    const taken: Taken[] = []
+    for (const [route, rules] of limited) {
+      if (asked.has(rules)) continue
+      asked.add(rules)
+      for (const [client, requests] of rules.takenSince()) taken.push({ route, client, requests })
+    }
+    return taken
   }
 
   /** Closes kept connections that nobody used for too long. */

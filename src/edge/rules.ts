@@ -2,6 +2,7 @@ import { type Fields, fields, finite, flag, list, Malformed, oneOf, text, whole 
 import { type Concurrency, Gate } from './gate.ts'
 import { networkOf } from './per-address.ts'
 import type { Refusal } from './refusal.ts'
+import { mostTaken } from './taken.ts'
 
 /** What a service asks of the edge beside being reached. All of it is optional, and costs nothing where it is left out. */
 export type EdgeRules = {
@@ -21,7 +22,7 @@ export type EdgeRules = {
   readonly slowStartMs?: number
   readonly concurrency?: Concurrency
   readonly bodyBytes?: number
-  /** Requests of one client address: so many each second on average, so many at once. Each edge process counts its own. */
+  /** Requests of one client address: so many each second on average, so many at once. Several edges tell each other what they gave. */
   readonly rate?: { readonly perSecond: number; readonly burst: number }
   /** The value of Strict-Transport-Security, over TLS. */
   readonly hsts?: string
@@ -153,6 +154,8 @@ export class Rules {
   rules: EdgeRules
   /** Null where any number may be open. */
   gate: Gate | null
+  /** By address, what was had since somebody asked last; null while nobody does, as there is no other edge. */
+  #taken: Map<string, number> | null = null
   /** By address: what is left of the burst, and when that was so. */
   readonly #clients = new Map<string, { left: number; atMs: number }>()
 
@@ -190,7 +193,26 @@ export class Rules {
         this.#clients.delete(oldest)
         break
       }
+    if (left >= 1 && this.#taken && (this.#taken.has(key) || this.#taken.size < mostTaken))
+      this.#taken.set(key, (this.#taken.get(key) ?? 0) + 1)
     return left >= 1
+  }
+
+  /** What clients had here since this was asked last; the first time nothing. */
+  takenSince(): ReadonlyMap<string, number> {
+    const taken = this.#taken
+    this.#taken = new Map()
+    return taken ?? new Map()
+  }
+
+  /** What a client had of another edge. It owes no more than one burst, or a storm elsewhere would shut it out for long. */
+  takeElsewhere(key: string, requests: number, nowMs: number): void {
+    const { rate } = this.rules
+    if (!rate) return
+    const { perSecond, burst } = rate
+    const seen = this.#clients.get(key) ?? { left: burst, atMs: nowMs }
+    const left = Math.min(burst, seen.left + ((nowMs - seen.atMs) / 1000) * perSecond)
+    this.#clients.set(key, { left: Math.max(-burst, left - requests), atMs: nowMs })
   }
 }
 
