@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { describeDuration } from '../duration.ts'
-import { shortCommit } from '../names.ts'
+import { shortCommit, shortDigest } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { at, connect, type GlobalOptions } from './client.ts'
 import { ago, bold, dim, printable, printJson, printTable, red } from './output.ts'
@@ -209,7 +209,7 @@ export const environmentCommands = (program: Command): void => {
       printTable(
         ['service', 'what', left, right],
         services.flatMap(({ service, differences }) =>
-          differences.map((one) => [bold(service), one.key, printable(one.left ?? '-'), printable(one.right ?? '-')]),
+          differences.map((one) => [bold(service), one.key, side(one.left), side(one.right)]),
         ),
         `${left} and ${right} are the same`,
       )
@@ -367,4 +367,11 @@ const printProtected = (found: readonly ProtectedEnvironment[]): void => {
     ]),
     '',
   )
+}
+
+/** A commit or digest by its first characters. */
+const side = (value: string | null): string => {
+  if (value === null) return '-'
+  if (value.startsWith('sha256:')) return shortDigest(value)
+  return /^[0-9a-f]{40}$|^[0-9a-f]{64}$/.test(value) ? shortCommit(value) : printable(value)
 }

@@ -35,7 +35,7 @@ import { differences, type Standing } from './parity.ts'
 import { createReconciler } from './reconcile.ts'
 import type { RemotePlace } from './remote.ts'
 import { recordRemoval } from './removal.ts'
-import { createRequests, noEnvironment } from './requests.ts'
+import { createRequests, noEnvironment, noPreview } from './requests.ts'
 import { type Deployment, deploymentSubject, isUndone, pick, startedBy } from './rollout.ts'
 import type { Ingredients } from './specs.ts'
 import { type StoryLine, storyOf } from './story.ts'
@@ -397,14 +397,6 @@ const isOurRef = (recorded: RecordedFact): boolean =>
   isFact(refUpdated, recorded) &&
   recorded.payload.project === platformProject &&
   recorded.payload.repository === environmentsRepository
-
-const noPreview = ({ environment }: Target): Problem =>
-  new Problem({
-    kind: 'preview-not-found',
-    status: 409,
-    detail: `${environment} is no environment of its own: it is there while its change has a preview`,
-    next: 'headway previews lists them; headway previews start <change> makes one',
-  })
 
 const unknownService = ({ project, service, environment }: Target): Problem =>
   new Problem({

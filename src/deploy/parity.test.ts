@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { defineRelease } from '../golden/release.ts'
 import { DesiredState } from './desired.ts'
 import { differences } from './parity.ts'
 import { commitOf, digestOf } from './testing.ts'
@@ -23,4 +24,14 @@ test('what differs between two environments is named key by key, secrets by name
   assert.deepEqual(differences(left, left), [])
   assert.deepEqual(differences(left, null), [{ key: 'service', left: commitOf('shop v2'), right: null }])
   assert.deepEqual(differences(null, null), [])
+})
+
+test('how it is released differs weight by weight', () => {
+  const released = (...weights: number[]) => ({
+    state: state('shop v1', { rollout: defineRelease({ steps: weights }) }),
+    missing: [],
+  })
+  assert.deepEqual(differences(released(10, 100), released(20, 100)), [
+    { key: 'rollout.steps.1.weightPercent', left: '10', right: '20' },
+  ])
 })

@@ -18,13 +18,15 @@ export const differences = (left: Standing | null, right: Standing | null): Diff
 
 const presence = (standing: Standing | null): string | null => (standing ? standing.state.commit : null)
 
-/** Every leaf of the state by its path; secrets by their names and whether they have a value. */
+/** Every leaf of the state by its path (parts of a list count from 1); secrets by their names and whether they have a value. */
 const valuesOf = (standing: Standing | null): Map<string, string> => {
   const values = new Map<string, string>()
   if (!standing) return values
   const { secrets, ...state } = standing.state
   const walk = (value: unknown, path: readonly string[]): void => {
-    if (value !== null && typeof value === 'object' && !Array.isArray(value))
+    if (Array.isArray(value) && value.some((item) => typeof item === 'object'))
+      for (const [place, item] of value.entries()) walk(item, [...path, String(place + 1)])
+    else if (value !== null && typeof value === 'object' && !Array.isArray(value))
       for (const [key, inner] of Object.entries(value)) walk(inner, [...path, key])
     else if (value !== null && value !== undefined)
       values.set(path.join('.'), typeof value === 'string' ? value : JSON.stringify(value))

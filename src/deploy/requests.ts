@@ -5,6 +5,7 @@ import {
   type CommitId,
   type Digest,
   type EnvironmentName,
+  isPreview,
   type ServiceKey,
   shortCommit,
   shortDigest,
@@ -76,9 +77,14 @@ export const createRequests = (ports: {
     })
   }
 
-  const known = (environment: EnvironmentName): EnvironmentName => {
-    if (book.knows(environment)) return environment
-    throw noEnvironment(environment, book)
+  /** Where it is asked for; the preview of a change is there while it stands, and is made by its change alone. */
+  const placeOf = async (key: ServiceKey, environment = book.main()): Promise<Target> => {
+    const target = { ...key, environment }
+    if (book.knows(environment)) return target
+    if (!isPreview(environment)) throw noEnvironment(environment, book)
+    const row = await queries.service(target)
+    if (row && row.removed_at === null) return target
+    throw noPreview(target)
   }
 
   return {
@@ -92,7 +98,8 @@ export const createRequests = (ports: {
       options: { to?: string | undefined; environment?: EnvironmentName | undefined; actor: string },
     ): Promise<string> => {
       await views.reach()
-      const target = { ...key, environment: known(options.environment ?? book.main()) }
+      const target = await placeOf(key, options.environment)
+      if (isPreview(target.environment)) throw forwardOnly(target)
       if (options.to !== undefined) return request(target, await find(key, options.to), 'rollback', options.actor)
       const row = await queries.service(target)
       const [midway] = (await queries.unfinishedOf(target)).filter(({ step, rollout }) => step && rollout?.baseline)
@@ -117,7 +124,7 @@ export const createRequests = (ports: {
       options: { release?: string | undefined; environment?: EnvironmentName | undefined; actor: string },
     ): Promise<string> => {
       await views.reach()
-      const target = { ...key, environment: known(options.environment ?? book.main()) }
+      const target = await placeOf(key, options.environment)
       refuseBeside((await queries.unfinishedOf(target)).find(isHalfway))
       if (options.release !== undefined)
         return admitted(target, await find(key, options.release), 'manual', options.actor)
@@ -165,7 +172,25 @@ export const noEnvironment = (environment: string, book: Pick<EnvironmentBook, '
       .environments()
       .map(({ name }) => name)
       .join(', ')}`,
-    next: `headway environments add ${environment} makes one`,
+    next: isPreview(environment)
+      ? 'that is the preview of a change, which comes and goes with it: headway previews lists them'
+      : `headway environments add ${environment} makes one`,
+  })
+
+export const noPreview = ({ project, service, environment }: Target): Problem =>
+  new Problem({
+    kind: 'preview-not-found',
+    status: 409,
+    detail: `${project}/${service} has no preview ${environment}: one is there while its change is open`,
+    next: 'headway previews lists them; headway previews start <change> makes one',
+  })
+
+const forwardOnly = ({ service, environment }: Target): Problem =>
+  new Problem({
+    kind: 'preview-goes-forward',
+    status: 409,
+    detail: `${service} in ${environment} is the preview of a change, of which only the newest version is kept`,
+    next: `push to the branch of the change; headway deploy ${service} --environment ${environment} brings in what settings have changed`,
   })
 
 const nothingRuns = ({ project, service, environment }: Target): Problem =>

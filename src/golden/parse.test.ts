@@ -263,6 +263,9 @@ release:
   assert.deepEqual(release('  strategy: rolling\n  steps: [10, 100]\n'), [
     '5:10 release.steps: steps are those of a canary or of what follows a shadow: take them out, or the other strategy, found [10,100]',
   ])
+  assert.deepEqual(release('  with: [b, a]\n'), [
+    '4:13 release.with.1: expected other services than this one, found the text "a"',
+  ])
   const unnamed = parseServiceFile('name: a\nlanguage: go\nrelease: { steps: [10, 100] }\n', 'headway.yaml')
   assert.equal(unnamed.kind === 'ok' && unnamed.service.release?.strategy, 'canary')
 })

@@ -48,14 +48,11 @@ const percent = z
   .max(100, 'expected a percentage between 0 and 100')
 
 const portRange = 'expected a port between 1 and 65535'
+const expectedOthers = 'expected other services than this one'
 const replicaRange = 'expected between 1 and 100 replicas'
 const line = z.string().trim().min(1).max(2000)
 
-/**
- * What may stand in `headway.yaml`. The published JSON Schema (schema/headway.schema.json) is made from this, the messages and
- * the defaults are here, and nothing else decides what is valid.
- */
-export const ServiceFile = z.strictObject({
+const ServiceKeys = z.strictObject({
   name: ServiceName.describe('The name of the service: its host name, its database and its folder are named after it.'),
   language: z.enum(['node', 'python', 'go', 'static']).describe('How it is installed, tested, built and started.'),
   port: z
@@ -153,6 +150,15 @@ export const ServiceFile = z.strictObject({
     'What the edge does for it: which requests it gets, limits, timeouts, compression.',
   ),
   release: ReleaseKey.optional().describe('How a new version takes the place of the old one.'),
+})
+
+/**
+ * What may stand in `headway.yaml`. The published JSON Schema (schema/headway.schema.json) is made from this, the messages and
+ * the defaults are here, and nothing else decides what is valid.
+ */
+export const ServiceFile = ServiceKeys.superRefine(({ name, release }, context) => {
+  const own = release?.with?.indexOf(name) ?? -1
+  if (own >= 0) context.addIssue({ code: 'custom', path: ['release', 'with', own], message: expectedOthers })
 })
 export type ServiceFile = z.infer<typeof ServiceFile>
 

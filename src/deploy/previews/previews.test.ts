@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { ServiceDefinition } from '../../golden/service.ts'
-import { EnvironmentName } from '../../names.ts'
+import { defaultProject, EnvironmentName, ServiceName } from '../../names.ts'
 import { digestOf, type TestDeployOptions } from '../testing.ts'
 import { defaultPreviewRules } from './rules.ts'
 import { openTestPreviews } from './testing.ts'
@@ -241,4 +241,35 @@ test('nobody makes a preview by hand, and nobody promotes to one', async (contex
   await world.deploy.reconcile()
   assert.equal((await world.ledger.read({ types: ['desired-state.refused'] })).length, 1)
   assert.deepEqual((await left(world)).instances, [])
+})
+
+test('a preview that stands is deployed again by hand, goes forward only, and where there is none it says so', async (context) => {
+  const world = await begin(context, { releases: { 'shop v1': {} } })
+  await ready(world, 7, 'shop v1')
+  const key = { project: defaultProject, service: ServiceName.parse('shop') }
+  const about = (environment: string) => ({ environment: EnvironmentName.parse(environment), actor: 'user:ada' })
+  const again = await world.deploy.finished(await world.deploy.deploy(key, about('change-7')))
+  assert.deepEqual(
+    [again.finished?.outcome, again.release, again.reason],
+    ['succeeded', digestOf('shop v1'), 'configuration'],
+  )
+  const refusal = (asked: Promise<string>): Promise<string[]> =>
+    asked.then(
+      () => assert.fail('it was not refused'),
+      ({ kind, detail, next }) => [kind, detail, next],
+    )
+  assert.deepEqual(await refusal(world.deploy.rollback(key, about('change-7'))), [
+    'preview-goes-forward',
+    'shop in change-7 is the preview of a change, of which only the newest version is kept',
+    'push to the branch of the change; headway deploy shop --environment change-7 brings in what settings have changed',
+  ])
+  assert.deepEqual(await refusal(world.deploy.deploy(key, about('change-8'))), [
+    'preview-not-found',
+    'default/shop has no preview change-8: one is there while its change is open',
+    'headway previews lists them; headway previews start <change> makes one',
+  ])
+  await world.end(7, 'merged')
+  await world.until(7, 'removed')
+  assert.equal((await refusal(world.deploy.deploy(key, about('change-7'))))[0], 'preview-not-found')
+  assert.deepEqual(await left(world), nothing)
 })
