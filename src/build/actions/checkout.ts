@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { git, packCommits, type RepositoryPath } from '../git.ts'
 import type { Action, ActionCall } from '../jobs/actions.ts'
 import { refName } from '../jobs/contexts.ts'
+import { checkOutLargeFiles } from './large-files.ts'
 import { authorizationOf, checkOutSubmodules } from './submodules.ts'
 
 /** Inputs that change nothing here: a job's directory is always fresh, and Git is not reached by SSH. */
@@ -10,7 +11,7 @@ const ignored = new Set(['ssh-key', 'ssh-known-hosts', 'ssh-strict', 'ssh-user',
 const ignoredToo = new Set(['show-progress', 'set-safe-directory', 'fetch-tags', 'github-server-url', 'filter'])
 const obeyed = new Set([
   ...['repository', 'ref', 'path', 'fetch-depth', 'token', 'persist-credentials'],
-  ...['sparse-checkout', 'sparse-checkout-cone-mode', 'submodules'],
+  ...['sparse-checkout', 'sparse-checkout-cone-mode', 'submodules', 'lfs'],
 ])
 type Wanted = { readonly commit: string; readonly branch: string }
 
@@ -27,8 +28,6 @@ export const checkoutAction =
     const { inputs, source, workspace } = call
     for (const [name, value] of Object.entries(inputs)) {
       if (obeyed.has(name) || ignored.has(name) || ignoredToo.has(name)) continue
-      if (name === 'lfs' && value === 'false') continue
-      if (name === 'lfs') throw new Error(noLargeFiles)
       throw new Error(`the input ${name}: ${value} of actions/checkout is not supported`)
     }
     const own = `${source.project}/${source.repository}`
@@ -40,6 +39,7 @@ export const checkoutAction =
     if (repository.toLowerCase() !== own) return checkOutOther(call, repository, target, depth)
     const wanted = await checkOutOwn(call, repositoryPath(source.project, source.repository), target, depth)
     await configure(call, target, call.origin.url, wanted.branch)
+    await checkOutLargeFiles(call, target)
     await checkOutSubmodules(call, target, depth)
     call.say(`HEAD is now at ${wanted.commit}`)
     return { outputs: { ref: inputs.ref ?? source.ref, commit: wanted.commit } }
@@ -78,16 +78,16 @@ const checkOutOther = async (call: ActionCall, repository: string, target: strin
   await configure(call, target, url, '')
   const argv = ['sh', '-e', '-c', fetchScript, 'checkout', inputs.ref || 'HEAD', String(depth)] as const
   const end = await run([...argv, ...sparsenessOf(call)], { cwd: target })
-  if (end.outcome === 'success') await checkOutSubmodules(call, target, depth)
+  if (end.outcome === 'success') {
+    await checkOutLargeFiles(call, target)
+    await checkOutSubmodules(call, target, depth)
+  }
   if (inputs['persist-credentials'] === 'false')
     await run(['git', 'config', '--local', '--remove-section', `http.${new URL('/', url).href}`], { cwd: target })
   if (end.outcome !== 'success') throw new Error(`${repository} could not be fetched: ${end.detail}`)
   say(`${repository} is checked out`)
   return { outputs: { ref: inputs.ref ?? '' } }
 }
-
-const noLargeFiles =
-  'lfs: this Git host keeps no files of Git LFS; leave the input out, and fetch them in a step of your own (git lfs pull) from where .lfsconfig says that they are'
 
 /** Leaves the remote, and the token where it is to stay or is needed at once. By its input: what is in a command line, others can read. */
 const configure = async (call: ActionCall, target: string, url: string, branch: string): Promise<void> => {
