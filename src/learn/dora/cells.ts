@@ -163,11 +163,16 @@ const unpackCell = (packed: Uint8Array): Tally => {
 export type Total = { readonly counts: Counts; readonly leads: Histogram; readonly recoveries: Histogram }
 export const newTotal = (): Total => ({ counts: { ...noCounts }, leads: newHistogram(), recoveries: newHistogram() })
 
-export const addCell = (into: Total, packed: Uint8Array): void => {
+/** Adds a cell, and takes it away from another total, which it is a part of. */
+export const addCell = (into: Total, packed: Uint8Array, from: Total | null = null): void => {
   const numbers = new Numbers(packed)
-  for (const name of countNames) into.counts[name] += numbers.next()
-  numbers.addSketchToHistogram(into.leads)
-  numbers.addSketchToHistogram(into.recoveries)
+  for (const name of countNames) {
+    const count = numbers.next()
+    into.counts[name] += count
+    if (from) from.counts[name] -= count
+  }
+  numbers.addSketchToHistogram(into.leads, from?.leads ?? null)
+  numbers.addSketchToHistogram(into.recoveries, from?.recoveries ?? null)
 }
 
 const sum = (into: Sketch, from: Sketch): Sketch => {

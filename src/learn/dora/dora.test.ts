@@ -105,6 +105,12 @@ onEveryStore('five metrics', (fresh, dialect) => {
       if (calendar) compareBuckets(history, answer)
       for (const zone of ['UTC', 'Asia/Kathmandu'])
         await compareCells(name, { ...questionOf(projectOf(place), history), zone, bucket: 'month' }, world.ask)
+      if (dialect !== 'sqlite' || place % 12 !== 0) continue
+      // Days that share a day of UTC: shortly after its beginning, shortly before its end, and half of it.
+      const span = { from: hour(-60.3), until: hour(24 * 30 + 5.7) }
+      for (const zone of ['Europe/Berlin', 'America/New_York', 'Asia/Kathmandu', 'Pacific/Auckland'])
+        for (const bucket of ['day', 'week'] as const)
+          await compareCells(name, { ...questionOf(projectOf(place), history), span, zone, bucket }, world.ask)
     }
     if (dialect !== 'sqlite') return
     const before = await world.views.digest()

@@ -11,7 +11,6 @@ import {
   everything,
   type Grain,
   grainMs,
-  grains,
   newTotal,
   projectScope,
   serviceScope,
@@ -181,8 +180,8 @@ const exactly = (rows: readonly Measured[]): Part => {
 }
 
 /**
- * Days of UTC that are whole within a bucket come as such, what is left over at its ends in hours, then quarters of an hour, and what is
- * shorter than that row by row.
+ * Days of UTC that are whole within a bucket come as such. Of a day that several buckets share, the shorter parts come in hours, then quarters
+ * of an hour, and what is shorter than that row by row; the longest part is the day without them. What is a part of no whole day comes in hours, too.
  */
 const fromCells = async (
   db: Db,
@@ -190,26 +189,40 @@ const fromCells = async (
   lanes: readonly number[],
   spans: readonly Span[],
 ): Promise<Groups> => {
-  const held: readonly Grain[] = question.services.length > 0 ? ['day'] : grains
   const totals = spans.map(newTotal)
   const days: { at: number; n: number }[] = []
-  let rest: Span[] = [...spans]
-  for (const grain of held) {
-    const { whole, over } = split(rest, grainMs[grain])
-    for (const cell of await cellsIn(db, question, grain, whole)) {
-      const total = totals[placeIn(spans, cell.start)]
-      if (total) addCell(total, cell.packed)
-      days.push({ at: cell.start, n: cell.deployments })
-    }
+  const isFine = question.services.length === 0
+  const { whole, parts } = isFine ? shared(spans) : { ...plainly(split(spans, grainMs.day)) }
+  const own = new Map(parts.flatMap(({ without, from }) => (without === null ? [] : [[dayOf(from), without] as const])))
+  for (const cell of await cellsIn(db, question, 'day', whole)) {
+    const total = totals[own.get(cell.start) ?? placeIn(spans, cell.start)]
+    if (total) addCell(total, cell.packed)
+    days.push({ at: cell.start, n: cell.deployments })
+  }
+  let rest: Span[] = parts
+  const tell = (at: number, n: number, add: (into: Total, from: Total | null) => void): void => {
+    const part = parts[placeIn(parts, at)]
+    const total = totals[placeIn(spans, at)]
+    const from = part?.without === null || part === undefined ? null : (totals[part.without] ?? null)
+    if (total) add(total, from)
+    // Of a day that is there as a whole, this is no more of it.
+    if (from === null) days.push({ at, n })
+  }
+  for (const grain of isFine ? (['hour', 'quarter'] as const) : []) {
+    const { whole: cells, over } = split(rest, grainMs[grain])
+    for (const cell of await cellsIn(db, question, grain, cells))
+      tell(cell.start, cell.deployments, (into, from) => addCell(into, cell.packed, from))
     rest = over
   }
   for (const span of joined(rest, mostQueries))
     for (const row of await rowsBetween(db, question, lanes, span)) {
       const at = row.live_at ?? 0
-      const total = totals[placeIn(spans, at)]
-      if (!total || !rest.some(({ from, until }) => from <= at && at < until)) continue
-      addRow(total, row)
-      days.push({ at, n: 1 })
+      const found = rest[placeIn(rest, at)]
+      if (found === undefined || at < found.from || found.until <= at) continue
+      tell(at, 1, (into, from) => {
+        addRow(into, row, 1)
+        if (from) addRow(from, row, -1)
+      })
     }
   const all = newTotal()
   for (const { counts, leads, recoveries } of totals) {
@@ -220,17 +233,48 @@ const fromCells = async (
   return { parts: totals.map(about), total: about(all), relativeError, days }
 }
 
+/** A part of a day of UTC. `without`: the bucket to which that day is added as a whole, and which this part is to leave again. */
+type DayPart = Span & { readonly without: number | null }
+
+const dayOf = (at: number): number => Math.floor(at / grainMs.day) * grainMs.day
+
+const plainly = ({ whole, over }: { whole: Span[]; over: Span[] }): { whole: Span[]; parts: DayPart[] } => ({
+  whole,
+  parts: over.map((span) => ({ ...span, without: null })),
+})
+
+/** Which days of UTC are read as a whole, and which parts of days besides; in their order. The spans follow each other. */
+const shared = (spans: readonly Span[]): { whole: Span[]; parts: DayPart[] } => {
+  const { whole, over } = split(spans, grainMs.day)
+  const byDay = new Map<number, Span[]>()
+  for (const span of over)
+    for (let from = span.from; from < span.until; from = dayOf(from) + grainMs.day) {
+      const part = { from, until: Math.min(span.until, dayOf(from) + grainMs.day) }
+      byDay.set(dayOf(from), [...(byDay.get(dayOf(from)) ?? []), part])
+    }
+  const parts: DayPart[] = []
+  for (const [day, own] of [...byDay].sort(([one], [two]) => one - two)) {
+    const lengthOf = ({ from, until }: Span): number => until - from
+    const longest = own.reduce((best, one) => (lengthOf(one) > lengthOf(best) ? one : best))
+    const isWhole = own[0]?.from === day && own.at(-1)?.until === day + grainMs.day
+    const without = isWhole ? placeIn(spans, longest.from) : null
+    if (isWhole) whole.push({ from: day, until: day + grainMs.day })
+    for (const one of own) if (!isWhole || one !== longest) parts.push({ ...one, without })
+  }
+  return { whole: whole.sort((one, two) => one.from - two.from), parts }
+}
+
 const about = ({ counts, leads, recoveries }: Total): Part => ({
   counts,
   leads: distributionOfHistogram(leads),
   recoveries: distributionOfHistogram(recoveries),
 })
 
-const addRow = (total: Total, row: Measured): void => {
-  addCounts(total.counts, countsOf(row))
+const addRow = (total: Total, row: Measured, times: 1 | -1): void => {
+  addCounts(total.counts, countsOf(row), times)
   const recovery = recoveryOf(row)
-  for (const lead of unpackLeads(row.leads)) addToHistogram(total.leads, lead)
-  if (recovery !== null && recovery >= 0) addToHistogram(total.recoveries, recovery)
+  for (const lead of unpackLeads(row.leads)) addToHistogram(total.leads, lead, times)
+  if (recovery !== null && recovery >= 0) addToHistogram(total.recoveries, recovery, times)
 }
 
 /** The part of each span that is made of whole cells, and what is left of it before and after. */

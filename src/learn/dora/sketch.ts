@@ -21,32 +21,38 @@ export const tally = (sketch: Sketch, value: number, times = 1): void => {
 const bucketOf = (value: number): number => (value < 1 ? 0 : 1 + Math.floor(Math.log(value) / growth))
 const sizeOf = (bucket: number): number => (bucket === 0 ? 0 : Math.exp((bucket - 0.5) * growth))
 
-/** The same, added up for reading: a place for each bucket, which is many times faster to add to. */
-export type Histogram = Uint32Array
+/** The same, added up for reading: a place for each bucket, which is many times faster to add to; `low` to `high` are in use. */
+export type Histogram = { readonly counts: Uint32Array; low: number; high: number }
 /** Beyond forty years all values are taken for the same. */
 const mostBuckets = 2_800
-export const newHistogram = (): Histogram => new Uint32Array(mostBuckets)
+export const newHistogram = (): Histogram => ({ counts: new Uint32Array(mostBuckets), low: mostBuckets, high: -1 })
 
-export const addToHistogram = (into: Histogram, value: number): void => {
-  const bucket = Math.min(bucketOf(value), mostBuckets - 1)
-  into[bucket] = (into[bucket] ?? 0) + 1
+const addAt = (into: Histogram, bucket: number, times: number): void => {
+  const { counts } = into
+  // Whole numbers of 32 bits: what is taken away before it was added is right in the end all the same.
+  counts[bucket] = (counts[bucket] ?? 0) + times
+  if (bucket < into.low) into.low = bucket
+  if (bucket > into.high) into.high = bucket
 }
+
+export const addToHistogram = (into: Histogram, value: number, times = 1): void =>
+  addAt(into, Math.min(bucketOf(value), mostBuckets - 1), times)
 
 export const addHistogram = (into: Histogram, from: Histogram): void => {
-  for (let bucket = 0; bucket < mostBuckets; bucket += 1) into[bucket] = (into[bucket] ?? 0) + (from[bucket] ?? 0)
+  for (let bucket = from.low; bucket <= from.high; bucket += 1) addAt(into, bucket, from.counts[bucket] ?? 0)
 }
 
-export const distributionOfHistogram = (histogram: Histogram): Distribution => {
+export const distributionOfHistogram = ({ counts, low, high: last }: Histogram): Distribution => {
   let n = 0
-  for (let bucket = 0; bucket < mostBuckets; bucket += 1) n += histogram[bucket] ?? 0
+  for (let bucket = low; bucket <= last; bucket += 1) n += counts[bucket] ?? 0
   if (n === 0) return { median: null, p90: null, n }
   const [middle, high] = [placeOf(n, 0.5), placeOf(n, 0.9)]
   const wanted = [middle.lower, middle.upper, high.lower, high.upper].sort((left, right) => left - right)
   const values = new Map<number, number>()
   let before = 0
   let next = 0
-  for (let bucket = 0; next < wanted.length && bucket < mostBuckets; bucket += 1) {
-    before += histogram[bucket] ?? 0
+  for (let bucket = low; next < wanted.length && bucket <= last; bucket += 1) {
+    before += counts[bucket] ?? 0
     for (let rank = wanted[next]; rank !== undefined && rank < before; rank = wanted[next]) {
       values.set(rank, sizeOf(bucket))
       next += 1
@@ -99,12 +105,14 @@ export class Numbers {
     return value
   }
 
-  addSketchToHistogram(histogram: Histogram): void {
+  addSketchToHistogram(into: Histogram, from: Histogram | null): void {
     let bucket = 0
     for (let left = this.next(); left > 0; left -= 1) {
       bucket += this.next()
       const place = bucket < mostBuckets ? bucket : mostBuckets - 1
-      histogram[place] = (histogram[place] ?? 0) + this.next()
+      const count = this.next()
+      addAt(into, place, count)
+      if (from) addAt(from, place, -count)
     }
   }
 
