@@ -13,10 +13,11 @@ import { measureLedger } from './ledger.ts'
 import { measurePipeline } from './pipeline.ts'
 import { footprintsOf } from './processes.ts'
 import { measureProxies } from './proxies.ts'
+import { measureWeb } from './web.ts'
 
 /**
  * `npm run bench [-- NAME...]`: figures and ratios, each against a bare baseline measured in the same run. Asserts nothing.
- * Names: start, memory, ledger, push, deployments, pipeline, judge, edge; judged (a quarter of an hour) and insights (some minutes, 5 GB of disk) only when they are named. Results
+ * Names: start, memory, ledger, push, deployments, pipeline, judge, edge; judged (a quarter of an hour), insights (some minutes, 5 GB of disk) and web (some minutes) only when they are named. Results
  * that are kept stand in bench/RESULTS.md.
  */
 const wanted = process.argv.slice(2)
@@ -165,10 +166,11 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   pipeline: () => onPlatform((platform) => measurePipeline(platform, say)),
   edge: () => measureProxies(say),
   insights: () => measureInsights(say),
+  web: () => measureWeb(say),
   judged: () => onPlatform((platform) => measureJudged(platform, say)),
 }
 /** They take long, so they are asked for by name. */
-const onDemand = ['judged', 'insights']
+const onDemand = ['judged', 'insights', 'web']
 
 if (process.argv[1] === import.meta.filename) {
   console.log(

@@ -106,6 +106,7 @@ export const LogView = ({
       <section
         ref={box}
         aria-label={label}
+        aria-busy={log.state === 'loading'}
         onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) =>
           setIsAtEnd(scrollHeight - scrollTop - clientHeight < nearEndPx)
         }
