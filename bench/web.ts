@@ -50,7 +50,7 @@ const firstAnswer = async (platform: Platform): Promise<void> => {
   }
 }
 
-const measurePages = async (browser: Browser, platform: Platform, run: string, say: Say): Promise<void> => {
+export const measurePages = async (browser: Browser, platform: Platform, run: string, say: Say): Promise<void> => {
   const { page, context, go } = await visit(browser, platform, { token: tokenOf(platform) })
   const devtools = await context.newCDPSession(page)
   await page.addInitScript(observe)
@@ -98,6 +98,7 @@ const measurePages = async (browser: Browser, platform: Platform, run: string, s
   await measureLog(page, at(`/runs/${run}?job=test`), say)
   await context.close()
 }
+
 
 /** From the address to the first lines, scrolling through it, and what is searched in it. */
 const measureLog = async (page: Page, path: string, say: Say): Promise<void> => {

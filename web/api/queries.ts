@@ -217,14 +217,15 @@ export type Change = InferResponseType<
   (typeof api.changes.projects)[':project']['repositories'][':repository']['changes'][':number']['$get'],
   200
 >
-export const changeDiff = (project: string, repository: string, number: number) =>
+/** All of it, or of a single file. */
+export const changeDiff = (project: string, repository: string, number: number, file?: string) =>
   queryOptions({
-    queryKey: ['changes', project, repository, number, 'diff'],
+    queryKey: ['changes', project, repository, number, 'diff', file ?? null],
     queryFn: () =>
       answer(
         api.changes.projects[':project'].repositories[':repository'].changes[':number'].diff.$get({
           ...ofChange(project, repository, number),
-          query: {},
+          query: file === undefined ? {} : { file },
         }),
       ),
   })

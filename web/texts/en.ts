@@ -387,6 +387,12 @@ export const en = {
     tooLarge: 'This change is too large to be shown whole. Its files:',
     renamed: (from: string) => `was ${from}`,
     version: (version: number) => `version ${version}`,
+    lines: (path: string) => `Lines of ${path}`,
+    line: (line: number) => `line ${line}`,
+    earlier: 'About earlier versions',
+    about: (path: string, line: number) => `Comment on ${path}, line ${line}`,
+    sayAt: (line: number, side: 'old' | 'new') => `Comment on line ${line}${side === 'old' ? ' of the old text' : ''}`,
+    preview: 'Preview',
     inQueue: (place: number) => `Number ${place} in the merge queue`,
   },
   ledger: {

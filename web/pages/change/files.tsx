@@ -3,12 +3,14 @@ import { useMemo, useState } from 'react'
 import { type Change, changeDiff } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { count } from '../../ui/format.ts'
-import { piecesOf } from '../../ui/log/ansi.ts'
 import { Button, Panel } from '../../ui/parts.tsx'
 import { Loaded, Skeleton } from '../../ui/states.tsx'
-import { type DiffLine, type FileDiff, filesIn, type Hunk, pairsOf } from './diff.ts'
+import { type Place, Said, type Talk, Write } from './comments.tsx'
+import { type FileDiff, filesIn } from './diff.ts'
+import { HunkRows, type View } from './hunk.tsx'
 
-export type View = 'unified' | 'split'
+export type { View } from './hunk.tsx'
+
 const largeLines = 400
 
 /** What a change changes, file by file; the large ones are folded. */
@@ -21,42 +23,102 @@ export const Files = ({ project, change, view }: { project: string; change: Chan
           <Panel title={t.change.tooLarge} isFlush>
             <ul className="m-0 list-none p-0">
               {files.map(({ path, additions, deletions }) => (
-                <li key={path} className="flex justify-between gap-4 border-t border-line px-4 py-2 font-mono text-xs">
-                  <bdi>{path}</bdi>
-                  <Counts added={additions ?? 0} removed={deletions ?? 0} />
+                <li key={path} className="border-t border-line">
+                  <Single
+                    project={project}
+                    change={change}
+                    view={view}
+                    path={path}
+                    added={additions ?? 0}
+                    removed={deletions ?? 0}
+                  />
                 </li>
               ))}
             </ul>
           </Panel>
         ) : (
-          <Diff text={text} view={view} change={change} />
+          <Diff project={project} text={text} view={view} change={change} />
         )
       }
     </Loaded>
   )
 }
 
-const Diff = ({ text, view, change }: { text: string; view: View; change: Change }) => {
+/** One file of a change that is too large to come at once: it comes when somebody wants to see it. */
+const Single = ({
+  path,
+  added,
+  removed,
+  ...rest
+}: {
+  project: string
+  change: Change
+  view: View
+  path: string
+  added: number
+  removed: number
+}) => {
+  const [isOpen, setIsOpen] = useState(false)
+  return isOpen ? (
+    <SingleDiff path={path} {...rest} />
+  ) : (
+    <div className="flex min-h-11 items-center justify-between gap-4 px-4 py-2 font-mono text-xs">
+      <button
+        type="button"
+        aria-expanded={false}
+        onClick={() => setIsOpen(true)}
+        className="flex min-w-0 gap-2 text-left"
+      >
+        <span aria-hidden="true">▸</span>
+        <bdi>{path}</bdi>
+      </button>
+      <Counts added={added} removed={removed} />
+    </div>
+  )
+}
+
+const SingleDiff = ({ path, project, change, view }: { project: string; change: Change; view: View; path: string }) => {
+  const query = useQuery(changeDiff(project, change.repository, change.number, path))
+  return (
+    <Loaded query={query} waiting={<Skeleton rows={2} rowClass="h-11" />}>
+      {({ text }) =>
+        text === null ? (
+          <p className="m-0 px-4 py-3 text-soft">
+            <bdi className="font-mono text-xs">{path}</bdi> {t.change.binary}
+          </p>
+        ) : (
+          <Diff project={project} text={text} view={view} change={change} />
+        )
+      }
+    </Loaded>
+  )
+}
+
+const Diff = ({ project, text, view, change }: { project: string; text: string; view: View; change: Change }) => {
   const files = useMemo(() => filesIn(text), [text])
   return (
     <div className="flex flex-col gap-4">
       {files.map((file) => (
-        <File
-          key={file.path}
-          file={file}
-          view={view}
-          comments={change.comments.filter(({ place }) => place?.file === file.path)}
-        />
+        <File key={file.path} project={project} file={file} view={view} change={change} />
       ))}
     </div>
   )
 }
 
-type Comments = Change['comments']
-
-const File = ({ file, view, comments }: { file: FileDiff; view: View; comments: Comments }) => {
+const File = ({ project, file, view, change }: { project: string; file: FileDiff; view: View; change: Change }) => {
   const changed = file.added + file.removed
   const [isOpen, setIsOpen] = useState(changed <= largeLines)
+  const [writing, setWriting] = useState<Place | null>(null)
+  const about = change.comments.filter(({ place }) => place?.file === file.path)
+  const earlier = about.filter(({ version }) => version !== change.version)
+  const talk: Talk = {
+    comments: about.filter(({ version }) => version === change.version),
+    writing,
+    begin: setWriting,
+    form: writing && (
+      <Write project={project} change={change} file={file.path} place={writing} close={() => setWriting(null)} />
+    ),
+  }
   return (
     <section aria-label={file.path} className="overflow-hidden rounded-lg border border-line bg-panel">
       <h3 className="m-0 flex min-h-11 flex-wrap items-center justify-between gap-3 px-4 py-2 text-sm font-normal">
@@ -72,7 +134,7 @@ const File = ({ file, view, comments }: { file: FileDiff; view: View; comments: 
         </button>
         <Counts added={file.added} removed={file.removed} />
       </h3>
-      {!isOpen && (
+      {!isOpen && changed > largeLines && (
         <div className="flex items-center gap-3 border-t border-line px-4 py-3 text-soft">
           {t.change.large(count(changed))}
           <Button onClick={() => setIsOpen(true)}>{t.change.show}</Button>
@@ -83,21 +145,20 @@ const File = ({ file, view, comments }: { file: FileDiff; view: View; comments: 
       )}
       {isOpen && file.hunks.length > 0 && (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
-        <section tabIndex={0} aria-label={file.path} className="overflow-x-auto border-t border-line">
+        <section tabIndex={0} aria-label={t.change.lines(file.path)} className="overflow-x-auto border-t border-line">
           <table className="w-full border-collapse font-mono text-xs leading-5">
             {file.hunks.map((hunk, at) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: a hunk is known by its place
-              <tbody key={at}>
-                <tr className="bg-sunk text-soft">
-                  <td colSpan={view === 'split' ? 4 : 3} className="px-4 py-1">
-                    … {hunk.head}
-                  </td>
-                </tr>
-                {view === 'split' ? <Split hunk={hunk} /> : <Unified hunk={hunk} comments={comments} />}
-              </tbody>
+              <HunkRows key={at} path={file.path} hunk={hunk} view={view} talk={talk} />
             ))}
           </table>
         </section>
+      )}
+      {isOpen && earlier.length > 0 && (
+        <div className="border-t border-line px-4 py-3">
+          <h4 className="m-0 mb-2 text-xs font-normal text-soft">{t.change.earlier}</h4>
+          <Said comments={earlier} />
+        </div>
       )}
     </section>
   )
@@ -109,58 +170,3 @@ const Counts = ({ added, removed }: { added: number; removed: number }) => (
     <span className="text-bad">−{removed}</span>
   </span>
 )
-
-const fills: Readonly<Record<DiffLine['kind'], string>> = { same: '', added: 'bg-added', removed: 'bg-removed' }
-const signs: Readonly<Record<DiffLine['kind'], string>> = { same: ' ', added: '+', removed: '−' }
-
-const LineNumber = ({ of }: { of: number | null }) => (
-  <td className="w-12 min-w-12 select-none px-2 text-right align-top text-soft">{of}</td>
-)
-
-const Text = ({ line }: { line: DiffLine | null }) => (
-  <td className={`w-1/2 px-2 align-top whitespace-pre-wrap ${line ? fills[line.kind] : 'bg-sunk'}`}>
-    {line && (
-      <>
-        <span className="select-none text-soft">{signs[line.kind]} </span>
-        <bdi dir="ltr">
-          {piecesOf(line.text).pieces.map(({ text, tone }, at) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: pieces of one line have no other name
-            <span key={at} className={tone === 'control' ? 'bg-wait-wash text-wait' : ''}>
-              {text}
-            </span>
-          ))}
-        </bdi>
-      </>
-    )}
-  </td>
-)
-
-const Unified = ({ hunk, comments }: { hunk: Hunk; comments: Comments }) =>
-  hunk.lines.map((line) => {
-    const said = comments.filter(({ place }) => place && place.line === (place.side === 'old' ? line.old : line.new))
-    return [
-      <tr key={`${line.old} ${line.new}`} className={fills[line.kind]}>
-        <LineNumber of={line.old} />
-        <LineNumber of={line.new} />
-        <Text line={line} />
-      </tr>,
-      ...said.map(({ comment, user, body }) => (
-        <tr key={comment}>
-          <td colSpan={3} className="border-y border-line bg-page px-4 py-3 font-sans text-sm">
-            <strong className="font-medium">{user}</strong>
-            <bdi className="block whitespace-pre-wrap">{body}</bdi>
-          </td>
-        </tr>
-      )),
-    ]
-  })
-
-const Split = ({ hunk }: { hunk: Hunk }) =>
-  pairsOf(hunk).map(({ old, new: fresh }) => (
-    <tr key={`${old?.old} ${fresh?.new}`}>
-      <LineNumber of={old?.old ?? null} />
-      <Text line={old} />
-      <LineNumber of={fresh?.new ?? null} />
-      <Text line={fresh} />
-    </tr>
-  ))

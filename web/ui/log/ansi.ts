@@ -18,13 +18,10 @@ export const piecesOf = (line: string): { pieces: readonly Piece[]; cut: number 
   let style: Pick<Piece, 'tone' | 'isBold'> = { tone: null, isBold: false }
   let from = 0
   const take = (text: string): void => {
-    let at = 0
-    for (const { 0: character, index } of text.matchAll(hidden)) {
-      if (index > at) pieces.push({ text: text.slice(at, index), ...style })
-      pieces.push({ text: named(character), tone: 'control', isBold: false })
-      at = index + character.length
-    }
-    if (at < text.length) pieces.push({ text: text.slice(at), ...style })
+    for (const piece of visibleOf(text))
+      pieces.push(
+        piece.isControl ? { text: piece.text, tone: 'control', isBold: false } : { text: piece.text, ...style },
+      )
   }
   for (const match of shown.matchAll(sequence)) {
     take(shown.slice(from, match.index))
@@ -33,6 +30,19 @@ export const piecesOf = (line: string): { pieces: readonly Piece[]; cut: number 
   }
   take(shown.slice(from))
   return { pieces, cut: line.length - shown.length }
+}
+
+/** A text with what could hide or pretend something written out; colours too, as nothing of code is to be hidden. */
+export const visibleOf = (text: string): readonly { readonly text: string; readonly isControl: boolean }[] => {
+  const pieces: { text: string; isControl: boolean }[] = []
+  let at = 0
+  for (const { 0: character, index } of text.matchAll(hidden)) {
+    if (index > at) pieces.push({ text: text.slice(at, index), isControl: false })
+    pieces.push({ text: named(character), isControl: true })
+    at = index + character.length
+  }
+  if (at < text.length) pieces.push({ text: text.slice(at), isControl: false })
+  return pieces
 }
 
 /** The line without its colours, as it is searched and copied. */
