@@ -122,7 +122,10 @@ const storyOf = (told: Told): NewFact[][] => {
 
 const runFacts = (
   { number, run, round }: Told,
-  { conclusion, ...source }: { conclusion: Conclusion; push: string; commit: CommitId; repository: RepositoryName } & {
+  {
+    conclusion,
+    ...source
+  }: { conclusion: Conclusion; push: string; commit: CommitId; repository: RepositoryName } & {
     project: typeof defaultProject
     ref: string
   },
@@ -199,7 +202,8 @@ const repositoryOf = (service: ServiceName): NewFact => {
 }
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex')
-const commitOf = (service: string, round: number): CommitId => CommitId.parse(hashOf(`${service} ${round}`).slice(0, 40))
+const commitOf = (service: string, round: number): CommitId =>
+  CommitId.parse(hashOf(`${service} ${round}`).slice(0, 40))
 const releaseOf = (service: string, round: number): Digest => Digest.parse(`sha256:${hashOf(`${service}@${round}`)}`)
 
 /** One commit with the files of all services on top of what the environments repository holds. */

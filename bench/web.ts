@@ -99,7 +99,6 @@ export const measurePages = async (browser: Browser, platform: Platform, run: st
   await context.close()
 }
 
-
 /** From the address to the first lines, scrolling through it, and what is searched in it. */
 const measureLog = async (page: Page, path: string, say: Say): Promise<void> => {
   const first = await times(async () => {
@@ -119,7 +118,7 @@ const measureLog = async (page: Page, path: string, say: Say): Promise<void> => 
       const box = page.getByRole('searchbox', { name: 'Search this log' })
       await box.fill('not badly')
       await box.press('Enter')
-      await page.getByText(/1 of/).waitFor()
+      await page.getByText(/^1 of /).waitFor()
     }),
   )
 }

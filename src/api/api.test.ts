@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { ProjectName } from '../names.ts'
 import { Problem } from '../problem.ts'
@@ -178,4 +179,26 @@ test('the ledger over the API: facts, the chain verified, a checkpoint, an expor
   assert.equal(verdict.kind, 'whole')
   const lines = (await (await opened.call(token, 'GET', '/api/v1/ledger/export')).text()).trim().split('\n')
   assert.equal(lines.length, verdict.facts)
+})
+
+test('an answer in JSON is compressed for whom takes it so, and the same', async () => {
+  await using opened = await openTestApi()
+  const token = await opened.token('administrator', null)
+  const raw = (accepted: string) =>
+    new Promise<{ coding: string | undefined; body: Buffer }>((resolve, reject) => {
+      const headers = { authorization: `Bearer ${token}`, 'accept-encoding': accepted }
+      request(`${opened.url}/api/v1/openapi.json`, { headers }, async (response) => {
+        const chunks: Buffer[] = []
+        for await (const chunk of response) chunks.push(chunk)
+        resolve({ coding: response.headers['content-encoding'], body: Buffer.concat(chunks) })
+      })
+        .once('error', reject)
+        .end()
+    })
+  const plain = await raw('identity')
+  const small = await raw('br, gzip')
+  assert.deepEqual([plain.coding, small.coding], [undefined, 'gzip'])
+  assert.ok(small.body.length * 2 < plain.body.length)
+  assert.deepEqual(gunzipSync(small.body), plain.body)
+  assert.equal((await raw('gzip;q=0')).coding, undefined)
 })

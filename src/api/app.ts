@@ -11,6 +11,7 @@ import type { Sessions } from '../access/sessions/sessions.ts'
 import type { Clock } from '../clock.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { Problem, type ProblemDetails } from '../problem.ts'
+import { compressJson } from './compress.ts'
 import { type Document, describe, documentRoutes } from './document.ts'
 import { addressOf, type Credential, credentialIn, type Door, tokenIn } from './door.ts'
 import { createEventStreams } from './events.ts'
@@ -75,7 +76,7 @@ export const createApp = (options: AppOptions): App => {
       return problemResponse(context, problem, challengeFor(problem))
     })
     app.notFound((context) => problemResponse(context, nothingAt(context.req.path)))
-    app.use(`${base}/*`, enter(door), onlyGuarded, limitBody)
+    app.use(`${base}/*`, compressJson, enter(door), onlyGuarded, limitBody)
     for (const routes of loaded) app.route(base, routes)
     const asked = (context: Context) => identify(credentialIn(askingOf(context), context.req.header('authorization')))
     app.route(base, eventRoutes({ events, ledger, identify: asked }))

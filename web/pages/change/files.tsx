@@ -121,7 +121,7 @@ const File = ({ project, file, view, change }: { project: string; file: FileDiff
   }
   return (
     <section aria-label={file.path} className="overflow-hidden rounded-lg border border-line bg-panel">
-      <h3 className="m-0 flex min-h-11 flex-wrap items-center justify-between gap-3 px-4 py-2 text-sm font-normal">
+      <h2 className="m-0 flex min-h-11 flex-wrap items-center justify-between gap-3 px-4 py-2 text-sm font-normal">
         <button
           type="button"
           aria-expanded={isOpen}
@@ -133,7 +133,7 @@ const File = ({ project, file, view, change }: { project: string; file: FileDiff
           {file.previous && <span className="text-soft">{t.change.renamed(file.previous)}</span>}
         </button>
         <Counts added={file.added} removed={file.removed} />
-      </h3>
+      </h2>
       {!isOpen && changed > largeLines && (
         <div className="flex items-center gap-3 border-t border-line px-4 py-3 text-soft">
           {t.change.large(count(changed))}
@@ -146,7 +146,7 @@ const File = ({ project, file, view, change }: { project: string; file: FileDiff
       {isOpen && file.hunks.length > 0 && (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
         <section tabIndex={0} aria-label={t.change.lines(file.path)} className="overflow-x-auto border-t border-line">
-          <table className="w-full border-collapse font-mono text-xs leading-5">
+          <table className="w-full border-collapse font-mono text-xs leading-6">
             {file.hunks.map((hunk, at) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: a hunk is known by its place
               <HunkRows key={at} path={file.path} hunk={hunk} view={view} talk={talk} />
@@ -156,7 +156,7 @@ const File = ({ project, file, view, change }: { project: string; file: FileDiff
       )}
       {isOpen && earlier.length > 0 && (
         <div className="border-t border-line px-4 py-3">
-          <h4 className="m-0 mb-2 text-xs font-normal text-soft">{t.change.earlier}</h4>
+          <h3 className="m-0 mb-2 text-xs font-normal text-soft">{t.change.earlier}</h3>
           <Said comments={earlier} />
         </div>
       )}

@@ -14,7 +14,7 @@ type JobNode = Node<{ job: Job; isChosen: boolean }, 'job'>
 
 const size = { width: 200, height: 44, gapX: 56, gapY: 16 } as const
 
-/** The jobs in the order in which they ran, from left to right. The list beneath says the same to those who do not see it. */
+/** The jobs, each right of those that it needs and tied to them. The list beneath says the same to those who do not see it. */
 export const Graph = ({ jobs, chosen }: { jobs: readonly Job[]; chosen: string | null }) => {
   const navigate = useNavigate({ from: '/projects/$project/runs/$run' })
   const { nodes, edges, rows } = useMemo(() => graphOf(jobs, chosen), [jobs, chosen])
@@ -71,17 +71,11 @@ const graphOf = (jobs: readonly Job[], chosen: string | null) => {
       }),
     ),
   )
-  const edges = layers.flatMap((layer, column) =>
-    layer.flatMap((job) =>
-      (layers[column + 1] ?? []).map(
-        (next): Edge => ({
-          id: `${job.job}>${next.job}`,
-          source: job.job,
-          target: next.job,
-          animated: next.status === 'running',
-        }),
-      ),
-    ),
+  const there = new Set(jobs.map(({ job }) => job))
+  const edges = jobs.flatMap(({ job, needs, status }) =>
+    needs
+      .filter((needed) => there.has(needed))
+      .map((needed): Edge => ({ id: `${needed}>${job}`, source: needed, target: job, animated: status === 'running' })),
   )
   return { nodes, edges, rows: Math.max(1, ...layers.map(({ length }) => length)) }
 }

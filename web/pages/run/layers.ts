@@ -1,21 +1,23 @@
-type Timed = { readonly job: string; readonly startedAt: number | null; readonly finishedAt: number | null }
+type Needing = { readonly job: string; readonly needs: readonly string[] }
 
-/**
- * Jobs in columns: those of one began before any of them had ended. What waits for others stands last. The API does not tell which job
- * needs which, but what ran one after another shows as much of it as can be known.
- */
-export const layersOf = <Job extends Timed>(jobs: readonly Job[]): readonly (readonly Job[])[] => {
-  const begun = jobs.filter(({ startedAt }) => startedAt !== null)
-  const layers: Job[][] = []
-  let firstEnd = Number.NEGATIVE_INFINITY
-  for (const job of begun.toSorted((one, other) => (one.startedAt ?? 0) - (other.startedAt ?? 0))) {
-    if ((job.startedAt ?? 0) >= firstEnd) {
-      layers.push([])
-      firstEnd = Number.POSITIVE_INFINITY
-    }
-    layers.at(-1)?.push(job)
-    firstEnd = Math.min(firstEnd, job.finishedAt ?? Number.POSITIVE_INFINITY)
+/** Jobs in columns: each stands right of all that it needs, as far left as it can. */
+export const layersOf = <Job extends Needing>(jobs: readonly Job[]): readonly (readonly Job[])[] => {
+  const known = new Map(jobs.map((one) => [one.job, one]))
+  const columns = new Map<string, number>()
+  const columnOf = (job: string): number => {
+    const column = columns.get(job)
+    if (column !== undefined) return column
+    columns.set(job, 0) // jobs that need each other in a circle never ran; the walk ends all the same
+    const before = (known.get(job)?.needs ?? []).filter((one) => known.has(one)).map((one) => columnOf(one) + 1)
+    const own = Math.max(0, ...before)
+    columns.set(job, own)
+    return own
   }
-  const waiting = jobs.filter(({ startedAt }) => startedAt === null)
-  return waiting.length > 0 ? [...layers, waiting] : layers
+  const layers: Job[][] = []
+  for (const one of jobs) {
+    const column = columnOf(one.job)
+    for (let at = layers.length; at <= column; at += 1) layers.push([])
+    layers[column]?.push(one)
+  }
+  return layers
 }

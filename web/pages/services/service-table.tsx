@@ -1,11 +1,14 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { useWindowVirtualizer, type VirtualItem } from '@tanstack/react-virtual'
+import { useLayoutEffect, useRef, useState } from 'react'
 import { type Service, traffic } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { count, milliseconds, percent, short } from '../../ui/format.ts'
 import { Badge, Time, type Tone } from '../../ui/parts.tsx'
 
 const hourMs = 3_600_000
+const rowPx = 45
 
 export const statusTone = (status: Service['status']): Tone =>
   (({ live: 'good', deploying: 'busy', degraded: 'wait', failed: 'bad', removed: 'calm' }) as const)[status]
@@ -45,19 +48,46 @@ export const ServiceTable = ({
             <th className="hidden px-4 py-2 text-right font-normal @md:table-cell">{columns.deployed}</th>
           </tr>
         </thead>
-        <tbody>
-          {grouped(services)
-            .slice(0, most)
-            .map((one) => (
-              <Row key={one.service} {...one} project={project} />
-            ))}
-        </tbody>
+        <Rows all={grouped(services).slice(0, most)} project={project} />
       </table>
     </div>
   )
 }
 
-const Row = ({ service, places, project }: Grouped & { project: string }) => {
+/** Only the rows that can be seen are there, and only they ask for their traffic: there may be five hundred. */
+const Rows = ({ all, project }: { all: readonly Grouped[]; project: string }) => {
+  const body = useRef<HTMLTableSectionElement>(null)
+  const [top, setTop] = useState(0)
+  useLayoutEffect(() => setTop((body.current?.getBoundingClientRect().top ?? 0) + scrollY), [])
+  const rows = useWindowVirtualizer({
+    count: all.length,
+    estimateSize: () => rowPx,
+    overscan: 8,
+    scrollMargin: top,
+    getItemKey: (at) => all[at]?.service ?? at,
+  })
+  const seen = rows.getVirtualItems()
+  const before = (seen[0]?.start ?? top) - top
+  const after = rows.getTotalSize() - ((seen.at(-1)?.end ?? top) - top)
+  return (
+    <tbody ref={body}>
+      {before > 0 && <tr style={{ height: before }} />}
+      {seen.map((item) => {
+        const one = all[item.index]
+        return one && <Row key={one.service} {...one} project={project} item={item} measure={rows.measureElement} />
+      })}
+      {after > 0 && <tr style={{ height: after }} />}
+    </tbody>
+  )
+}
+
+const Row = ({
+  service,
+  places,
+  project,
+  item,
+  measure,
+}: Grouped & { project: string; item: VirtualItem; measure: (row: HTMLTableRowElement | null) => void }) => {
   const main = places.find(({ environment }) => environment === 'production') ?? places.at(-1)
   const { data } = useQuery({
     ...traffic(project, service, main?.environment ?? 'production', hourMs, 15_000),
@@ -65,7 +95,7 @@ const Row = ({ service, places, project }: Grouped & { project: string }) => {
   })
   const latest = places.reduce<number>((newest, { lastDeployment }) => Math.max(newest, lastDeployment.requestedAt), 0)
   return (
-    <tr className="border-t border-line hover:bg-sunk">
+    <tr ref={measure} data-index={item.index} className="border-t border-line hover:bg-sunk">
       <td className="px-4 py-3 align-top @max-md:block @max-md:pb-0">
         <Link
           to="/projects/$project/services/$service"

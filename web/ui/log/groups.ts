@@ -3,40 +3,88 @@ import type { LogLine } from './lines.ts'
 /** A fold: the line that begins it, and the one that ends it (the last line so far while it is open). */
 export type Group = { readonly title: string; readonly until: number; readonly isEnded: boolean }
 
-/** What begins and ends groups, by the number of the line that begins each. They do not lie within each other, as on GitHub. */
-export const groupsOf = (lines: readonly LogLine[]): ReadonlyMap<number, Group> => {
-  const groups = new Map<number, Group>()
-  let open: { at: number; title: string } | null = null
-  const close = (until: number, isEnded: boolean): void => {
-    if (open) groups.set(open.at, { title: open.title, until, isEnded })
-    open = null
+/**
+ * What begins and ends groups, by the number of the line that begins each, read on as the lines come: a long log is not gone through again
+ * for each few lines more. Groups do not lie within each other, as on GitHub.
+ */
+export class Groups {
+  readonly all = new Map<number, Group>()
+  /** The lines that only end a group, in order. */
+  readonly ends: number[] = []
+  #read = 0
+  #open: { readonly at: number; readonly title: string } | null = null
+
+  follow(lines: readonly LogLine[]): this {
+    for (; this.#read < lines.length; this.#read += 1) {
+      const at = this.#read
+      const text = lines[at]?.text ?? ''
+      if (!text.startsWith('##[') && !text.startsWith('::')) continue
+      const begun = /^(?:##\[group\]|::group::)(.*)$/.exec(text)
+      if (begun) {
+        this.#close(at - 1, false)
+        this.#open = { at, title: begun[1] ?? '' }
+      } else if (/^(?:##\[endgroup\]|::endgroup::)/.test(text) && this.#open) {
+        this.#close(at, true)
+        this.ends.push(at)
+        this.#open = null
+      }
+    }
+    this.#close(lines.length - 1, false)
+    return this
   }
-  for (let at = 0; at < lines.length; at += 1) {
-    const text = lines[at]?.text ?? ''
-    if (!text.startsWith('##[') && !text.startsWith('::')) continue
-    const begun = /^(?:##\[group\]|::group::)(.*)$/.exec(text)
-    if (begun) {
-      close(at - 1, false)
-      open = { at, title: begun[1] ?? '' }
-    } else if (/^(?:##\[endgroup\]|::endgroup::)/.test(text)) close(at, true)
+
+  #close(until: number, isEnded: boolean): void {
+    if (this.#open) this.all.set(this.#open.at, { title: this.#open.title, until, isEnded })
   }
-  close(lines.length - 1, false)
-  return groups
 }
 
-/** The numbers of the lines that are not folded away, without those that only end a group; null where all are shown. */
-export const shownLines = (
-  total: number,
-  groups: ReadonlyMap<number, Group>,
-  folded: ReadonlySet<number>,
-): readonly number[] | null => {
-  if (groups.size === 0) return null
-  const shown: number[] = []
-  const ends = new Set([...groups.values()].filter(({ isEnded }) => isEnded).map(({ until }) => until))
-  for (let at = 0; at < total; at += 1) {
-    if (!ends.has(at)) shown.push(at)
-    const group = folded.has(at) ? groups.get(at) : undefined
-    if (group) at = Math.max(at, group.until)
+/** Runs of lines that are not drawn, in order and apart from each other; both ends belong to them. */
+export type Hidden = readonly { readonly from: number; readonly to: number }[]
+
+/** What is folded away, and the lines that only end a group. */
+export const hiddenLines = ({ all, ends }: Pick<Groups, 'all' | 'ends'>, folded: ReadonlySet<number>): Hidden => {
+  const folds = [...folded]
+    .map((at) => ({ from: at + 1, to: all.get(at)?.until ?? at }))
+    .filter(({ from, to }) => to >= from)
+    .toSorted((one, other) => one.from - other.from)
+  const hidden: { from: number; to: number }[] = []
+  let fold = 0
+  for (const end of ends) {
+    for (let next = folds[fold]; next && next.from <= end; next = folds[++fold]) hidden.push(next)
+    if (end > (hidden.at(-1)?.to ?? -1)) hidden.push({ from: end, to: end })
   }
-  return shown
+  return [...hidden, ...folds.slice(fold)]
+}
+
+/** Where the lines of a log stand when some are hidden: found by halving, whatever the length of the log. */
+export const createPlaces = (total: number, hidden: Hidden) => {
+  /** How many lines are hidden before each run. */
+  const before: number[] = []
+  let sum = 0
+  for (const { from, to } of hidden) {
+    before.push(sum)
+    sum += to - from + 1
+  }
+  const runsWhere = (isBefore: (run: number) => boolean): number => {
+    let [low, high] = [0, hidden.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (isBefore(middle)) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+  const hiddenAfter = (runs: number): number => (runs === hidden.length ? sum : (before[runs] ?? 0))
+  return {
+    count: total - sum,
+    /** The number of the line that is drawn at a place. */
+    lineAt: (place: number): number =>
+      place + hiddenAfter(runsWhere((run) => (hidden[run]?.from ?? 0) - (before[run] ?? 0) <= place)),
+    /** Where a line is drawn; null where it is hidden. */
+    placeOf: (line: number): number | null => {
+      const runs = runsWhere((run) => (hidden[run]?.from ?? 0) <= line)
+      const last = hidden[runs - 1]
+      return last && line <= last.to ? null : line - hiddenAfter(runs)
+    },
+  }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { piecesOf, plainOf } from './ansi.ts'
-import { groupsOf, shownLines } from './groups.ts'
+import { createPlaces, Groups, hiddenLines } from './groups.ts'
 
 const texts = (line: string) => piecesOf(line).pieces.map(({ text, tone }) => [text, tone])
 
@@ -36,16 +36,31 @@ test('groups fold to their first line, an open one up to the end', () => {
     at: 0,
     text,
   }))
-  const groups = groupsOf(lines)
+  const groups = new Groups().follow(lines.slice(0, 3)).follow(lines)
   assert.deepEqual(
-    [...groups],
+    [...groups.all],
     [
       [1, { title: 'one', until: 3, isEnded: true }],
       [5, { title: 'two', until: 7, isEnded: false }],
     ],
   )
-  assert.equal(shownLines(1, groupsOf([{ at: 0, text: 'no group' }]), new Set()), null)
-  assert.deepEqual(shownLines(8, groups, new Set()), [0, 1, 2, 4, 5, 6, 7])
-  assert.deepEqual(shownLines(8, groups, new Set([1])), [0, 1, 4, 5, 6, 7])
-  assert.deepEqual(shownLines(8, groups, new Set([1, 5])), [0, 1, 4, 5])
+  const shown = (...folded: number[]) => {
+    const places = createPlaces(8, hiddenLines(groups, new Set(folded)))
+    const numbers = Array.from({ length: places.count }, (_, place) => places.lineAt(place))
+    assert.deepEqual(
+      numbers.map((number) => places.placeOf(number)),
+      numbers.map((_, place) => place),
+    )
+    const rest = [0, 1, 2, 3, 4, 5, 6, 7].filter((number) => !numbers.includes(number))
+    assert.deepEqual(
+      rest.map((number) => places.placeOf(number)),
+      rest.map(() => null),
+    )
+    return numbers
+  }
+  assert.deepEqual(shown(), [0, 1, 2, 4, 5, 6, 7])
+  assert.deepEqual(shown(1), [0, 1, 4, 5, 6, 7])
+  assert.deepEqual(shown(5), [0, 1, 2, 4, 5])
+  assert.deepEqual(shown(5, 1), [0, 1, 4, 5])
+  assert.deepEqual(createPlaces(2, hiddenLines(new Groups().follow([]), new Set())).count, 2)
 })

@@ -5,7 +5,7 @@ import { clock, count, moment } from '../format.ts'
 import { Button } from '../parts.tsx'
 import { Empty, Failed, Skeleton } from '../states.tsx'
 import { type Piece, piecesOf } from './ansi.ts'
-import { groupsOf, shownLines } from './groups.ts'
+import { createPlaces, Groups, hiddenLines } from './groups.ts'
 import type { LogLine, LogLines } from './lines.ts'
 
 const rowPx = 20
@@ -37,24 +37,26 @@ export const LogView = ({
   const [folded, setFolded] = useState<ReadonlySet<number>>(new Set())
   const [isAtEnd, setIsAtEnd] = useState(line === null)
   const [hit, setHit] = useState(0)
+  const known = useMemo(() => ({ log, groups: new Groups() }), [log])
   // biome-ignore lint/correctness/useExhaustiveDependencies: the lines change in place; the version tells
-  const groups = useMemo(() => groupsOf(log.lines), [log, version])
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the lines change in place; the version tells
-  const shown = useMemo(() => shownLines(log.lines.length, groups, folded), [log, version, groups, folded])
+  const places = useMemo(
+    () => createPlaces(log.lines.length, hiddenLines(known.groups.follow(log.lines), folded)),
+    [log, version, known, folded],
+  )
+  const groups = known.groups.all
   // biome-ignore lint/correctness/useExhaustiveDependencies: the lines change in place; the version tells
   const hits = useMemo(() => (search === '' ? [] : log.find(search)), [log, version, search])
-  const total = shown === null ? log.lines.length : shown.length
+  const total = places.count
   const rows = useVirtualizer({
     count: total,
     getScrollElement: () => box.current,
     estimateSize: () => rowPx,
     overscan: 20,
   })
-  const placeOf = (number: number): number => (shown === null ? number : shown.indexOf(number))
   const goTo = (number: number): void => {
     setIsAtEnd(false)
-    const place = placeOf(number)
-    if (place >= 0) rows.scrollToIndex(place, { align: 'center' })
+    const place = places.placeOf(number)
+    if (place !== null) rows.scrollToIndex(place, { align: 'center' })
   }
 
   useEffect(() => {
@@ -114,7 +116,7 @@ export const LogView = ({
       >
         <div className="relative min-w-max" style={{ height: rows.getTotalSize() }}>
           {rows.getVirtualItems().map(({ index, start }) => {
-            const number = shown === null ? index : (shown[index] ?? 0)
+            const number = places.lineAt(index)
             const one = log.lines[number]
             if (!one) return null
             const group = groups.get(number)
