@@ -68,7 +68,8 @@ export const environmentCommands = (program: Command): void => {
         '',
       )
       const broken = found[0]?.broken
-      if (broken) console.log(`\n${red('✗')} ${printable(broken)}\n  until it is mended, what held before holds`)
+      for (const line of broken?.split('\n') ?? [])
+        console.log(`\n${red('✗')} ${printable(line)}\n  until it is mended, what held before holds`)
       if (protectedOnes.length > 0) printProtected(protectedOnes)
       if (previews.some(({ status }) => status !== 'none')) {
         console.log('\npreviews of open changes:')

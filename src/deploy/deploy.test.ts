@@ -87,6 +87,7 @@ test('a first version that fails leaves nothing behind', async (context) => {
   await eventually(async () => (await world.git('ls-tree', '-r', '--name-only', 'main')) === '')
   assert.deepEqual(world.runtime.world().instances, {})
   assert.deepEqual(world.runtime.world().routes, [])
+  assert.deepEqual(world.deploy.refusals(), [])
 })
 
 test('a missing secret fails the deployment and names what to do', async (context) => {
@@ -245,6 +246,9 @@ test('a file that cannot be read is refused with its place and changes nothing; 
     column: 11,
   })
   assert.deepEqual(Object.keys(world.runtime.world().instances), first.instances)
+  await handPush(world, shopFile, wished.replace('replicas: 2', 'replica: 2'))
+  await eventually(async () => world.deploy.refusals()[0]?.detail === 'unknown key replica')
+  assert.match(world.deploy.refusals()[0]?.next ?? '', /^did you mean replicas\?/)
   await handPush(world, shopFile, null)
   await eventually(async () => (await world.ledger.read({ types: ['service.removed'] })).length === 1)
   assert.deepEqual(world.runtime.world().instances, {})

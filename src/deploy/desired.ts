@@ -120,4 +120,5 @@ export const readDesired = (file: string, text: string): DesiredState =>
   readYamlFile(DesiredState, file, text, {
     kind: 'desired-state-unreadable',
     next: `mend ${file} in the environments repository and push it; until then what runs now stays`,
+    keys: [...Object.keys(DesiredState.unwrap().shape), ...Object.keys(ReleaseRules.shape)],
   }).value

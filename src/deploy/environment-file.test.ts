@@ -67,8 +67,12 @@ const broken: Readonly<Record<string, readonly [string, Readonly<Record<string, 
     { 'production/environment.yaml': 'promote:\n  polcy: approval\n' },
   ],
   'a mistyped policy': [
-    'production/environment.yaml:1:20: promote.policy: Invalid option: expected one of "automatic"|"soak"|"approval"',
+    'production/environment.yaml:1:20: promote.policy: expected automatic, soak, approval, found "aproval"',
     { 'production/environment.yaml': 'promote: { policy: aproval }' },
+  ],
+  'a mistyped strategy': [
+    'production/environment.yaml:1:11: strategy: expected rolling, canary, blue-green, shadow, found "canery"',
+    { 'production/environment.yaml': 'strategy: canery' },
   ],
   'a span that is none': [
     'production/environment.yaml:1:18: promote.soak: expected a time such as 90s, 30m, 24h or 7d',

@@ -204,6 +204,8 @@ export const createDeploy = (options: DeployOptions) => {
     ...requests,
     order: orders.order,
     queries,
+    /** Why files of the environments repository as they are now do not count. */
+    refusals: reconciler.refusals,
     /** The environments as the repository defines them, in order of promotion. */
     environments: book.environments,
     book,

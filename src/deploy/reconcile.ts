@@ -27,6 +27,8 @@ export const createReconciler = (
   const { ledger, runtime, environments: repository, book, fleet, queries, admit } = ports
   /** Drift that was said and is not mended yet, so that it is not said every half minute. */
   const said = new Map<string, string>()
+  /** Files that cannot be read as they are now, by their paths. */
+  const refused = new Map<string, { readonly blob: string; readonly problem: ProblemDetails }>()
 
   const settle = async (target: Target, signal: AbortSignal, by: string = actor): Promise<void> => {
     const row = await queries.service(target)
@@ -101,6 +103,7 @@ export const createReconciler = (
   }
 
   const refuse = async (head: CommitId, file: string, blob: string, problem: ProblemDetails): Promise<void> => {
+    refused.set(file, { blob, problem })
     const subject = `desired-state:${file}@${blob}`
     const { line = null, column = null } = problem.where ?? {}
     const payload = { desired: head, file, detail: problem.detail, line, column }
@@ -165,6 +168,9 @@ export const createReconciler = (
   /** The targets for which main or the runtime says something else than the ledger: one look at everything, cheap when all is well. */
   const survey = async (since: CommitId | null): Promise<{ targets: Target[]; head: CommitId | null }> => {
     const head = await repository.head()
+    const files = head ? await repository.list(head) : []
+    for (const [path, { blob }] of refused)
+      if (!files.some((file) => file.path === path && file.blob === blob)) refused.delete(path)
     const broken = await book.refresh()
     if (broken) await refuse(broken.commit, broken.problem.where?.file ?? '', broken.blob, broken.problem)
     const rows = await queries.services()
@@ -173,7 +179,7 @@ export const createReconciler = (
     if (head !== since) {
       for (const row of rows) if (row.removed_at === null) note(targetOfRow(row))
       const labels = new Set(rows.map((row) => targetLabel(targetOfRow(row))))
-      for (const { path, blob } of head ? await repository.list(head) : []) {
+      for (const { path, blob } of files) {
         const target = parseDesiredPath(path)
         // Nobody makes a preview by hand.
         const isKnown = (one: Target): boolean =>
@@ -201,7 +207,13 @@ export const createReconciler = (
     return { targets: [...targets.values()], head }
   }
 
-  return { settle, survey, wish }
+  return {
+    settle,
+    survey,
+    wish,
+    /** Why files of the environments repository as they are now do not count. */
+    refusals: (): readonly ProblemDetails[] => [...refused.values()].map(({ problem }) => problem),
+  }
 }
 export type Reconciler = ReturnType<typeof createReconciler>
 

@@ -34,6 +34,13 @@ export const readYamlFile = <Value>(
   const [issue] = parsed.error.issues
   const path = issue?.path ?? []
   const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
+  if (issue?.code === 'invalid_value') {
+    const values = issue.values.map(String)
+    const found = document.getIn(path)
+    const meant = typeof found === 'string' ? nearest(found, values) : null
+    const detail = `${path.join('.')}: expected ${values.join(', ')}, found ${JSON.stringify(found)}`
+    throw problem(detail, offsetAt(document, path), meant === null ? '' : `did you mean ${meant}? `)
+  }
   if (unknown === undefined)
     throw problem(`${path.join('.') || 'the file'}: ${issue?.message ?? 'is not readable'}`, offsetAt(document, path))
   const near = nearest(unknown, keys)

@@ -114,8 +114,8 @@ export const createPromotion = (parts: PromotionParts) => {
     /** Resolves when everything that can be decided now was decided. */
     look,
 
-    /** Why the environment files as they are now do not count; null while they do. */
-    broken: () => book.broken(),
+    /** Why files of the environments repository as they are now do not count; none while they do. */
+    broken: () => parts.refusals(),
     environments: environments.states,
 
     list: async (

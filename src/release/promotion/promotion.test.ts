@@ -280,7 +280,7 @@ test('an environment that requires others waits for them too, and a broken file 
     world.deploy.environments().map(({ name }) => name),
     ['staging', 'qa', 'production'],
   )
-  assert.match(world.promotion.broken()?.detail ?? '', /promote\.policy: Invalid option/)
+  assert.match(world.promotion.broken()[0]?.detail ?? '', /promote\.policy: expected automatic, soak, approval, found/)
   assert.equal(await world.live(staging), digestOf('shop v1'))
   await world.promotion.approve(defaultProject, qa?.id ?? '', somebody('bob', 'operator'))
   await world.reachesProduction('shop v1')

@@ -47,7 +47,7 @@ const EnvironmentBody = z
     freezes: z.array(z.object({ from: z.number(), until: z.number(), reason: z.string() })),
     /** Whether something new may be deployed there now; else why not. */
     isOpen: z.boolean(),
-    /** Where the environment files are broken, so that an older version of all of them holds; null: they are not. */
+    /** Where files of the environments repository are broken, so that what held before holds; a line for each, null: they are not. */
     broken: z.string().nullable(),
     closed: z
       .object({ why: z.enum(['freeze', 'window']), detail: z.string(), until: z.number().nullable() })
@@ -211,9 +211,11 @@ const promotionBody = ({ id, target, ended, held, ...promotion }: Promotion): z.
 })
 
 const environmentBodies = (promotion: PromotionStage, found: readonly EnvironmentState[]) => {
-  const { kind, status, detail, where } = promotion.broken() ?? {}
-  const broken =
-    kind && status && detail ? describeProblem({ kind, status, detail, ...(where ? { where } : {}) }) : null
+  const problems = promotion.broken().map(({ kind, status, detail, where, next }) => {
+    const hint = /^did you mean [^?]+\?/.exec(next ?? '')?.[0]
+    return describeProblem({ kind, status, detail: hint ? `${detail}, ${hint}` : detail, ...(where ? { where } : {}) })
+  })
+  const broken = problems.length > 0 ? problems.join('\n') : null
   return found.map((one) => environmentBody(one, broken))
 }
 
