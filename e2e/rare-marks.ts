@@ -33,11 +33,17 @@ export const passedElsewhere: readonly {
     ],
     ...['spawn', 'switch', 'tidy'],
   ].map((what) => ({ name: `agent.acme-${what}`, why: 'no certificate is ordered', killedBy: null })),
-  ...['keep-note', 'keep-settings', 'read', 'socket-remove', 'started-clear', 'stopped-clear', 'stopped-note'].map(
-    (what) => ({ name: `alone.${what}`, why: 'no edge stands by itself', killedBy: null }),
-  ),
-  { name: 'edge.ticket-secret', why: 'services are not served by TLS', killedBy: null },
-  { name: 'edge.ticket-secret-drop', why: 'a disk on which the secret could not be written', killedBy: null },
+  ...['keep-note', 'read', 'socket-remove', 'stopped-clear', 'stopped-note'].map((what) => ({
+    name: `alone.${what}`,
+    why: 'no edge stands by itself',
+    killedBy: 'src/marks.test.ts',
+  })),
+  { name: 'edge.ticket-secret', why: 'services are not served by TLS', killedBy: 'src/marks.test.ts' },
+  {
+    name: 'edge.ticket-secret-drop',
+    why: 'a disk on which the secret could not be written',
+    killedBy: 'src/marks.test.ts',
+  },
   { name: 'runtime.edge-settings', why: 'nothing is said of the edge', killedBy: null },
   { name: 'code.keep-candidate', why: 'nobody proposes a change', killedBy: 'src/code/changes/crash.test.ts' },
   { name: 'code.keep-version', why: 'nobody proposes a change', killedBy: 'src/code/changes/crash.test.ts' },

@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { stopAlone } from './alone/command.ts'
 import { systemClock } from './clock.ts'
 import { homeAt } from './home.ts'
 import { killedAt, killsInARow, marksToKillAt } from './kills.testing.ts'
@@ -30,6 +31,17 @@ const scenes: Readonly<Record<string, readonly string[]>> = {
   'a living edge is replaced': ['runtime.edge-replace'],
   'a repository whose first branch is master': ['code.set-head', 'code.maintain'],
   'an edge ends, and what it had counted is forgotten in time': ['edge.last-words-forget'],
+  'an edge keeps the secret of its tickets, and goes on where it cannot': [
+    'edge.ticket-secret',
+    'edge.ticket-secret-drop',
+  ],
+  'an edge by itself is started, taken over and stopped': [
+    'alone.keep-note',
+    'alone.read',
+    'alone.socket-remove',
+    'alone.stopped-clear',
+    'alone.stopped-note',
+  ],
   'an access log grows too long': ['edge.log-rotate'],
   'the server log is too long': ['log.rotate'],
   'a payload is erased': ['ledger.scrub'],
@@ -68,6 +80,7 @@ const inDirectory = async <Result>(work: (directory: string) => Promise<Result>)
   try {
     return await work(directory)
   } finally {
+    await stopAlone(homeAt(join(directory, 'alone'), {}), systemClock)
     await stopProcessRuntime({ home: homeAt(join(directory, 'home'), {}), clock: systemClock }) // of a scene that failed
     rmSync(directory, { recursive: true, force: true })
   }

@@ -10,6 +10,7 @@ import { accessFacts } from './access/facts.ts'
 import { accessView, createAccess, passwordMigrations, sessionView } from './access/index.ts'
 import { createPasswords } from './access/sessions/passwords.ts'
 import { accessMigrations } from './access/settings-table.ts'
+import { startAlone, stopAlone } from './alone/command.ts'
 import { certificateFor } from './api/tls.ts'
 import { backup, restore } from './backup.ts'
 import { createMirrors } from './build/actions/mirrors.ts'
@@ -24,6 +25,8 @@ import { systemClock as clock, systemIds } from './clock.ts'
 import { createRepositories } from './code/repositories.ts'
 import { openAccessLog, usualLogLimits } from './edge/access-log.ts'
 import { forgetLastWords, lastWordsIn, leaveLastWords } from './edge/last-words.ts'
+import { noSettings } from './edge/settings.ts'
+import { ticketKeys } from './edge/tls/tickets.ts'
 import { type Home, homeAt, prepareHome } from './home.ts'
 import { defineFact, fact } from './ledger/fact.ts'
 import { ledgerMigrations } from './ledger/migrations.ts'
@@ -303,6 +306,33 @@ const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> 
     })
     for (const { file } of lastWordsIn(directory)) forgetLastWords(file)
     return namesIn(directory).filter((name) => name.startsWith('edge-'))
+  },
+
+  'an edge keeps the secret of its tickets, and goes on where it cannot': async (directory) => {
+    const keys = ticketKeys(homeIn(directory).agent, clock.now())
+    const again = ticketKeys(homeIn(directory).agent, clock.now())
+    const nowhere = ticketKeys(join(directory, 'missing'), clock.now())
+    const kept = namesIn(homeIn(directory).agent).filter((name) => name.startsWith('edge-ticket'))
+    return [keys.equals(again), kept, nowhere.length]
+  },
+
+  'an edge by itself is started, taken over and stopped': async (directory) => {
+    const home = homeAt(join(directory, 'alone'), {})
+    const file = join(directory, 'routes.yaml')
+    await given(directory, () => writeFileSync(file, 'routes: [{ hosts: [shop.localhost], to: 1 }]\n'))
+    const where = { host: '127.0.0.1', port: 0, metricsPort: null, workers: '1', settings: noSettings }
+    const start = () => startAlone({ ...where, home, clock, file, say: () => {} })
+    const first = await start()
+    const second = await start()
+    const answer = await fetch(`http://127.0.0.1:${second.port}/`)
+    await answer.text()
+    await stopAlone(home, clock)
+    return [
+      second.tookOver,
+      second.port === first.port,
+      answer.status,
+      namesIn(home.sockets).filter((name) => name.startsWith('edge-')),
+    ]
   },
 
   'an access log grows too long': async (directory) => {

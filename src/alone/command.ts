@@ -3,6 +3,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { lockHolder } from '../agent/lock.ts'
 import { startAgent } from '../agent/start.ts'
 import { ask } from '../agent/unix.ts'
 import type { Clock } from '../clock.ts'
@@ -33,6 +34,7 @@ export type AloneOptions = {
 export type Started = KeeperHealth & { readonly tookOver: boolean }
 
 const readyMs = 60_000
+const againMs = 5_000
 const lookMs = 500
 /** An edge starts another keeper within a second; on a busy machine that takes its time. */
 const silentMs = 30_000
@@ -60,11 +62,18 @@ export const startAlone = async (options: AloneOptions): Promise<Started> => {
   if (running) refuseOtherPorts(running, options)
   const session = randomUUID()
   keepNote(home, { file, session, metricsPort: options.metricsPort, workers: options.workers }, settings)
+  effectSync('alone.stopped-clear', () => rmSync(stoppedFile(home), { force: true }))
   if (running) await takeOver(home)
   else if (!(await openAndStart(options))) await takeOver(home)
   const until = clock.monotonicMs() + readyMs
+  let triedMs = clock.monotonicMs()
   for (;;) {
     const health = await healthOf(home)
+    if (health?.session !== session && clock.monotonicMs() - triedMs > againMs) {
+      triedMs = clock.monotonicMs()
+      if (health === null) await startAgain(options)
+      else await takeOver(home).catch(() => {}) // whoever was to take over died over it, or this one leaves just now
+    }
     if (health?.session === session && health.isReady) return { ...health, tookOver: running !== null }
     if (clock.monotonicMs() > until)
       throw new Problem({
@@ -81,7 +90,7 @@ export const startAlone = async (options: AloneOptions): Promise<Started> => {
 export const followAlone = async ({ home, clock, say }: AloneOptions, { session, reload }: Started): Promise<void> => {
   const ending = new AbortController()
   const stop = (): void => {
-    void stopAlone(home).finally(() => ending.abort())
+    void stopAlone(home, clock).finally(() => ending.abort())
   }
   const readAgain = (): void => void ask(socketOf(home), { method: 'POST', path: '/reload' }).catch(() => null)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop)
@@ -110,11 +119,28 @@ export const followAlone = async ({ home, clock, say }: AloneOptions, { session,
   say('stopped')
 }
 
-/** False when none runs in this place. */
-export const stopAlone = async (home: Home): Promise<boolean> => {
-  if ((await healthOf(home)) === null) return false
-  await ask(socketOf(home), { method: 'POST', path: '/shutdown', body: {} }).catch(() => null)
-  return true
+/** False when none runs in this place. A keeper that dies over it is followed by another, which is asked again. */
+export const stopAlone = async (home: Home, clock: Clock): Promise<boolean> => {
+  let found = false
+  for (const until = clock.monotonicMs() + silentMs; clock.monotonicMs() < until; ) {
+    if (await healthOf(home)) {
+      found = true
+      await ask(socketOf(home), { method: 'POST', path: '/shutdown', body: {} }).catch(() => null)
+    } else if (!hasEdges(home)) return found
+    await clock.sleep(50)
+  }
+  return found
+}
+
+const hasEdges = (home: Home): boolean =>
+  existsSync(home.sockets) && readdirSync(home.sockets).some((name) => /^edge-\d+\.sock$/.test(name))
+
+/** The keeper died before it had an edge that would have started another; should it only be slow, it holds the port or the lock. */
+const startAgain = async (options: AloneOptions): Promise<void> => {
+  if (lockHolder(options.home.agent) !== null || hasEdges(options.home)) return
+  await openAndStart(options).catch((error: unknown) => {
+    if (!(error instanceof Problem && error.kind === 'port-in-use')) throw error
+  })
 }
 
 const healthOf = async (home: Home): Promise<KeeperHealth | null> => {
@@ -155,7 +181,6 @@ const refuseOtherPorts = (running: KeeperHealth, { home, port, settings }: Alone
 /** False when somebody of this place holds the port, whose keeper is back meanwhile. */
 const openAndStart = async (options: AloneOptions): Promise<boolean> => {
   const { home, host, port, clock, settings } = options
-  effectSync('alone.started-clear', () => rmSync(stoppedFile(home), { force: true }))
   const opened: Server[] = []
   try {
     opened.push(await listenAt(host, port))
@@ -165,7 +190,7 @@ const openAndStart = async (options: AloneOptions): Promise<boolean> => {
     return true
   } catch (error) {
     const isTaken = error instanceof Problem && error.kind === 'port-in-use'
-    if (!isTaken || !readdirSync(home.sockets).some((name) => /^edge-\d+\.sock$/.test(name))) throw error
+    if (!isTaken || !hasEdges(home)) throw error
     // Edges of this place whose keeper was killed: they start another.
     const until = clock.monotonicMs() + silentMs
     while (clock.monotonicMs() < until) {

@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -93,15 +93,15 @@ function leave(why: string): never {
 
 async function shutDown(): Promise<void> {
   say('stops')
-  effectSync('alone.stopped-note', () => writeDurably(stoppedFile, ''))
   await (await began.promise).end(lastAnswersMs)
+  // Only now: a keeper that is started for edges which this one did not come to end has to go on with them.
+  effectSync('alone.stopped-note', () => writeDurably(stoppedFile, ''))
 }
 
 /** One keeper at a time. Whoever takes over asks the one before to leave once it is itself ready to be the next. */
 async function takesTurn(): Promise<boolean> {
   if (takeLock(home.agent)) return true
   if (!values.takeover) return false
-  effectSync('alone.stopped-clear', () => rmSync(stoppedFile, { force: true }))
   await ask(socketPath, { method: 'POST', path: '/leave', body: {}, timeoutMs: 5_000 }).catch(() => null)
   const until = systemClock.monotonicMs() + patienceMs
   while (systemClock.monotonicMs() < until) {

@@ -23,8 +23,10 @@ export type Note = {
 const noteFile = (home: Home): string => join(home.agent, 'alone.json')
 
 export const keepNote = (home: Home, note: Note, settings: EdgeSettings): void => {
-  effectSync('alone.keep-settings', () => writeDurably(settingsFile(home.agent), JSON.stringify(settings)))
-  effectSync('alone.keep-note', () => writeDurably(noteFile(home), JSON.stringify(note)))
+  effectSync('alone.keep-note', () => {
+    writeDurably(settingsFile(home.agent), JSON.stringify(settings))
+    writeDurably(noteFile(home), JSON.stringify(note))
+  })
 }
 
 export const readNote = (home: Home): Note => {

@@ -48,7 +48,7 @@ export const edgeCommand = (program: Command): void => {
       }
       const home = homeAt(given.state ?? `${homeAt(root).root}/edges/${given.port}`)
       if (given.stop) {
-        const stopped = await stopAlone(home)
+        const stopped = await stopAlone(home, systemClock)
         return json ? printJson({ stopped }) : console.log(stopped ? 'stopped' : `no edge runs in ${home.root}`)
       }
       const { settingsFromOptions } = await import('../alone/options.ts')
