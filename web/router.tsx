@@ -132,6 +132,11 @@ const change = createRoute({
   validateSearch: (search) => set({ view: text(search.view), tab: text(search.tab) }),
   component: lazyRouteComponent(() => import('./pages/change/page.tsx'), 'ChangePage'),
 })
+const previews = createRoute({
+  getParentRoute: () => project,
+  path: '/previews',
+  component: lazyRouteComponent(() => import('./pages/previews/page.tsx'), 'PreviewsPage'),
+})
 const insights = createRoute({
   getParentRoute: () => project,
   path: '/insights',
@@ -189,7 +194,7 @@ const tree = root.addChildren([
     home,
     project.addChildren([
       ...[loop, services, service, rollouts, rollout, runs, run, changes, change],
-      ...[insights, deployment, incidents, incident],
+      ...[insights, deployment, incidents, incident, previews],
     ]),
     ledger,
     settings,

@@ -14,6 +14,7 @@ import type { previewRoutes } from '../../src/deploy/previews/routes.ts'
 import type { rolloutRoutes } from '../../src/deploy/rollout-routes.ts'
 import type { deployRoutes } from '../../src/deploy/routes.ts'
 import type { eventDoorRoutes } from '../../src/events/routes.ts'
+import type { flowRoutes } from '../../src/learn/flow/routes.ts'
 import type { incidentRoutes } from '../../src/learn/incidents/routes.ts'
 import type { learnRoutes } from '../../src/learn/routes.ts'
 import type { alertRoutes } from '../../src/monitor/alerts/routes.ts'
@@ -48,6 +49,7 @@ export const api = {
   environments: hc<ReturnType<typeof environmentRoutes>>(base),
   previews: hc<ReturnType<typeof previewRoutes>>(base),
   insights: hc<ReturnType<typeof learnRoutes>>(base),
+  flow: hc<ReturnType<typeof flowRoutes>>(base),
   incidents: hc<ReturnType<typeof incidentRoutes>>(base),
   door: hc<ReturnType<typeof eventDoorRoutes>>(base),
   ledger: hc<ReturnType<typeof ledgerRoutes>>(base),

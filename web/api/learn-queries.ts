@@ -3,7 +3,7 @@ import type { InferResponseType } from 'hono/client'
 import { answer, api } from './client.ts'
 
 /*
- * What is asked of insights and incidents; the first word of each key says what facts make it old (live.ts).
+ * What is asked of insights, incidents and previews; the first word of each key says what facts make it old (live.ts).
  */
 const here = api.insights.projects[':project'].insights
 
@@ -81,3 +81,21 @@ export const incident = (project: string, name: string) =>
     queryFn: () => answer(incidentsHere[':incident'].$get({ param: ofIncident(project, name) })),
   })
 export type IncidentStory = InferResponseType<(typeof incidentsHere)[':incident']['$get'], 200>
+
+export const previews = (project: string) =>
+  queryOptions({
+    queryKey: ['previews', project],
+    queryFn: () => answer(api.previews.projects[':project'].previews.$get({ param: { project } })),
+  })
+export type Preview = InferResponseType<(typeof api.previews.projects)[':project']['previews']['$get'], 200>[number]
+
+const flowHere = api.flow.projects[':project'].insights.flow
+/** Where the time of changes goes. */
+export const flow = (asked: Asked, bucket: Bucket) =>
+  queryOptions({
+    queryKey: ['insights', asked.project, 'flow', asked, bucket],
+    queryFn: () =>
+      answer(flowHere.$get({ param: { project: asked.project }, query: { ...said(asked), bucket, zone: zone() } })),
+    placeholderData: (before) => before,
+  })
+export type Flow = InferResponseType<typeof flowHere.$get, 200>

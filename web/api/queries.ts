@@ -147,6 +147,23 @@ export const releases = (project: string, service: string) =>
     queryFn: () =>
       answer(api.packages.projects[':project'].services[':service'].releases.$get(ofService(project, service))),
   })
+/** What one commit of a folder has that another has not; commits never change. */
+export const commits = (
+  project: string,
+  repository: string,
+  { since, until, path }: { since: string | null; until: string; path: string },
+) =>
+  queryOptions({
+    queryKey: ['commits', project, repository, since, until, path],
+    queryFn: () =>
+      answer(
+        api.code.projects[':project'].repositories[':repository'].commits.$get({
+          param: { project, repository },
+          query: { until, path, ...(since === null ? {} : { since }) },
+        }),
+      ),
+    staleTime: Number.POSITIVE_INFINITY,
+  })
 export const explanation = (project: string, service: string) =>
   queryOptions({
     queryKey: ['releases', project, service, 'explain'],

@@ -14,6 +14,7 @@ const inProject: readonly Place[] = [
   { name: 'rollouts', to: '/projects/$project/rollouts', key: 'r' },
   { name: 'runs', to: '/projects/$project/runs', key: 'p' },
   { name: 'changes', to: '/projects/$project/changes', key: 'c' },
+  { name: 'previews', to: '/projects/$project/previews', key: 'v' },
   { name: 'incidents', to: '/projects/$project/incidents', key: 'n' },
   { name: 'insights', to: '/projects/$project/insights', key: 'i' },
 ]
@@ -72,6 +73,7 @@ const icons: Readonly<Record<Name, ReactNode>> = {
     <path d="M4.5 6.5a2 2 0 1 0 0-4 2 2 0 0 0 0 4Zm11 11a2 2 0 1 0 0-4 2 2 0 0 0 0 4ZM4.5 6.5v6a3 3 0 0 0 3 3h6M6.5 4.5h6a3 3 0 0 1 3 3v6" />
   ),
   changes: <path d="M6 3v14M6 3l-2.5 2.5M6 3l2.5 2.5M14 17V3M14 17l-2.5-2.5M14 17l2.5-2.5" />,
+  previews: <path d="M2.5 10S5 5 10 5s7.5 5 7.5 5-2.5 5-7.5 5-7.5-5-7.5-5ZM10 12a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z" />,
   incidents: <path d="M10 3.5 17 16H3L10 3.5ZM10 8.5v3.5M10 14h.01" />,
   insights: <path d="M3.5 16.5h13M5.5 16.5v-5M10 16.5v-12M14.5 16.5V8" />,
   ledger: <path d="M5 3.5h10v13H5zM8 7h4M8 10h4M8 13h2.5" />,

@@ -1,6 +1,7 @@
 import { door } from './en/door.ts'
 import { incidents } from './en/incidents.ts'
 import { insights } from './en/insights.ts'
+import { previews } from './en/previews.ts'
 
 /** Every word that the web shows, by the room that shows it. A second language is a second file of this shape. */
 export const en = {
@@ -24,6 +25,7 @@ export const en = {
     rollouts: 'Rollouts',
     runs: 'Pipelines',
     changes: 'Changes',
+    previews: 'Previews',
     incidents: 'Incidents',
     insights: 'Insights',
     ledger: 'Ledger',
@@ -128,6 +130,8 @@ export const en = {
       held: (service: string, environment: string) => `${service} is held before ${environment}`,
       paused: (service: string) => `The rollout of ${service} is paused`,
       service: (service: string, environment: string, status: string) => `${service} in ${environment} is ${status}`,
+      incident: (title: string) => `Incident: ${title}`,
+      preview: (change: string) => `The preview of ${change} failed`,
       main: (repository: string, branch: string) => `${repository}: ${branch} is red`,
       alert: (service: string, name: string) => `${service}: ${name} is firing`,
       change: (repository: string, number: number) => `${repository} #${number} waits for review`,
@@ -219,6 +223,9 @@ export const en = {
     made: 'Made',
     runsIn: 'Runs in',
     compareFrom: 'since',
+    whatChanged: 'What changed',
+    noCommits: 'Nothing of this service changed since the release before.',
+    moreCommits: 'There are more.',
     deployTo: (environment: string) => `Deploy to ${environment}`,
     history: 'History',
     noHistory: 'Nothing was deployed yet.',
@@ -418,6 +425,7 @@ export const en = {
   door,
   incidents,
   insights,
+  previews,
   settings: {
     title: 'Settings',
     tabs: {

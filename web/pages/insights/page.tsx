@@ -5,8 +5,9 @@ import { type Asked, type Bucket, learnedServices } from '../../api/learn-querie
 import { t } from '../../texts/en.ts'
 import { PageHead } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
-import { Choice } from '../../ui/tabs.tsx'
+import { Choice, Tabs } from '../../ui/tabs.tsx'
 import { Delivery } from './delivery.tsx'
+import { FlowTab } from './flow.tsx'
 
 const dayMs = 86_400_000
 const hourMs = 3_600_000
@@ -23,12 +24,15 @@ const fitting: Readonly<Record<Period, Bucket>> = {
   years: 'quarter',
 }
 
+const tabs = ['delivery', 'flow'] as const
+
 /** What deliveries come to, whose, where, and over which time. */
 export const InsightsPage = () => {
   const { project } = useParams({ from: '/shell/projects/$project/insights' })
   const search = useSearch({ from: '/shell/projects/$project/insights' })
   const period = periodNames.find((name) => name === search.period) ?? 'quarter'
   const bucket = bucketNames.find((name) => name === search.bucket) ?? fitting[period]
+  const tab = tabs.find((name) => name === search.tab) ?? 'delivery'
   const { data: places = [] } = useQuery(learnedServices(project))
   const environment = search.environment ?? placeOf(places.map((one) => one.environment))
   // By the whole hour, so that what is asked stays the same question while somebody looks.
@@ -44,7 +48,9 @@ export const InsightsPage = () => {
         title={t.insights.title}
         actions={<Filters project={project} period={period} bucket={bucket} environment={environment} />}
       />
-      <Delivery asked={asked} bucket={bucket} behind={search.behind} at={search.at} />
+      <Tabs label={t.insights.title} tabs={tabs} chosen={tab} names={t.insights.tabs} />
+      {tab === 'flow' && <FlowTab asked={asked} bucket={bucket} />}
+      {tab === 'delivery' && <Delivery asked={asked} bucket={bucket} behind={search.behind} at={search.at} />}
     </>
   )
 }

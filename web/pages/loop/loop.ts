@@ -36,6 +36,7 @@ type Promotion = {
   endedAt: number | null
 }
 type Alert = { service: string; environment: string; name: string; when: string; state: string; since: number | null }
+type Incident = { incident: string; title: string; source: string; beganAt: number; acknowledgedAt: number | null }
 type Broken = { repository: string; ref: string; runs: readonly string[] }
 
 export type Now = {
@@ -49,6 +50,7 @@ export type Now = {
   readonly promotions: readonly Promotion[]
   readonly alerts: readonly Alert[]
   readonly broken: readonly Broken[]
+  readonly incidents: readonly Incident[]
 }
 
 const dayMs = 86_400_000
@@ -120,6 +122,16 @@ export const itemsOf = (at: Now): readonly Item[] => {
         detail: when,
         since,
         target: toService(service, environment),
+      })),
+    // One that an alert opened is there already, as the alert.
+    ...at.incidents
+      .filter(({ source }) => source !== 'alert')
+      .map(({ incident, title, beganAt, acknowledgedAt }) => ({
+        key: incident,
+        text: item.incident(title),
+        detail: acknowledgedAt === null ? null : t.incidents.state.acknowledged,
+        since: beganAt,
+        target: { to: '/projects/$project/incidents/$incident', params: { project, incident } },
       })),
   ].map((one) => ({ ...one, tone: 'bad' as const, role: null }))
   const waiting: Item[] = [

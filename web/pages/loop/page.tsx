@@ -1,5 +1,6 @@
 import { useQueries } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
+import { incidents } from '../../api/learn-queries.ts'
 import {
   alerts,
   brokenMains,
@@ -25,7 +26,7 @@ import { Track } from './track.tsx'
 export const LoopPage = () => {
   const { project } = useParams({ from: '/shell/projects/$project/' })
   const now = useNow(15_000)
-  const [service, run, rollout, deployment, change, promotion, alert, broken, repository] = useQueries({
+  const [service, run, rollout, deployment, change, promotion, alert, broken, repository, incident] = useQueries({
     queries: [
       services(project),
       runs(project),
@@ -36,9 +37,10 @@ export const LoopPage = () => {
       alerts(project),
       brokenMains(project),
       repositories(project),
+      incidents(project, 'open'),
     ],
   })
-  const asked = [service, run, rollout, deployment, change, promotion, alert, broken, repository]
+  const asked = [service, run, rollout, deployment, change, promotion, alert, broken, repository, incident]
   const failed = asked.find(({ isError, data }) => isError && data === undefined)
   if (failed) return <Failed error={failed.error} again={() => asked.forEach((one) => void one.refetch())} />
   if (
@@ -50,7 +52,8 @@ export const LoopPage = () => {
     !promotion.data ||
     !alert.data ||
     !broken.data ||
-    !repository.data
+    !repository.data ||
+    !incident.data
   )
     return <Skeleton rows={6} rowClass="h-24" />
   if (service.data.length === 0 && run.data.length === 0)
@@ -67,6 +70,7 @@ export const LoopPage = () => {
     promotions: promotion.data,
     alerts: alert.data,
     broken: broken.data.broken,
+    incidents: incident.data,
   }
   return <Loop at={at} />
 }

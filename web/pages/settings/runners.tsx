@@ -21,7 +21,7 @@ export const RunnersTab = ({ project }: { project: string }) => {
   const [revoked, setRevoked] = useState<Runner | null>(null)
   const queries = useQueryClient()
   return (
-    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+    <div className="grid items-start gap-4 2xl:grid-cols-[minmax(0,1fr)_22rem]">
       <div className="flex min-w-0 flex-col gap-4">
         <Panel title={t.settings.tabs.runners} isFlush>
           <Loaded query={query}>

@@ -31,7 +31,7 @@ export const Sources = ({
   const queries = useQueryClient()
   const [removed, setRemoved] = useState<string | null>(null)
   return (
-    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+    <div className="grid items-start gap-4 2xl:grid-cols-[minmax(0,1fr)_22rem]">
       <Panel title={t.door.incoming} isFlush>
         <p className="m-0 px-4 pb-3 text-soft">{t.door.incomingDetail}</p>
         <Loaded query={query}>

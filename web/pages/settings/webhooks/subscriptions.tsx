@@ -30,7 +30,7 @@ export const Subscriptions = ({
   const [asked, setAsked] = useState<Asked | null>(null)
   const close = (): void => setAsked(null)
   return (
-    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+    <div className="grid items-start gap-4 2xl:grid-cols-[minmax(0,1fr)_22rem]">
       <Panel title={t.door.outgoing} isFlush>
         <p className="m-0 px-4 pb-3 text-soft">{t.door.outgoingDetail}</p>
         <Loaded query={query}>

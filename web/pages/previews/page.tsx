@@ -1,0 +1,145 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link, useParams } from '@tanstack/react-router'
+import { useState } from 'react'
+import { answer, api } from '../../api/client.ts'
+import { type Preview, previews } from '../../api/learn-queries.ts'
+import { useMay } from '../../shell/role.ts'
+import { t } from '../../texts/en.ts'
+import { useAct } from '../../ui/act.ts'
+import { Confirm } from '../../ui/dialog.tsx'
+import { Badge, Button, Command, PageHead, Panel, Time, type Tone } from '../../ui/parts.tsx'
+import { Failed, Loaded } from '../../ui/states.tsx'
+import { TableBox } from '../../ui/tabs.tsx'
+
+const one = api.previews.projects[':project'].repositories[':repository'].changes[':number'].preview
+const nameOf = ({ repository, number }: Preview): string => `${repository} #${number}`
+
+const tones: Readonly<Record<Preview['status'], Tone>> = {
+  ...({ none: 'calm', held: 'wait', packaging: 'busy', deploying: 'busy' } as const),
+  ...({ ready: 'good', failed: 'bad', ending: 'busy', removed: 'calm' } as const),
+}
+
+/** The previews of open changes: how each stands, where it is looked at, when it goes. */
+export const PreviewsPage = () => {
+  const { project } = useParams({ from: '/shell/projects/$project/previews' })
+  const query = useQuery(previews(project))
+  const mayAct = useMay('developer', project)
+  const queries = useQueryClient()
+  const { act, refusal } = useAct()
+  const [removed, setRemoved] = useState<Preview | null>(null)
+  const about = ({ repository, number }: Preview) => ({ param: { project, repository, number: String(number) } })
+  const start = (preview: Preview) =>
+    act(async () => {
+      await answer(one.$post(about(preview)))
+      await queries.invalidateQueries({ queryKey: ['previews'] })
+    })
+  return (
+    <>
+      <PageHead title={t.previews.title} detail={t.previews.detail} />
+      <Panel isFlush>
+        {refusal && <Failed error={refusal} />}
+        <Loaded query={query}>
+          {(all) =>
+            all.length === 0 ? (
+              <div className="flex flex-col gap-2 p-4">
+                <p className="m-0 text-soft">{t.previews.none}</p>
+                <Command text={t.previews.command} />
+              </div>
+            ) : (
+              <TableBox label={t.previews.title}>
+                <thead>
+                  <tr>
+                    <th>{t.previews.columns.change}</th>
+                    <th>{t.previews.columns.state}</th>
+                    <th>{t.previews.columns.address}</th>
+                    <th className="text-right!">{t.previews.columns.goes}</th>
+                    {mayAct && (
+                      <th>
+                        <span className="sr-only">{t.table.actions}</span>
+                      </th>
+                    )}
+                  </tr>
+                </thead>
+                <tbody>
+                  {all.map((preview) => (
+                    <tr key={nameOf(preview)}>
+                      <td className="whitespace-nowrap">
+                        <Link
+                          to="/projects/$project/changes/$repository/$number"
+                          params={{ project, repository: preview.repository, number: String(preview.number) }}
+                          className="font-medium text-ink"
+                        >
+                          {nameOf(preview)}
+                        </Link>
+                      </td>
+                      <td className="min-w-48">
+                        <Standing of={preview} />
+                      </td>
+                      <td className="w-full min-w-48">
+                        <ul className="m-0 list-none p-0">
+                          {preview.services.map(({ service, url }) => (
+                            <li key={service}>
+                              <a href={url} target="_blank" rel="noreferrer" className="text-accent">
+                                {url}
+                              </a>
+                            </li>
+                          ))}
+                        </ul>
+                      </td>
+                      <td className="text-right text-soft">
+                        {preview.expiresAt === null ? '–' : <Time at={preview.expiresAt} />}
+                      </td>
+                      {mayAct && (
+                        <td className="text-right">
+                          {preview.version === null ? (
+                            <Button
+                              onClick={() => void start(preview)}
+                              aria-label={`${t.previews.start} ${nameOf(preview)}`}
+                            >
+                              {t.previews.start}
+                            </Button>
+                          ) : (
+                            <Button
+                              onClick={() => setRemoved(preview)}
+                              aria-label={`${t.previews.remove} ${nameOf(preview)}`}
+                            >
+                              {t.previews.remove}
+                            </Button>
+                          )}
+                        </td>
+                      )}
+                    </tr>
+                  ))}
+                </tbody>
+              </TableBox>
+            )
+          }
+        </Loaded>
+      </Panel>
+      {removed && (
+        <Confirm
+          title={t.previews.removeTitle(nameOf(removed))}
+          detail={t.previews.removeDetail}
+          action={t.previews.remove}
+          isDangerous
+          close={() => setRemoved(null)}
+          act={async () => {
+            await answer(one.$delete(about(removed)))
+            await queries.invalidateQueries({ queryKey: ['previews'] })
+          }}
+        />
+      )}
+    </>
+  )
+}
+
+const Standing = ({ of: { status, version, detail, next } }: { of: Preview }) => (
+  <span className="flex flex-col items-start gap-1">
+    <span className="flex flex-wrap items-center gap-2">
+      <Badge tone={tones[status]}>{t.previews.status[status]}</Badge>
+      {version !== null && <span className="text-soft">{t.previews.version(version)}</span>}
+    </span>
+    {detail !== null && <bdi className="text-soft">{detail}</bdi>}
+    {next !== null && <bdi className="text-xs text-soft">{next}</bdi>}
+  </span>
+)

@@ -1,0 +1,23 @@
+/** What the page of previews says. */
+export const previews = {
+  title: 'Previews',
+  detail: 'Each open change, to be looked at before it is merged: an address and a database of its own.',
+  none: 'No change is open. Push a branch as a change and its preview is made once its checks have passed:',
+  command: 'git push headway HEAD:my-branch -o change',
+  columns: { change: 'Change', state: 'State', address: 'Look at it', goes: 'Goes' },
+  status: {
+    none: 'waits for checks',
+    held: 'held',
+    packaging: 'packaging',
+    deploying: 'deploying',
+    ready: 'ready',
+    failed: 'failed',
+    ending: 'being taken down',
+    removed: 'taken down',
+  },
+  version: (version: number) => `version ${version}`,
+  start: 'Start',
+  remove: 'Take down',
+  removeTitle: (change: string) => `Take down the preview of ${change}?`,
+  removeDetail: 'Its database goes with it. The next push of the change makes it anew.',
+} as const
