@@ -100,6 +100,76 @@ describe('the pages of the web where one learns and sets things', { concurrency:
     assert.deepEqual(visitor.faults, [])
   })
 
+  test('webhooks go both ways, each secret shown once; a runner gets its token, a user another role, an environment rules', async () => {
+    const { visitor } = world
+    const { page } = visitor
+    const dialog = page.getByRole('dialog')
+    const closed = async (): Promise<void> => {
+      await dialog.getByRole('button', { name: 'Close' }).click()
+      await dialog.waitFor({ state: 'detached' })
+    }
+    await visitor.go('/settings?tab=webhooks', 'Nobody is told yet')
+    const telling = page.locator('form').filter({ hasText: 'Types, with commas between' })
+    await telling.getByLabel('Name').fill('siem')
+    await telling.getByLabel('Address').fill('http://127.0.0.1:9/headway')
+    await telling.getByRole('button', { name: 'Add' }).click()
+    await dialog.getByText('whsec_').waitFor()
+    assert.deepEqual(await barriersOf(page), [])
+    await closed()
+    const told = page.locator('form').filter({ hasText: 'Kind' })
+    await told.getByLabel('Name').fill('github')
+    await told.getByRole('button', { name: 'Add' }).click()
+    await dialog.getByText('/api/v1/hooks/default/github').waitFor()
+    await closed()
+    await page.getByRole('button', { name: 'Dead letters' }).click()
+    await dialog.getByText('Everything was taken').waitFor()
+    assert.deepEqual(await barriersOf(page), [])
+    await closed()
+    await page.getByRole('button', { name: 'Remove siem' }).click()
+    await dialog.getByRole('button', { name: 'Remove' }).click()
+    await page.getByText('Nobody is told yet').waitFor()
+
+    await visitor.go('/settings?tab=runners', 'Let another machine run jobs')
+    await page.getByLabel('Name').fill('build-2')
+    await page.getByRole('button', { name: 'Create' }).click()
+    await dialog.getByText('hwr_').waitFor()
+    await closed()
+    await page.getByRole('button', { name: 'Revoke build-2' }).click()
+    await dialog.getByRole('button', { name: 'Revoke' }).click()
+    await page.getByText('revoked', { exact: true }).waitFor()
+
+    await ask('POST', '/users', { user: 'ada', role: 'viewer', project: 'default' })
+    await visitor.go('/settings?tab=users', 'viewer in default')
+    await page.getByRole('button', { name: 'Roles ada' }).click()
+    await dialog.getByLabel('Role').selectOption('operator')
+    await dialog.getByRole('button', { name: 'Give' }).click()
+    await dialog.getByText('operator in default').waitFor()
+    await dialog.getByRole('button', { name: 'Take operator in default' }).click()
+    await dialog.getByText('no role').waitFor()
+    await closed()
+
+    await visitor.go('/settings?tab=environments', 'What differs between environments')
+    await page.getByRole('button', { name: 'Rules production' }).click()
+    await dialog.getByLabel('Releases come in').selectOption('approval')
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    await page.locator('dd', { hasText: 'by approval' }).waitFor()
+    assert.deepEqual(visitor.faults, [])
+  })
+
+  test('records in a file are imported, and a release says what it changed', async () => {
+    const { visitor } = world
+    const { page } = visitor
+    await visitor.go('/settings?tab=import', 'Records or CDEvents in a file')
+    const buffer = Buffer.from(JSON.stringify(history(Date.now()).slice(0, 2)))
+    await page.getByLabel('File').setInputFiles({ name: 'records.json', mimeType: 'application/json', buffer })
+    await page.getByRole('button', { name: 'Import' }).click()
+    await page.getByText('Recorded: 2 new facts').waitFor()
+    await visitor.go('/projects/default/services/shop?tab=releases', 'Runs in')
+    await page.getByRole('button', { name: 'What changed' }).click()
+    await page.getByText('First version').waitFor()
+    assert.deepEqual(visitor.faults, [])
+  })
+
   test('every one of these pages is without an error or a barrier in both themes, and fits a phone and a wall', async () => {
     const { browser, platform } = world
     const visitor = await visit(browser, platform, { token: tokenOf(platform) })
@@ -110,20 +180,28 @@ describe('the pages of the web where one learns and sets things', { concurrency:
       ['/projects/default/insights', 'The deployments behind it'],
       ['/projects/default/insights?service=nobody', 'Nothing was deployed there'],
       [`/projects/default/insights/deployment?name=${encodeURIComponent(deployment.deployment)}`, 'Its commits'],
+      ['/projects/default/insights?tab=flow', 'Flow'],
+      ['/projects/default/previews', 'No change is open'],
       ['/projects/default/incidents', 'No incident is open'],
       ['/projects/default/incidents?tab=all', 'resolved'],
       [`/projects/default/incidents/${encodeURIComponent(incident.incident)}`, 'Timeline'],
+      ['/settings?tab=users', 'Add a user'],
+      ['/settings?tab=runners', 'Jobs that nobody runs yet'],
+      ['/settings?tab=environments', 'What differs between environments'],
+      ['/settings?tab=webhooks', 'What they told of late'],
+      ['/settings?tab=import', 'Deployments from the tags'],
     ] as const
     const found: string[] = []
     for (const [path, shows] of pages) {
-      for (const [width, colorScheme] of [
-        [360, 'dark'],
-        [2560, 'light'],
+      // All of axe in one theme; in the other what a theme changes.
+      for (const [width, colorScheme, rules] of [
+        [360, 'dark', undefined],
+        [2560, 'light', ['color-contrast']],
       ] as const) {
         await page.setViewportSize({ width, height: 900 })
         await page.emulateMedia({ colorScheme })
         await visitor.go(path, shows)
-        found.push(...(await barriersOf(page)).map((barrier) => `${path}, ${colorScheme}: ${barrier}`))
+        found.push(...(await barriersOf(page, rules)).map((barrier) => `${path}, ${colorScheme}: ${barrier}`))
         const over = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
         if (over > 0) found.push(`${path}: ${over} px too wide for ${width} px`)
       }

@@ -5,7 +5,7 @@ export const insights = {
   flow: {
     stages: 'Where the time of changes goes',
     bottleneck: (stage: string, perWeek: string, share: string) =>
-      `The bottleneck is ${stage}: ${perWeek} of waiting and work a week, ${share} of all the time.`,
+      `The bottleneck is “${stage}”: it takes ${perWeek} a week, ${share} of all the time.`,
     noBottleneck: 'No bottleneck can be named yet.',
     waiting: 'waiting',
     stage: {
@@ -29,7 +29,7 @@ export const insights = {
     commits: (count: string) => `${count} commits`,
     lines: (count: string) => `${count} lines`,
     progress: 'In progress now',
-    age: (age: string) => `open for ${age}, the middle one`,
+    age: (age: string) => `changes, open for a median of ${age}`,
     automatic: 'Without anybody doing anything',
     rollbacks: 'Rollbacks',
     byMachine: (count: number) => `${count} by the machine`,
