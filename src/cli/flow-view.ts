@@ -43,7 +43,7 @@ export const flowLines = (answer: FlowAnswer): string[] => {
   const days = Math.round((answer.span.until - answer.span.from) / 86_400_000)
   const trend = sparkline(buckets.map(({ total }) => total.median))
   return [
-    `${now.changes} changes live, ${time(now.total.median)} each (p90 ${time(now.total.p90)})  ${trend}  ${dim(`${before.changes} and ${time(before.total.median)} in the ${days} days before`)}`,
+    `${now.changes} changes live; from the first commit ${time(now.total.median)} (median; p90 ${time(now.total.p90)})  ${trend}  ${dim(`${before.changes} and ${time(before.total.median)} in the ${days} days before`)}`,
     `flow efficiency ${percent(now.efficiency)}  ${dim(`${percent(before.efficiency)} before`)}`,
     bottleneck
       ? `${bold('bottleneck')}: ${stageWords[bottleneck.stage]} takes ${time(bottleneck.perWeekMs)} a week, ${percent(bottleneck.share)} of all time  ${dim(`${time(bottleneckBefore)} a week before`)}`
@@ -51,7 +51,7 @@ export const flowLines = (answer: FlowAnswer): string[] => {
     ...(changed
       ? [`changed most: ${stageWords[changed.stage]}, from ${time(changed.before)} to ${time(changed.now)}`]
       : []),
-    `batch: ${figure(batch.commits.median)} commits, ${figure(batch.lines.median)} lines a deployment (median)`,
+    `batch (median of a deployment): ${figure(batch.commits.median, 'commits')}, ${figure(batch.lines.median, 'lines')}`,
     `in progress: ${progress.open} open (median age ${time(progress.ages.median)}), ${progress.merged} merged and not live`,
     `deployments: ${rhythm.n}, fully automatic ${percent(rhythm.automatic.value)}; rollbacks: ${rhythm.rollbacks.machine} by machine, ${rhythm.rollbacks.hand} by hand${rhythm.rollbacks.unknown > 0 ? `, ${rhythm.rollbacks.unknown} of which nobody says` : ''}`,
     ...(now.unordered > 0
@@ -64,7 +64,8 @@ export const flowLines = (answer: FlowAnswer): string[] => {
   ]
 }
 
-const figure = (value: number | null): string => (value === null ? 'no data:' : String(Math.round(value * 10) / 10))
+const figure = (value: number | null, what: string): string =>
+  value === null ? `${what}: no data` : `${Math.round(value * 10) / 10} ${what}`
 
 export const openRows = ({ progress }: FlowAnswer): string[][] =>
   progress.oldest
