@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import type { Clock } from '../../clock.ts'
 import type { RunAs } from '../../processes/command.ts'
 import type { Cell } from '../sandbox/sandbox.ts'
+import { deadlineOf, isOver } from './limits.ts'
 import { matchesPattern } from './report-pattern.ts'
 import { type Workspace, writeForJob } from './workspace.ts'
 
-const deadlineMs = 120_000
+const deadlineMinutes = 2
 const largestListBytes = 64 * 1024 * 1024
 
 type HashPlace = {
@@ -13,6 +15,7 @@ type HashPlace = {
   readonly user: RunAs | null
   readonly cell: Cell
   readonly marker: string
+  readonly clock: Clock
 }
 
 /**
@@ -34,7 +37,8 @@ export const hashFiles = async (given: readonly string[], place: HashPlace): Pro
     .map((line) => ({ isExclusion: line.startsWith('!'), glob: relativeTo(work, line.replace(/^!/, '').trim()) }))
   const matches = (file: string): boolean =>
     rules.reduce((is, { isExclusion, glob }) => (isNamedBy(glob, file) ? !isExclusion : is), false)
-  const signal = AbortSignal.timeout(deadlineMs)
+  const over = new AbortController()
+  const signal = deadlineOf(deadlineMinutes, place.clock, over.signal)
   try {
     const listing = await outputOf(followsLinks ? listLinked : list, place, signal)
     const found = listing.split('\0').flatMap((path) => path.slice('./'.length) || [])
@@ -47,8 +51,10 @@ export const hashFiles = async (given: readonly string[], place: HashPlace): Pro
     for (const [, sum = ''] of sums.matchAll(/^\\?([0-9a-f]{64}) /gm)) hash.update(Buffer.from(sum, 'hex'))
     return hash.digest('hex')
   } catch (error) {
-    const why = signal.aborted ? `couldn't finish within ${deadlineMs / 1000} seconds` : 'failed'
+    const why = signal.aborted ? `couldn't finish within ${deadlineMinutes * 60} seconds` : 'failed'
     throw new Error(`hashFiles('${given.join("', '")}') ${why}`, { cause: error })
+  } finally {
+    over.abort(isOver)
   }
 }
 
