@@ -59,6 +59,14 @@ const roles: Readonly<Record<string, () => Promise<void>>> = {
       routes: [{ hosts: [host], service: 'bench', pools: [{ version: 'v1', weight: 1, endpoints }] }],
     })
     await edge.listen({ port: Number(port) })
+    const { BENCH_CERTIFICATES: certificates, BENCH_TLS_PORT: tlsPort } = process.env
+    if (certificates && tlsPort) {
+      const of = { host: '127.0.0.1', port: Number(tlsPort), publicPort: null, redirect: false, acme: null }
+      const tls = { ...of, certificates: [certificates] }
+      const shared = { edge, tls, state: directory, greet: null, clock: systemClock, say: console.error }
+      const { openTlsDoor } = await import('../src/edge/doors.ts')
+      await (await openTlsDoor({ ...shared, connections: usualLimits.connections })).listen({ port: Number(tlsPort) })
+    }
     process.send?.(edge.port())
     process.on('message', (message) => {
       if (message === 'health') process.send?.(edge.health())

@@ -4,6 +4,7 @@ import { startPlatform } from '../e2e/support/platform.ts'
 import { allMarks, type Life, livesThroughKillsAt, rare } from '../e2e/support/survival.ts'
 import { deployFor } from './main.ts'
 import { acme } from './soaks/acme.ts'
+import { compareRefusals } from './soaks/edge-differential.ts'
 import { fuzzEdge } from './soaks/edge-fuzz.ts'
 import { holdEdge } from './soaks/edge-hold.ts'
 import { seedFaults } from './soaks/faults.ts'
@@ -13,7 +14,8 @@ import { kills } from './soaks/kills.ts'
  * `npm run soak [-- NAME...]`: the long evidence. Names: deployments (50 under 200 requests a second), kills (control plane, edge and instances killed at random
  * instants of pushes), marks (`npm run crash`, before and after every effect, twice in a row), failpoints (a whole life killed at every failpoint, twice in a row), faults (each seeded into a copy of the engine,
  * which a conformance case must notice), acme (certificates of a real ACME server, which needs Go),
- * edge-fuzz (two million mutated requests and answers against a second reader), edge-hold (WebSockets, slow clients and changes of routes). Ends with code 1 when anything was not as promised.
+ * edge-fuzz (two million mutated requests and answers against a second reader), edge-hold (WebSockets, slow clients and changes of routes), edge-differential (the hostile requests through
+ * nginx and HAProxy too, where they are installed). Ends with code 1 when anything was not as promised.
  */
 const wanted = process.argv.slice(2)
 let broken = 0
@@ -75,6 +77,7 @@ const soaks: Readonly<Record<string, () => Promise<void>>> = {
   acme: () => acme(say),
   'edge-fuzz': () => fuzzEdge(say),
   'edge-hold': () => holdEdge(say),
+  'edge-differential': () => compareRefusals(say),
   marks,
   failpoints,
   faults: () => seedFaults(unknownWords(), say),
