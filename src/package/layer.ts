@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { type Header, pack } from 'tar-stream'
+import type { Header } from 'tar-stream'
 import { Problem } from '../problem.ts'
 
 /** A file or link of a layer. Folders follow from the paths. */
@@ -22,6 +22,7 @@ export const fixedTimeSeconds = 499_162_500
  * level 1 (measured; it saves three quarters) and make every digest depend on zlib's version.
  */
 export const layerOf = async (files: readonly LayerFile[], timeSeconds: number): Promise<Buffer> => {
+  const { pack } = await import('tar-stream')
   const tar = pack()
   const whole = wholeOf(tar)
   const folders = new Set<string>()

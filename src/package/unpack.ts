@@ -2,7 +2,7 @@ import { chmod, constants, mkdir, open, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { extract, type Header } from 'tar-stream'
+import type { Header } from 'tar-stream'
 import { bytesOf, checkedLink, checkedPath, hostile } from './layer.ts'
 
 /**
@@ -11,6 +11,7 @@ import { bytesOf, checkedLink, checkedPath, hostile } from './layer.ts'
  */
 export const unpackLayer = async (tar: AsyncIterable<Buffer>, into: string, durable = false): Promise<void> => {
   const folders = new Set<string>(['.'])
+  const { extract } = await import('tar-stream')
   const unpacking = extract()
   const written = (async () => {
     for await (const entry of unpacking) {

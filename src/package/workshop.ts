@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { chmod, chown, mkdir, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { extract, type Pack, pack } from 'tar-stream'
+import type { Pack } from 'tar-stream'
 import { effect } from '../effect.ts'
 import { Problem } from '../problem.ts'
 import type { CommandOutcome, RunAs } from '../processes/command.ts'
@@ -168,6 +168,7 @@ async function* normalised(
   keeps: (path: string) => boolean,
   timeSeconds: number,
 ): AsyncGenerator<Buffer> {
+  const { extract, pack } = await import('tar-stream')
   const tar = pack()
   const written = (async () => {
     const folders = new Set<string>()
