@@ -82,11 +82,13 @@ describe('a change', { concurrency: 4, timeout: 120_000 }, () => {
           .replace(/\s+/g, ' ')
           .replace(/run-event-\w+/, 'run')
           .replace(/:\d+\//, ':port/')
+          .replace(/ [\d.]+ (ms|s)$/, ' time')
           .trim(),
       ),
       [
         '· change 1 http://127.0.0.1:port/api/v1/projects/default/repositories/told/changes/1',
         '· pipeline ci run',
+        '✓ unit tests time',
         'change 1: its checks have passed; headway changes merge told/1',
       ],
     )
