@@ -1,8 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { lookup } from 'node:dns'
-import { request as requestHttp } from 'node:http'
-import { request as requestHttps } from 'node:https'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
+import { plainHttp, secureHttp } from './http.ts'
 import { describeError } from './problem.ts'
 
 export type Webhook = {
@@ -88,7 +87,7 @@ const post = ({ address, id, contentType, body, key, atSeconds }: Webhook, signa
     const host = address.hostname.replace(/^\[|\]$/g, '')
     const refusal = isIP(host) === 0 ? null : refuse(host)
     if (refusal) return reject(refusal)
-    const send = address.protocol === 'https:' ? requestHttps : requestHttp
+    const send = (address.protocol === 'https:' ? secureHttp() : plainHttp()).request
     const request = send(address, {
       method: 'POST',
       agent: false,

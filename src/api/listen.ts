@@ -1,5 +1,5 @@
-import { createServer as createPlainServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { plainHttp, secureHttp } from '../http.ts'
 import { Problem } from '../problem.ts'
 import type { Certificate } from './tls.ts'
 
@@ -40,8 +40,11 @@ export const listen = async (options: {
     maxHeaderSize: 16_384,
   }
   const server: Server = certificate
-    ? createTlsServer({ ...limits, cert: certificate.cert, key: certificate.key, minVersion: 'TLSv1.2' }, answer)
-    : createPlainServer(limits, answer)
+    ? secureHttp().createServer(
+        { ...limits, cert: certificate.cert, key: certificate.key, minVersion: 'TLSv1.2' },
+        answer,
+      )
+    : plainHttp().createServer(limits, answer)
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(listenProblem(error, host, port)))
     server.listen(port, host, resolve)

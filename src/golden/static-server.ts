@@ -1,6 +1,6 @@
 import { createReadStream, existsSync } from 'node:fs'
 import { open, realpath, stat } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { extname, join, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
@@ -190,7 +190,8 @@ const main = async (folders: readonly string[]): Promise<void> => {
     process.exit(1)
   }
   const handle = serveFiles(await realpath(folder))
-  const server = createServer((request, response) => {
+  // An import of it would cost each instance some megabytes more: src/http.ts.
+  const server = process.getBuiltinModule('node:http').createServer((request, response) => {
     handle(request, response).catch((error: unknown) => {
       console.error(error)
       if (response.headersSent) response.destroy()

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { plainHttp } from '../../http.ts'
 
 /** Where jobs reach artifacts, caches and identities; on the loopback alone, for those with a job's token. */
 export type JobDoor = { readonly url: string; close(): Promise<void> }
@@ -8,7 +9,7 @@ export type JobDoor = { readonly url: string; close(): Promise<void> }
 export const listenForJobs = async (
   handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
 ): Promise<JobDoor> => {
-  const server = createServer((request, response) => {
+  const server = plainHttp().createServer((request, response) => {
     handle(request, response).catch(() => response.destroy())
   })
   server.listen(0, '127.0.0.1')

@@ -1,11 +1,11 @@
-import { type IncomingMessage, type RequestOptions, request as requestPlain } from 'node:http'
-import { request as requestTls } from 'node:https'
+import type { IncomingMessage, RequestOptions } from 'node:http'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { getCACertificates } from 'node:tls'
 import { z } from 'zod'
 import { systemClock } from '../../clock.ts'
 import { effect } from '../../effect.ts'
+import { plainHttp, secureHttp } from '../../http.ts'
 import { describeError } from '../../problem.ts'
 import type { ByteSource } from './zip.ts'
 
@@ -120,7 +120,7 @@ export const connectResults = ({ services, certificate, signal }: ClientParts): 
 const send = (url: string, options: RequestOptions, body?: string | Readable): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     const isTls = url.startsWith('https:')
-    const request = (isTls ? requestTls : requestPlain)(url, { ...options, agent: false })
+    const request = (isTls ? secureHttp() : plainHttp()).request(url, { ...options, agent: false })
     request.once('response', resolve)
     request.once('error', reject)
     if (body === undefined || typeof body === 'string') request.end(body)

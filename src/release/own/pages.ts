@@ -1,7 +1,8 @@
-import { type IncomingMessage, request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Instance } from '../../agent/protocol.ts'
 import type { OwnMetrics } from '../../deploy/judging.ts'
 import type { MetricRule } from '../../golden/metrics.ts'
+import { plainHttp } from '../../http.ts'
 import { readSeries } from './exposition.ts'
 import type { Page } from './readings.ts'
 
@@ -40,7 +41,7 @@ const seriesOf = (rule: MetricRule): string[] => (rule.kind === 'counter' ? [rul
 const get = (port: number, path: string, signal: AbortSignal): Promise<string | null> =>
   new Promise((resolve) => {
     const giveUp = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)])
-    const asked = request(
+    const asked = plainHttp().request(
       { host: '127.0.0.1', port, path, agent: false, signal: giveUp, headers: { accept: 'text/plain;version=0.0.4' } },
       (answer) => void textOf(answer).then(resolve, () => resolve(null)),
     )

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
-import { type IncomingMessage, request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
+import { plainHttp } from '../../../http.ts'
 
 /** A Docker Engine on this machine, spoken to by its HTTP API (docs.docker.com/reference/api/engine) on its Unix socket. */
 export type Engine = {
@@ -62,11 +63,14 @@ const socketsIn = ({ DOCKER_HOST, XDG_RUNTIME_DIR }: NodeJS.ProcessEnv): readonl
 
 const apiVersion = (socketPath: string): Promise<string | null> =>
   new Promise((resolve, reject) => {
-    const asked = request({ socketPath, path: '/_ping', agent: false, timeout: answerTimeoutMs }, (response) => {
-      response.resume()
-      const version = response.headers['api-version']
-      resolve(response.statusCode === 200 && typeof version === 'string' ? version : null)
-    })
+    const asked = plainHttp().request(
+      { socketPath, path: '/_ping', agent: false, timeout: answerTimeoutMs },
+      (response) => {
+        response.resume()
+        const version = response.headers['api-version']
+        resolve(response.statusCode === 200 && typeof version === 'string' ? version : null)
+      },
+    )
     asked.once('timeout', () => asked.destroy(new Error('no answer')))
     asked.once('error', reject)
     asked.end()
@@ -76,7 +80,7 @@ const engineAt = (socketPath: string, version: string): Engine => {
   const send = ({ method, path, body, headers = {}, stream, signal }: Question) => {
     const content = body === undefined ? null : Buffer.from(JSON.stringify(body))
     const type = content ? { 'content-type': 'application/json', 'content-length': content.length } : {}
-    const asked = request({
+    const asked = plainHttp().request({
       socketPath,
       method,
       path: `/v${version}${path}`,
