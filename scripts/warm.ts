@@ -10,11 +10,16 @@ import { join } from 'node:path'
 const root = join(import.meta.dirname, '..')
 const web = spawn(process.execPath, [join(root, 'scripts/web.ts')], { cwd: root, stdio: 'ignore' })
 const isBuilt = once(web, 'exit').catch(() => undefined) // without Vite there is none; a page says how to build it
-const programs = [
-  ...['src/main.ts', 'src/agent/main.ts', 'src/agent/listen.ts', 'src/edge/main.ts'],
-  ...['src/build/runners/remote/watchdog.ts', 'src/store/sqlite-worker.ts'],
+const sources = globSync('src/**/*.ts', { cwd: root, exclude: (name) => /(\.test|testing)\.ts$/.test(name) })
+/** What acts when it is loaded, rather than when it is called: it would end this process with itself. */
+const others = [
+  'src/agent/listen.ts',
+  'src/alone/read.ts',
+  'src/build/runners/remote/watchdog.ts',
+  'src/store/sqlite-worker.ts',
 ]
-// Each of these ends at once: the first has nothing to do but say its version, the others miss what only Headway gives them.
+const programs = sources.filter((name) => name.endsWith('/main.ts') || others.includes(name))
+// Each of these ends at once: it says its version, or misses what only Headway gives it.
 for (const program of programs)
   spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', join(root, program), '--version'], {
     env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE },
@@ -22,7 +27,6 @@ for (const program of programs)
     timeout: 10_000,
     cwd: '/',
   })
-const sources = globSync('src/**/*.ts', { cwd: root, exclude: (name) => /(\.test|testing)\.ts$/.test(name) })
 for (const source of sources.filter((name) => !programs.includes(name)).sort()) await import(join(root, source))
 await isBuilt
 process.exit(0)
