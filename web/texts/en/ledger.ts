@@ -1,0 +1,21 @@
+/** What the page of the ledger says. */
+export const ledger = {
+  title: 'Ledger',
+  detail: 'Everything that happened, in order, each fact bound to the one before.',
+  verify: 'Verify',
+  whole: (facts: string) => `Whole: ${facts} facts, nothing altered or missing`,
+  broken: (seq: string) => `Broken at ${seq}`,
+  types: 'Types',
+  typesHint: 'run.finished, deployment.finished',
+  subject: 'Subject',
+  subjectHint: 'deployment:…',
+  show: 'Show',
+  clear: 'Clear',
+  older: 'Older',
+  columns: { seq: 'No.', type: 'Fact', subject: 'About', actor: 'By', at: 'When' },
+  none: 'No fact matches.',
+  causes: 'Because of',
+  effects: 'About the same',
+  payload: 'Payload',
+  erased: 'The payload was erased for good.',
+} as const

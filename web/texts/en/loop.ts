@@ -1,0 +1,68 @@
+/* What the home page says, and what it says of an empty Headway. */
+export const loop = {
+  title: 'Loop',
+  well: 'All is well',
+  wellDetail: 'Nothing waits, nothing is broken.',
+  broken: (count: number) => (count === 1 ? 'One thing is broken' : `${count} things are broken`),
+  waiting: (count: number) => (count === 1 ? 'One thing waits for a person' : `${count} things wait for a person`),
+  moving: (count: number) => (count === 1 ? 'One thing is on its way' : `${count} things are on their way`),
+  stages: 'The loop now',
+  stage: {
+    code: 'Code',
+    build: 'Build',
+    package: 'Package',
+    release: 'Release',
+    deploy: 'Deploy',
+    operate: 'Operate',
+    monitor: 'Monitor',
+  },
+  in: {
+    code: (count: number) => `${count} open`,
+    build: (count: number) => (count === 0 ? 'idle' : `${count} running`),
+    package: (count: number) => `${count} today`,
+    release: (count: number) => (count === 0 ? 'nothing waits' : `${count} waiting`),
+    deploy: (count: number) => (count === 0 ? 'idle' : `${count} under way`),
+    operate: (live: number, all: number) => `${live} of ${all} live`,
+    monitor: (count: number) => (count === 0 ? 'quiet' : `${count} firing`),
+  },
+  todo: 'What needs somebody',
+  noTodo: 'Nothing. Push something.',
+  item: {
+    approval: (service: string, environment: string) => `${service} waits for approval into ${environment}`,
+    held: (service: string, environment: string) => `${service} is held before ${environment}`,
+    paused: (service: string) => `The rollout of ${service} is paused`,
+    service: (service: string, environment: string, status: string) => `${service} in ${environment} is ${status}`,
+    incident: (title: string) => `Incident: ${title}`,
+    preview: (change: string) => `The preview of ${change} failed`,
+    main: (repository: string, branch: string) => `${repository}: ${branch} is red`,
+    alert: (service: string, name: string) => `${service}: ${name} is firing`,
+    change: (repository: string, number: number) => `${repository} #${number} waits for review`,
+  },
+  forRole: (who: string) => `for ${who}`,
+  day: 'Deployments of the last 24 hours',
+  dayNone: 'None yet. Each push that goes live leaves a mark here.',
+  dayCount: (all: number, bad: number) =>
+    `${all} ${all === 1 ? 'deployment' : 'deployments'}, ${bad === 0 ? 'none failed' : `${bad} failed or rolled back`}`,
+  slowest: 'Slowest part of the loop',
+  slowestDetail: (stage: string, median: string, count: number) =>
+    `${stage}: ${median} in the middle of ${count} today`,
+  slowestNone: 'Not enough happened today to say.',
+  services: 'Services',
+  allServices: 'All services',
+  part: { queue: 'Waiting for a runner', run: 'Pipeline', approval: 'Waiting for approval', rollout: 'Rollout' },
+} as const
+
+export const firstRun = {
+  title: 'Put your first service here',
+  detail: 'This page notices by itself when something arrives.',
+  own: 'Your own repository',
+  ownSteps: [
+    'In your repository, write the five lines and the remote:',
+    'Push. The push tells what happens and ends with the address:',
+  ],
+  example: 'Or try an example',
+  exampleSteps: ['Copy one and make it a repository:', 'Give it the remote and push:'],
+  waiting: 'Waiting for the first push…',
+  arrived: (repository: string) => `${repository} has arrived. Its pipeline runs.`,
+  watch: 'Watch it',
+} as const

@@ -1,0 +1,47 @@
+/* What the pages of pipelines say. */
+export const runs = {
+  title: 'Pipelines',
+  none: 'No run yet. Each push starts one.',
+  filter: 'Filter runs',
+  columns: { run: 'Run', ref: 'Branch', commit: 'Commit', who: 'By', took: 'Took', when: 'When' },
+  status: { queued: 'queued', running: 'running', finished: 'finished', waiting: 'waiting' },
+  conclusion: {
+    success: 'passed',
+    failure: 'failed',
+    cancelled: 'cancelled',
+    skipped: 'skipped',
+    neutral: 'neutral',
+  },
+} as const
+
+export const run = {
+  jobs: 'Jobs',
+  graph: 'Graph',
+  cancel: 'Cancel',
+  cancelTitle: 'Cancel this run?',
+  cancelDetail: 'Jobs that run are asked to end.',
+  cancelling: 'Ending',
+  rerun: 'Run again',
+  rerunFailed: 'Run failed again',
+  rerunning: 'Running again',
+  attempt: (attempt: number) => `Attempt ${attempt}`,
+  log: 'Log',
+  raw: 'Raw',
+  search: 'Search this log',
+  matches: (at: number, all: number) => (all === 0 ? 'none' : `${at} of ${all}`),
+  previous: 'Previous match',
+  nextMatch: 'Next match',
+  noLog: 'This job has said nothing yet.',
+  pickJob: 'Pick a job to see its log.',
+  annotations: 'Annotations',
+  artifacts: 'Artifacts',
+  download: 'Download',
+  tests: 'Tests',
+  steps: 'Steps',
+  flaky: 'flaky',
+  counted: (passed: number, failed: number, skipped: number) =>
+    `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
+  waitsFor: 'waits',
+  failure: 'Why it failed',
+  truncated: (shown: string) => `The log is long; the first ${shown} are shown. Raw has all of it.`,
+} as const
