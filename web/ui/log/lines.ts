@@ -1,5 +1,4 @@
 import { Refusal, refusalOf } from '../../api/refusal.ts'
-import { plainOf } from './ansi.ts'
 
 export type LogLine = {
   readonly at: number
@@ -67,19 +66,5 @@ export class LogLines {
       this.error = error
     }
     this.#changed(true)
-  }
-
-  /** The numbers of the lines that hold a text, at most so many. */
-  find(text: string, most = 10_000): number[] {
-    const wanted = text.toLowerCase()
-    const found: number[] = []
-    for (let at = 0; at < this.lines.length && found.length < most; at += 1)
-      if (
-        plainOf(this.lines[at]?.text ?? '')
-          .toLowerCase()
-          .includes(wanted)
-      )
-        found.push(at)
-    return found
   }
 }

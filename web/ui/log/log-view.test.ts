@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { piecesOf, plainOf } from './ansi.ts'
 import { createPlaces, Groups, hiddenLines } from './groups.ts'
+import { LogSearch } from './search.ts'
 
 const texts = (line: string) => piecesOf(line).pieces.map(({ text, tone }) => [text, tone])
 
@@ -63,4 +64,24 @@ test('groups fold to their first line, an open one up to the end', () => {
   assert.deepEqual(shown(5), [0, 1, 2, 4, 5])
   assert.deepEqual(shown(5, 1), [0, 1, 4, 5])
   assert.deepEqual(createPlaces(2, hiddenLines(new Groups().follow([]), new Set())).count, 2)
+})
+
+test('a search reads on in slices as lines come, in any case, beneath the colours, and takes what is typed as it is', () => {
+  const lines = Array.from({ length: 5_000 }, (_, at) => ({
+    at: 0,
+    text: at % 1_000 === 7 ? `\u001b[31mNot\u001b[0m BADLY (${at})` : 'nothing',
+  }))
+  const search = new LogSearch('not badly (')
+  let now = 0
+  const tick = () => (now += 10)
+  assert.equal(search.follow(lines, 5, tick), false)
+  assert.deepEqual(search.hits, [7, 1_007])
+  while (!search.follow(lines, 5, tick));
+  assert.deepEqual(search.hits, [7, 1_007, 2_007, 3_007, 4_007])
+  lines.push({ at: 0, text: 'not badly (again)' })
+  assert.equal(search.follow(lines, 1_000, tick), true)
+  assert.equal(search.hits.at(-1), 5_000)
+  const dots = new LogSearch('.*')
+  dots.follow(lines, 1_000, tick)
+  assert.deepEqual(dots.hits, [])
 })

@@ -7,6 +7,7 @@ import { Empty, Failed, Skeleton } from '../states.tsx'
 import { type Piece, piecesOf } from './ansi.ts'
 import { createPlaces, Groups, hiddenLines } from './groups.ts'
 import type { LogLine, LogLines } from './lines.ts'
+import { useHits } from './search.ts'
 
 const rowPx = 20
 const nearEndPx = 60
@@ -44,8 +45,7 @@ export const LogView = ({
     [log, version, known, folded],
   )
   const groups = known.groups.all
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the lines change in place; the version tells
-  const hits = useMemo(() => (search === '' ? [] : log.find(search)), [log, version, search])
+  const hits = useHits(log, search, version)
   const total = places.count
   const rows = useVirtualizer({
     count: total,
@@ -70,11 +70,12 @@ export const LogView = ({
     if (isThere && line !== null) goTo(line - 1)
   }, [isThere])
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: what is searched decides; the lines that come later do not move the view
+  const first = hits[0]
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is searched decides; what is found later does not move the view
   useEffect(() => {
     setHit(0)
-    if (hits[0] !== undefined) goTo(hits[0])
-  }, [search])
+    if (first !== undefined) goTo(first)
+  }, [search, first === undefined])
 
   if (log.state === 'failed' && log.lines.length === 0) return <Failed error={log.error} />
   if (log.lines.length === 0)
