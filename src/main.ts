@@ -72,6 +72,7 @@ async function nouns(): Promise<((program: Command) => void)[]> {
     alerts: { words: ['alerts'], load: async () => (await import('./cli/alerts.ts')).alertCommands },
     insights: { words: ['insights'], load: async () => (await import('./cli/insights.ts')).insightCommands },
     toil: { words: ['toil'], load: async () => (await import('./cli/toil.ts')).toilCommands },
+    survey: { words: ['survey'], load: async () => (await import('./cli/survey.ts')).surveyCommands },
     incidents: { words: ['incidents'], load: async () => (await import('./cli/incidents.ts')).incidentCommands },
     events: { words: ['events'], load: async () => (await import('./cli/events.ts')).eventCommands },
     imports: { words: ['import'], load: async () => (await import('./cli/imports.ts')).importCommands },

@@ -27,6 +27,7 @@ import { effectSync } from './effect.ts'
 import { eventsFacts, eventsMigrations, eventsView } from './events/index.ts'
 import { type Home, prepareHome } from './home.ts'
 import { learnFacts } from './learn/facts.ts'
+import { learnMigrations } from './learn/survey/tables.ts'
 import { doraView } from './learn/views.ts'
 import { fact } from './ledger/fact.ts'
 import { ledgerFacts, serverStarted } from './ledger/facts.ts'
@@ -131,6 +132,7 @@ export const migrations: readonly Migration[] = [
   ...releaseMigrations,
   ...passwordMigrations,
   ...eventsMigrations,
+  ...learnMigrations,
 ]
 
 const patienceMs = 10_000

@@ -174,7 +174,14 @@ export const createStages = (grounds: Grounds) => {
 
   const promotion = createPromotion({ ...deploy, ...grounds, onError: report })
 
-  const learn = createLearn({ ...grounds, run, repositoryPath, onError: report })
+  const learn = createLearn({
+    publicUrl: grounds.serverUrl,
+    ...grounds,
+    ...publicUrl(),
+    run,
+    repositoryPath,
+    onError: report,
+  })
   const events = createEvents({ ...grounds, seal: access.seal, report })
 
   return {

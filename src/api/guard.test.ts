@@ -124,7 +124,13 @@ test('every route below /api/v1 says who may call it', async () => {
   )
   assert.deepEqual(
     [...guardedRoutes()].filter(([, needs]) => needs === 'anyone').map(([key]) => key),
-    ['post /sessions', 'post /sign-in-challenges', 'get /openapi.json'],
+    [
+      'post /sessions',
+      'post /sign-in-challenges',
+      'post /surveys/questions',
+      'post /surveys/answers',
+      'get /openapi.json',
+    ],
   )
 })
 

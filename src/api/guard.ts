@@ -11,8 +11,8 @@ export type ApiEnv = { Variables: { identity: Identity; address: string } }
  * Who may call a route. With `in: 'project'` the role is needed in the project named by the path parameter `{project}`; with
  * `in: 'instance'` it is needed for the whole instance. `'somebody'` is anyone with a valid token: the handler shows each only what is
  * his. `'runner'` is a runner on another machine, by its own token, which opens nothing else. `'signature'` is another system that has
- * signed what it sends: no token is looked at, and the handler refuses what is not signed. `'anyone'` is for health and the API's own
- * description only.
+ * signed what it sends: no token is looked at, and the handler refuses what is not signed. `'anyone'` is for health, the API's own
+ * description, signing in, and those who answer a survey by its link.
  */
 export type Needs =
   | { readonly role: Role; readonly in: 'project' | 'instance' }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { CalmsAnswer } from '../learn/calms/question.ts'
 import type { DoraAnswer } from '../learn/dora/question.ts'
 import type { FlowAnswer } from '../learn/flow/question.ts'
 import { Problem } from '../problem.ts'
@@ -61,6 +62,27 @@ export const insightCommands = (program: Command): void => {
       printTable(['stage', '', 'median', '', 'a week', 'share', 'since'], stageRows(answer), 'nothing went live')
       for (const line of rhythmLines(answer)) console.log(line)
       if (answer.progress.open > 0) printTable(['open', 'age', ''], openRows(answer), '')
+    })
+  asked(insights.command('calms'))
+    .description('how the team works: what people said of it, and what can be measured of things')
+    .option('--csv', 'a line a measure')
+    .action(async (_options, command: Command) => {
+      const options = command.optsWithGlobals<Asked>()
+      const path = at`/projects/${options.project}/insights/calms`
+      const answer = await connect(options).get<CalmsAnswer>(path, queryOf(options))
+      if (options.json) return printJson(answer)
+      const { calmsCsv, calmsRows } = await import('./calms-view.ts')
+      if (options.csv) return console.log(calmsCsv(answer))
+      const { last, before, why } = answer.culture
+      if (last) {
+        const { showResult } = await import('./survey.ts')
+        const was = before?.result.mean ? `, ${before.result.mean.toFixed(1)} before` : ''
+        console.log(
+          `culture: ${last.result.mean?.toFixed(1)} of 7, said by ${last.answers} ${ago(last.closedAt)}${was}`,
+        )
+        showResult(last.result)
+      } else console.log(`culture: no data (${why}); headway survey open asks`)
+      printTable(['', 'measured', '', ''], calmsRows(answer), '')
     })
   insights
     .command('toil')

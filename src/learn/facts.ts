@@ -214,6 +214,55 @@ export const toilCapacitySet = defineFact(
   z.object({ project: ProjectName, hoursPerWeek: z.number().positive().max(100_000) }),
 )
 
+/** How many must have answered before anything that they said is told. */
+export const fewestAnswers = 5
+/** All surveys of a project are one subject, so that two cannot be ended as one. */
+export const surveysSubject = (project: string): string => `surveys:${project}`
+
+/** People were asked how they work together. Who was is nowhere: each has got a link from whoever asked. Subject `surveys:<project>`. */
+export const surveyOpened = defineFact(
+  'survey.opened',
+  1,
+  z.object({
+    survey: z.string(),
+    project: ProjectName,
+    /** How many links there are; each counts once. */
+    links: z.number().int().min(fewestAnswers),
+    closesAt: Moment,
+    /** The statements as they stand in this version of Headway's list. */
+    questions: z.string(),
+    by: z.string(),
+  }),
+)
+
+/** What all said together of one statement, 1 (not at all) to 7 (very much); null where fewer than five said anything. */
+export const StatementSum = z
+  .object({
+    n: z.number().int().min(fewestAnswers),
+    mean: z.number().min(1).max(7),
+    /** 5 to 7. */
+    agree: z.number().int().nonnegative(),
+    /** 4. */
+    neutral: z.number().int().nonnegative(),
+    /** 1 to 3. */
+    disagree: z.number().int().nonnegative(),
+  })
+  .nullable()
+export type StatementSum = z.infer<typeof StatementSum>
+
+/** A survey is over. What one person said was never written down: only sums were. Subject `surveys:<project>`. */
+export const surveyClosed = defineFact(
+  'survey.closed',
+  1,
+  z.object({
+    survey: z.string(),
+    project: ProjectName,
+    /** Null: fewer than five answered, and nothing is told, ever. */
+    result: z.object({ answers: z.number().int().min(fewestAnswers), statements: z.array(StatementSum) }).nullable(),
+    by: z.string(),
+  }),
+)
+
 export const learnFacts = [
   deliveryDeployed,
   deliveryCarried,
@@ -232,4 +281,6 @@ export const learnFacts = [
   toilLogged,
   toilRemoved,
   toilCapacitySet,
+  surveyOpened,
+  surveyClosed,
 ] as const

@@ -3,6 +3,7 @@ import type { Ledger, Views } from '../ledger/ledger.ts'
 import { defaultEnvironment, type ProjectName } from '../names.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
+import type { CalmsAnswer } from './calms/question.ts'
 import type { GitPorts } from './carry.ts'
 import type { Span } from './dora/calendar.ts'
 import { answerDora, type DoraQuestion, lanesOf, type Scope } from './dora/question.ts'
@@ -11,6 +12,7 @@ import type { FlowQuestion } from './flow/question.ts'
 import { createFollower } from './follow.ts'
 import { createIncidentOrders } from './incidents/orders.ts'
 import { createQueries } from './queries.ts'
+import type { Surveys } from './survey/surveys.ts'
 import type { DoraTables } from './tables.ts'
 import { doraView } from './views.ts'
 
@@ -20,6 +22,8 @@ export type LearnOptions = GitPorts & {
   readonly views: Views
   readonly clock: Clock
   readonly ids: Ids
+  /** Where people reach the web: what links in surveys begin with. */
+  readonly publicUrl: string
   /** Told of what went wrong and will be tried again. */
   onError(message: string): void
 }
@@ -28,6 +32,29 @@ export type LearnOptions = GitPorts & {
 export const createLearn = (options: LearnOptions) => {
   const { store, views, clock } = options
   const follower = createFollower(options)
+  let surveys: Promise<Surveys> | undefined
+  const openSurveys = (): Promise<Surveys> => {
+    surveys ??= (async () => (await import('./survey/surveys.ts')).createSurveys(options))()
+    return surveys
+  }
+  /** How many people each repository that has releases depends on, over the last year. */
+  const busFactors = async (project: ProjectName) => {
+    const { busFactorOf } = await import('./toil/bus-factor.ts')
+    await views.reach()
+    const repositories = await store
+      .tables<DoraTables>()
+      .selectFrom('learn_releases')
+      .select('repository')
+      .distinct()
+      .where('project', '=', project)
+      .orderBy('repository')
+      .execute()
+    const since = clock.now() - 365 * 86_400_000
+    const found = await Promise.all(
+      repositories.map(({ repository }) => busFactorOf({ project, repository, since }, options)),
+    )
+    return found.filter((one) => one !== null)
+  }
   return {
     name: 'learn',
     facts: learnFacts,
@@ -57,23 +84,19 @@ export const createLearn = (options: LearnOptions) => {
       return answerToil(store.tables<DoraTables>(), project, span)
     },
     toilOrders: async () => (await import('./toil/orders.ts')).createToilOrders(options),
-    /** How many people each repository that has releases depends on, over the last year. */
-    busFactors: async (project: ProjectName) => {
-      const { busFactorOf } = await import('./toil/bus-factor.ts')
-      await views.reach()
-      const repositories = await store
-        .tables<DoraTables>()
-        .selectFrom('learn_releases')
-        .select('repository')
-        .distinct()
-        .where('project', '=', project)
-        .orderBy('repository')
-        .execute()
-      const since = clock.now() - 365 * 86_400_000
-      const found = await Promise.all(
-        repositories.map(({ repository }) => busFactorOf({ project, repository, since }, options)),
-      )
-      return found.filter((one) => one !== null)
+    busFactors,
+    /** Asking people by links. */
+    surveys: openSurveys,
+    /** How a team works: what it says itself, and what can be measured of things. */
+    calms: async (scope: Scope & { readonly project: ProjectName }, span: Span): Promise<CalmsAnswer> => {
+      const [{ measuresOf }, { cultureOf }] = await Promise.all([
+        import('./calms/measures.ts'),
+        import('./calms/question.ts'),
+      ])
+      const culture = cultureOf(await (await openSurveys()).list(scope.project))
+      const depends = await busFactors(scope.project)
+      const measures = await measuresOf(store.tables<DoraTables>(), scope, span, depends, clock.now())
+      return { scope, span, culture, ...measures }
     },
     /** The figures of each service in production over the last 30 days, in Prometheus' text format. */
     prometheus: async (): Promise<string> => {

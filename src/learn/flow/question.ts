@@ -101,7 +101,8 @@ const grouped = <One>(all: readonly One[], spans: readonly Span[], momentOf: (on
 
 type Deployed = { readonly live_at: number | null; readonly commits: number; readonly lines: number | null }
 
-const batchesIn = async (
+/** What the deployments of a span have brought, to measure batches by. */
+export const batchesIn = async (
   db: Kysely<DoraTables>,
   lanes: readonly number[],
   { from, until }: Span,
@@ -118,7 +119,7 @@ const batchesIn = async (
         .execute()
 
 /** A deployment of which no commits are known (the first, a configuration, one from elsewhere) has no size. */
-const batchOf = (deployed: readonly Deployed[], span: Span): Batch => {
+export const batchOf = (deployed: readonly Deployed[], span: Span): Batch => {
   const own = deployed.filter(({ live_at }) => isIn(live_at ?? -1, span))
   return {
     commits: distributionOf(own.flatMap(({ commits }) => (commits > 0 ? [commits] : []))),
