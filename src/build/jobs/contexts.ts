@@ -132,15 +132,12 @@ const pushPayload = ({ ref, before, commit, head, actor }: RunSource): Readonly<
 export const fixedVariables = (
   github: Readonly<Record<string, Json>>,
   runner: Readonly<Record<string, string>>,
-): Record<string, string> => ({
-  ...Object.fromEntries(
-    inVariables.flatMap((name) =>
-      github[name] == null ? [] : [[`GITHUB_${name.toUpperCase()}`, String(github[name])]],
-    ),
-  ),
-  GITHUB_ACTIONS: 'true',
-  ...Object.fromEntries(Object.entries(runner).map(([name, value]) => [`RUNNER_${name.toUpperCase()}`, value])),
-})
+): Record<string, string> => {
+  const variables: Record<string, string> = { GITHUB_ACTIONS: 'true' }
+  for (const [name, variable] of inVariables) if (github[name] != null) variables[variable] = String(github[name])
+  for (const [name, value] of Object.entries(runner)) variables[`RUNNER_${name.toUpperCase()}`] = value
+  return variables
+}
 
 /** As actions/runner, src/Runner.Worker/GitHubContext.cs: `_contextEnvAllowlist`, in the parts that there are here. */
 const inVariables = [
@@ -172,7 +169,7 @@ const inVariables = [
   'workflow_ref',
   'workflow_sha',
   'workspace',
-]
+].map((name) => [name, `GITHUB_${name.toUpperCase()}`] as const)
 
 export const refName = (ref: string): string => ref.replace(/^refs\/(heads|tags|pull)\//, '')
 const userOf = (actor: string): string => actor.replace(/^[a-z]+:/, '').replace(/\/.*$/, '')

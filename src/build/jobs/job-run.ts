@@ -17,8 +17,8 @@ export type JobRun = {
   readonly runner: Readonly<Record<string, string>>
   /** ACTIONS_ variables: for actions only. */
   readonly services: Readonly<Record<string, string>>
-  /** What lets programs trust the server. */
-  readonly trust: Readonly<Record<string, string>>
+  /** What lets programs reach registries, as this machine does, and trust the server. */
+  readonly network: Readonly<Record<string, string>>
   /** The versions that `actions/setup-*` brought, by program. */
   readonly tools: Map<string, string>
   readonly progress: Progress

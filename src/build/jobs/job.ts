@@ -30,6 +30,7 @@ import { type JobResult, noResult } from './result.ts'
 import { type MissingAction, notPrepared, record, settle } from './settle.ts'
 import type { StepCall } from './step.ts'
 import { trustVariables } from './trust.ts'
+import { networkFor } from './variables.ts'
 import { createCommandFolders, type Workspace, writeForJob } from './workspace.ts'
 
 /** One job that is to run now: its conditions are met. */
@@ -175,7 +176,7 @@ const beginRun = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
     github: { ...githubContext(source, about), token },
     runner: { ...runnerContext(workspace, place.toolCache), ...(isDebug ? { debug: '1' } : {}) },
     services: variables,
-    trust: trustVariables(services?.certificate ?? null, workspace, at.user),
+    network: { ...networkFor(cell), ...trustVariables(services?.certificate ?? null, workspace, at.user) },
     tools: new Map(),
     progress: freshProgress(),
   }

@@ -42,8 +42,10 @@ export const describeMissingProgram = (program: string, path: string): string =>
 
 const isProgram = (file: string): boolean => {
   try {
+    // Most folders of a PATH do not have it: an error for each would cost more than the look.
+    if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return false
     accessSync(file, constants.X_OK)
-    return statSync(file).isFile()
+    return true
   } catch {
     return false
   }

@@ -12,8 +12,7 @@ export const variablesOf = ({ frame, env, github }: StepCall): Record<string, st
   const { workspace, isDebug } = run.at
   const own = { ...run.progress.env, ...env }
   return {
-    ...networkFor(run.at.cell),
-    ...run.trust,
+    ...run.network,
     CI: 'true',
     HOME: workspace.home,
     LANG: 'C.UTF-8',
@@ -25,6 +24,6 @@ export const variablesOf = ({ frame, env, github }: StepCall): Record<string, st
   }
 }
 
-/** The files that this machine's settings name are not in a container. */
-const networkFor = ({ hasHostTools }: Cell): Record<string, string> =>
+/** Of this machine's settings; files that they name are not in a container. */
+export const networkFor = ({ hasHostTools }: Cell): Record<string, string> =>
   Object.fromEntries(Object.entries(networkVariables()).filter(([, value]) => hasHostTools || !value.startsWith('/')))
