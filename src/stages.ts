@@ -72,6 +72,10 @@ export const createStages = (grounds: Grounds) => {
       return [stopOf(first), ...others.map(stopOf)]
     },
     ownProject: platformProject,
+    ownReader: {
+      examine: (key, updates, variables) => deploy.pushed.examine(key, updates, variables),
+      asked: (key, update) => deploy.pushed.asked(key, update),
+    },
     limits: gitLimits(),
     serverUrl: () => grounds.serverUrl,
     roleOf: access.users.roleOf,

@@ -12,11 +12,14 @@ import type { RepositoryKey } from './address.ts'
 import { createChanges } from './changes/index.ts'
 import { changeUrl } from './changes/payload.ts'
 import { changesView } from './changes/view.ts'
+import type { RefUpdate } from './dialogue.ts'
 import { codeFacts, protectionSet } from './facts.ts'
 import type { GitLimits } from './git.ts'
 import { writeHooks } from './hooks.ts'
+import type { Examination } from './inspection.ts'
 import { createNarrator } from './narrator.ts'
 import { type DirectPush, defaultProtection, type Protection } from './protection.ts'
+import type { PushParts } from './push.ts'
 import { createCodeQueries, type Ref } from './queries.ts'
 import { createReading } from './reading.ts'
 import { createRecorder } from './recorder.ts'
@@ -44,6 +47,8 @@ export type CodeParts = {
   environments(): Stops
   /** Headway's own project, whose repositories it writes itself. */
   readonly ownProject: ProjectName
+  /** Who reads these repositories; nobody where nothing is said. */
+  readonly ownReader?: OwnReader
   readonly limits?: Partial<GitLimits>
   /** Where the API is reached. */
   readonly serverUrl: () => string
@@ -55,6 +60,14 @@ export type CodeParts = {
   hasPreviews?(project: ProjectName): Promise<boolean>
   /** Told of what went wrong while nobody was waiting for an answer. */
   report(message: string): void
+}
+
+/** What becomes of pushes into repositories of Headway's own. */
+export type OwnReader = {
+  /** What speaks against it, in lines to show. */
+  examine(key: RepositoryKey, ...pushed: Parameters<Examination>): ReturnType<Examination>
+  /** What is asked for by it, in lines to show. */
+  asked(key: RepositoryKey, update: RefUpdate): Promise<readonly string[]>
 }
 
 const defaultLimits: GitLimits = { maxPackBytes: 512 * 1024 * 1024 }
@@ -197,6 +210,8 @@ export const createCode = (parts: CodeParts) => {
     changeOf: ({ payload }) => changes.openOn(payload, payload.ref.replace('refs/heads/', '')),
     hasPreviews: parts.hasPreviews ?? (async () => false),
     changeUrl: (key) => changeUrl(parts.serverUrl(), key),
+    ownWords: async ({ payload }) =>
+      isOurs(payload) ? ((await parts.ownReader?.asked(payload, payload)) ?? []) : null,
   })
 
   const stories = createStories({
@@ -214,7 +229,9 @@ export const createCode = (parts: CodeParts) => {
       const hooks = writeHooks(parts.home.repositories)
       const limits = { ...defaultLimits, ...parts.limits }
       const { announce } = changes
-      const pushing = { hooks, limits, recorder, enter, protectionOf, announce, narrate, discoverLater }
+      const examine: PushParts['examine'] = async (key, updates, variables) =>
+        (isOurs(key) && (await parts.ownReader?.examine(key, updates, variables))) || []
+      const pushing = { hooks, limits, recorder, enter, protectionOf, examine, announce, narrate, discoverLater }
       handle = createSmartHttp({ ...pushing, repositories, create, report: parts.report }, stopping.signal)
       await changes.recover()
       await scan()

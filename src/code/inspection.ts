@@ -13,6 +13,12 @@ import { findHostilePath } from './tree-names.ts'
 
 export type Verdict = { readonly kind: 'accepted' } | { readonly kind: 'refused'; readonly lines: readonly string[] }
 
+/** What speaks against updates, in lines to show; the variables let Git read objects that are still in quarantine. */
+export type Examination = (
+  updates: readonly RefUpdate[],
+  variables: Readonly<Record<string, string>>,
+) => Promise<readonly string[]>
+
 /** With less room on the disk than this no push is taken: what it leads to would fail half-way. */
 const leastRoomBytes = 16 * 1024 * 1024
 
@@ -22,6 +28,7 @@ export const inspectPush = async (
   call: HookCall,
   protection: Protection,
   role: Role | null,
+  examine: Examination = async () => [],
 ): Promise<Verdict> => {
   const room = await statfs(directory)
   const roomBytes = room.bavail * room.bsize
@@ -44,9 +51,10 @@ export const inspectPush = async (
   const fresh = call.updates.flatMap(({ after }) => after ?? [])
   if (fresh.length === 0) return { kind: 'accepted' }
   const path = await findHostilePath(directory, [...new Set(fresh), '--not', '--all'], env)
-  return path === null
-    ? { kind: 'accepted' }
-    : refused([`the push holds a path that is not taken: ${path}; rename it in the commit that brings it`])
+  if (path !== null)
+    return refused([`the push holds a path that is not taken: ${path}; rename it in the commit that brings it`])
+  const objections = await examine(call.updates, env)
+  return objections.length === 0 ? { kind: 'accepted' } : refused(objections)
 }
 
 const nameOf = (ref: string): string => ref.replace('refs/heads/', '')

@@ -26,6 +26,8 @@ export type NarratorParts = {
   changeOf(update: RecordedUpdate): Promise<number | null>
   /** Whether a change of this project can be looked at once its checks have passed. */
   hasPreviews(project: ProjectName): Promise<boolean>
+  /** What a push into a repository of Headway's own asks for, in lines; null for every other one. */
+  ownWords?(update: RecordedUpdate): Promise<readonly string[] | null>
   /** Where a change is shown. */
   changeUrl(key: ChangeKey): string
 }
@@ -91,7 +93,13 @@ export const createNarrator =
       say('accepted; headway watch shows how it fares')
       return 'unknown'
     }
-    let stories = (await Promise.all(moved.map((update) => begin(parts, update, { ...wishes, toTheEnd })))).flat()
+    const own = await Promise.all(moved.map(async (update) => (await parts.ownWords?.(update)) ?? null))
+    for (const line of own.flatMap((lines) => lines ?? [])) say(line)
+    let stories = (
+      await Promise.all(
+        moved.map((update, place) => begin(parts, update, { ...wishes, toTheEnd, isOwn: own[place] !== null })),
+      )
+    ).flat()
     const tell = (story: Story, lines: readonly string[]): void => {
       for (const line of lines) say(moved.length === 1 ? line : `${story.label}: ${line.trimStart()}`)
     }
@@ -143,7 +151,7 @@ const storyOf = <State extends { readonly ended: boolean; readonly hasFailed?: b
   },
 })
 
-/** Where a change tells what is tested, it is no news that nothing is for the branch alone. */
+/** Where something else tells what becomes of it, it is no news that nothing is tested for the branch alone. */
 const narrateBeside: typeof narrate = (narration, fact) => {
   const { narration: next, lines } = narrate(narration, fact)
   const isSkipped = isFact(pushVerified, fact) && fact.payload.conclusion === 'skipped'
@@ -154,7 +162,7 @@ const narrateBeside: typeof narrate = (narration, fact) => {
 const begin = async (
   parts: NarratorParts,
   update: RecordedUpdate,
-  { way, isPatient, toTheEnd }: PushWishes & Telling,
+  { way, isPatient, toTheEnd, isOwn }: PushWishes & Telling & { readonly isOwn: boolean },
 ): Promise<Story[]> => {
   const { ref, push, after, project, repository, options } = update.payload
   const name = ref.replace(/^refs\/(heads|tags)\//, '')
@@ -167,7 +175,7 @@ const begin = async (
   const isProposed = isWanted || number !== null
   const hasPreview = isProposed && (await parts.hasPreviews(project))
   return [
-    storyOf(label, pushed, isProposed ? narrateBeside : narrate),
+    storyOf(label, pushed, isProposed || isOwn ? narrateBeside : narrate),
     ...(isProposed
       ? [
           storyOf(label, beginChangeStory({ push, ref, project, repository, number, hasPreview }), (story, fact) =>

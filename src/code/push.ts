@@ -8,7 +8,7 @@ import type { RepositoryKey } from './address.ts'
 import { withoutTitle } from './changes/options.ts'
 import { type Dialogue, type HookCall, openDialogue } from './dialogue.ts'
 import { type GitLimits, gitEnvironment, servingConfiguration } from './git.ts'
-import { inspectPush } from './inspection.ts'
+import { type Examination, inspectPush } from './inspection.ts'
 import { createOutlet } from './outlet.ts'
 import type { Protection } from './protection.ts'
 import type { RecordedUpdate, Recorder } from './recorder.ts'
@@ -20,6 +20,8 @@ export type PushParts = {
   /** Waits for the repository; nobody else changes it until the returned way out is taken. */
   enter(key: RepositoryKey): Promise<() => void>
   protectionOf(key: RepositoryKey): Promise<Protection>
+  /** What speaks against a push into a repository of Headway's own. */
+  examine(key: RepositoryKey, ...pushed: Parameters<Examination>): ReturnType<Examination>
   /** Records what a push that is about to be accepted asks for beyond its refs. */
   announce(key: RepositoryKey, call: HookCall, actor: string): Promise<void>
   /** Tells how the pushed updates fare until there is nothing more to tell. */
@@ -87,7 +89,8 @@ export const servePush = async (
   })
 
   const judge = async (call: HookCall): Promise<void> => {
-    const verdict = await inspectPush(directory, call, await parts.protectionOf(key), role)
+    const examine: Examination = (updates, variables) => parts.examine(key, updates, variables)
+    const verdict = await inspectPush(directory, call, await parts.protectionOf(key), role, examine)
     if (verdict.kind === 'refused') {
       for (const line of verdict.lines) dialogue.say(line)
       return dialogue.answer('refuse')

@@ -15,14 +15,21 @@ import { packageFacts } from '../package/facts.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
 import { changesView } from './changes/view.ts'
 import { codeFacts } from './facts.ts'
-import { createCode } from './index.ts'
+import { createCode, type OwnReader } from './index.ts'
 import { codeView } from './views.ts'
+
+export type CodeServerOptions = {
+  readonly maxPackBytes?: number
+  readonly port?: number
+  /** Reads the repositories of the default project, which are Headway's own then. */
+  readonly own?: OwnReader
+}
 
 /**
  * The code stage behind a real HTTP server, on a real ledger, in this process. A user's name begins with the role that the user has in
  * the default project: `developer:x`, `developer-bob:x`.
  */
-export const startCodeServer = async (root: string, options: { maxPackBytes?: number; port?: number } = {}) => {
+export const startCodeServer = async (root: string, options: CodeServerOptions = {}) => {
   const home = homeAt(join(root, 'home'), {})
   prepareHome(home)
   const store = await openSqliteStore(join(root, 'headway.db'))
@@ -46,7 +53,8 @@ export const startCodeServer = async (root: string, options: { maxPackBytes?: nu
       { environment: 'production', from: 'push', isAutomatic: true },
       { environment: 'staging', from: 'production', isAutomatic: false },
     ],
-    ownProject: ProjectName.parse('headway'),
+    ownProject: options.own ? defaultProject : ProjectName.parse('headway'),
+    ...(options.own ? { ownReader: options.own } : {}),
     limits: options.maxPackBytes === undefined ? {} : { maxPackBytes: options.maxPackBytes },
     serverUrl: () => url,
     roleOf: async (user, project) => roles.get(user) ?? roleNamed(user, project),

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { type CodeServer, startCodeServer } from './server-testing.ts'
+import { type CodeServer, type CodeServerOptions, startCodeServer } from './server-testing.ts'
 
 export type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string }
 
@@ -82,7 +82,7 @@ export type TestCode = CodeServer &
   AsyncDisposable & { readonly root: string; copy(name?: string): Promise<WorkingCopy> }
 
 /** A server of one's own and working copies beside it, in a temporary directory. */
-export const openTestCode = async (options: { maxPackBytes?: number } = {}): Promise<TestCode> => {
+export const openTestCode = async (options: CodeServerOptions = {}): Promise<TestCode> => {
   const root = mkdtempSync(join(tmpdir(), 'headway-code-'))
   chmodSync(root, 0o711)
   const server = await startCodeServer(root, options)

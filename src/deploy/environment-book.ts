@@ -8,7 +8,7 @@ import {
   parseEnvironmentPath,
   readEnvironments,
 } from './environment-file.ts'
-import type { Environments } from './environments.ts'
+import type { Environments, EnvironmentsReading } from './environments.ts'
 
 /** How far back it is looked for environment files that can be read. */
 const mostVersions = 200
@@ -33,6 +33,19 @@ export type EnvironmentBook = {
   refresh(): Promise<Refusal | null>
 }
 
+/** What the environment files say at a commit, or why they cannot count. */
+export const readSet = async (repository: EnvironmentsReading, commit: CommitId): Promise<EnvironmentSet | Refusal> => {
+  const files = (await repository.list(commit)).filter(({ path }) => parseEnvironmentPath(path) !== null)
+  const texts = await repository.readAll(files.map(({ path }) => `${commit}:${path}`))
+  try {
+    return readEnvironments(files.map(({ path }, index) => ({ path, text: texts[index]?.text ?? '' })))
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    const blob = files.find(({ path }) => path === error.where?.file)?.blob ?? commit
+    return { commit, blob, problem: error }
+  }
+}
+
 /** What others may ask of it. */
 export type EnvironmentView = Omit<EnvironmentBook, 'refresh'>
 
@@ -46,22 +59,10 @@ export const createEnvironmentBook = (
   let refusal: Refusal | null = null
   const listeners = new Set<() => void>()
 
-  const read = async (commit: CommitId): Promise<EnvironmentSet | Refusal> => {
-    const files = (await repository.list(commit)).filter(({ path }) => parseEnvironmentPath(path) !== null)
-    const texts = await repository.readAll(files.map(({ path }) => `${commit}:${path}`))
-    try {
-      return readEnvironments(files.map(({ path }, index) => ({ path, text: texts[index]?.text ?? '' })))
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error
-      const blob = files.find(({ path }) => path === error.where?.file)?.blob ?? commit
-      return { commit, blob, problem: error }
-    }
-  }
-
   /** What held before the files were broken: the newest commit of theirs that can be read. */
   const earlier = async (commit: CommitId): Promise<EnvironmentSet> => {
     for (const older of await repository.history(commit, ':(glob)*/environment.yaml', mostVersions)) {
-      const found = await read(older)
+      const found = await readSet(repository, older)
       if (!('problem' in found)) return found
     }
     return defaultSet
@@ -70,7 +71,7 @@ export const createEnvironmentBook = (
   const refresh = async (): Promise<Refusal | null> => {
     const head = await repository.head()
     if (isLoaded && head === seen) return refusal
-    const found = head === null ? defaultSet : await read(head)
+    const found = head === null ? defaultSet : await readSet(repository, head)
     if ('problem' in found) {
       if (!isLoaded) known = await earlier(found.commit)
       refusal = found

@@ -63,7 +63,7 @@ test('environments stand in the order in which releases reach them, times are mi
 
 const broken: Readonly<Record<string, readonly [string, Readonly<Record<string, string>>]>> = {
   'a mistyped key': [
-    'production/environment.yaml:2:10: unknown key promote.polcy',
+    'production/environment.yaml:2:3: unknown key promote.polcy',
     { 'production/environment.yaml': 'promote:\n  polcy: approval\n' },
   ],
   'a mistyped policy': [

@@ -36,13 +36,19 @@ export type Environments = {
   findTrailer(trailer: string, since: number): Promise<CommitId | null>
   /** The commits up to this one that changed files of a pattern, newest first. */
   history(commit: CommitId, pattern: string, limit: number): Promise<CommitId[]>
+  /** Reads what a push brings before it is accepted, by the variables that Git gives to its hooks. */
+  within(quarantine: Readonly<Record<string, string>>): EnvironmentsReading
+} & EnvironmentsReading
+
+export type EnvironmentsReading = {
   /** All files at a commit. */
   list(commit: CommitId): Promise<DesiredFile[]>
   /** For each `<commit>:<path>`, the file's object name and text; null where it is not there. */
   readAll(names: readonly string[]): Promise<({ blob: string; text: string } | null)[]>
 }
 
-const branch = 'refs/heads/main'
+/** Where desired state stands; other branches are nobody's concern. */
+export const environmentsBranch = 'refs/heads/main'
 /** The trailer of the commit that a new home is made with. */
 const beginning = 'Headway-Intent: begin'
 /** A commit may carry a time from before its intent when somebody set the machine's clock. */
@@ -67,23 +73,22 @@ export const createEnvironments = (options: {
     GIT_DIR: directory,
     ...remoteEnvironment(options.remote ?? null),
   }
-  const git = async (words: readonly string[], input?: string): Promise<CommandOutcome> =>
-    run({
-      argv: ['git', '-c', 'core.fsync=all', ...words],
-      cwd: '/',
-      env,
-      timeoutMs: 60_000,
-      ...(input === undefined ? {} : { input }),
-    })
-  const must = async (words: readonly string[], input?: string): Promise<string> => {
-    const outcome = await git(words, input)
-    if (outcome.exitCode !== 0) throw new Error(`git ${words[0]} in ${directory} failed: ${outcome.stderr.trim()}`)
-    return outcome.stdout.toString()
-  }
+  const gitWith =
+    (variables: Readonly<Record<string, string>>): Git =>
+    (words, input) =>
+      run({
+        argv: ['git', '-c', 'core.fsync=all', ...words],
+        cwd: '/',
+        env: { ...env, ...variables },
+        timeoutMs: 60_000,
+        ...(input === undefined ? {} : { input }),
+      })
+  const git = gitWith({})
+  const must = (words: readonly string[]): Promise<string> => mustRun(git, words)
   let commits = Promise.resolve()
 
   const head = async (): Promise<CommitId | null> => {
-    const { stdout } = await git(['rev-parse', '--verify', '--quiet', branch])
+    const { stdout } = await git(['rev-parse', '--verify', '--quiet', environmentsBranch])
     const name = stdout.toString().trim()
     return name === '' ? null : CommitId.parse(name)
   }
@@ -136,7 +141,15 @@ export const createEnvironments = (options: {
   const findTrailer = async (trailer: string, since: number): Promise<CommitId | null> => {
     if ((await head()) === null) return null
     const from = `--since=@${Math.max(0, Math.floor((since - clockSlackMs) / 1000))}`
-    const found = await must(['log', '-1', '--format=%H', from, '--fixed-strings', `--grep=${trailer}`, branch])
+    const found = await must([
+      'log',
+      '-1',
+      '--format=%H',
+      from,
+      '--fixed-strings',
+      `--grep=${trailer}`,
+      environmentsBranch,
+    ])
     return found.trim() === '' ? null : CommitId.parse(found.trim())
   }
 
@@ -185,22 +198,33 @@ export const createEnvironments = (options: {
         .split('\n')
         .filter((line) => line !== '')
         .map((line) => CommitId.parse(line)),
-    list: async (at) => {
-      const lines = (await must(['ls-tree', '-r', '-z', at])).split('\0').filter((line) => line !== '')
-      return lines.flatMap((line) => {
-        const [about = '', path = ''] = line.split('\t')
-        const [mode = '', kind, blob = ''] = about.split(' ')
-        return kind === 'blob' && mode.startsWith('100') ? [{ path, blob }] : []
-      })
-    },
-    readAll: async (names) => (names.length === 0 ? [] : parseBatch((await catFile(git, names)).stdout, names.length)),
+    within: (quarantine) => readingBy(gitWith(quarantine)),
+    ...readingBy(git),
   }
 }
 
-const catFile = (
-  git: (words: readonly string[], input?: string) => Promise<CommandOutcome>,
-  names: readonly string[],
-) => git(['cat-file', '--batch'], `${names.join('\n')}\n`)
+type Git = (words: readonly string[], input?: string) => Promise<CommandOutcome>
+
+const mustRun = async (git: Git, words: readonly string[]): Promise<string> => {
+  const outcome = await git(words)
+  if (outcome.exitCode !== 0)
+    throw new Error(`git ${words[0]} of the environments repository failed: ${outcome.stderr.trim()}`)
+  return outcome.stdout.toString()
+}
+
+const readingBy = (git: Git): EnvironmentsReading => ({
+  list: async (at) => {
+    const lines = (await mustRun(git, ['ls-tree', '-r', '-z', at])).split('\0').filter((line) => line !== '')
+    return lines.flatMap((line) => {
+      const [about = '', path = ''] = line.split('\t')
+      const [mode = '', kind, blob = ''] = about.split(' ')
+      return kind === 'blob' && mode.startsWith('100') ? [{ path, blob }] : []
+    })
+  },
+  readAll: async (names) => (names.length === 0 ? [] : parseBatch((await catFile(git, names)).stdout, names.length)),
+})
+
+const catFile = (git: Git, names: readonly string[]) => git(['cat-file', '--batch'], `${names.join('\n')}\n`)
 
 const parseBatch = (output: Buffer, count: number): ({ blob: string; text: string } | null)[] => {
   const found: ({ blob: string; text: string } | null)[] = []
@@ -219,7 +243,12 @@ const parseBatch = (output: Buffer, count: number): ({ blob: string; text: strin
 }
 
 /** `feature done` makes git refuse a stream that was cut off, as by a kill, instead of committing half of it. */
-const importStream = (change: DesiredChange, parent: CommitId | null, now: number, ref: string = branch): string => {
+const importStream = (
+  change: DesiredChange,
+  parent: CommitId | null,
+  now: number,
+  ref: string = environmentsBranch,
+): string => {
   const message = `${change.subject}\n\n${change.trailer}\n`
   return [
     'feature done',

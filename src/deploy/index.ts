@@ -32,6 +32,7 @@ import { createLanes, type LaneWork } from './lanes.ts'
 import { createMigrations } from './migrations/index.ts'
 import { createOrders } from './orders.ts'
 import { differences, type Standing } from './parity.ts'
+import { createPushed } from './pushed.ts'
 import { createReconciler } from './reconcile.ts'
 import type { RemotePlace } from './remote.ts'
 import { recordRemoval } from './removal.ts'
@@ -110,6 +111,7 @@ export const createDeploy = (options: DeployOptions) => {
   const orders = createOrders({ ...options, queries, book })
   const requests = createRequests({ ...options, queries, book, admit, orders })
   const environmentOrders = createEnvironmentOrders(ports)
+  const pushed = createPushed({ ...ports, isOurs: isEnvironments })
   const closing = new AbortController()
   const background = new Set<Promise<void>>()
   let surveyed: CommitId | null = null
@@ -211,6 +213,8 @@ export const createDeploy = (options: DeployOptions) => {
     book,
     migrations,
     environmentOrders,
+    /** What becomes of pushes into the environments repository. */
+    pushed,
     /** What differs between two environments, for each service of a project that stands in either. */
     parity: async (project: ProjectName, left: EnvironmentName, right: EnvironmentName) => {
       for (const one of [left, right]) if (!book.knows(one)) throw noEnvironment(one, book)
@@ -395,10 +399,9 @@ const hasBegun = (deployment: Deployment): boolean =>
 const goesOn = ({ step, rollout }: Deployment): boolean =>
   step !== null && rollout !== null && (rollout.isJudged || rollout.watch.timeMs > 0)
 
-const isOurRef = (recorded: RecordedFact): boolean =>
-  isFact(refUpdated, recorded) &&
-  recorded.payload.project === platformProject &&
-  recorded.payload.repository === environmentsRepository
+const isOurRef = (recorded: RecordedFact): boolean => isFact(refUpdated, recorded) && isEnvironments(recorded.payload)
+const isEnvironments = (key: { readonly project: ProjectName; readonly repository: RepositoryName }): boolean =>
+  key.project === platformProject && key.repository === environmentsRepository
 
 const unknownService = ({ project, service, environment }: Target): Problem =>
   new Problem({

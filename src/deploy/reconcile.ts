@@ -1,12 +1,12 @@
 import { fact } from '../ledger/fact.ts'
 import type { Views } from '../ledger/ledger.ts'
-import { type CommitId, isPreview } from '../names.ts'
+import type { CommitId } from '../names.ts'
 import { Problem, type ProblemDetails } from '../problem.ts'
 import type { Admission } from './admission.ts'
 import { type Carrier, type Carrying, doorOf, setBackTrailer } from './carry.ts'
+import { misplacedAt } from './complaints.ts'
 import { readDesired } from './desired.ts'
 import { type Blobs, compareDesired, type Drift, describeDrift, findDrift } from './drift.ts'
-import { parseEnvironmentPath } from './environment-file.ts'
 import { deploymentCommitted, deploymentRequested, desiredStateRefused, driftFound, driftMended } from './facts.ts'
 import { wholly } from './fleet.ts'
 import { recordRemoval } from './removal.ts'
@@ -179,22 +179,12 @@ export const createReconciler = (
     if (head !== since) {
       for (const row of rows) if (row.removed_at === null) note(targetOfRow(row))
       const labels = new Set(rows.map((row) => targetLabel(targetOfRow(row))))
+      const known = book.environments().map(({ name }) => name)
       for (const { path, blob } of files) {
+        const misplaced = misplacedAt(path, known, labels)
         const target = parseDesiredPath(path)
-        // Nobody makes a preview by hand.
-        const isKnown = (one: Target): boolean =>
-          isPreview(one.environment) ? labels.has(targetLabel(one)) : book.knows(one.environment)
-        if (target && isKnown(target)) note(target)
-        else if (head && path.endsWith('.yaml') && parseEnvironmentPath(path) === null)
-          await refuse(
-            head,
-            path,
-            blob,
-            misplaced(
-              path,
-              book.environments().map(({ name }) => name),
-            ),
-          )
+        if (head && misplaced) await refuse(head, path, blob, misplaced)
+        else if (target) note(target)
       }
     }
     const [instances, table] = await Promise.all([runtime.instances(), runtime.routes()])
@@ -219,11 +209,3 @@ export type Reconciler = ReturnType<typeof createReconciler>
 
 const labelOf = (owner: { project: string; service: string; environment: string }): string =>
   `${owner.project}/${owner.service}/${owner.environment}`
-
-const misplaced = (path: string, environments: readonly string[]): Problem =>
-  new Problem({
-    kind: 'desired-state-misplaced',
-    status: 422,
-    detail: `${path} is not <environment>/<project>/<service>.yaml with an environment of ${environments.join(', ')}`,
-    where: { file: path, line: 1, column: 1 },
-  })

@@ -185,7 +185,7 @@ test('a file that cannot be read is refused with the place in it', () => {
   }
   const good = `release: ${digestOf('shop v1')}\ncommit: ${commitOf('shop v1')}\n`
   assert.deepEqual(place(`${good}replicas: -1\n`)?.slice(0, 2), [3, 11])
-  assert.deepEqual(place(`${good}colour: red\n`), [3, 9, 'unknown key colour'])
+  assert.deepEqual(place(`${good}colour: red\n`), [3, 1, 'unknown key colour'])
   assert.deepEqual(place(`${good}env: [\n`)?.slice(0, 1), [4])
   assert.deepEqual(place('replicas: 1\n')?.slice(0, 2), [1, 1])
 })

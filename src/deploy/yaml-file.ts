@@ -1,4 +1,4 @@
-import { isNode, LineCounter, parseDocument } from 'yaml'
+import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { nearest } from '../golden/nearest.ts'
 import { Problem } from '../problem.ts'
@@ -45,7 +45,18 @@ export const readYamlFile = <Value>(
     throw problem(`${path.join('.') || 'the file'}: ${issue?.message ?? 'is not readable'}`, offsetAt(document, path))
   const near = nearest(unknown, keys)
   const hint = near === null ? '' : `did you mean ${near}? `
-  throw problem(`unknown key ${[...path, unknown].join('.')}`, offsetAt(document, [...path, unknown]), hint)
+  throw problem(`unknown key ${[...path, unknown].join('.')}`, offsetOfKey(document, path, unknown), hint)
+}
+
+const offsetOfKey = (
+  document: ReturnType<typeof parseDocument>,
+  path: readonly PropertyKey[],
+  name: string,
+): number | undefined => {
+  const map = path.length === 0 ? document.contents : document.getIn(path, true)
+  const keys = isMap(map) ? map.items.map(({ key }) => key) : []
+  const key = keys.find((one) => isScalar(one) && one.value === name)
+  return (isNode(key) ? key.range?.[0] : undefined) ?? offsetAt(document, path)
 }
 
 /** Where the value at a path begins, or that of its nearest ancestor which is there. */
