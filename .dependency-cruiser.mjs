@@ -37,7 +37,11 @@ export default {
       from: { path: '^src/edge/', pathNot: '\\.test\\.ts$' },
       to: {
         path: '^src/',
-        pathNot: ['^src/edge/', '^src/agent/(check|protocol|start)\\.ts$', '^src/(effect|problem|clock)\\.ts$'],
+        pathNot: [
+          '^src/edge/',
+          '^src/agent/(check|protocol|start)\\.ts$',
+          '^src/(effect|problem|clock|processes/memory)\\.ts$',
+        ],
       },
     },
     {

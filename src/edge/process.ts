@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { systemClock } from '../clock.ts'
 import { effectSync } from '../effect.ts'
+import { collectAfterStart } from '../processes/memory.ts'
 import { openAccessLog, usualLogLimits } from './access-log.ts'
 import { openControl } from './control.ts'
 import { usualLimits } from './core.ts'
@@ -70,6 +71,7 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
     process.exit(0)
   }
   void edge.over.then(end)
+  collectAfterStart()
   const outcome = await watchOverAgent({
     agentGone: endOf(how.livenessFd),
     home,

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs'
 import { effectSync } from '../effect.ts'
 
 /**
@@ -105,7 +105,7 @@ export const environmentOf = (pid: number): readonly string[] => readOrEmpty(`/p
 
 /** The TCP ports on which any of these processes listens, ascending. Empty where /proc does not tell. */
 export const listeningPorts = (pids: readonly number[]): number[] => {
-  const portOf = new Map(['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => parseListeners(readOrEmpty(file))))
+  const portOf = portsByInode()
   const ports = pids.flatMap(socketInodes).flatMap((inode) => portOf.get(inode) ?? [])
   return [...new Set(ports)].sort((left, right) => left - right)
 }
@@ -113,8 +113,33 @@ export const listeningPorts = (pids: readonly number[]): number[] => {
 /** The port on which a socket of this process listens; null where /proc does not tell. */
 export const portOfDescriptor = (descriptor: number): number | null => {
   const [inode] = inodeOf(`/proc/self/fd/${descriptor}`)
-  const portOf = new Map(['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => parseListeners(readOrEmpty(file))))
-  return inode === undefined ? null : (portOf.get(inode) ?? null)
+  return inode === undefined ? null : (portsByInode().get(inode) ?? null)
+}
+
+const portsByInode = (): ReadonlyMap<string, number> =>
+  new Map(['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => parseListeners(firstListeners(file))))
+
+/**
+ * The beginning of proc(5)'s net/tcp, which lists all sockets that listen before all others (the kernel's
+ * networking/proc_net_tcp.rst). The rest is megabytes on a machine with many connections.
+ */
+const firstListeners = (file: string): string => {
+  let descriptor: number | null = null
+  try {
+    descriptor = openSync(file, 'r')
+    const block = Buffer.alloc(16_384)
+    let text = ''
+    for (;;) {
+      const read = readSync(descriptor, block)
+      text += block.toString('latin1', 0, read)
+      const isPast = /^ *\d+: \S+ \S+ (?!0A)[\dA-F]{2} /m.test(text)
+      if (read === 0 || isPast) return text
+    }
+  } catch {
+    return ''
+  } finally {
+    if (descriptor !== null) closeSync(descriptor)
+  }
 }
 
 /** Lines of proc(5)'s net/tcp in state 0A (LISTEN) as pairs of the socket's inode and its port. */

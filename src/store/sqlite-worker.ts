@@ -1,5 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import { collectAfterStart } from '../processes/memory.ts'
 import { type Packed, pack, unpack } from './packed.ts'
 
 /** What the thread is started with. */
@@ -136,4 +137,10 @@ const describe = (error: unknown): { message: string; code: number | null } => {
   return { message, code }
 }
 
-if (parentPort) serve(workerData, parentPort)
+/** Not at the moment at which the main thread collects. */
+const collectAfterMs = 8_500
+
+if (parentPort) {
+  serve(workerData, parentPort)
+  collectAfterStart(collectAfterMs)
+}
