@@ -29,6 +29,7 @@ import { createOpening } from './opening.ts'
 import { titleOf, wantsChange } from './options.ts'
 import { changeUrl } from './payload.ts'
 import { type ChangeFilter, type Comment, createChangeQueries } from './queries.ts'
+import type { Queue } from './queues.ts'
 import { createReverting, rangeOf } from './reverting.ts'
 import type { Rules } from './rules.ts'
 
@@ -186,6 +187,12 @@ export const createChanges = (parts: ChangesParts) => {
     queue: async (key: RepositoryKey, target: string): Promise<Change[]> => {
       await views.reach()
       return queries.queue(key, target)
+    },
+    /** What is on its way to each branch of a project, and what was put out. */
+    queues: async (project: ProjectName): Promise<Queue[]> => {
+      await views.reach()
+      const { readQueues } = await import('./queues.ts')
+      return readQueues(project, { queries, surroundings: conduct.surroundings })
     },
 
     open: async (

@@ -22,6 +22,9 @@ describe('a change that is to be merged', { concurrency: 4, timeout: 120_000 }, 
   const setRules = (shop: Shop, rules: Partial<Rules>) =>
     shop.changes.setRules(shop.key, { ...defaultRules, ...rules }, identityNamed('operator'))
 
+  const queueOf = async (shop: Shop) =>
+    (await shop.changes.queues(shop.key.project)).find(({ repository }) => repository === shop.key.repository)
+
   test('lands as the very commit that was tested, as an ordinary push to its target', async () => {
     const shop = await openShop(server, 'landed')
     const head = await shop.propose('search', { 'search.txt': 'found\n' })
@@ -81,6 +84,11 @@ describe('a change that is to be merged', { concurrency: 4, timeout: 120_000 }, 
     const left = merged.find(({ status }) => status === 'open')
     assert.equal(left?.note, 'its checks have failed on what would have landed')
     assert.deepEqual([left?.place, left?.wish], [null, null])
+    const queue = await queueOf(shop)
+    assert.deepEqual(
+      [queue?.queued, queue?.asked, queue?.left.map(({ number, note }) => [number, note])],
+      [[], [], [[left?.number, 'its checks have failed on what would have landed']]],
+    )
   })
 
   /** A change that has passed, in the queue behind a push to its target that makes its new test go on for ever. */
@@ -134,6 +142,18 @@ describe('a change that is to be merged', { concurrency: 4, timeout: 120_000 }, 
     await shop.push('main')
     await shop.merge(1)
     const { test: waiting } = await shop.until(1, ({ place, test }) => place === 1 && test?.purpose === 'queue')
+    await shop.propose('b', { 'b.txt': 'b\n' })
+    await shop.until(2, ({ test }) => test !== null)
+    await shop.merge(2)
+    const queue = await queueOf(shop)
+    assert.deepEqual(
+      [queue?.target, queue?.isHeld, queue?.queued.map(({ number, standing }) => [number, standing.kind]), queue?.left],
+      ['main', false, [[1, 'testing']], []],
+    )
+    assert.deepEqual(
+      queue?.asked.map(({ number, blockers }) => [number, blockers.some(({ kind }) => kind === 'approvals')]),
+      [[2, true]],
+    )
     await shop.changes.withdrawApproval(shop.change(1), bob)
     const raised = build.raised.find(({ event }) => event === waiting?.event)
     assert.ok(raised)

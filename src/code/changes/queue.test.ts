@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import type { Conclusion } from '../../build/facts.ts'
 import { CommitId, ProjectName, RepositoryName } from '../../names.ts'
 import type { Change, Test } from './change.ts'
-import { nextStep } from './queue.ts'
+import { nextStep, standingsOf } from './queue.ts'
 import { defaultRules } from './rules.ts'
 
 const commit = (letter: string): CommitId => CommitId.parse(letter.repeat(40))
@@ -127,5 +127,46 @@ describe('the next step of a queue', () => {
       change(place + 1, tested(commits[place - 1] ?? tip, candidate, null)),
     )
     assert.equal(step([...running, change(6)]), null)
+  })
+})
+
+describe('how each of a queue stands', () => {
+  const standings = (queue: readonly Change[]) => standingsOf(tip, queue, defaultRules).map(({ kind }) => kind)
+  const [a, b, c, d] = [commit('a'), commit('b'), commit('c'), commit('d')]
+
+  test('is told by its own test and by those before it', () => {
+    const passed = change(1, tested(tip, a, 'success'))
+    assert.deepEqual(
+      standings([passed, change(2, tested(a, b, 'success')), change(3, tested(b, c, null)), change(4), change(5)]),
+      ['landing', 'ready', 'testing', 'making', 'waiting'],
+    )
+    assert.deepEqual(standings([change(1, tested(tip, a, null)), change(2, tested(a, b, 'failure'))]), [
+      'testing',
+      'failed',
+    ])
+    assert.deepEqual(standings([passed, change(2, tested(a, b, 'failure')), change(3, tested(b, c, 'success'))]), [
+      'landing',
+      'leaving',
+      'ready',
+    ])
+  })
+
+  test('is a conflict where it does not fit what lands before it, and those behind wait', () => {
+    const conflict = { version: 1, base: a, files: ['app.js'], detail: '' }
+    assert.deepEqual(
+      standingsOf(tip, [change(1, tested(tip, a, null)), change(2, { conflict }), change(3)], defaultRules),
+      [
+        { kind: 'testing', detail: null },
+        { kind: 'conflict', detail: 'it conflicts with main: app.js' },
+        { kind: 'waiting', detail: null },
+      ],
+    )
+    assert.deepEqual(standings([change(1, { conflict: { ...conflict, base: tip } })]), ['leaving'])
+  })
+
+  test('is waiting where more are before it than are tested at once', () => {
+    const before = [change(1, tested(tip, a, null)), change(2, tested(a, b, null)), change(3, tested(b, c, null))]
+    const more = [change(4, tested(c, d, null)), change(5, tested(d, commit('e'), null)), change(6)]
+    assert.deepEqual(standings([...before, ...more]), [...Array.from({ length: 5 }, () => 'testing'), 'waiting'])
   })
 })

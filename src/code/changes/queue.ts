@@ -24,10 +24,7 @@ export const nextStep = (tip: CommitId, queue: readonly Change[], rules: Rules):
   for (const [place, change] of queue.slice(0, mostTested).entries()) {
     const { test, conflict, target } = change
     if (conflict?.base === base) {
-      const files = conflict.files.length === 0 ? '' : `: ${conflict.files.join(', ')}`
-      return place === 0
-        ? { kind: 'remove', change, why: `${conflict.detail || `it conflicts with ${target}`}${files}` }
-        : null
+      return place === 0 ? { kind: 'remove', change, why: wordsOf(conflict, target) } : null
     }
     if (!isOfThis(test, change, base, rules)) return { kind: 'test', change, base }
     const outcome = outcomeOf(test, rules)
@@ -40,6 +37,45 @@ export const nextStep = (tip: CommitId, queue: readonly Change[], rules: Rules):
   return null
 }
 
+const wordsOf = ({ detail, files }: NonNullable<Change['conflict']>, target: string): string =>
+  `${detail || `it conflicts with ${target}`}${files.length === 0 ? '' : `: ${files.join(', ')}`}`
+
 /** Whether a test says something about this version, merged so, on this base. */
 const isOfThis = (test: Test | null, { version }: Change, base: CommitId, { method }: Rules): test is Test =>
   test !== null && test.base === base && test.version === version && test.method === method
+
+/**
+ * How one in a queue stands: `making` its merge result, `testing` it, `ready` (passed; those before it land first), `landing`, `failed`
+ * (behind one that has not passed yet, so that it may not be its own fault), `conflict` (with what lands before it), `leaving`, or
+ * `waiting` for a place among those that are tested.
+ */
+export type Standing = {
+  readonly kind: 'making' | 'testing' | 'ready' | 'landing' | 'failed' | 'conflict' | 'leaving' | 'waiting'
+  /** What its checks or the merge said, where that is why. */
+  readonly detail: string | null
+}
+
+/** How each of a queue stands, in its order: what `nextStep` would do with it, or why it does nothing. */
+export const standingsOf = (tip: CommitId, queue: readonly Change[], rules: Rules): Standing[] => {
+  let base: CommitId | null = tip
+  let havePassed = true
+  return queue.map((change, place): Standing => {
+    const { test, conflict, target } = change
+    if (base === null || place >= mostTested) return { kind: 'waiting', detail: null }
+    if (conflict?.base === base) {
+      base = null
+      return { kind: place === 0 ? 'leaving' : 'conflict', detail: wordsOf(conflict, target) }
+    }
+    if (!isOfThis(test, change, base, rules)) {
+      base = null
+      return { kind: 'making', detail: null }
+    }
+    base = test.candidate
+    const before = havePassed
+    const outcome = outcomeOf(test, rules)
+    havePassed &&= outcome.kind === 'passed'
+    if (outcome.kind === 'failed') return { kind: before ? 'leaving' : 'failed', detail: outcome.detail }
+    if (outcome.kind === 'running') return { kind: 'testing', detail: null }
+    return { kind: place === 0 ? 'landing' : 'ready', detail: null }
+  })
+}

@@ -7,6 +7,7 @@ import type { Change } from './change.ts'
 import { CommentPlace } from './facts.ts'
 import type { ChangeDetails, Changes } from './index.ts'
 import { longestTitle } from './options.ts'
+import type { Queue } from './queues.ts'
 import { MergeMethod, Rules } from './rules.ts'
 
 const Branch = z.string().refine((name) => refuseRefName(`refs/heads/${name}`) === null, 'this cannot be a branch')
@@ -130,6 +131,36 @@ const DifferenceBody = z
     text: z.string().nullable(),
   })
   .meta({ id: 'Difference' })
+
+const QueueBody = z
+  .object({
+    repository: z.string(),
+    target: z.string(),
+    /** Nothing lands until the branch is green again. */
+    isHeld: z.boolean(),
+    /** The first one lands first; `by` and `since`: who asked for the merge, and when. */
+    queued: z.array(
+      ChangeBody.extend({
+        by: z.string().nullable(),
+        since: time.nullable(),
+        /**
+         * `making` its merge result, `testing` it, `ready` (those before it land first), `landing`, `failed` (behind one that has not
+         * passed yet), `conflict` (with what lands before it), `leaving`, `waiting` for its turn to be tested.
+         */
+        standing: z.object({
+          kind: z.enum(['making', 'testing', 'ready', 'landing', 'failed', 'conflict', 'leaving', 'waiting']),
+          detail: z.string().nullable(),
+        }),
+        /** The runs that test it there. */
+        checks: z.array(CheckBody),
+      }),
+    ),
+    /** Asked to be merged, and kept from the queue by something. */
+    asked: z.array(ChangeBody.extend({ blockers: z.array(z.object({ kind: z.string(), detail: z.string() })) })),
+    /** Open ones that were put out or taken out; `note` says why. */
+    left: z.array(ChangeBody),
+  })
+  .meta({ id: 'MergeQueue' })
 
 const inProject = z.object({ project: ProjectName })
 const ofRepository = inProject.extend({ repository: RepositoryName })
@@ -328,6 +359,13 @@ const routes = {
     request: { params: ofRepository, query: z.object({ target: Branch.default('main') }) },
     responses: { 200: json(z.object({ changes: z.array(ChangeBody) }), 'The first one lands first.') },
   }),
+  queues: route(viewer, {
+    method: 'get',
+    path: '/projects/{project}/merge-queues',
+    summary: 'What is on its way to each branch, how each stands, and what was put out',
+    request: { params: inProject },
+    responses: { 200: json(z.object({ queues: z.array(QueueBody) }), 'Those in which something is or was.') },
+  }),
   rules: route(viewer, {
     method: 'get',
     path: '/projects/{project}/repositories/{repository}/change-rules',
@@ -426,6 +464,10 @@ export const changeRoutes = (room: Changes) =>
       const found = await room.queue(context.req.valid('param'), context.req.valid('query').target)
       return context.json({ changes: found.map(summaryOf) }, 200)
     })
+    .openapi(routes.queues, async (context) => {
+      const found = await room.queues(context.req.valid('param').project)
+      return context.json({ queues: found.map(queueBodyOf) }, 200)
+    })
     .openapi(routes.rules, async (context) => context.json(await room.rules(context.req.valid('param')), 200))
     .openapi(routes.setRules, async (context) => {
       const rules = context.req.valid('json')
@@ -440,6 +482,19 @@ export const changeRoutes = (room: Changes) =>
 
 const summaryOf = (change: Change): z.infer<typeof ChangeBody> =>
   ChangeBody.parse({ ...change, isQueued: change.queuedSeq !== null, conclusion: change.test?.conclusion ?? null })
+
+const queueBodyOf = ({ queued, asked, left, ...rest }: Queue): z.infer<typeof QueueBody> => ({
+  ...rest,
+  queued: queued.map((change) => ({
+    ...summaryOf(change),
+    by: change.wish?.user ?? null,
+    since: change.wish?.at ?? null,
+    standing: change.standing,
+    checks: change.test?.purpose === 'queue' ? change.test.checks.map((check) => CheckBody.parse(check)) : [],
+  })),
+  asked: asked.map((change) => ({ ...summaryOf(change), blockers: [...change.blockers] })),
+  left: left.map(summaryOf),
+})
 
 /** What a reader gets of it; the schema leaves out what is Headway's own. */
 const bodyOf = (change: ChangeDetails): z.infer<typeof ChangeDetailsBody> =>
