@@ -31,7 +31,7 @@ export const routesOf = (
     load: async () => (await import('./code/routes.ts')).codeRoutes(stages.code),
   },
   {
-    words: ['changes', 'reverts', 'queue', 'change-rules'],
+    words: ['changes', 'reverts', 'queue', 'merge-queues', 'change-rules'],
     load: async () => (await import('./code/changes/routes.ts')).changeRoutes(stages.code.changes),
   },
   { words: ['runs'], load: async () => (await import('./build/routes.ts')).buildRoutes(stages.build) },

@@ -123,7 +123,7 @@ const run = createRoute({
 const changes = createRoute({
   getParentRoute: () => project,
   path: '/changes',
-  validateSearch: (search) => set({ filter: text(search.filter), state: text(search.state) }),
+  validateSearch: (search) => set({ filter: text(search.filter), tab: text(search.tab) }),
   component: lazyRouteComponent(() => import('./pages/changes/page.tsx'), 'ChangesPage'),
 })
 const change = createRoute({

@@ -89,6 +89,17 @@ export const previews = (project: string) =>
   })
 export type Preview = InferResponseType<(typeof api.previews.projects)[':project']['previews']['$get'], 200>[number]
 
+export const preview = (project: string, repository: string, number: number) =>
+  queryOptions({
+    queryKey: ['previews', project, repository, number],
+    queryFn: () =>
+      answer(
+        api.previews.projects[':project'].repositories[':repository'].changes[':number'].preview.$get({
+          param: { project, repository, number: String(number) },
+        }),
+      ),
+  })
+
 const flowHere = api.flow.projects[':project'].insights.flow
 /** Where the time of changes goes. */
 export const flow = (asked: Asked, bucket: Bucket) =>

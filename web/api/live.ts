@@ -19,7 +19,7 @@ const madeOld: Readonly<Record<string, readonly string[]>> = {
   'workflow-event': ['runs', 'changes'],
   run: ['runs', 'changes', 'broken'],
   job: ['runs', 'changes'],
-  main: ['broken'],
+  main: ['broken', 'changes'],
   tests: ['tests'],
   release: ['releases'],
   promotion: ['promotions'],

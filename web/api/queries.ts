@@ -217,6 +217,43 @@ export const changes = (project: string) =>
     queryFn: async () =>
       (await answer(api.changes.projects[':project'].changes.$get({ ...inProject(project), query: {} }))).changes,
   })
+/** Those that are open. */
+export const openChanges = (project: string) =>
+  queryOptions({
+    queryKey: ['changes', project, 'open'],
+    queryFn: () => listed(project, 'open', 500),
+  })
+/** The newest ones of each repository that were merged or abandoned, by when. */
+export const closedChanges = (project: string) =>
+  queryOptions({
+    queryKey: ['changes', project, 'closed'],
+    queryFn: async () =>
+      (await Promise.all([listed(project, 'merged', 200), listed(project, 'abandoned', 100)])).flat(),
+  })
+const listed = async (project: string, status: 'open' | 'merged' | 'abandoned', limit: number) =>
+  (
+    await answer(
+      api.changes.projects[':project'].changes.$get({ ...inProject(project), query: { status, limit: `${limit}` } }),
+    )
+  ).changes
+/** What is on its way to each branch, and what was put out. */
+export const mergeQueues = (project: string) =>
+  queryOptions({
+    queryKey: ['changes', project, 'queues'],
+    queryFn: async () =>
+      (await answer(api.changes.projects[':project']['merge-queues'].$get(inProject(project)))).queues,
+  })
+export type MergeQueue = InferResponseType<
+  (typeof api.changes.projects)[':project']['merge-queues']['$get'],
+  200
+>['queues'][number]
+/** Branches and tags, and who moved them last. */
+export const refs = (project: string, repository: string) =>
+  queryOptions({
+    queryKey: ['repositories', project, repository, 'refs'],
+    queryFn: () =>
+      answer(api.code.projects[':project'].repositories[':repository'].refs.$get({ param: { project, repository } })),
+  })
 const ofChange = (project: string, repository: string, number: number) => ({
   param: { project, repository, number: String(number) },
 })

@@ -11,8 +11,8 @@ export const useAct = () => {
     try {
       return await work()
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error
-      setRefusal(error)
+      const isRefusal = error instanceof Refusal
+      setRefusal(isRefusal ? error : new Refusal({ kind: 'web', status: 0, detail: String(error), next: null }))
       return null
     } finally {
       setIsWorking(false)

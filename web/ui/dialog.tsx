@@ -1,7 +1,5 @@
-import { type ReactNode, useEffect, useId, useRef, useState } from 'react'
-import { Refusal } from '../api/refusal.ts'
-import { t } from '../texts/en.ts'
-import { Button } from './parts.tsx'
+import { type ReactNode, useEffect, useId, useRef } from 'react'
+import { Form } from './form.tsx'
 
 /** The browser's own dialog: it keeps the focus, closes with Escape, and gives the focus back. */
 export const Dialog = ({
@@ -41,7 +39,7 @@ export const Dialog = ({
   )
 }
 
-/** Asks once more before something is done; stays, with what went wrong, when it could not be. */
+/** Asks once more before something is done, with fields for what it needs to know; stays, with what went wrong, when it could not be. */
 export const Confirm = ({
   title,
   detail,
@@ -52,53 +50,27 @@ export const Confirm = ({
   children,
 }: {
   title: string
-  detail: ReactNode
+  detail?: ReactNode
   action: string
   isDangerous?: boolean
   close: () => void
-  act: () => Promise<unknown>
+  act: (data: FormData) => Promise<unknown>
   children?: ReactNode
-}) => {
-  const [isWorking, setIsWorking] = useState(false)
-  const [refusal, setRefusal] = useState<Refusal | null>(null)
-  const confirm = async (): Promise<void> => {
-    setIsWorking(true)
-    setRefusal(null)
-    try {
-      await act()
-      close()
-    } catch (error) {
-      setRefusal(
-        error instanceof Refusal ? error : new Refusal({ kind: 'web', status: 0, detail: String(error), next: null }),
-      )
-    } finally {
-      setIsWorking(false)
-    }
-  }
-  return (
-    <Dialog title={title} close={close}>
-      <form
-        className="flex flex-col gap-4 px-5 pt-2 pb-5"
-        onSubmit={(event) => {
-          event.preventDefault()
-          void confirm()
+}) => (
+  <Dialog title={title} close={close}>
+    <div className="flex flex-col gap-4 px-5 pt-2 pb-5">
+      {detail && <div className="text-soft">{detail}</div>}
+      <Form
+        action={action}
+        isDangerous={isDangerous}
+        cancel={close}
+        send={async (data) => {
+          await act(data)
+          close()
         }}
       >
-        <div className="text-soft">{detail}</div>
         {children}
-        {refusal && (
-          <p role="alert" className="m-0 rounded-md bg-bad-wash p-3 text-bad">
-            <bdi>{refusal.detail}</bdi>
-            {refusal.next && <span className="block">{refusal.next}</span>}
-          </p>
-        )}
-        <div className="flex justify-end gap-2">
-          <Button onClick={close}>{t.actions.cancel}</Button>
-          <Button type="submit" kind={isDangerous ? 'danger' : 'primary'} disabled={isWorking} autoFocus>
-            {isWorking ? t.actions.working : action}
-          </Button>
-        </div>
-      </form>
-    </Dialog>
-  )
-}
+      </Form>
+    </div>
+  </Dialog>
+)

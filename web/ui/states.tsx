@@ -38,6 +38,15 @@ export const Failed = ({ error, again }: { error: unknown; again?: () => void })
   )
 }
 
+/** Why something was not done, and what to do next. */
+export const Refused = ({ refusal }: { refusal: Refusal | null }) =>
+  refusal && (
+    <p role="alert" className="m-0 rounded-md bg-bad-wash p-3 text-bad">
+      <bdi>{refusal.kind === 'unreachable' ? t.states.unreachable : refusal.detail}</bdi>
+      {refusal.next && <span className="block">{refusal.next}</span>}
+    </p>
+  )
+
 /** A query's data once it is there; before, and when it failed, what stands in for it. What was once loaded stays while the server is away. */
 export const Loaded = <Data,>({
   query,

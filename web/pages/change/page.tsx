@@ -2,19 +2,18 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
 import { answer, api } from '../../api/client.ts'
-import { type Change, change, whoAmI } from '../../api/queries.ts'
-import { Refusal } from '../../api/refusal.ts'
+import { type Change, change } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
-import { Confirm } from '../../ui/dialog.tsx'
 import { short } from '../../ui/format.ts'
 import { Badge, Button, inputShape, PageHead, Panel, Time } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
 import { Failed, Loaded, Skeleton } from '../../ui/states.tsx'
 import { Choice, Tabs } from '../../ui/tabs.tsx'
 import { changeTone } from '../changes/page.tsx'
-import { RunBadge } from '../runs/page.tsx'
+import { Actions } from './actions.tsx'
 import { Files, type View } from './files.tsx'
+import { Standing } from './standing.tsx'
 
 const tabs = ['conversation', 'files'] as const
 const views: readonly View[] = ['unified', 'split']
@@ -102,68 +101,6 @@ const named = ({ project, known }: Props) => ({
   param: { project, repository: known.repository, number: String(known.number) },
 })
 
-const Actions = ({ project, known }: Props) => {
-  const mayAct = useMay('developer', project)
-  const { data: me } = useQuery(whoAmI())
-  const queries = useQueryClient()
-  const [isMerging, setIsMerging] = useState(false)
-  const [error, setError] = useState<Refusal | null>(null)
-  if (!mayAct) return null
-  const about = named({ project, known })
-  const ask = async (
-    what: Promise<Parameters<typeof answer>[0] extends Promise<infer Response> ? Response : never>,
-  ): Promise<void> => {
-    setError(null)
-    await answer(what).catch((caught: unknown) => {
-      if (!(caught instanceof Refusal)) throw caught
-      setError(caught)
-    })
-    await queries.invalidateQueries({ queryKey: ['changes'] })
-  }
-  const hasApproved = known.approvals.some(({ user, version }) => user === me?.user && version === known.version)
-  const mayApprove = known.author !== me?.user
-  return (
-    <>
-      {known.status === 'open' && (
-        <>
-          {hasApproved ? (
-            <Button onClick={() => void ask(one.approvals.$delete(about))}>{t.change.takeBack}</Button>
-          ) : (
-            mayApprove && <Button onClick={() => void ask(one.approvals.$post(about))}>{t.change.approve}</Button>
-          )}
-          <Button onClick={() => void ask(one.retest.$post(about))}>{t.change.retest}</Button>
-          <Button kind="danger" onClick={() => void ask(one.abandon.$post({ ...about, json: {} }))}>
-            {t.change.abandon}
-          </Button>
-          <Button kind="primary" disabled={known.wish !== null} onClick={() => setIsMerging(true)}>
-            {known.wish ? t.change.merging : t.change.merge}
-          </Button>
-        </>
-      )}
-      {known.status === 'abandoned' && (
-        <Button onClick={() => void ask(one.reopen.$post(about))}>{t.change.reopen}</Button>
-      )}
-      {error && (
-        <div className="basis-full rounded-md bg-bad-wash">
-          <Failed error={error} />
-        </div>
-      )}
-      {isMerging && (
-        <Confirm
-          title={t.change.mergeTitle}
-          detail={t.change.mergeDetail(known.target)}
-          action={t.change.merge}
-          close={() => setIsMerging(false)}
-          act={async () => {
-            await answer(one.merge.$post({ ...about, json: { head: known.head } }))
-            await queries.invalidateQueries({ queryKey: ['changes'] })
-          }}
-        />
-      )}
-    </>
-  )
-}
-
 const Conversation = ({ project, known }: Props) => {
   const mayTalk = useMay('developer', project)
   const queries = useQueryClient()
@@ -227,64 +164,3 @@ const Conversation = ({ project, known }: Props) => {
     </div>
   )
 }
-
-const Standing = ({ project, known }: Props) => (
-  <div className="flex min-w-0 flex-col gap-4">
-    {known.status === 'open' && (
-      <Panel title={t.change.blockers}>
-        {known.place !== null && <p className="m-0 mb-2">{t.change.inQueue(known.place)}</p>}
-        {known.blockers.length === 0 ? (
-          <p className="m-0 text-good">{t.change.noBlockers}</p>
-        ) : (
-          <ul className="m-0 flex list-none flex-col gap-2 p-0">
-            {known.blockers.map(({ kind, detail }) => (
-              <li key={kind}>
-                <bdi>{detail}</bdi>
-              </li>
-            ))}
-          </ul>
-        )}
-      </Panel>
-    )}
-    <Panel title={t.change.checks} isFlush>
-      {!known.test || known.test.checks.length === 0 ? (
-        <p className="m-0 px-4 pb-4 text-soft">{t.change.noChecks}</p>
-      ) : (
-        <ul className="m-0 list-none p-0">
-          {known.test.checks.map((check) => (
-            <li
-              key={`${check.run} ${check.job}`}
-              className="flex items-center justify-between gap-3 border-t border-line px-4 py-2.5"
-            >
-              <Link
-                to="/projects/$project/runs/$run"
-                params={{ project, run: check.run }}
-                search={check.job === null ? {} : { job: check.job }}
-                className="min-w-0 text-ink"
-              >
-                <bdi>{check.name}</bdi>
-              </Link>
-              <RunBadge run={check} />
-            </li>
-          ))}
-        </ul>
-      )}
-    </Panel>
-    <Panel title={t.change.approvals}>
-      {known.approvals.length === 0 ? (
-        <p className="m-0 text-soft">{t.change.noApprovals}</p>
-      ) : (
-        <ul className="m-0 list-none p-0">
-          {known.approvals.map(({ user, at, version }) => (
-            <li key={user} className="flex justify-between gap-3">
-              <bdi>{user}</bdi>
-              <span className="text-soft">
-                {t.change.version(version)} · <Time at={at} />
-              </span>
-            </li>
-          ))}
-        </ul>
-      )}
-    </Panel>
-  </div>
-)

@@ -7,17 +7,13 @@ import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { useAct } from '../../ui/act.ts'
 import { Confirm } from '../../ui/dialog.tsx'
-import { Badge, Button, Command, PageHead, Panel, Time, type Tone } from '../../ui/parts.tsx'
-import { Failed, Loaded } from '../../ui/states.tsx'
+import { Button, Command, PageHead, Panel, Time } from '../../ui/parts.tsx'
+import { Loaded, Refused } from '../../ui/states.tsx'
 import { TableBox } from '../../ui/tabs.tsx'
+import { PreviewStanding } from './standing.tsx'
 
 const one = api.previews.projects[':project'].repositories[':repository'].changes[':number'].preview
 const nameOf = ({ repository, number }: Preview): string => `${repository} #${number}`
-
-const tones: Readonly<Record<Preview['status'], Tone>> = {
-  ...({ none: 'calm', held: 'wait', packaging: 'busy', deploying: 'busy' } as const),
-  ...({ ready: 'good', failed: 'bad', ending: 'busy', removed: 'calm' } as const),
-}
 
 /** The previews of open changes: how each stands, where it is looked at, when it goes. */
 export const PreviewsPage = () => {
@@ -37,7 +33,7 @@ export const PreviewsPage = () => {
     <>
       <PageHead title={t.previews.title} detail={t.previews.detail} />
       <Panel isFlush>
-        {refusal && <Failed error={refusal} />}
+        <Refused refusal={refusal} />
         <Loaded query={query}>
           {(all) =>
             all.length === 0 ? (
@@ -73,7 +69,7 @@ export const PreviewsPage = () => {
                         </Link>
                       </td>
                       <td className="min-w-48">
-                        <Standing of={preview} />
+                        <PreviewStanding of={preview} />
                       </td>
                       <td className="w-full min-w-48">
                         <ul className="m-0 list-none p-0">
@@ -132,14 +128,3 @@ export const PreviewsPage = () => {
     </>
   )
 }
-
-const Standing = ({ of: { status, version, detail, next } }: { of: Preview }) => (
-  <span className="flex flex-col items-start gap-1">
-    <span className="flex flex-wrap items-center gap-2">
-      <Badge tone={tones[status]}>{t.previews.status[status]}</Badge>
-      {version !== null && <span className="text-soft">{t.previews.version(version)}</span>}
-    </span>
-    {detail !== null && <bdi className="text-soft">{detail}</bdi>}
-    {next !== null && <bdi className="text-xs text-soft">{next}</bdi>}
-  </span>
-)

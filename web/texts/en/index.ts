@@ -2,7 +2,7 @@
  * Every word that the web shows, by the room that shows it. A second language is a second folder of these files.
  * Each name is passed on by itself, so that a page loads its own words and no others.
  */
-export { change, changes } from './changes.ts'
+export { change, changes, queue } from './changes.ts'
 export { door } from './door.ts'
 export { incidents } from './incidents.ts'
 export { insights } from './insights.ts'
