@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { systemClock } from '../clock.ts'
@@ -52,6 +53,23 @@ test('a client that ends its side after its request still gets its answer, told 
   letGo()
   assert.match(await received, /^HTTP\/1\.1 200 OK\r\n.*\r\nConnection: close\r\n\r\n<\/1>$/s)
   await until('nothing is open', () => edge.health().openConnections === 0 && edge.health().openRequests === 0)
+})
+
+test('a client that wants nothing more is left with its answer at once, also where it keeps its side open', async (t) => {
+  const { port, letGo } = await startHeld(t)
+  const edge = await startEdge(t, one(port), { sweepMs: 1_000_000 })
+  letGo()
+  const socket = connect({ port: edge.at, host: '127.0.0.1', allowHalfOpen: true })
+  t.after(() => socket.destroy())
+  let received = ''
+  socket.setEncoding('latin1').on('data', (text: string) => {
+    received += text
+  })
+  socket.write(get('/1', 'Connection: close\r\n'))
+  await once(socket, 'end')
+  assert.match(received, /\r\nConnection: close\r\n\r\n<\/1>$/)
+  await until('nothing is open', () => edge.health().openConnections === 0)
+  assert.equal(socket.writable, true)
 })
 
 test('all requests that were sent ahead of the end are answered, in their order', async (t) => {

@@ -99,7 +99,7 @@ export class Client {
     socket.on('data', this.#onData)
     socket.on('drain', this.#onDrain)
     socket.on('end', this.#onEnd)
-    socket.on('error', () => {}) // its close follows
+    socket.on('error', closeFollows)
     socket.on('close', this.#onClose)
   }
 
@@ -148,11 +148,26 @@ export class Client {
 
   /** Says these words, and closes; what it still sends is read and left for a moment. */
   leaveWith(words: string | Buffer = ''): void {
+    if (words.length === 0 && this.#isSpent()) return this.#close()
     this.#leave()
     this.#leftMs = this.#nowMs()
     if (!this.socket.writable) return void this.socket.destroy()
-    this.socket.end(words, 'utf8')
+    if (words.length === 0) this.socket.end()
+    else this.socket.end(words, 'utf8')
     this.socket.resume()
+  }
+
+  /** It has all of its answers and said that nothing follows: closing loses nothing, and need not wait for its end. */
+  #isSpent(): boolean {
+    const hasAll = this.writesThrough && this.socket.writableLength === 0
+    if (!hasAll || this.#rest !== null || this.#body !== null) return false
+    return this.#ended || (this.heading !== null && !this.heading.keepsOpen && this.heading.body === 'none')
+  }
+
+  #close(): void {
+    this.#isOut = true
+    this.#served = null
+    this.socket.destroy()
   }
 
   /** A cut body must never look complete, also not where the end of the connection is the end of the body: hence a reset. */
@@ -309,3 +324,5 @@ export class Client {
     else this.socket.pause()
   }
 }
+
+const closeFollows = (): void => {}
