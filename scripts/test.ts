@@ -1,9 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { globSync, readdirSync, readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { passedElsewhere } from '../e2e/rare-marks.ts'
 
 // `npm test [-- WORD...]`: every test beside the source, or those whose path contains one of the words given.
-// `npm run crash [-- WORD...]`: those that kill real processes at the failpoints of a room; they take minutes, so they stand apart.
+// `npm run crash [-- WORD...]`: those that kill real processes at the failpoints of a room; they take minutes, so they stand apart. In the
+// end each effect that e2e/rare-marks.ts says is killed at in one of these files must have been seen to be.
 const crash = process.argv[2] === '--crash'
 const words = process.argv.slice(crash ? 3 : 2)
 const kills = (file: string): boolean => /\/(crash|marks)\.test\.ts$/.test(file)
@@ -20,6 +23,7 @@ const isExhaustive = process.env.HEADWAY_KILLS === 'all' // set by `npm run soak
 const [limitMinutes, fileMinutes] = isExhaustive ? [120, 60] : crash ? [30, 12] : [10, 4]
 /** One file alone, as the runner has it on two cores, would leave them idle: tests wait for processes more than they compute. */
 const filesAtOnce = crash ? 2 : Math.max(3, availableParallelism() - 1)
+const killsSeen = mkdtempSync(join(tmpdir(), 'headway-kills-seen-'))
 const child = spawn(
   process.execPath,
   [
@@ -29,7 +33,7 @@ const child = spawn(
     `--test-concurrency=${filesAtOnce}`,
     ...files.sort(),
   ],
-  { stdio: 'inherit' },
+  { stdio: 'inherit', env: { ...process.env, ...(crash ? { HEADWAY_KILLS_SEEN: killsSeen } : {}) } },
 )
 const runner = child.pid ?? process.pid
 // The runner waits for as long as a test's process lives, and a test's own limit is of no use where its process does not come to see it.
@@ -45,8 +49,25 @@ const limit = setTimeout(() => {
 child.once('exit', (status) => {
   clearTimeout(limit)
   clearInterval(looking)
-  process.exitCode = status ?? 1
+  const unseen = status === 0 && crash ? namedOnly() : []
+  for (const line of unseen) console.error(line)
+  process.exitCode = unseen.length > 0 ? 1 : (status ?? 1)
+  rmSync(killsSeen, { recursive: true, force: true })
 })
+
+/** Effects that one of these files is said to kill at, and did not. */
+function namedOnly(): string[] {
+  return files.flatMap((file) => {
+    const seen = join(killsSeen, file.replaceAll('/', '+'))
+    const marks = new Set(existsSync(seen) ? readFileSync(seen, 'utf8').split('\n') : [])
+    return passedElsewhere.flatMap(({ name, killedBy }) => {
+      if (killedBy !== file) return []
+      const sides = [`${name}:before`, `${name}:after`]
+      const isKilledAt = isExhaustive ? sides.every((mark) => marks.has(mark)) : sides.some((mark) => marks.has(mark))
+      return isKilledAt ? [] : [`${file} did not kill at ${name}, which e2e/rare-marks.ts says of it`]
+    })
+  })
+}
 
 type Process = { readonly pid: number; readonly parent: number; readonly seconds: number; readonly command: string }
 

@@ -1,3 +1,5 @@
+import { join, relative } from 'node:path'
+
 // Where and how often the crash tests of the rooms kill. `npm run crash`, which CI runs, kills once at each effect, before or after it, and
 // on both sides of those that a test names; with HEADWAY_KILLS=all (`npm run soak -- marks`) before and after every effect, twice in a row.
 
@@ -43,9 +45,19 @@ const numberOf = (name: string): number => {
 
 /** With this a process and its successors kill themselves at the mark, in all as often as a mark is killed at; each kill is a file there. */
 export const killedAt = (mark: string, directory: string): Record<string, string> => ({
-  HEADWAY_FAILPOINT: mark,
+  ...killedOnceAt(mark),
   HEADWAY_FAILPOINT_TIMES: `${killsInARow}:${directory}`,
 })
+
+/** With this each process kills itself at the mark. */
+export const killedOnceAt = (mark: string): Record<string, string> => {
+  const { HEADWAY_KILLS_SEEN: seen } = process.env // a directory: for each test file, where it killed
+  const file = relative(join(import.meta.dirname, '..'), process.argv[1] ?? '')
+  return {
+    HEADWAY_FAILPOINT: mark,
+    ...(seen ? { HEADWAY_FAILPOINT_KILLS: join(seen, file.replaceAll('/', '+')) } : {}),
+  }
+}
 
 /** What a life needs of this process's environment; without the compile cache each one would compile all of its modules. */
 export const lifeEnvironment = (): Record<string, string> => {

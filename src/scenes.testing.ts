@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
@@ -5,6 +6,7 @@ import { createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync, wr
 import { createServer } from 'node:http'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { accessFacts } from './access/facts.ts'
 import { accessView, createAccess, passwordMigrations, sessionView } from './access/index.ts'
@@ -25,7 +27,7 @@ import { systemClock as clock, systemIds } from './clock.ts'
 import { createRepositories } from './code/repositories.ts'
 import { openAccessLog, usualLogLimits } from './edge/access-log.ts'
 import { forgetLastWords, lastWordsIn, leaveLastWords } from './edge/last-words.ts'
-import { noSettings } from './edge/settings.ts'
+import { loadSettings, noSettings } from './edge/settings.ts'
 import { ticketKeys } from './edge/tls/tickets.ts'
 import { type Home, homeAt, prepareHome } from './home.ts'
 import { defineFact, fact } from './ledger/fact.ts'
@@ -212,6 +214,29 @@ const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> 
     return namesIn(place).map((name) => [name, readFileSync(join(place, name), 'utf8')])
   },
 
+  'a history is fetched from elsewhere': async (directory) => {
+    const repository = join(directory, 'elsewhere')
+    await given(directory, () => {
+      const git = (...words: string[]) => execFileSync('git', ['-C', repository, ...words], { stdio: 'ignore' })
+      execFileSync('git', ['init', '-q', repository])
+      git('-c', 'user.name=a', '-c', 'user.email=a@b', 'commit', '-q', '--allow-empty', '-m', 'First')
+      git('tag', 'v1')
+    })
+    const told: string[] = []
+    const server = createServer(async (request, response) => {
+      for await (const chunk of request)
+        told.push(...[...String(chunk).matchAll(/"type":"(\w+)"/g)].map(([, type]) => type ?? ''))
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify({ outcome: 'taken', facts: 1, unplaced: [] }))
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const address = server.address()
+    const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+    const words = ['--server', url, 'import', 'git', pathToFileURL(repository).href, '--service', 'shop']
+    const code = await headway(directory, words, { HEADWAY_TOKEN: 'hw_x' })
+    return [code, told.toSorted(), namesIn(directory).filter((name) => name.startsWith('headway-import-'))]
+  },
+
   'old logs go': async (directory) => {
     const root = join(directory, 'runs')
     await given(directory, () => {
@@ -297,6 +322,19 @@ const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> 
     await answer.text()
     await runtime.shutdown('stop')
     return [pid !== before.pid, after.pid === pid, after.port === before.port, answer.status, namesIn(home.sockets)]
+  },
+
+  'a running edge is told other settings': async (directory) => {
+    const home = homeIn(directory)
+    const told = { ...noSettings, connectionsPerAddress: 7 }
+    const at = { home, clock, edgeHost: '127.0.0.1', edgePort: 0 }
+    await given(directory, () => connectProcessRuntime(at))
+    const runtime = await connectProcessRuntime({ ...at, edgeSettings: told })
+    const { edge } = await runtime.health()
+    const answer = await fetch(`http://127.0.0.1:${edge.port}/`)
+    await answer.text()
+    await runtime.shutdown('stop')
+    return [loadSettings(home.agent, assert.fail), answer.status, namesIn(home.sockets)]
   },
 
   'an edge ends, and what it had counted is forgotten in time': async (directory) => {

@@ -261,6 +261,7 @@ const lastWords: ReadonlySet<Mark> = new Set([
   'backup.clear-restored:before',
   'cli.clear-backup:before',
   'edge.control-socket-leave:before',
+  'edge.last-words:before',
   'package.remove-workshop:before',
   'server.forget-note:before',
 ])

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
@@ -7,6 +7,7 @@ import type { OutsideRecordInput } from '../events/records.ts'
 import { ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { run } from '../processes/run.ts'
+import { identityOf } from '../processes/tree.ts'
 import { at, connect, type GlobalOptions } from './client.ts'
 import { dim, printable, printJson } from './output.ts'
 
@@ -107,7 +108,8 @@ const send = async (records: AsyncIterable<OutsideRecordInput>, source: string, 
 /** A repository elsewhere is fetched without its files into a folder that goes again; Git asks for its own credentials. */
 const withClone = async (place: string, use: (directory: string) => Promise<void>): Promise<void> => {
   if (statSync(place, { throwIfNoEntry: false })?.isDirectory()) return use(place)
-  const directory = mkdtempSync(join(tmpdir(), 'headway-import-'))
+  for (const left of abandonedClones()) await removeClone(left)
+  const directory = mkdtempSync(join(tmpdir(), `${cloneName}${process.pid}-`))
   try {
     const { exitCode, stderr } = await effect('cli.clone-history', () =>
       run({
@@ -119,9 +121,23 @@ const withClone = async (place: string, use: (directory: string) => Promise<void
     if (exitCode !== 0) throw notCloned(place, stderr)
     await use(directory)
   } finally {
-    await effect('cli.remove-history', () => rmSync(directory, { recursive: true, force: true }))
+    await removeClone(directory)
   }
 }
+
+const cloneName = 'headway-import-'
+
+/** Of this user's, by processes that were killed: nobody else would remove them. */
+const abandonedClones = (): string[] =>
+  readdirSync(tmpdir()).flatMap((name) => {
+    const path = join(tmpdir(), name)
+    const pid = Number(new RegExp(`^${cloneName}(\\d+)-`).exec(name)?.[1])
+    const isOurs = () => lstatSync(path, { throwIfNoEntry: false })?.uid === process.getuid?.()
+    return pid > 0 && identityOf(pid) === null && isOurs() ? [path] : []
+  })
+
+const removeClone = (directory: string): Promise<void> =>
+  effect('cli.remove-history', () => rmSync(directory, { recursive: true, force: true }))
 
 const definedOf = (env: NodeJS.ProcessEnv): Record<string, string> =>
   Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))

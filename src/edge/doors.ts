@@ -167,7 +167,7 @@ const resettable = (socket: Line, raw: Socket): Line => {
 const challengePath = /^\/\.well-known\/acme-challenge\/([A-Za-z0-9_-]{1,128})$/
 
 /** What a certificate authority is told that asks whether a name leads here (RFC 8555, 8.3); null where it asked for none. */
-export const challengeAnswer = (state: string, { path, method }: Asked): string | null => {
+export const challengeAnswer = (state: string, { path, method }: Pick<Asked, 'path' | 'method'>): string | null => {
   const token = challengePath.exec(path)?.[1]
   if (token === undefined || method !== 'GET') return null
   try {

@@ -1,21 +1,24 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { systemClock } from '../clock.ts'
-import { killedAt, marksToKillAt } from '../kills.testing.ts'
+import { killedAt, killsInARow, marksToKillAt } from '../kills.testing.ts'
 import { learnFacts } from '../learn/facts.ts'
 import { openLedger } from '../ledger/open.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
 import { eventsFacts } from './facts.ts'
 import type { EventsOwnTables } from './tables.ts'
 
-const names = ['keep-blob', 'keep-secret', 'forget-secret', 'pass-by', 'move-on', 'give-up', 'post', 'bury']
+const names = [
+  ...['keep-blob', 'forget-blob', 'keep-secret', 'forget-secret'],
+  ...['pass-by', 'move-on', 'wait', 'give-up', 'post', 'bury'],
+]
 const marks = [...names.map((name) => `events.${name}`), 'ledger.append'].flatMap((name) => [
   `${name}:before`,
   `${name}:after`,
@@ -41,12 +44,14 @@ describe('killed while events come in and go out and started again, each is ther
     test(mark, async () => {
       const directory = mkdtempSync(join(tmpdir(), 'headway-crash-'))
       const told: string[] = []
-      // The first event is refused for good, and taken when it is sent again from the dead letters.
+      // The first event is put off, then refused for good, and taken when it is sent again from the dead letters.
+      const isAt = (...names: string[]): boolean => names.some((name) => mark.startsWith(name))
+      const putOff = isAt('events.wait', 'events.post') ? 1 + killsInARow : 1
+      const refused = isAt('events.give-up:before') ? 1 + killsInARow : isAt('events.give-up:after') ? killsInARow : 1
+      const answers = [...Array<number>(putOff).fill(503), ...Array<number>(refused).fill(410)]
       const server = createServer((request, response) => {
-        const id = String(request.headers['webhook-id'])
-        const isFirst = told.length === 0 || (told[0] === id && told.length < 2 && mark.startsWith('events.post'))
-        told.push(id)
-        response.statusCode = isFirst ? 410 : 200
+        told.push(String(request.headers['webhook-id']))
+        response.statusCode = answers.shift() ?? 200
         request.resume()
         response.end()
       })
@@ -56,12 +61,17 @@ describe('killed while events come in and go out and started again, each is ther
         const deployment = { type: 'deployment', environment: 'production', outcome: 'succeeded', revision: 'v1' }
         const records = ['one', 'two'].map((id) => ({ ...deployment, id, finishedAt: 1_767_000_000_000 }))
         writeFileSync(join(directory, 'told.json'), JSON.stringify(records))
+        const [received, old] = [join(directory, 'events'), join(directory, 'events', 'old.gz')]
+        mkdirSync(received)
+        writeFileSync(old, 'what was received long ago')
+        utimesSync(old, 0, 0)
         server.listen(0, '127.0.0.1')
         await once(server, 'listening')
         const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
         const env = killedAt(mark, kills)
         while ((await live(directory, url, env)) === 'SIGKILL');
-        assert.ok(readdirSync(kills).length >= 1)
+        const times = readdirSync(kills).length
+        assert.ok(times >= (mark.endsWith(':before') ? killsInARow : 1), `killed ${times} times`)
         const store = await openSqliteStore(join(directory, 'headway.db'))
         const definitions = [...learnFacts, ...eventsFacts]
         const ledger = await openLedger({ store, definitions, clock: systemClock })
@@ -75,6 +85,8 @@ describe('killed while events come in and go out and started again, each is ther
           ['delivery.deployed', 'delivery.deployed', 'event.received'],
         )
         assert.deepEqual(dead, [])
+        assert.deepEqual(answers, [], 'it was put off and refused')
+        assert.equal(readdirSync(received).length, 1, 'what was told is kept, what is old is not')
         assert.equal(secrets.length, 2, 'of the source and of the subscription, and none that nothing names')
         assert.equal(new Set(told).size, 2, 'a repetition can be told by its id')
       } finally {

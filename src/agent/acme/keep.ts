@@ -32,22 +32,23 @@ export const keepCertificates = (options: {
   /** The names that lead here. */
   names: () => readonly string[]
 }): KeptCertificates => {
-  const { state, clock, say, names } = options
+  const { state, clock, say } = options
   let isOrdering = false
 
-  const due = (): { acme: AcmeSettings; names: string[] } | null => {
+  const due = (): { acme: AcmeSettings; names: string[]; hasLeftovers: boolean } | null => {
     const acme = loadSettings(state, say).tls?.acme
     if (!acme) return null
     const shelf = openShelf(acmeDirectory(state))
-    const wanted = orderable(acme.names.length > 0 ? acme.names : names())
+    const wanted = orderable(acme.names.length > 0 ? acme.names : options.names())
     const now = clock.now()
-    return { acme, names: wanted.filter((name) => isDue(shelf.held(name), shelf.tries(name), acme.renewAt, now)) }
+    const names = wanted.filter((name) => isDue(shelf.held(name), shelf.tries(name), acme.renewAt, now))
+    return { acme, names, hasLeftovers: shelf.hasLeftovers() }
   }
 
   const look = (): void => {
     if (isOrdering) return
     const found = due()
-    if (!found || found.names.length === 0) return
+    if (!found || (found.names.length === 0 && !found.hasLeftovers)) return
     isOrdering = true
     const log = openSync(join(state, 'acme.log'), 'a', 0o600)
     const suffix = import.meta.url.endsWith('.ts') ? '.ts' : '.js'

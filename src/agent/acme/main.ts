@@ -4,8 +4,8 @@ import { takeLock } from '../lock.ts'
 import { afterFailure, isDue } from './due.ts'
 import { openShelf } from './shelf.ts'
 
-// Orders the certificates that are due, one name after the other, and ends: `node main.ts <state> <name>...`. A process of its own,
-// because it is needed for seconds in months and what it loads is large. One at a time on a machine.
+// Orders the certificates that are due, one name after the other, clears what a killed one left, and ends: `node main.ts <state> [<name>...]`.
+// A process of its own, because it is needed for seconds in months and what it loads is large. One at a time on a machine.
 const [state, ...names] = process.argv.slice(2)
 if (state === undefined) {
   process.stderr.write('acme/main.ts is started by the agent: directory, names\n')
@@ -15,7 +15,8 @@ const say = (line: string): void => void process.stderr.write(`${new Date().toIS
 const { tls } = loadSettings(state, say)
 const shelf = openShelf(acmeDirectory(state))
 if (tls?.acme && takeLock(acmeDirectory(state))) {
-  shelf.dropChallenges()
+  shelf.clear()
+  if (names.length === 0) process.exit(0)
   const { orderCertificate } = await import('./order.ts')
   for (const name of names) {
     if (!isDue(shelf.held(name), shelf.tries(name), tls.acme.renewAt, Date.now())) continue

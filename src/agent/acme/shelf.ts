@@ -27,6 +27,10 @@ export type Shelf = {
   answerChallenge(token: string, answer: string): void
   dropChallenges(): void
   keep(name: string, pair: { certificate: string; key: Buffer }): void
+  /** Whether an order that was broken off, or the end of one, left something that is of no use. */
+  hasLeftovers(): boolean
+  /** Removes that: what is answered to authorities, and certificates with their keys that no name leads to. Only where nobody orders. */
+  clear(): void
 }
 
 export const openShelf = (directory: string): Shelf => {
@@ -34,6 +38,26 @@ export const openShelf = (directory: string): Shelf => {
     mkdirSync(join(directory, folder), { recursive: true, mode: 0o700 })
   const linkOf = (name: string): string => join(directory, 'certificates', name)
   const triesOf = (name: string): string => join(directory, 'tries', `${name}.json`)
+  /** Links half made, and certificates that no link leads to. */
+  const strays = (): string[] => {
+    const links = readdirSync(join(directory, 'certificates'), { withFileTypes: true }).filter((one) =>
+      one.isSymbolicLink(),
+    )
+    const isHalf = ({ name }: { name: string }): boolean => name.endsWith('.tmp')
+    const linked = new Set(links.filter((one) => !isHalf(one)).map(({ name }) => basename(readlinkSync(linkOf(name)))))
+    const issued = readdirSync(join(directory, 'issued')).filter((one) => !linked.has(one))
+    return [
+      ...links.filter(isHalf).map(({ name }) => linkOf(name)),
+      ...issued.map((one) => join(directory, 'issued', one)),
+    ]
+  }
+  const dropChallenges = (): void => {
+    for (const token of readdirSync(join(directory, 'challenges')))
+      effectSync('agent.acme-challenge-drop', () => rmSync(join(directory, 'challenges', token), { force: true }))
+  }
+  const tidy = (): void => {
+    for (const path of strays()) effectSync('agent.acme-tidy', () => rmSync(path, { recursive: true, force: true }))
+  }
   return {
     held: (name) => {
       try {
@@ -70,10 +94,7 @@ export const openShelf = (directory: string): Shelf => {
         writeFileSync(join(directory, 'challenges', token), answer, { mode: 0o600 }),
       )
     },
-    dropChallenges: () => {
-      for (const token of readdirSync(join(directory, 'challenges')))
-        effectSync('agent.acme-challenge-drop', () => rmSync(join(directory, 'challenges', token), { force: true }))
-    },
+    dropChallenges,
     keep: (name, { certificate, key }) => {
       const folder = join(directory, 'issued', `${name}-${randomBytes(6).toString('hex')}`)
       effectSync('agent.acme-issued', () => {
@@ -84,17 +105,18 @@ export const openShelf = (directory: string): Shelf => {
       })
       const fresh = `${linkOf(name)}.${process.pid}.tmp`
       effectSync('agent.acme-switch', () => {
+        rmSync(triesOf(name), { force: true }) // before the switch: after it nobody would come back for them
         rmSync(fresh, { force: true })
         symlinkSync(`../issued/${basename(folder)}`, fresh)
         renameSync(fresh, linkOf(name))
         syncDirectory(join(directory, 'certificates'))
       })
-      effectSync('agent.acme-tidy', () => {
-        rmSync(triesOf(name), { force: true })
-        const current = basename(readlinkSync(linkOf(name)))
-        for (const one of readdirSync(join(directory, 'issued')))
-          if (one.slice(0, -13) === name && one !== current) rmSync(join(directory, 'issued', one), { recursive: true })
-      })
+      tidy()
+    },
+    hasLeftovers: () => readdirSync(join(directory, 'challenges')).length > 0 || strays().length > 0,
+    clear: () => {
+      dropChallenges()
+      tidy()
     },
   }
 }

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isRoot } from '../../home.ts'
-import { lifeEnvironment, marksToKillAt, patienceMs } from '../../kills.testing.ts'
+import { killedOnceAt, lifeEnvironment, marksToKillAt, patienceMs } from '../../kills.testing.ts'
 
 const workflow = `
 on: push
@@ -105,7 +105,7 @@ test('whatever a run without a server leaves when it is killed, the next one cle
   using place = makePlace()
   const before = stateOf(place)
   for (const mark of marksToKillAt(killedAt)) {
-    const { signal, said } = await run(place, { HEADWAY_FAILPOINT: mark })
+    const { signal, said } = await run(place, killedOnceAt(mark))
     assert.equal(signal, 'SIGKILL', `${mark} did not kill: ${said}`)
     const homes = readdirSync(place.temporary).filter((name) => name.startsWith('headway-run-'))
     assert.ok(homes.length <= 1, `${mark}: what was left before is still there: ${homes}`)
