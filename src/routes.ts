@@ -64,6 +64,7 @@ export const routesOf = (
     words: ['services', 'deployments', 'instances'],
     load: async () => (await import('./deploy/routes.ts')).deployRoutes(stages.deploy, stages.learn.leadTimes),
   },
+  { words: ['glance'], load: async () => (await import('./deploy/glance-routes.ts')).glanceRoutes(stages.deploy) },
   {
     words: ['environments'],
     load: async () => (await import('./deploy/environment-routes.ts')).environmentRoutes(stages.deploy),

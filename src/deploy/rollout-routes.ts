@@ -91,6 +91,8 @@ export const rolloutRoutes = (deploy: Deploy) => {
             params: z.object({ project: ProjectName }),
             query: z.object({
               service: ServiceName.optional(),
+              /** `open`: those under way. */
+              state: z.enum(['open', 'all']).default('all'),
               limit: z.coerce.number().int().min(1).max(1000).default(50),
             }),
           },
@@ -100,7 +102,8 @@ export const rolloutRoutes = (deploy: Deploy) => {
       async (context) => {
         const { project } = context.req.valid('param')
         await deploy.caughtUp()
-        const history = await deploy.queries.history({ project, ...context.req.valid('query') })
+        const { state, ...query } = context.req.valid('query')
+        const history = await deploy.queries.history({ project, ...query, isOpen: state === 'open' })
         return context.json(
           history.map(({ deployment }) => rolloutBody(deployment)),
           200,

@@ -7,6 +7,7 @@ import { outcomes } from './facts.ts'
 import type { Deploy } from './index.ts'
 import { standingOf } from './phase.ts'
 import type { Deployment } from './rollout.ts'
+import { ServiceStatus, statusOf } from './status.ts'
 import { type ServiceRow, targetOfRow } from './views.ts'
 
 const DeploymentBody = z
@@ -54,8 +55,7 @@ const ServiceBody = z
     project: z.string(),
     service: z.string(),
     environment: z.string(),
-    /** `live`, `deploying`, `degraded` (fewer healthy instances than wanted), `failed` (never came up), `removed`. */
-    status: z.enum(['live', 'deploying', 'degraded', 'failed', 'removed']),
+    status: ServiceStatus,
     /** How what is on its way stands: `canary at 10 %`; null where nothing is, or nothing of it has traffic. */
     rollout: z.string().nullable(),
     url: z.string().nullable(),
@@ -105,7 +105,7 @@ export const deployRoutes = (deploy: Deploy, leadTimes: LeadTimes = async () => 
       project: target.project,
       service: target.service,
       environment: target.environment,
-      status: statusOf(row, last, healthy, replicas),
+      status: statusOf(row, last.outcome, healthy, replicas),
       rollout: latest && standingOf(latest),
       url: serving ? await deploy.urlOf(target) : null,
       release: serving?.release ?? null,
@@ -126,15 +126,17 @@ export const deployRoutes = (deploy: Deploy, leadTimes: LeadTimes = async () => 
         {
           method: 'get',
           path: '/projects/{project}/services',
-          request: { params: inProject },
+          request: { params: inProject, query: z.object({ service: ServiceName.optional() }) },
           responses: { 200: json(z.array(ServiceBody), 'Every service of the project, in each environment.') },
         },
       ),
       async (context) => {
         const { project } = context.req.valid('param')
         await deploy.caughtUp()
+        const { service } = context.req.valid('query')
         const instances = await instancesOf(project)
-        const rows = await deploy.queries.services(project)
+        const all = await deploy.queries.services(project)
+        const rows = service === undefined ? all : all.filter((row) => row.service === service)
         return context.json(await Promise.all(rows.map((row) => serviceBody(row, instances))), 200)
       },
     )
@@ -314,12 +316,6 @@ const instanceBody = ({ owner, ...instance }: Instance): InstanceBody => ({
   commit: owner.commit,
   ...instance,
 })
-
-const statusOf = (row: ServiceRow, last: DeploymentBody, healthy: number, replicas: number): ServiceBody['status'] => {
-  if (last.outcome === null) return 'deploying'
-  if (row.serving === null) return row.removed_at === null ? 'failed' : 'removed'
-  return healthy < replicas ? 'degraded' : 'live'
-}
 
 const noDeployment = (deployment: string): Problem =>
   new Problem({

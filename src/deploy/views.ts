@@ -264,6 +264,16 @@ export const createDeployQueries = (db: Kysely<DeployTables>) => {
         .executeTakeFirst()
       return row ? parseDeployment(row.state) : null
     },
+    /** Those of these that there are, by their names. */
+    deployments: async (ids: readonly string[]): Promise<ReadonlyMap<string, Deployment>> => {
+      const found = new Map<string, Deployment>()
+      for (let from = 0; from < ids.length; from += 1_000) {
+        const some = ids.slice(from, from + 1_000)
+        const rows = db.selectFrom('deploy_deployments').select('state').where('deployment', 'in', some)
+        for (const one of parsed(await rows.execute())) found.set(one.id, one)
+      }
+      return found
+    },
     deploymentWithPush: async (id: string): Promise<{ deployment: Deployment; pushedAt: number | null } | null> => {
       const row = await db
         .selectFrom('deploy_deployments')
@@ -313,6 +323,10 @@ export const createDeployQueries = (db: Kysely<DeployTables>) => {
     history: async (query: {
       project: ProjectName
       service?: ServiceName | undefined
+      /** Only those that were asked for since, in milliseconds since 1970. */
+      since?: number | undefined
+      /** Only those that are under way. */
+      isOpen?: boolean | undefined
       limit: number
     }): Promise<{ deployment: Deployment; pushedAt: number | null }[]> => {
       const all = db
@@ -321,7 +335,10 @@ export const createDeployQueries = (db: Kysely<DeployTables>) => {
         .where('project', '=', query.project)
         .orderBy('requested_seq', 'desc')
         .limit(query.limit)
-      const rows = await (query.service ? all.where('service', '=', query.service) : all).execute()
+        .$if(query.service !== undefined, (some) => some.where('service', '=', query.service ?? ''))
+        .$if(query.since !== undefined, (some) => some.where('requested_at', '>=', query.since ?? 0))
+        .$if(query.isOpen === true, (some) => some.where('outcome', 'is', null))
+      const rows = await all.execute()
       return rows.map((row) => ({ deployment: parseDeployment(row.state), pushedAt: row.pushed_at }))
     },
   }

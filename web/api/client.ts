@@ -10,6 +10,7 @@ import type { runnerRoutes } from '../../src/build/runners/routes.ts'
 import type { changeRoutes } from '../../src/code/changes/routes.ts'
 import type { codeRoutes } from '../../src/code/routes.ts'
 import type { environmentRoutes } from '../../src/deploy/environment-routes.ts'
+import type { glanceRoutes } from '../../src/deploy/glance-routes.ts'
 import type { previewRoutes } from '../../src/deploy/previews/routes.ts'
 import type { rolloutRoutes } from '../../src/deploy/rollout-routes.ts'
 import type { deployRoutes } from '../../src/deploy/routes.ts'
@@ -42,6 +43,7 @@ export const api = {
   packages: hc<ReturnType<typeof packageRoutes>>(base),
   promotion: hc<ReturnType<typeof promotionRoutes>>(base),
   deploy: hc<ReturnType<typeof deployRoutes>>(base),
+  glance: hc<ReturnType<typeof glanceRoutes>>(base),
   rollout: hc<ReturnType<typeof rolloutRoutes>>(base),
   release: hc<ReturnType<typeof releaseRoutes>>(base),
   monitor: hc<ReturnType<typeof monitorRoutes>>(base),

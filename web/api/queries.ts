@@ -24,10 +24,23 @@ export const repositories = (project: string) =>
     queryFn: () => answer(api.code.projects[':project'].repositories.$get(inProject(project))),
   })
 
+/** Every service in each environment, in the few words of a list. */
 export const services = (project: string) =>
   queryOptions({
     queryKey: ['services', project],
-    queryFn: () => answer(api.deploy.projects[':project'].services.$get(inProject(project))),
+    queryFn: () => answer(api.glance.projects[':project'].glance.services.$get(inProject(project))),
+  })
+export type Glance = InferResponseType<
+  (typeof api.glance.projects)[':project']['glance']['services']['$get'],
+  200
+>[number]
+
+/** All of one service, in each environment; empty where there is none of that name. */
+export const service = (project: string, name: string) =>
+  queryOptions({
+    queryKey: ['services', project, name],
+    queryFn: () =>
+      answer(api.deploy.projects[':project'].services.$get({ ...inProject(project), query: { service: name } })),
   })
 export type Service = InferResponseType<(typeof api.deploy.projects)[':project']['services']['$get'], 200>[number]
 
@@ -52,10 +65,27 @@ export const deployments = (project: string, limit = 200, service?: string) =>
   })
 export type Deployment = InferResponseType<(typeof api.deploy.projects)[':project']['deployments']['$get'], 200>[number]
 
-export const rollouts = (project: string) =>
+/** Those of the last day, in the few words that a mark on a line of time needs. */
+export const todaysDeployments = (project: string) =>
   queryOptions({
-    queryKey: ['rollouts', project],
-    queryFn: () => answer(api.rollout.projects[':project'].rollouts.$get({ ...inProject(project), query: {} })),
+    queryKey: ['deployments', project, 'today'],
+    queryFn: () =>
+      answer(
+        api.glance.projects[':project'].glance.deployments.$get({
+          ...inProject(project),
+          query: { since: String(Date.now() - 86_400_000), limit: '1000' },
+        }),
+      ),
+  })
+export type DeploymentGlance = InferResponseType<
+  (typeof api.glance.projects)[':project']['glance']['deployments']['$get'],
+  200
+>[number]
+
+export const rollouts = (project: string, state: 'open' | 'all' = 'all') =>
+  queryOptions({
+    queryKey: ['rollouts', project, { state }],
+    queryFn: () => answer(api.rollout.projects[':project'].rollouts.$get({ ...inProject(project), query: { state } })),
   })
 export type Rollout = InferResponseType<(typeof api.rollout.projects)[':project']['rollouts']['$get'], 200>[number]
 

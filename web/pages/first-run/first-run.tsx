@@ -1,11 +1,12 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { runs } from '../../api/queries.ts'
+import { repositories, runs } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { Command, Dot, PageHead, Panel } from '../../ui/parts.tsx'
 
 /** What to do where there is nothing yet; it notices by itself when something arrives. */
-export const FirstRun = ({ project, arrived }: { project: string; arrived: string | null }) => {
+export const FirstRun = ({ project }: { project: string }) => {
+  const { data: [arrived] = [] } = useQuery(repositories(project))
   const { data = [] } = useQuery({ ...runs(project), refetchInterval: 2_000 })
   const newest = data[0]
   return (
@@ -28,7 +29,7 @@ export const FirstRun = ({ project, arrived }: { project: string; arrived: strin
       </div>
       <p role="status" className="mt-6 flex items-center gap-3 text-soft">
         <Dot tone="busy" />
-        {arrived ? t.firstRun.arrived(arrived) : t.firstRun.waiting}
+        {arrived ? t.firstRun.arrived(arrived.repository) : t.firstRun.waiting}
         {newest && (
           <Link to="/projects/$project/runs/$run" params={{ project, run: newest.run }} className="text-accent">
             {t.firstRun.watch}

@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router'
-import type { Deployment } from '../../api/queries.ts'
+import type { DeploymentGlance } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { clock, short } from '../../ui/format.ts'
 import type { Tone } from '../../ui/parts.tsx'
@@ -7,7 +7,7 @@ import type { Tone } from '../../ui/parts.tsx'
 const dayMs = 86_400_000
 const hourMs = 3_600_000
 
-export const toneOf = (outcome: Deployment['outcome']): Tone =>
+export const toneOf = (outcome: DeploymentGlance['outcome']): Tone =>
   outcome === 'succeeded' ? 'good' : outcome === null ? 'busy' : outcome === 'superseded' ? 'calm' : 'bad'
 
 const marks: Readonly<Record<Tone, string>> = {
@@ -24,7 +24,7 @@ export const Day = ({
   now,
   project,
 }: {
-  deployments: readonly Deployment[]
+  deployments: readonly DeploymentGlance[]
   now: number
   project: string
 }) => {

@@ -1,4 +1,4 @@
-import type { Deployment, Rollout, Run, Service } from '../../api/queries.ts'
+import type { DeploymentGlance, Glance, Rollout, Run } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import type { Tone } from '../../ui/parts.tsx'
 
@@ -42,10 +42,10 @@ type Broken = { repository: string; ref: string; runs: readonly string[] }
 export type Now = {
   readonly project: string
   readonly now: number
-  readonly services: readonly Service[]
+  readonly services: readonly Glance[]
   readonly runs: readonly Omit<Run, 'jobs' | 'unassigned'>[]
   readonly rollouts: readonly Rollout[]
-  readonly deployments: readonly Deployment[]
+  readonly deployments: readonly DeploymentGlance[]
   readonly changes: readonly Change[]
   readonly promotions: readonly Promotion[]
   readonly alerts: readonly Alert[]
@@ -55,7 +55,7 @@ export type Now = {
 
 const dayMs = 86_400_000
 const isUnderWay = ({ phase }: Rollout): boolean => phase !== 'ended'
-const isBroken = ({ status }: Service): boolean => status === 'failed' || status === 'degraded'
+const isBroken = ({ status }: Glance): boolean => status === 'failed' || status === 'degraded'
 
 /** The stages as they stand, in the order of the loop. */
 export const stagesOf = (at: Now): readonly Stage[] => {
@@ -107,11 +107,11 @@ export const itemsOf = (at: Now): readonly Item[] => {
       since: null,
       target: { to: '/projects/$project/runs/$run', params: { project, run: runs.at(-1) ?? '' } },
     })),
-    ...at.services.filter(isBroken).map(({ service, environment, status, lastDeployment }) => ({
+    ...at.services.filter(isBroken).map(({ service, environment, status, detail, finishedAt }) => ({
       key: `service ${service} ${environment}`,
       text: item.service(service, environment, t.status[status]),
-      detail: lastDeployment.detail,
-      since: lastDeployment.finishedAt,
+      detail,
+      since: finishedAt,
       target: toService(service, environment),
     })),
     ...at.alerts

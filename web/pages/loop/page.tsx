@@ -5,12 +5,11 @@ import {
   alerts,
   brokenMains,
   changes,
-  deployments,
   promotions,
-  repositories,
   rollouts,
   runs,
   services,
+  todaysDeployments,
 } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { span } from '../../ui/format.ts'
@@ -26,21 +25,20 @@ import { Track } from './track.tsx'
 export const LoopPage = () => {
   const { project } = useParams({ from: '/shell/projects/$project/' })
   const now = useNow(15_000)
-  const [service, run, rollout, deployment, change, promotion, alert, broken, repository, incident] = useQueries({
+  const [service, run, rollout, deployment, change, promotion, alert, broken, incident] = useQueries({
     queries: [
       services(project),
       runs(project),
-      rollouts(project),
-      deployments(project),
+      rollouts(project, 'open'),
+      todaysDeployments(project),
       changes(project),
       promotions(project),
       alerts(project),
       brokenMains(project),
-      repositories(project),
       incidents(project, 'open'),
     ],
   })
-  const asked = [service, run, rollout, deployment, change, promotion, alert, broken, repository, incident]
+  const asked = [service, run, rollout, deployment, change, promotion, alert, broken, incident]
   const failed = asked.find(({ isError, data }) => isError && data === undefined)
   if (failed) return <Failed error={failed.error} again={() => asked.forEach((one) => void one.refetch())} />
   if (
@@ -52,12 +50,10 @@ export const LoopPage = () => {
     !promotion.data ||
     !alert.data ||
     !broken.data ||
-    !repository.data ||
     !incident.data
   )
     return <Skeleton rows={6} rowClass="h-24" />
-  if (service.data.length === 0 && run.data.length === 0)
-    return <FirstRun project={project} arrived={repository.data[0]?.repository ?? null} />
+  if (service.data.length === 0 && run.data.length === 0) return <FirstRun project={project} />
 
   const at: Now = {
     project,

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { services } from '../../api/queries.ts'
+import { service as serviceNamed } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { PageHead } from '../../ui/parts.tsx'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
@@ -21,7 +21,7 @@ export const ServicePage = () => {
   const { project, service } = useParams({ from: '/shell/projects/$project/services/$service' })
   const search = useSearch({ from: '/shell/projects/$project/services/$service' })
   const navigate = useNavigate({ from: '/projects/$project/services/$service' })
-  const query = useQuery(services(project))
+  const query = useQuery(serviceNamed(project, service))
   const tab = tabNamed(search.tab)
   return (
     <>
@@ -36,7 +36,7 @@ export const ServicePage = () => {
       <Tabs label={service} tabs={tabs} chosen={tab} names={t.service.tabs} />
       <Loaded query={query} waiting={<Skeleton rows={5} rowClass="h-20" />}>
         {(all) => {
-          const places = all.filter((one) => one.service === service && one.status !== 'removed')
+          const places = all.filter(({ status }) => status !== 'removed')
           const names = places.map(({ environment }) => environment)
           const main = names.includes('production') ? 'production' : names.at(-1)
           const environment = names.find((name) => name === search.environment) ?? main

@@ -12,7 +12,7 @@ export const ServicesPage = () => {
   const { filter = '' } = useSearch({ from: '/shell/projects/$project/services' })
   const navigate = useNavigate({ from: '/projects/$project/services' })
   const query = useQuery(services(project))
-  if (query.data?.length === 0) return <FirstRun project={project} arrived={null} />
+  if (query.data?.length === 0) return <FirstRun project={project} />
   return (
     <>
       <PageHead

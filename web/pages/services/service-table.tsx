@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useWindowVirtualizer, type VirtualItem } from '@tanstack/react-virtual'
 import { useLayoutEffect, useRef, useState } from 'react'
-import { type Service, traffic } from '../../api/queries.ts'
+import { type Glance, traffic } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { count, milliseconds, percent, short } from '../../ui/format.ts'
 import { Badge, Time, type Tone } from '../../ui/parts.tsx'
@@ -10,13 +10,13 @@ import { Badge, Time, type Tone } from '../../ui/parts.tsx'
 const hourMs = 3_600_000
 const rowPx = 45
 
-export const statusTone = (status: Service['status']): Tone =>
+export const statusTone = (status: Glance['status']): Tone =>
   (({ live: 'good', deploying: 'busy', degraded: 'wait', failed: 'bad', removed: 'calm' }) as const)[status]
 
-export type Grouped = { readonly service: string; readonly places: readonly Service[] }
+export type Grouped = { readonly service: string; readonly places: readonly Glance[] }
 
 /** Services by name, each with its environments. */
-export const grouped = (services: readonly Service[]): readonly Grouped[] =>
+export const grouped = (services: readonly Glance[]): readonly Grouped[] =>
   [
     ...Map.groupBy(
       services.filter(({ status }) => status !== 'removed'),
@@ -30,7 +30,7 @@ export const ServiceTable = ({
   project,
   most = Number.POSITIVE_INFINITY,
 }: {
-  services: readonly Service[]
+  services: readonly Glance[]
   project: string
   most?: number
 }) => {
@@ -93,7 +93,7 @@ const Row = ({
     ...traffic(project, service, main?.environment ?? 'production', hourMs, 15_000),
     enabled: main !== undefined,
   })
-  const latest = places.reduce<number>((newest, { lastDeployment }) => Math.max(newest, lastDeployment.requestedAt), 0)
+  const latest = places.reduce<number>((newest, { requestedAt }) => Math.max(newest, requestedAt), 0)
   return (
     <tr ref={measure} data-index={item.index} className="border-t border-line hover:bg-sunk">
       <td className="px-4 py-3 align-top @max-md:block @max-md:pb-0">
