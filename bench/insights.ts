@@ -42,7 +42,7 @@ const measureSize = async (deployments: number, say: (name: string, figure: stri
   await using opened = await openTestLedger({ definitions, views: [doraView] })
   const began = performance.now()
   const database = new DatabaseSync(join(opened.directory, 'headway.db'))
-  database.exec('PRAGMA synchronous = off')
+  database.exec('PRAGMA synchronous = off; PRAGMA cache_size = -1000000')
   fill(database, deployments)
   const size = `${deployments.toLocaleString('en')} deployments`
   say(`${size}: written in, s`, ((performance.now() - began) / 1000).toFixed(0))
@@ -127,7 +127,10 @@ const fill = (database: DatabaseSync, deployments: number): void => {
     insert('learn_deployments', row)
     for (const commit of commits) insert('learn_commits', commit)
     collect(open, row, laneOf(lane), 1)
-    if (place % 5_000 === 4_999) flush(open, liveAt, insert)
+    if (place % 5_000 !== 4_999) continue
+    flush(open, liveAt, insert)
+    database.exec('COMMIT; BEGIN')
+    bar('rows of deployments', place + 1, deployments)
   }
   flush(open, Number.POSITIVE_INFINITY, insert)
   database.exec('COMMIT')
@@ -242,17 +245,17 @@ const measureRebuild = async (say: (name: string, figure: string) => void): Prom
     await opened.ledger.append(Array.from({ length: Math.min(500, facts - place) }, (_, at) => delivery(place + at)))
   await opened.views.reach()
   const began = performance.now()
-  await opened.views.rebuild((applied, total) => bar(applied, total))
+  await opened.views.rebuild((applied, total) => bar('facts', applied, total))
   const perFactMs = (performance.now() - began) / facts
   say(`rebuild from ${facts.toLocaleString('en')} deliveries, ms each`, perFactMs.toFixed(2))
   say('  at that rate 1,000,000 deliveries take, minutes', ((perFactMs * 1e6) / 60_000).toFixed(0))
 }
 
-const bar = (applied: number, total: number): void => {
+const bar = (what: string, applied: number, total: number): void => {
   if (!process.stderr.isTTY) return
   const done = Math.round((applied / total) * 30)
   process.stderr.write(
-    `\r[${'#'.repeat(done).padEnd(30, '.')}] ${applied} of ${total} facts${applied >= total ? '\n' : ''}`,
+    `\r[${'#'.repeat(done).padEnd(30, '.')}] ${applied} of ${total} ${what}${applied >= total ? '\n' : ''}`,
   )
 }
 

@@ -100,6 +100,10 @@ export const routesOf = (
     load: async () => (await import('./learn/toil/routes.ts')).toilRoutes(stages.learn),
   },
   { words: ['calms'], load: async () => (await import('./learn/calms/routes.ts')).calmsRoutes(stages.learn) },
+  {
+    words: ['digest', 'digest-schedule'],
+    load: async () => (await import('./learn/digest/routes.ts')).digestRoutes(stages.learn),
+  },
   { words: ['surveys'], load: async () => (await import('./learn/survey/routes.ts')).surveyRoutes(stages.learn) },
   { words: ['flow'], load: async () => (await import('./learn/flow/routes.ts')).flowRoutes(stages.learn) },
   { words: ['metrics'], load: async () => (await import('./learn/routes.ts')).metricsRoutes(stages.learn) },

@@ -4,6 +4,7 @@ import type { DoraAnswer } from '../learn/dora/question.ts'
 import type { FlowAnswer } from '../learn/flow/question.ts'
 import { Problem } from '../problem.ts'
 import { at, type Client, connect, type GlobalOptions } from './client.ts'
+import { digestCommand } from './digest.ts'
 import { doraCsv, doraRows, droppedLines, scopeLine, time } from './insights-view.ts'
 import { momentOf } from './moment.ts'
 import { ago, dim, printable, printJson, printTable, red, yellow } from './output.ts'
@@ -123,6 +124,7 @@ export const insightCommands = (program: Command): void => {
       showDeployment(one)
     })
   windowCommand(insights)
+  digestCommand(insights)
   insights
     .command('correct')
     .argument('<deployment>', 'its id, or the key of one made elsewhere')

@@ -263,6 +263,35 @@ export const surveyClosed = defineFact(
   }),
 )
 
+/** Of a project's digests. */
+export const digestSubject = (project: string): string => `digest:${project}`
+/** A day of the week (1: Monday) and an hour on the clocks of a time zone. */
+export const DigestSchedule = z.object({
+  day: z.number().int().min(1).max(7),
+  hour: z.number().int().min(0).max(23),
+  zone: z.string().min(1).max(60),
+})
+export type DigestSchedule = z.infer<typeof DigestSchedule>
+/** When a project's digest is to be written, every week from the next such moment on; null: no more. Subject `digest:<project>`. */
+export const digestScheduled = defineFact(
+  'digest.scheduled',
+  1,
+  z.object({ project: ProjectName, schedule: DigestSchedule.nullable(), by: z.string() }),
+)
+/** What a week came to, as Markdown; once for each week. Subject `digest:<project>`. */
+export const digestWritten = defineFact(
+  'digest.written',
+  1,
+  z.object({
+    project: ProjectName,
+    /** The Monday that the week began with: `2026-01-05`. */
+    week: z.string().regex(/^\d{4}-\d\d-\d\d$/),
+    from: Moment,
+    until: Moment,
+    markdown: z.string().max(100_000),
+  }),
+)
+
 export const learnFacts = [
   deliveryDeployed,
   deliveryCarried,
@@ -283,4 +312,6 @@ export const learnFacts = [
   toilCapacitySet,
   surveyOpened,
   surveyClosed,
+  digestScheduled,
+  digestWritten,
 ] as const

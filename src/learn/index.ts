@@ -1,13 +1,15 @@
 import type { Clock, Ids } from '../clock.ts'
+import type { Home } from '../home.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
 import { defaultEnvironment, type ProjectName } from '../names.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
 import type { CalmsAnswer } from './calms/question.ts'
 import type { GitPorts } from './carry.ts'
+import type { Digests } from './digest/digests.ts'
 import type { Span } from './dora/calendar.ts'
 import { answerDora, type DoraQuestion, lanesOf, type Scope } from './dora/question.ts'
-import { learnFacts } from './facts.ts'
+import { digestScheduled, learnFacts } from './facts.ts'
 import type { FlowQuestion } from './flow/question.ts'
 import { createFollower } from './follow.ts'
 import { createIncidentOrders } from './incidents/orders.ts'
@@ -22,6 +24,8 @@ export type LearnOptions = GitPorts & {
   readonly views: Views
   readonly clock: Clock
   readonly ids: Ids
+  /** Below it the weekly digests lie: `digests/<project>/<Monday>.md`. */
+  readonly home: Pick<Home, 'root'>
   /** Where people reach the web: what links in surveys begin with. */
   readonly publicUrl: string
   /** Told of what went wrong and will be tried again. */
@@ -55,7 +59,18 @@ export const createLearn = (options: LearnOptions) => {
     )
     return found.filter((one) => one !== null)
   }
-  return {
+  let digests: Promise<Digests> | undefined
+  const openDigests = (): Promise<Digests> => {
+    digests ??= (async () => {
+      const [{ createDigests }, { composeWith }] = await Promise.all([
+        import('./digest/digests.ts'),
+        import('./digest/compose.ts'),
+      ])
+      return createDigests({ ...options, compose: composeWith(learn) })
+    })()
+    return digests
+  }
+  const learn = {
     name: 'learn',
     facts: learnFacts,
     views: [doraView],
@@ -87,6 +102,11 @@ export const createLearn = (options: LearnOptions) => {
     busFactors,
     /** Asking people by links. */
     surveys: openSurveys,
+    /** What people said of how they work together. */
+    culture: async (project: ProjectName) => {
+      const { cultureOf } = await import('./calms/question.ts')
+      return cultureOf(await (await openSurveys()).list(project))
+    },
     /** How a team works: what it says itself, and what can be measured of things. */
     calms: async (scope: Scope & { readonly project: ProjectName }, span: Span): Promise<CalmsAnswer> => {
       const [{ measuresOf }, { cultureOf }] = await Promise.all([
@@ -126,8 +146,21 @@ export const createLearn = (options: LearnOptions) => {
     now: () => clock.now(),
     /** Resolves when what the ledger holds now was dealt with. */
     settled: follower.settled,
-    start: async (): Promise<void> => follower.start(),
-    stop: (): Promise<void> => follower.stop(),
+    /** What a span came to, as Markdown. */
+    digest: async (project: ProjectName, span: Span, zone: string): Promise<string> =>
+      (await import('./digest/compose.ts')).composeWith(learn)(project, span, zone),
+    /** Digests that are written by themselves. */
+    digests: openDigests,
+    start: async (): Promise<void> => {
+      follower.start()
+      const [wanted] = await options.ledger.read({ types: [digestScheduled.type], limit: 1 })
+      if (wanted) (await openDigests()).start()
+    },
+    stop: async (): Promise<void> => {
+      await (await digests)?.stop()
+      await follower.stop()
+    },
   } satisfies Stage & Record<string, unknown>
+  return learn
 }
 export type Learn = ReturnType<typeof createLearn>

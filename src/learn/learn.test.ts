@@ -45,7 +45,7 @@ const openWorld = async () => {
   const make = () =>
     createLearn({
       ...opened,
-      ...{ clock, ids: testIds(), run, repositoryPath: () => path, publicUrl: 'http://headway.test' },
+      ...{ clock, ids: testIds(), run, repositoryPath: () => path, publicUrl: '', home: { root: directory } },
       onError: (message) => errors.push(message),
     })
   const learn = make()

@@ -5,7 +5,7 @@ export type BucketName = (typeof bucketNames)[number]
 /** From its first millisecond up to, not including, the first of the next. */
 export type Span = { readonly from: number; readonly until: number }
 
-type Day = { readonly year: number; readonly month: number; readonly day: number }
+export type Day = { readonly year: number; readonly month: number; readonly day: number }
 
 /** Days are at most this many in one answer, of whatever length the buckets are. */
 const mostBuckets = 4_000
@@ -36,7 +36,7 @@ export const bucketsOf = (span: Span, bucket: BucketName, zone: string): Span[] 
   return spans
 }
 
-const firstDayOf = (day: Day, bucket: BucketName): Day => {
+export const firstDayOf = (day: Day, bucket: BucketName): Day => {
   switch (bucket) {
     case 'day':
       return day
@@ -71,7 +71,7 @@ const dayOf = (date: Date): Day => ({
   month: date.getUTCMonth() + 1,
   day: date.getUTCDate(),
 })
-const plusDays = ({ year, month, day }: Day, days: number): Day =>
+export const plusDays = ({ year, month, day }: Day, days: number): Day =>
   dayOf(new Date(Date.UTC(year, month - 1, day + days)))
 const plusMonths = ({ year, month, day }: Day, months: number): Day =>
   dayOf(new Date(Date.UTC(year, month - 1 + months, day)))
