@@ -136,7 +136,7 @@ test('killed at any instant of its first start, the next start has one administr
 
 /** What an idle server does without; each was some megabytes of it once. The way there: `await import` where it is first needed. */
 const heavy =
-  /^node:https?$|node_modules\/((@hono|hono|@asteasolutions|openapi3-ts|@actions|acme-client|ajv|pg|sax|selfsigned|tar-stream)\/|zod\/v4\/locales\/(?!(en|index)\.js))/
+  /^node:https?$|node_modules\/((@hono|hono|@asteasolutions|openapi3-ts|@actions|acme-client|ajv|pg|sax|selfsigned|tar-stream)\/|zod\/v4\/locales\/(?!(en|index)\.js)|kysely\/dist\/dialect\/(mysql|mssql|pglite))/
 
 test('an idle server has loaded no module that only some request needs, and the first request gets it', async () => {
   const home = newHome()

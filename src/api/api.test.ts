@@ -30,6 +30,21 @@ const failing = () =>
     },
   )
 
+test('a part of the API that could not be loaded is a 500 with its reason in the log, and there with the next request', async () => {
+  let loads = 0
+  const load = async () => {
+    loads += 1
+    if (loads === 1) throw new Error('EMFILE: too many open files')
+    return failing()
+  }
+  await using opened = await openTestApi({ routes: [{ words: ['failing'], load }] })
+  const token = await opened.token('administrator', null)
+  const ask = () => opened.read(token, 'GET', '/api/v1/failing?how=problem')
+  const [first, second, third] = [await ask(), await ask(), await ask()]
+  assert.deepEqual([first.status, second.detail, third.detail, loads], [500, 'told so', 'told so', 2])
+  assert.match(String(opened.reported), /EMFILE/)
+})
+
 test('an error is a problem that says what, where and what next, and never what is inside', async () => {
   await using opened = await openTestApi({ routes: [failing()] })
   const token = await opened.token('administrator', null)

@@ -9,6 +9,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Authentication, Identity } from '../access/access.ts'
 import type { Sessions } from '../access/sessions/sessions.ts'
 import type { Clock } from '../clock.ts'
+import { lazily } from '../lazily.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { Problem, type ProblemDetails } from '../problem.ts'
 import { compressJson } from './compress.ts'
@@ -58,7 +59,7 @@ export const createApp = (options: AppOptions): App => {
   const { access, sessions, ledger, clock, door, version } = options
   const events = createEventStreams({ ledger, clock, visibility: createVisibility(ledger) })
   const identify = identifyAgain(access, sessions)
-  const loading = new Map<LateRoutes, Promise<Routes>>()
+  const parts = options.routes.map((one) => ({ ...one, load: lazily(() => one.load()) }))
   const loaded = new Set<Routes>()
 
   /** Hono takes no more routes once it has answered, so that with each that is loaded all are put together anew. */
@@ -96,15 +97,11 @@ export const createApp = (options: AppOptions): App => {
   let current = listening()
 
   const load = async (wanted: readonly LateRoutes[]): Promise<void> => {
-    for (const one of wanted) {
-      const routes = loading.get(one) ?? one.load()
-      loading.set(one, routes)
-      loaded.add(await routes)
-    }
+    for (const one of wanted) loaded.add(await one.load())
     if (current.routes < loaded.size) current = listening()
   }
   async function whole(): Promise<OpenAPIHono<ServerEnv>> {
-    await load(options.routes)
+    await load(parts)
     return current.app
   }
   async function document(): Promise<Document> {
@@ -113,7 +110,7 @@ export const createApp = (options: AppOptions): App => {
 
   return {
     handle: async (request, response) => {
-      await load(routesFor(options.routes, pathOf(request.url)))
+      await load(routesFor(parts, pathOf(request.url)))
       await current.listener(request, response)
     },
     whole,

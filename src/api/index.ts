@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Authentication } from '../access/access.ts'
 import type { Sessions } from '../access/sessions/sessions.ts'
 import type { Clock } from '../clock.ts'
+import { lazily } from '../lazily.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { describeProblem, type ProblemDetails } from '../problem.ts'
 import type { App } from './app.ts'
@@ -63,11 +64,12 @@ export type Api = {
 export const createApi = (options: ApiOptions): Api => {
   const { access, clock, sessions = { identify: async () => null } } = options
   const door = createDoor(access, sessions, createThrottle(clock))
-  let loading: Promise<App> | undefined
-  const app = (): Promise<App> => {
-    loading ??= import('./app.ts').then(({ createApp }) => createApp({ ...options, sessions, door }))
-    return loading
-  }
+  let opened: App | null = null
+  const app = lazily(async () => {
+    const { createApp } = await import('./app.ts')
+    opened = createApp({ ...options, sessions, door })
+    return opened
+  })
   return {
     whole: async () => (await app()).whole(),
     handle: async (request, response) => {
@@ -75,12 +77,12 @@ export const createApi = (options: ApiOptions): Api => {
       if (names && !isExpectedHost(request.headers.host, names)) return refusePlainly(response, unexpectedHost())
       const url = request.url ?? ''
       if (options.git && isGitUrl(url)) return serveGit(options, door, options.git, request, response)
-      if (options.annex?.isAt(url)) return serveAnnex(options, options.annex, request, response)
+      if (options.annex?.isAt(url)) return serveOrRefuse(options, options.annex, request, response)
       if (options.web?.serve(request, response)) return
       if (isHealth(request)) return tellHealth(options, request, response)
-      await (await app()).handle(request, response)
+      await serveOrRefuse(options, { handle: async (...asked) => (await app()).handle(...asked) }, request, response)
     },
-    close: () => void loading?.then((one) => one.close()),
+    close: () => opened?.close(),
   }
 }
 
@@ -102,9 +104,9 @@ const tellHealth = ({ isReady, version }: ApiOptions, request: IncomingMessage, 
 const isGitUrl = (url: string): boolean =>
   /^\/git\//.test(url) || /^\/[^/]+\/[^/]+\/(info\/refs\?service=git-|git-(upload|receive)-pack$)/.test(url)
 
-const serveAnnex = async (
+const serveOrRefuse = async (
   { report }: ApiOptions,
-  annex: Annex,
+  annex: Pick<Annex, 'handle'>,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> => {

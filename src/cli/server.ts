@@ -44,8 +44,8 @@ export const serverCommands = (program: Command): void => {
     .description('start Headway here; Ctrl-C stops the control plane, services go on')
     .action(async (own: UpOptions, command: Command) => {
       const { home } = command.optsWithGlobals<GlobalOptions>()
-      const { leaveOutLanguages } = await import('../lean.ts')
-      leaveOutLanguages()
+      const { leaveOutUnused } = await import('../lean.ts')
+      leaveOutUnused()
       const { up: start } = await import('../server.ts')
       await start({
         home: homeAt(home),

@@ -1,5 +1,6 @@
 import type { Clock, Ids } from '../clock.ts'
 import type { Home } from '../home.ts'
+import { lazily } from '../lazily.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
 import { defaultEnvironment, type ProjectName } from '../names.ts'
 import type { Stage } from '../stage.ts'
@@ -14,7 +15,6 @@ import type { FlowQuestion } from './flow/question.ts'
 import { createFollower } from './follow.ts'
 import { createIncidentOrders } from './incidents/orders.ts'
 import { createQueries } from './queries.ts'
-import type { Surveys } from './survey/surveys.ts'
 import type { DoraTables } from './tables.ts'
 import { doraView } from './views.ts'
 
@@ -36,11 +36,7 @@ export type LearnOptions = GitPorts & {
 export const createLearn = (options: LearnOptions) => {
   const { store, views, clock } = options
   const follower = createFollower(options)
-  let surveys: Promise<Surveys> | undefined
-  const openSurveys = (): Promise<Surveys> => {
-    surveys ??= (async () => (await import('./survey/surveys.ts')).createSurveys(options))()
-    return surveys
-  }
+  const openSurveys = lazily(async () => (await import('./survey/surveys.ts')).createSurveys(options))
   /** How many people each repository that has releases depends on, over the last year. */
   const busFactors = async (project: ProjectName) => {
     const { busFactorOf } = await import('./toil/bus-factor.ts')
