@@ -7,6 +7,7 @@ import { type JobLog, openJobLog } from './jobs/log.ts'
 import type { JobResult } from './jobs/result.ts'
 import { logKey } from './logs.ts'
 import type { Finished } from './run.ts'
+import type { BegunJob } from './runners/executor.ts'
 import { labelsIn } from './runners/labels.ts'
 import { evaluateTemplate, flagFrom, textFrom } from './workflow/evaluate.ts'
 import type { Json, Scope } from './workflow/expression.ts'
@@ -58,12 +59,15 @@ const execute = async (row: RowOfJob, name: string, environment: string | null):
   const given = { needs, secrets, vars, inputs, permissions: permissionsOf(row), environment, notes, isByAdministrator }
   const order = { source, workflow, job, key, name, matrix, strategy, reports, ...given }
   await using log = openOnDemand(conduct, key)
-  const begin = async (_runner: string, isResumed = false): Promise<JobLog | null> => {
-    // The log is there before the job is said to have begun, so that whoever hears of it can follow.
-    const opened = await log.open()
+  const record = async (isResumed: boolean): Promise<boolean> => {
     const isKnown = isResumed && (state().jobs.get(key)?.starts ?? 0) > 0
     if (!isKnown) await tell({ kind: 'job-begins', ...about })
-    return finished() ? null : opened // it may have been started too often
+    return !finished() // it may have been started too often
+  }
+  const begin = async (_runner: string, isResumed = false): Promise<BegunJob> => {
+    // The log is there before the job is said to have begun, so that whoever hears of it can follow.
+    const opened = await log.open()
+    return { log: opened, mayRun: record(isResumed) }
   }
   const labels = labelsIn(await evaluateTemplate(job.runsOn, scope))
   const execution = await tools.executor.execute(order, { labels }, begin, { cancel, kill: signals.kill })

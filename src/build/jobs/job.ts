@@ -71,6 +71,8 @@ export type JobPlace = {
   /** What keeps the job apart from everything else. */
   readonly sandbox: Sandbox
   readonly log: JobLog
+  /** Whether its steps may run; its cell is made meanwhile. */
+  readonly mayRun: Promise<boolean>
   readonly clock: Clock
   /** Those that come with Headway. */
   readonly actions: Actions
@@ -130,6 +132,7 @@ export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSigna
       say: (line) => log.write(`${mask.hide(line)}\n`),
       cancel: AbortSignal.any([limits.cancel, limits.kill]),
     })
+    if (!(await place.mayRun.catch(() => false))) return { ...noResult, conclusion: 'cancelled', failure: null }
     const told = { annotations: createAnnotations(), matchers: createMatchers(), isDebug }
     const commandFolders = createCommandFolders(workspace, cell.user, cell.isolation !== 'docker' && !cell.containers)
     const at = { workspace, user: cell.user, log, mask, clock, marker, cell, commandFolders, ...told }

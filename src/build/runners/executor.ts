@@ -10,12 +10,18 @@ export type JobDemand = {
   readonly labels: readonly string[]
 }
 
+/** A job that a runner has taken. */
+export type BegunJob = {
+  readonly log: JobLog
+  /** Resolves once it is recorded that the job has begun, which its first step waits for. False: it has ended meanwhile or was started too often. */
+  readonly mayRun: Promise<boolean>
+}
+
 /**
- * Told once, when a runner has taken the job and before its first step: opens the log and records that the job has begun. Null: it
- * must not begin, because it has ended meanwhile or was started too often. With `isResumed` a runner has had the job since before
- * Headway itself was started, and nothing is recorded.
+ * Told once, when a runner has taken the job: opens the log, and begins to record that the job has begun. With `isResumed` a runner has had
+ * the job since before Headway itself was started, and nothing is recorded.
  */
-export type BeginJob = (runner: string, isResumed?: boolean) => Promise<JobLog | null>
+export type BeginJob = (runner: string, isResumed?: boolean) => Promise<BegunJob>
 
 export type Execution =
   | {

@@ -117,7 +117,7 @@ const orderOf = (key: string): JobOrder =>
     ...{ workflow, job, key, name: key, secrets: {} },
   }) as unknown as JobOrder
 
-const noLog: JobLog = {
+export const noLog: JobLog = {
   write: () => true,
   drained: async () => undefined,
   lastLines: () => [],
@@ -222,8 +222,9 @@ export const createWorld = async (options: {
     const isOver = ledger.facts.some((one) => isFact(jobFinished, one) && one.payload.job === key)
     if (isOver) return
     const signals = { cancel: new AbortController().signal, kill }
+    const begun = { log: noLog, mayRun: Promise.resolve(true) }
     try {
-      const end = await on.executor.execute(orderOf(key), { labels: ['linux'] }, async () => noLog, signals)
+      const end = await on.executor.execute(orderOf(key), { labels: ['linux'] }, async () => begun, signals)
       const result =
         end.kind === 'ended'
           ? end.result

@@ -44,14 +44,12 @@ export const createLocalExecutor = (local: LocalRunner): JobExecutor => ({
       const clean = (): Promise<void> => removeWorkspace(root).catch(() => undefined) // what is left goes with the next start
       const workspace = prepareWorkspace(root, source.repository, user)
       workspace.catch(() => undefined) // told when the job needs it
-      const log = await begin(localRunnerName).finally(() => workspace.catch(() => undefined))
-      if (log === null) {
-        await clean()
-        return { kind: 'not begun' }
-      }
-      const result = await runJob(order, await placeFor(local, { root, workspace, user, log }), signals)
+      const { log, mayRun } = await begin(localRunnerName).finally(() => workspace.catch(() => undefined))
+      mayRun.catch(() => undefined) // told below
+      const result = await runJob(order, await placeFor(local, { root, workspace, user, log, mayRun }), signals)
       const cleaned = clean()
       signals.kill.throwIfAborted()
+      if (!(await mayRun)) return { kind: 'not begun' }
       return { kind: 'ended', result, runner: localRunnerName, cleaned }
     } finally {
       slot.release()
@@ -61,7 +59,7 @@ export const createLocalExecutor = (local: LocalRunner): JobExecutor => ({
 
 const placeFor = async (
   { home, clock, actions, library, toolchain, serverUrl, services, sandbox, markerPrefix }: LocalRunner,
-  given: Pick<JobPlace, 'root' | 'workspace' | 'user' | 'log'>,
+  given: Pick<JobPlace, 'root' | 'workspace' | 'user' | 'log' | 'mayRun'>,
 ): Promise<JobPlace> => ({
   ...given,
   sandbox,

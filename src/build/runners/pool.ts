@@ -194,7 +194,8 @@ export const createPool = (parts: PoolParts): Pool => {
     let isUnwanted = false
     sources.set(lease.fence, source)
     lease.attach(async () => {
-      isUnwanted = (await begin(lease.name)) === null
+      const { mayRun } = await begin(lease.name)
+      isUnwanted = !(await mayRun)
       return !isUnwanted
     })
     const tellCancel = (): void => {

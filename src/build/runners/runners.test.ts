@@ -8,8 +8,9 @@ import { TestClock, testIds } from '../../testing.ts'
 import { buildFacts } from '../facts.ts'
 import type { JobOrder } from '../jobs/job.ts'
 import { noResult } from '../jobs/result.ts'
-import type { JobExecutor } from './executor.ts'
+import type { BeginJob, JobExecutor } from './executor.ts'
 import { jobKeptWaiting } from './facts.ts'
+import { noLog } from './lease.testing.ts'
 import { createPool, type Pool } from './pool.ts'
 import type { ExchangeRequest } from './protocol.ts'
 import { createRegistry, isRunnerToken } from './registry.ts'
@@ -70,11 +71,12 @@ const signals = () => {
   return { cancel, both: { cancel: cancel.signal, kill: new AbortController().signal } }
 }
 const never = new AbortController().signal
+const unwanted: BeginJob = async () => ({ log: noLog, mayRun: Promise.resolve(false) })
 
 test('a job that asks for what is not there is told to wait, once and with the reason; with the label it runs', async () => {
   await using test = await openTestPool()
   const { pool, clock, opened } = test
-  const execution = pool.executor.execute(order('train'), { labels: ['gpu'] }, async () => null, signals().both)
+  const execution = pool.executor.execute(order('train'), { labels: ['gpu'] }, unwanted, signals().both)
   await until(async () => (await pool.waiting('run-1')).length === 1)
   const why = 'no runner with labels [gpu]; runners: local '
   assert.match((await pool.waiting('run-1'))[0]?.why ?? '', new RegExp(why.replace(/[[\]]/g, '\\$&')))
@@ -92,7 +94,7 @@ test('a job that asks for what is not there is told to wait, once and with the r
 test('after a day without a runner a job fails with the reason', async () => {
   await using test = await openTestPool()
   const { pool, clock } = test
-  const execution = pool.executor.execute(order('train'), { labels: ['gpu'] }, async () => null, signals().both)
+  const execution = pool.executor.execute(order('train'), { labels: ['gpu'] }, unwanted, signals().both)
   await until(async () => (await pool.waiting()).length === 1)
   await clock.advance(10_000)
   await until(async () => clock.sleeping > 0)
@@ -107,18 +109,13 @@ test('after a day without a runner a job fails with the reason', async () => {
 test('a job for a machine that only GitHub hosts is refused, and one that is cancelled while it waits never begins', async () => {
   await using test = await openTestPool()
   const { pool } = test
-  const windows = await pool.executor.execute(
-    order('win'),
-    { labels: ['windows-latest'] },
-    async () => null,
-    signals().both,
-  )
+  const windows = await pool.executor.execute(order('win'), { labels: ['windows-latest'] }, unwanted, signals().both)
   assert.match(
     windows.kind === 'refused' ? windows.failure.detail : windows.kind,
     /only GitHub hosts windows-latest machines/,
   )
   const { cancel, both } = signals()
-  const execution = pool.executor.execute(order('train'), { labels: ['gpu'] }, async () => null, both)
+  const execution = pool.executor.execute(order('train'), { labels: ['gpu'] }, unwanted, both)
   await until(async () => (await pool.waiting()).length === 1)
   cancel.abort()
   assert.deepEqual(await execution, { kind: 'not begun' })
@@ -135,9 +132,7 @@ test('a thousand jobs that wait have their turn one after another', async () => 
   await using test = await openTestPool(local)
   const keys = Array.from({ length: 1000 }, (_, place) => `job-${place}`)
   await Promise.all(
-    keys.map((key) =>
-      test.pool.executor.execute(order(key), { labels: ['ubuntu-latest'] }, async () => null, signals().both),
-    ),
+    keys.map((key) => test.pool.executor.execute(order(key), { labels: ['ubuntu-latest'] }, unwanted, signals().both)),
   )
   assert.deepEqual(order_, keys)
 })

@@ -63,7 +63,8 @@ export const createWork = (parts: WorkParts): Work => {
           serverUrl: () => serverUrl,
           markerPrefix: prefixOf(fence),
         })
-        const end = await executor.execute(order, { labels: [] }, async () => log, signals)
+        const begun = { log, mayRun: Promise.resolve(true) }
+        const end = await executor.execute(order, { labels: [] }, async () => begun, signals)
         if (end.kind !== 'ended') throw new Error('the job was cancelled before it began')
         await end.cleaned
         return end.result
