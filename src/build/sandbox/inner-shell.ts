@@ -29,7 +29,7 @@ export type InnerShell = {
 }
 
 export type InnerShellParts = {
-  /** The standard streams of a `sh` that has just been started with no arguments. */
+  /** The standard streams of the shell that runs `starterScript`. */
   readonly stdin: Writable
   readonly stdout: Readable
   /** Its id on this machine. */
@@ -48,24 +48,19 @@ const setsid = ['/usr/bin/setsid', '/bin/setsid'].find((path) => existsSync(path
 /** Resolves once the shell has answered, or cannot. */
 export const openInnerShell = async (parts: InnerShellParts): Promise<InnerShell> => {
   if (setsid === undefined) return { isSound: () => true, start: async () => null }
-  const { stdin, name, clock } = parts
+  const { name, clock } = parts
   const pipes = join(parts.pipes, name)
   const starter = talkTo(parts)
-  const free: number[] = []
-  let pairs = 0
+  const free: number[] = [0]
+  let pairs = 1
   let isBusy = false
 
-  const makePair = (): string => {
-    free.push(pairs)
-    pairs += 1
-    return `mkfifo -m 600 ${pairIn(pipes, pairs - 1)
-      .map(quoted)
-      .join(' ')}`
-  }
   const startNext = async (start: ProcessStart, prefix: readonly string[]): Promise<InnerProcess | null> => {
     if (free.length === 0 && pairs < mostPairs) {
       await starter.isReady()
-      await starter.order(`${makePair()}; exit`)
+      await starter.order(`${makingOf(pairIn(pipes, pairs))}; exit`)
+      free.push(pairs)
+      pairs += 1
     }
     const pair = starter.isSound() ? free.shift() : undefined
     if (pair === undefined) return null
@@ -89,7 +84,6 @@ export const openInnerShell = async (parts: InnerShellParts): Promise<InnerShell
     return { stdout, stderr, ended, pid: () => childOf(parts.pid()) }
   }
 
-  stdin.write(`${[preludeOf(name), makePair(), loop(setsid)].join('\n')}\n`)
   await starter.isReady()
   return {
     isSound: starter.isSound,
@@ -179,14 +173,20 @@ export const inTurn = (one: InnerShell, openOther: () => Promise<InnerShell>): I
 /** What a shell is called in /proc: not `sh`, of which a job may kill all that there are. */
 export const commandOf = (name: string): string => `starter-${name}`
 
-const preludeOf = (name: string): string => `echo ${commandOf(name)} >/proc/$$/comm; trap '' HUP INT QUIT TERM`
-
 /**
- * It starts another shell ahead, the leader of a session, which reads the next order from the same input and becomes the program: what starting takes
+ * What the shell does, in words for a subshell, which takes no time to start. It starts another shell ahead, the leader of a session, which reads the next order from the same input and becomes the program: what starting takes
  * has passed by then. Nothing is written to the two before one says that it is the reader.
  */
-const loop = (setsid: string): string =>
-  `n=0; while n=$((n+1)); do (trap - HUP INT QUIT TERM; echo "? $n"; exec ${setsid} /bin/sh); echo "= $n $?"; done`
+export const starterScript = (name: string, pipes: string): string =>
+  setsid === undefined
+    ? 'read -r never'
+    : [
+        `printf ${commandOf(name)} >/proc/self/comm`,
+        makingOf(pairIn(join(pipes, name), 0)),
+        `n=0; while n=$((n+1)); do (trap - HUP INT QUIT TERM; echo "? $n"; exec ${setsid} /bin/sh); echo "= $n $?"; done`,
+      ].join('; ')
+
+const makingOf = (pair: readonly string[]): string => `mkfifo -m 600 ${pair.map(quoted).join(' ')}`
 
 const pairIn = (prefix: string, pair: number): [string, string] => [`${prefix}-${pair}-out`, `${prefix}-${pair}-err`]
 

@@ -6,7 +6,7 @@ import { effectSync } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
 import { childrenOf, identityOf, isAlive, sendSignal } from '../../processes/tree.ts'
 import { markerVariable } from '../jobs/processes.ts'
-import { commandOf, type InnerShell, inTurn, openInnerShell } from './inner-shell.ts'
+import { commandOf, type InnerShell, inTurn, openInnerShell, starterScript } from './inner-shell.ts'
 
 /** The user and process namespaces that all programs of a job share, kept by shells that start programs in them. */
 export type Namespaces = {
@@ -92,7 +92,7 @@ const begun = async (
   const launcher = childrenOf(pid)[0] ?? null
   await placing
   if (launcher !== null) await placed(launcher)
-  stdin.write(`${limits}${bothShells}\n`)
+  stdin.write(`${limits}${bothShells(pipes)}\n`)
   const open = (name: string, input: number): Promise<InnerShell> => {
     const [orders, answers] = pipesOf(child, input)
     let known: number | null = null
@@ -119,14 +119,15 @@ const pipesOf = ({ stdio }: ChildProcess, input: number): readonly [Writable, Re
 }
 
 const ownClosed = [3, 4, 5, 6, 7, 8].map((descriptor) => `${descriptor}>&-`).join(' ')
-const kept = (input: number, before = ''): string =>
-  `{ ${before}(trap - HUP INT QUIT TERM; exec /bin/sh <&${input} >&${input + 1} ${ownClosed}); echo lost >&${input + 1}; }`
+const kept = (name: string, pipes: string, input: number, before = ''): string =>
+  `{ ${before}(${starterScript(name, pipes)}) <&${input} >&${input + 1} ${ownClosed}; echo lost >&${input + 1}; }`
 
 /**
  * Each is watched by one that tells of its end, as others hold its outputs open, too. They are a pipeline, which they make no use of, as a shell
  * has what it starts in the background ignore signals for good. The other one begins when it is told to.
  */
-const bothShells = `echo job-starter >/proc/$$/comm; trap '' HUP INT QUIT TERM; exec 2>/dev/null; ${kept(5)} | ${kept(7, 'read -r go <&7; ')}`
+const bothShells = (pipes: string): string =>
+  `printf job-starter >/proc/$$/comm; trap '' HUP INT QUIT TERM; exec 2>/dev/null; ${kept('one', pipes, 5)} | ${kept('other', pipes, 7, 'read -r go <&7; ')}`
 
 const isCalled = (pid: number, command: string): boolean => {
   try {
