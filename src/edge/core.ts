@@ -78,6 +78,8 @@ export type Core = {
   /** The end of the head of an answer after which the connection is kept. */
   readonly keepAliveLines: string
   readonly opened: (open: Open) => void
+  /** No connection to an instance can be opened, as this process has no descriptor left. */
+  readonly exhausted: (error: Error) => void
   readonly closed: (open: Open) => void
   readonly ended: (ended: Ended) => void
 }

@@ -3,6 +3,7 @@ import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import type { Asked } from './asked.ts'
+import { isOutOfDescriptors, type Turned } from './descriptors.ts'
 import { addressOf, type Edge, type OwnAnswer } from './edge.ts'
 import { type H2Session, serveH2 } from './h2/session.ts'
 import { hostName } from './host.ts'
@@ -68,6 +69,7 @@ export const openTlsDoor = async (options: {
   state: string
   greet: Greet | null
   connections: number
+  turned?: Turned
   clock: Clock
   say: (line: string) => void
 }): Promise<TlsDoor> => {
@@ -97,6 +99,11 @@ export const openTlsDoor = async (options: {
 
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 })
   server.maxConnections = options.connections
+  server.on('drop', () => options.turned?.away('full'))
+  server.on('error', (error) => {
+    if (server.listening && isOutOfDescriptors(error)) options.turned?.away(error)
+    else if (server.listening) throw error
+  })
   server.on('connection', (socket: Socket) => {
     socket.on('error', () => {}) // its close follows
     edge.attend(socket)

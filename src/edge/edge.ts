@@ -4,6 +4,7 @@ import { type AccessLog, withoutQueryValues } from './access-log.ts'
 import { type Asked, judge } from './asked.ts'
 import type { Connection, Core, EdgeLimits, Ended, Open } from './core.ts'
 import { Counters } from './counters.ts'
+import { isOutOfDescriptors, type Turned } from './descriptors.ts'
 import type { Greet } from './doors.ts'
 import { Exchange } from './exchange.ts'
 import { fieldIn, inOnePiece } from './headers.ts'
@@ -36,6 +37,8 @@ export type EdgeOptions = {
   readonly own?: (asked: Asked) => OwnAnswer | null
   /** Which settings all this comes from. */
   readonly settings?: string
+  /** Told of clients for whom there is no room, or no descriptor. */
+  readonly turned?: Turned
   /** From 0 to below 1: where turns begin, and who is shed. Turns begin at 0 where nothing is said. */
   readonly random?: () => number
 }
@@ -73,7 +76,7 @@ export type Edge = {
 
 export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOptions): Edge => {
   const { isBusy = saturation(clock), trust = trustNobody, greet = null, own, settings = 'none' } = options
-  const { random = () => 0 } = options
+  const { random = () => 0, turned } = options
   const router = new Router(random)
   const counters = new Counters(() => clock.now())
   const epoch = newId()
@@ -130,6 +133,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(limits.keepAliveMs / 1000)}\r\n\r\n`,
     ),
     opened: (one) => open.enter(one),
+    exhausted: (error) => turned?.away(error),
     closed: (one) => {
       open.leave(one)
       lookWhetherOver()
@@ -194,6 +198,11 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
 
   const server = createServer({ allowHalfOpen: true, noDelay: true })
   server.maxConnections = limits.connections
+  server.on('drop', () => turned?.away('full'))
+  server.on('error', (error) => {
+    if (server.listening && isOutOfDescriptors(error)) turned?.away(error)
+    else if (server.listening) throw error
+  })
   server.on('connection', (socket: Socket) => {
     if (!greet) return serveOn(socket, { address: addressOf(socket), isSecure: false })
     attend(socket)

@@ -12,6 +12,7 @@ import {
   answerUnusable,
   bodyLate,
   connectionFailed,
+  edgeFull,
   noHealthyInstance,
   pageOf,
   type Refusal,
@@ -310,10 +311,15 @@ export class Exchange implements Open, Served, Listener, Entrant {
     if (!this.#client.isComplete) this.#client.goOn()
   }
 
-  failed(how: 'unreachable' | 'malformed' | 'broken'): void {
+  failed(how: 'unreachable' | 'malformed' | 'broken' | Error): void {
     const wasReused = this.#upstream?.reused === true
     this.#upstream = null
     const backend = this.#letGo()
+    if (how instanceof Error) {
+      this.#core.exhausted(how)
+      this.#refuse(edgeFull)
+      return
+    }
     if (backend && how !== 'malformed' && !wasReused && !this.#begun)
       this.#core.router.noteFailure(backend, this.#core.clock.monotonicMs())
     if (this.#begun) this.#breakOff()

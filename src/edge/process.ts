@@ -7,6 +7,7 @@ import { collectAfterStart } from '../processes/memory.ts'
 import { openAccessLog, usualLogLimits } from './access-log.ts'
 import { openControl } from './control.ts'
 import { usualLimits } from './core.ts'
+import { connectionsWithin, mostDescriptors, tellTurned } from './descriptors.ts'
 import type { TlsDoor } from './doors.ts'
 import { createEdge } from './edge.ts'
 import { leaveLastWords } from './last-words.ts'
@@ -39,7 +40,11 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
   const log =
     format === 'off' ? null : openAccessLog(join(state, 'edge-access.log'), say, usualLogLimits, { format, share })
   const trust = trustOf(settings)
-  const common = { limits: usualLimits, clock: systemClock, newId: batchedUuids(), random: Math.random, log, trust }
+  const descriptors = mostDescriptors()
+  const connections = connectionsWithin(descriptors, usualLimits.connections, how.tlsFd === null ? 1 : 2)
+  const turned = tellTurned({ connections, descriptors }, () => systemClock.monotonicMs(), say)
+  const limits = { ...usualLimits, connections }
+  const common = { limits, turned, clock: systemClock, newId: batchedUuids(), random: Math.random, log, trust }
   // Most edges need neither TLS nor a greeting, and do not load what those are made of.
   const doors = settings === noSettings ? null : await import('./doors.ts')
   const greet = doors?.greeting(settings) ?? null
@@ -49,7 +54,7 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
   edge.route(saved.load())
   if (doors && settings.tls && how.tlsFd !== null) {
     const shared = { edge, tls: settings.tls, state, greet, clock: systemClock, say }
-    door = await doors.openTlsDoor({ ...shared, connections: usualLimits.connections })
+    door = await doors.openTlsDoor({ ...shared, connections, turned })
     await door.listen({ fd: how.tlsFd })
   }
   await edge.listen({ fd: listenFd })

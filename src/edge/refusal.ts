@@ -39,6 +39,14 @@ export const connectionFailed: Refusal = {
   next: 'Try again. Whoever runs the service sees why with: headway status, headway logs',
 }
 
+export const edgeFull: Refusal = {
+  status: 503,
+  kind: 'edge-full',
+  detail: 'The edge has as many connections open as it may.',
+  next: 'Try again in a few seconds. Whoever runs the edge finds in its log which limit it met.',
+  retryAfterSeconds: 1,
+}
+
 export const answerUnusable: Refusal = {
   status: 502,
   kind: 'answer-unusable',

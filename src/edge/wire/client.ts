@@ -148,7 +148,10 @@ export class Client {
 
   /** Says these words, and closes; what it still sends is read and left for a moment. */
   leaveWith(words: string | Buffer = ''): void {
-    if (words.length === 0 && this.#isSpent()) return this.#close()
+    if (words.length === 0 && this.#isSpent()) {
+      this.#close()
+      return
+    }
     this.#leave()
     this.#leftMs = this.#nowMs()
     if (!this.socket.writable) return void this.socket.destroy()

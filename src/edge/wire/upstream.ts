@@ -1,4 +1,5 @@
 import { createConnection, type Socket } from 'node:net'
+import { isOutOfDescriptors } from '../descriptors.ts'
 import { type Answer, type AnswerFraming, bodyOf, readAnswer } from './answer.ts'
 import { type Body, OpenBody } from './body.ts'
 import { endOfHead } from './head.ts'
@@ -16,7 +17,8 @@ export type Listener = {
   ended(trailers: readonly string[]): void
   /** It takes more of the request again. */
   upstreamDrained(): void
-  failed(how: 'unreachable' | 'malformed' | 'broken'): void
+  /** An error is one of this process, which has no descriptor left: it says nothing about the instance. */
+  failed(how: 'unreachable' | 'malformed' | 'broken' | Error): void
 }
 
 /** Larger than what is taken from clients: cookies and policies that a service sets add up. */
@@ -78,10 +80,13 @@ export class Upstream {
     })
     this.#socket.on('drain', () => this.#listener?.upstreamDrained())
     this.#socket.on('end', () => this.#endOfStream())
-    this.#socket.on('error', () => {}) // its close follows
+    let why: 'unreachable' | Error = 'unreachable'
+    this.#socket.on('error', (error) => {
+      if (isOutOfDescriptors(error)) why = error // its close follows
+    })
     this.#socket.on('close', () => {
       closed(this)
-      this.#fail(this.#everConnected ? 'broken' : 'unreachable')
+      this.#fail(this.#everConnected ? 'broken' : why)
     })
   }
 
@@ -217,7 +222,7 @@ export class Upstream {
     listener?.ended(trailers)
   }
 
-  #fail(how: 'unreachable' | 'malformed' | 'broken'): -1 {
+  #fail(how: 'unreachable' | 'malformed' | 'broken' | Error): -1 {
     const listener = this.#listener
     this.destroy()
     listener?.failed(how)
