@@ -40,6 +40,13 @@ const signIn = createRoute({
   component: lazyRouteComponent(() => import('./pages/sign-in/page.tsx'), 'SignInPage'),
 })
 
+/** For who has a link, signed in or not: nothing else of the web is asked for there. */
+const survey = createRoute({
+  getParentRoute: () => root,
+  path: '/survey',
+  component: lazyRouteComponent(() => import('./pages/survey/page.tsx'), 'SurveyPage'),
+})
+
 const shell = createRoute({
   getParentRoute: () => root,
   id: 'shell',
@@ -190,6 +197,7 @@ const settings = createRoute({
 
 const tree = root.addChildren([
   signIn,
+  survey,
   shell.addChildren([
     home,
     project.addChildren([

@@ -15,9 +15,12 @@ import type { previewRoutes } from '../../src/deploy/previews/routes.ts'
 import type { rolloutRoutes } from '../../src/deploy/rollout-routes.ts'
 import type { deployRoutes } from '../../src/deploy/routes.ts'
 import type { eventDoorRoutes } from '../../src/events/routes.ts'
+import type { calmsRoutes } from '../../src/learn/calms/routes.ts'
 import type { flowRoutes } from '../../src/learn/flow/routes.ts'
 import type { incidentRoutes } from '../../src/learn/incidents/routes.ts'
 import type { learnRoutes } from '../../src/learn/routes.ts'
+import type { surveyRoutes } from '../../src/learn/survey/routes.ts'
+import type { toilRoutes } from '../../src/learn/toil/routes.ts'
 import type { alertRoutes } from '../../src/monitor/alerts/routes.ts'
 import type { monitorRoutes } from '../../src/monitor/routes.ts'
 import type { packageRoutes } from '../../src/package/routes.ts'
@@ -52,6 +55,9 @@ export const api = {
   previews: hc<ReturnType<typeof previewRoutes>>(base),
   insights: hc<ReturnType<typeof learnRoutes>>(base),
   flow: hc<ReturnType<typeof flowRoutes>>(base),
+  toil: hc<ReturnType<typeof toilRoutes>>(base),
+  calms: hc<ReturnType<typeof calmsRoutes>>(base),
+  surveys: hc<ReturnType<typeof surveyRoutes>>(base),
   incidents: hc<ReturnType<typeof incidentRoutes>>(base),
   door: hc<ReturnType<typeof eventDoorRoutes>>(base),
   ledger: hc<ReturnType<typeof ledgerRoutes>>(base),

@@ -110,3 +110,30 @@ export const flow = (asked: Asked, bucket: Bucket) =>
     placeholderData: (before) => before,
   })
 export type Flow = InferResponseType<typeof flowHere.$get, 200>
+
+const toilHere = api.toil.projects[':project'].insights.toil
+/** Work by hand, and what of it is done again and again. */
+export const toil = (project: string, since: number) =>
+  queryOptions({
+    queryKey: ['insights', project, 'toil', since],
+    queryFn: () => answer(toilHere.$get({ param: { project }, query: { since: String(since) } })),
+    placeholderData: (before) => before,
+  })
+export type Toil = InferResponseType<typeof toilHere.$get, 200>
+
+const calmsHere = api.calms.projects[':project'].insights.calms
+/** How a team works: measured where it can be, asked where it must be. */
+export const calms = (asked: Asked) =>
+  queryOptions({
+    queryKey: ['insights', asked.project, 'calms', asked],
+    queryFn: () => answer(calmsHere.$get({ param: { project: asked.project }, query: said(asked) })),
+    placeholderData: (before) => before,
+  })
+export type Calms = InferResponseType<typeof calmsHere.$get, 200>
+
+export const surveys = (project: string) =>
+  queryOptions({
+    queryKey: ['surveys', project],
+    queryFn: () => answer(api.surveys.projects[':project'].surveys.$get({ param: { project } })),
+  })
+export type Survey = InferResponseType<(typeof api.surveys.projects)[':project']['surveys']['$get'], 200>[number]

@@ -44,6 +44,7 @@ const madeOld: Readonly<Record<string, readonly string[]>> = {
   delivery: ['insights'],
   attribution: ['incidents', 'insights'],
   toil: ['insights'],
+  survey: ['surveys', 'insights'],
   event: ['door'],
 }
 

@@ -154,7 +154,7 @@ const Conversation = ({ project, known }: Props) => {
               required
               value={text}
               onChange={(event) => setText(event.target.value)}
-              className={`${inputShape} py-2`}
+              className={`${inputShape} w-full py-2`}
             />
             <Button type="submit">{t.change.comment}</Button>
           </form>

@@ -6,8 +6,10 @@ import { t } from '../../texts/en.ts'
 import { PageHead } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
 import { Choice, Tabs } from '../../ui/tabs.tsx'
+import { CalmsTab } from './calms.tsx'
 import { Delivery } from './delivery.tsx'
 import { FlowTab } from './flow.tsx'
+import { ToilTab } from './toil.tsx'
 
 const dayMs = 86_400_000
 const hourMs = 3_600_000
@@ -24,7 +26,7 @@ const fitting: Readonly<Record<Period, Bucket>> = {
   years: 'quarter',
 }
 
-const tabs = ['delivery', 'flow'] as const
+const tabs = ['delivery', 'flow', 'calms', 'toil'] as const
 
 /** What deliveries come to, whose, where, and over which time. */
 export const InsightsPage = () => {
@@ -50,6 +52,8 @@ export const InsightsPage = () => {
       />
       <Tabs label={t.insights.title} tabs={tabs} chosen={tab} names={t.insights.tabs} />
       {tab === 'flow' && <FlowTab asked={asked} bucket={bucket} />}
+      {tab === 'calms' && <CalmsTab asked={asked} />}
+      {tab === 'toil' && <ToilTab project={project} since={asked.since} />}
       {tab === 'delivery' && <Delivery asked={asked} bucket={bucket} behind={search.behind} at={search.at} />}
     </>
   )

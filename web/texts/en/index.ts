@@ -2,6 +2,7 @@
  * Every word that the web shows, by the room that shows it. A second language is a second folder of these files.
  * Each name is passed on by itself, so that a page loads its own words and no others.
  */
+export { calms, survey } from './calms.ts'
 export { change, changes, queue } from './changes.ts'
 export { door } from './door.ts'
 export { incidents } from './incidents.ts'
@@ -15,3 +16,4 @@ export { outcome, reason, service, services, status } from './services.ts'
 export { settings } from './settings.ts'
 export { actions, keys, name, nav, palette, roles, shell, states, table, time } from './shell.ts'
 export { passkeys, signIn } from './sign-in.ts'
+export { toil } from './toil.ts'
