@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { begin, take, verdict } from '../src/release/judge/judge.ts'
 import { logNormal, randomFrom, secondOf } from '../src/release/judge/simulation.testing.ts'
+import { type Difference, expectedSeconds } from './judge/growth.ts'
 import {
   alone,
   brokenClients,
@@ -14,6 +15,7 @@ import {
   identicalAlone,
   identicalLive,
   latency,
+  plan,
   ramped,
   type Simulation,
   steady,
@@ -34,6 +36,8 @@ type Row = {
   readonly play: Simulation
   readonly expected: string
   readonly of: 'alarms' | 'delays'
+  /** What the method's own formula expects. */
+  readonly growth?: Difference
 }
 
 const alarms = (runs: number, name: string, expected: string, play: Simulation): Row => ({
@@ -108,9 +112,10 @@ const cells = [
   [1000, 1, 2, '32 / 65'],
   [1000, 1, 5, '4 / 7'],
 ] as const
-const found = cells.map(([total, before, after, expected]) =>
-  delays(400, `${total}/s, ${before} -> ${after} % errors`, expected, alone(total, before / 100, after / 100)),
-)
+const found = cells.map(([total, before, after, expected]) => ({
+  ...delays(400, `${total}/s, ${before} -> ${after} % errors`, expected, alone(total, before / 100, after / 100)),
+  growth: { total, share: 0.05, before, after },
+}))
 const withEverything = cells
   .filter(([total]) => total === 100)
   .map(([total, before, after]) => {
@@ -162,8 +167,19 @@ if (!isMainThread && parentPort && typeof workerData?.row === 'number') {
 
 const quantileOf = (delays: readonly (number | null)[], share: number): string => {
   const sorted = delays.map((delay) => delay ?? Number.POSITIVE_INFINITY).toSorted((a, b) => a - b)
-  const value = sorted[Math.floor(sorted.length * share)] ?? Number.POSITIVE_INFINITY
-  return Number.isFinite(value) ? String(value) : 'never'
+  const at = (place: number): number => sorted[Math.min(Math.max(Math.round(place), 0), sorted.length - 1)] ?? 0
+  const value = at(Math.floor(sorted.length * share))
+  if (!Number.isFinite(value)) return 'never'
+  // A quantile's standard error by the order statistics on both sides of it: their ranks are binomial.
+  const ranks = Math.sqrt(sorted.length * share * (1 - share))
+  const error = (at(sorted.length * share + ranks) - at(sorted.length * share - ranks)) / 2
+  return `${value} ± ${Number.isFinite(error) ? error.toFixed(error < 10 ? 1 : 0) : '?'}`
+}
+
+const grown = (growth: Difference | undefined): string => {
+  if (!growth) return ''
+  const { mixture, oracle } = expectedSeconds(growth, plan.alpha)
+  return `; by its mean growth ${mixture.toFixed(0)}, by that of a bet on the true ratio alone ${oracle.toFixed(0)}`
 }
 
 /** What a look costs, with sixteen metrics of which all moved. */
@@ -191,7 +207,7 @@ const measureSpeed = (say: Say): void => {
 /** `part`: of the rollouts of each row; `words`: only rows whose name has one of them. */
 export const measureJudge = async (say: Say, part = 1, words: readonly string[] = ['']): Promise<void> => {
   measureSpeed(say)
-  for (const [place, { name, runs: all, expected, of }] of rows.entries()) {
+  for (const [place, { name, runs: all, expected, of, growth }] of rows.entries()) {
     if (!words.some((word) => name.includes(word))) continue
     const runs = Math.ceil(all * part)
     const outcomes = await playAll(place, runs)
@@ -201,7 +217,7 @@ export const measureJudge = async (say: Say, part = 1, words: readonly string[] 
       `judge: ${name}`,
       of === 'alarms'
         ? `${stopped} of ${runs} stopped, ${percent} % (expected ${expected})`
-        : `${quantileOf(outcomes, 0.5)} / ${quantileOf(outcomes, 0.9)} s, ${percent} % found (n ${runs}; expected ${expected})`,
+        : `${quantileOf(outcomes, 0.5)} / ${quantileOf(outcomes, 0.9)} s, ${percent} % found (n ${runs}; expected ${expected}${grown(growth)})`,
     )
   }
 }

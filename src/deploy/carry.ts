@@ -24,6 +24,7 @@ import {
 import { type Ingredients, openRelease, type Prepared, prepareSpecs } from './specs.ts'
 import { createStepper } from './stepper.ts'
 import { defaultHost, desiredPath, type Target, targetLabel } from './target.ts'
+import { createTending } from './tending.ts'
 import type { DeployQueries } from './views.ts'
 
 export type Carrying = Ingredients & {
@@ -38,6 +39,8 @@ export type Carrying = Ingredients & {
   readonly judging: Judging
   /** The address of a host behind the edge: `http://shop.localhost:4680/`. */
   urlOf(host: string): Promise<string> | string
+  /** Told of what went wrong and will be tried again. */
+  onError?(message: string): void
 }
 
 export type Interruptions = {
@@ -279,6 +282,7 @@ export const createCarrier = (ports: Carrying) => {
     door,
     oldDoor,
     refuseTakenHosts,
+    tend: createTending(ports),
   })
 
   return { carryOut, record, prepare, desiredAt }

@@ -1,4 +1,5 @@
 import type { Instance } from '../agent/protocol.ts'
+import type { Digest } from '../names.ts'
 import type { Deployment } from './rollout.ts'
 
 /** How what runs differs from what should: by name, so that it can be said and mended. */
@@ -16,13 +17,26 @@ export const findDrift = (
   actual: readonly Instance[],
   routedAsWished: boolean,
 ): Drift | null => {
-  const expected = current?.instances ?? []
+  const instances = current?.instances ?? []
+  const wanted = new Map(current ? instances.map((id) => [id, current.release]) : [])
+  return driftBetween({ wanted, allowed: new Set(instances) }, actual, routedAsWished)
+}
+
+/** The instances that must be there, with their releases, and all that may be. */
+export type Expected = { readonly wanted: ReadonlyMap<string, Digest>; readonly allowed: ReadonlySet<string> }
+
+/** The same for what a rollout expects, where old and new ones run side by side. */
+export const driftBetween = (
+  { wanted, allowed }: Expected,
+  actual: readonly Instance[],
+  routedAsWished: boolean,
+): Drift | null => {
   const alive = new Set(actual.filter(({ state }) => state !== 'failed').map(({ id }) => id))
   const drift = {
-    missing: expected.filter((id) => !alive.has(id)),
-    extra: actual.filter(({ id, state }) => !expected.includes(id) && state !== 'stopping').map(({ id }) => id),
+    missing: [...wanted.keys()].filter((id) => !alive.has(id)),
+    extra: actual.filter(({ id, state }) => !allowed.has(id) && state !== 'stopping').map(({ id }) => id),
     changed: actual
-      .filter(({ id, owner }) => alive.has(id) && expected.includes(id) && owner.release !== current?.release)
+      .filter(({ id, owner }) => alive.has(id) && wanted.has(id) && owner.release !== wanted.get(id))
       .map(({ id }) => id),
     wronglyRouted: !routedAsWished,
   }

@@ -12,6 +12,7 @@ import { watchedAgainst } from './record.ts'
 import { type Deployment, nextStep, type Observation, startedBy } from './rollout.ts'
 import { type Decision, decideStep, decideWatch, type Look } from './steps.ts'
 import { type Target, targetLabel } from './target.ts'
+import type { Tending } from './tending.ts'
 import { type Others, remaining, trafficAt, trafficOfOld, versionsOf } from './traffic.ts'
 import { type Answer, answerOf, besideOld, type Question, questionsOf } from './verdicts.ts'
 import type { DeployQueries } from './views.ts'
@@ -31,6 +32,8 @@ export type Stepping = {
   /** The names that it, and the one that it takes the place of, answer to. */
   door(deployment: Deployment): Promise<Door>
   oldDoor(deployment: Deployment): Promise<Door>
+  /** Compares what runs with what a rollout's facts ask for. */
+  readonly tend: Tending
   /** Refuses when another target has come to one of these hosts. */
   refuseTakenHosts(target: Target, wanted: Door): void
 }
@@ -42,6 +45,8 @@ const planOf = ({ rollout }: Deployment): JudgePlan => {
 
 /** How often a step under way is looked at. */
 const lookEveryMs = 250
+/** How often what runs is compared with what the step asks for. */
+const tendEveryMs = 10_000
 
 /** What is done to the world in a rollout, one step of its facts at a time. Each may be repeated after a crash. */
 export const createStepper = (ports: Stepping) => {
@@ -154,6 +159,7 @@ export const createStepper = (ports: Stepping) => {
     { decide, during, interruptions, loaded, others }: Holding,
     goOn: (now: Deployment, judgement: Judgement | null) => Promise<Observation>,
   ): Promise<Observation> => {
+    let tendAt = clock.monotonicMs() + tendEveryMs
     for (let isRouted = false; ; ) {
       const lookedAt = clock.monotonicMs()
       const now = await ports.refresh(deployment)
@@ -179,6 +185,10 @@ export const createStepper = (ports: Stepping) => {
         case 'over':
           return goOn(now, look.judgement)
         case 'wait':
+          if (clock.monotonicMs() >= tendAt) {
+            await ports.tend(now, others, (ids) => startOld(now, ids))
+            tendAt = clock.monotonicMs() + tendEveryMs
+          }
           await idle(lookedAt + lookEveryMs - clock.monotonicMs(), now, interruptions.signal)
       }
     }
@@ -264,9 +274,15 @@ export const createStepper = (ports: Stepping) => {
   /** What a rolling update has replaced already; only there can something be missing. */
   const restore = async (deployment: Deployment, old: readonly string[]): Promise<void> => {
     const running = new Set((await fleet.instancesOf(deployment.target)).map(({ id }) => id))
-    if (old.every((id) => running.has(id))) return
+    if (!old.every((id) => running.has(id))) await startOld(deployment, old)
+  }
+
+  /** Of the old version, or of the instances that are there to compare with. */
+  const startOld = async (deployment: Deployment, ids: readonly string[]): Promise<void> => {
+    if (ids.length === 0) return
     const before = await ports.loadOld(deployment)
-    await fleet.start(before?.old.prepared.specs.filter(({ id }) => old.includes(id)) ?? [])
+    const specs = [...(before?.old.prepared.specs ?? []), ...(before?.fresh.specs ?? [])]
+    await fleet.start(specs.filter(({ id }) => ids.includes(id)))
   }
 
   return {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { systemClock } from '../clock.ts'
 import { defineRelease, type ReleaseKey } from '../golden/release.ts'
 import type { ServiceDefinition } from '../golden/service.ts'
 import { defaultEnvironment, defaultProject, EnvironmentName, ServiceName } from '../names.ts'
@@ -43,6 +44,9 @@ const quick: ReleaseKey = {
   watch: 0,
   freshBaseline: false,
 }
+
+/** Stays at 10 % until somebody says otherwise. */
+const held: ReleaseKey = { ...quick, steps: [{ weight: 10, min: '1h', max: '2h' }, 100] }
 
 test('a canary that passes goes through its steps to all traffic, each step judged', async (context) => {
   const world = await begin(context, { releases: { 'shop v1': {}, 'shop v2': released(quick) } })
@@ -394,4 +398,69 @@ test('other settings of the same release are a rollout as well, told apart from 
   world.judge.says(`${digestOf('shop v1')}+${id}`, 'pass')
   assert.equal((await world.deploy.finished(id)).finished?.outcome, 'succeeded')
   assert.deepEqual(world.weights(), ['v1:100', 'v1+:10 v1:90', 'v1+:50 v1:50', 'v1+:100', 'v1:100'])
+})
+
+test('drift while a canary is on its way is recorded and mended, and the canary goes on', async (context) => {
+  const clock = { ...systemClock, monotonicMs: () => performance.now() * 100 } // so that ten seconds are soon over
+  const world = await begin(context, { clock, releases: { 'shop v1': {}, 'shop v2': released(held) } })
+  const first = await world.live('shop v1')
+  world.judge.says(digestOf('shop v2'), 'inconclusive')
+  const second = await world.release('shop v2')
+  await world.at(second, 10)
+  const [gone = '', stays = ''] = first.instances ?? []
+  const routes = structuredClone(world.runtime.world().routes)
+  world.runtime.change((now) => {
+    const { [gone]: lost, ...others } = now.instances
+    now.instances = others
+    if (lost) now.instances['shop.by-hand.1'] = { ...lost, id: 'shop.by-hand.1' }
+    now.routes = now.routes.map((one) => ({ ...one, pools: one.pools.slice(0, 1) }))
+  })
+  const drift = async () => world.ledger.read({ types: ['drift.found', 'drift.mended'] })
+  await eventually(async () => (await drift()).length === 2)
+  const about = { ...shop, environment: defaultEnvironment }
+  const detail = `missing: ${gone}; runs without being wanted: shop.by-hand.1; its route is not the one wanted`
+  assert.deepEqual(
+    (await drift()).map(({ type, payload }) => [type, payload]),
+    [
+      ['drift.found', { ...about, detail }],
+      ['drift.mended', { ...about, detail }],
+    ],
+  )
+  const { instances, routes: now } = world.runtime.world()
+  const mine = (await world.deploy.queries.deployment(second))?.instances ?? []
+  assert.deepEqual([Object.keys(instances).sort(), now], [[gone, stays, ...mine].sort(), routes])
+  world.judge.says(digestOf('shop v2'), 'pass')
+  await world.order('promote')
+  assert.equal((await world.deploy.finished(second)).finished?.outcome, 'succeeded')
+  assert.deepEqual(world.errors, [])
+})
+
+test('where the environment says so drift during a rollout is only reported', async (context) => {
+  const clock = { ...systemClock, monotonicMs: () => performance.now() * 100 }
+  const world = await begin(context, { clock, releases: { 'shop v1': {}, 'shop v2': released(held) } })
+  await world.pushByHand('production/environment.yaml', 'drift: report\n')
+  await world.deploy.reconcile()
+  const first = await world.live('shop v1')
+  world.judge.says(digestOf('shop v2'), 'inconclusive')
+  await world.at(await world.release('shop v2'), 10)
+  const drift = async () => {
+    const facts = await world.ledger.read({ types: ['drift.found', 'drift.mended'] })
+    return facts.map(({ type, payload }) => [type, Object(payload).detail])
+  }
+  const said: string[][] = []
+  const missing: string[] = []
+  for (const id of first.instances ?? []) {
+    world.runtime.change(({ instances }) => {
+      delete instances[id]
+    })
+    missing.push(id)
+    said.push(['drift.found', `missing: ${missing.join(', ')}`])
+    await eventually(async () => (await drift()).length === said.length)
+  }
+  assert.equal(missing.length, 2)
+  assert.deepEqual(await drift(), said)
+  assert.deepEqual(
+    missing.filter((id) => world.runtime.world().instances[id]),
+    [],
+  )
 })

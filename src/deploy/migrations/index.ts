@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Seal } from '../../access/access.ts'
 import { placesOf, prepareDirectory, removeDirectory, workingDirectoryOf } from '../../agent/directory.ts'
@@ -28,6 +29,7 @@ import {
   type MigrationOrder,
   type MigrationOutcome,
   standing,
+  withOldLogs,
 } from './migration.ts'
 import { openRecords, type Underway } from './records.ts'
 
@@ -47,6 +49,8 @@ const longestGraceMs = 10_000
 const lookEveryMs = 100
 const largestOutputBytes = 64 * 1024 * 1024
 const keptLogBytes = 1024 * 1024
+/** Of so many deployments of a service in an environment what their migrations wrote is kept. */
+const keptLogs = 50
 const lastLinesTold = 20
 const actor = 'system:deploy'
 
@@ -180,7 +184,8 @@ export const createMigrations = (ports: MigrationPorts) => {
     }
     await endAllAtHomeIn(placesOf(home.migrating, id).root) // what it has started and left behind
     const outOfMemory = cgroups().outOfMemoryKills(id) > 0
-    return endingOf(records.endOf(key), { stopped, outOfMemory, timeoutMs })
+    const fullDisk = await fullDiskAt(home.migrating)
+    return endingOf(records.endOf(key), { stopped, outOfMemory, timeoutMs, fullDisk })
   }
 
   const end = async (process: ProcessIdentity, graceMs: number): Promise<void> => {
@@ -190,19 +195,24 @@ export const createMigrations = (ports: MigrationPorts) => {
     if (isAlive(process)) effectSync('deploy.migration-kill', () => signalGroup(process.pid, 'SIGKILL'))
   }
 
-  /** Log, fact, then the record: killed between them, the same is concluded once more and recorded once. */
+  /**
+   * Log, fact, then the record: killed between them, the same is concluded once more and recorded once. What it wrote aside goes first: it may be
+   * what has filled the disk.
+   */
   const conclude = async (key: string, underway: Underway, ending: Ending): Promise<readonly string[]> => {
     const { deployment, attempt, target, id, secretValues } = underway
+    await removeDirectory(placesOf(home.migrating, id))
     const lines = masked(records.outputOf(key).split('\n'), secretValues)
     records.keepLog(deployment, attempt, tailOf(lines.join('\n')))
     const lastLines = lines.filter((line) => line.trim() !== '').slice(-lastLinesTold)
-    const isRecorded = attemptsOf(await factsOf(target), underway).some(
+    const facts = await factsOf(target)
+    const isRecorded = attemptsOf(facts, underway).some(
       (known) => known.deployment === deployment && known.attempt === attempt && known.ended !== null,
     )
     if (!isRecorded)
       await ledger.append([factOf(underway, { ending, lastLines, durationMs: clock.now() - underway.startedAt })])
     await cgroups().remove(id)
-    await removeDirectory(placesOf(home.migrating, id))
+    records.forgetLogs(withOldLogs(facts, keptLogs))
     records.forget(key)
     return lastLines
   }
@@ -235,7 +245,7 @@ export const createMigrations = (ports: MigrationPorts) => {
           one.payload.deployment === deployment,
       ),
     /** Removes what a deployment's migration and seed wrote. */
-    forgetLogs: (deployment: string): void => records.forgetLogs(deployment),
+    forgetLogs: (deployment: string): void => records.forgetLogs(new Set([deployment])),
     /** What the last try of a deployment's migration wrote, secrets taken out; null where nothing is kept. */
     log: (deployment: string, attempt: number): string | null => records.log(deployment, attempt),
   }
@@ -264,6 +274,13 @@ const databaseKey = (target: Target, env: Readonly<Record<string, string>>): str
   const name = database ? `${database.host}${database.pathname}` : targetLabel(target)
   return createHash('sha256').update(name).digest('hex').slice(0, 32)
 }
+
+/** The directory, where next to nothing can be written to its disk any more. */
+const fullDiskAt = async (directory: string): Promise<string | null> => {
+  const { bavail, bsize } = await statfs(directory)
+  return bavail * bsize < leastRoomBytes ? directory : null
+}
+const leastRoomBytes = 64 * 1024
 
 const tailOf = (text: string): string => {
   const bytes = Buffer.from(text)

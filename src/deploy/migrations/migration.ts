@@ -37,6 +37,12 @@ export type MigrationOutcome =
       readonly next: string
     }
 
+/** The deployments of a target whose migrations began before those of its newest `kept`. Facts the oldest first. */
+export const withOldLogs = (facts: readonly RecordedFact[], kept: number): ReadonlySet<string> => {
+  const begun = new Set(facts.flatMap((one) => (isFact(migrationStarted, one) ? [one.payload.deployment] : [])))
+  return new Set([...begun].slice(0, Math.max(0, begun.size - kept)))
+}
+
 /** How a migration's command came to its end. */
 export type Ending = {
   readonly outcome: 'succeeded' | 'failed' | 'timed-out' | 'interrupted' | 'not-begun'
@@ -107,7 +113,13 @@ export const failureOf = (
 /** What the end file of a command and the watch over it say together. */
 export const endingOf = (
   said: { readonly hasBegun: boolean; readonly exitCode: number | null },
-  seen: { readonly stopped: 'time' | 'output' | null; readonly outOfMemory: boolean; readonly timeoutMs: number },
+  seen: {
+    readonly stopped: 'time' | 'output' | null
+    readonly outOfMemory: boolean
+    readonly timeoutMs: number
+    /** The directory whose disk was full when it ended, as then it could not say so itself. */
+    readonly fullDisk?: string | null
+  },
 ): Ending => {
   if (said.exitCode === 0) return { outcome: 'succeeded', exitCode: 0, detail: null }
   const { exitCode } = said
@@ -116,7 +128,8 @@ export const endingOf = (
   if (seen.stopped === 'output') return { outcome: 'failed', exitCode, detail: 'was stopped: it wrote without end' }
   if (!said.hasBegun) return { outcome: 'not-begun', exitCode: null, detail: 'had not begun' }
   if (seen.outOfMemory) return { outcome: 'failed', exitCode, detail: 'ran out of memory' }
-  if (exitCode !== null) return { outcome: 'failed', exitCode, detail: `ended with exit code ${exitCode}` }
+  const why = seen.fullDisk ? `: the disk of ${seen.fullDisk} was full` : ''
+  if (exitCode !== null) return { outcome: 'failed', exitCode, detail: `ended with exit code ${exitCode}${why}` }
   return interrupted
 }
 

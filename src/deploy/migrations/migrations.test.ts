@@ -7,6 +7,7 @@ import { fact } from '../../ledger/fact.ts'
 import { defaultEnvironment, defaultProject, ServiceName } from '../../names.ts'
 import { databaseRestored, operateFacts } from '../../operate/facts.ts'
 import { commitOf, digestOf, eventually, openTestDeploy } from '../testing.ts'
+import { migrationStarted } from './facts.ts'
 import { migrationSubject } from './index.ts'
 
 const shop = { project: defaultProject, service: ServiceName.parse('shop') }
@@ -236,4 +237,19 @@ test('after the database was restored, a release is migrated once more', async (
   const again = await bench.world.deploy.deploy(shop, { actor: 'user:ada' })
   await bench.world.deploy.finished(again)
   assert.equal(bench.ran().length, 2)
+})
+
+test('what migrations wrote is kept of the newest fifty deployments of a service', async () => {
+  await using bench = await begin({ 'shop v1': plan('echo migrated') })
+  const payload = { ...target, release: digestOf('shop v0'), commit: commitOf('shop v0'), attempt: 1 }
+  const about = { subject: migrationSubject(target), actor: 'system:deploy' }
+  const older = Array.from({ length: 50 }, (_, number) => `deployment-old-${number}`)
+  await bench.world.ledger.append(
+    older.map((deployment) => fact(migrationStarted, { ...about, payload: { ...payload, deployment } })),
+  )
+  const logs = join(bench.directory, 'migrations', 'logs')
+  mkdirSync(logs, { recursive: true })
+  for (const deployment of older.slice(0, 2)) writeFileSync(join(logs, `${deployment}.1.log`), 'old')
+  const { id } = await bench.live('shop v1')
+  assert.deepEqual(readdirSync(logs).sort(), [`${id}.1.log`, 'deployment-old-1.1.log'].sort())
 })

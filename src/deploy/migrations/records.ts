@@ -79,10 +79,11 @@ export const openRecords = (directory: string, seal: Seal) => {
         writeDurably(logOf(deployment, attempt), text)
       })
     },
-    /** Removes the logs of a deployment. */
-    forgetLogs: (deployment: string): void => {
+    /** Removes the logs of these deployments. */
+    forgetLogs: (deployments: ReadonlySet<string>): void => {
       const folder = join(directory, 'logs')
-      const own = existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith(`${deployment}.`)) : []
+      const all = deployments.size > 0 && existsSync(folder) ? readdirSync(folder) : []
+      const own = all.filter((name) => deployments.has(name.split('.')[0] ?? ''))
       if (own.length > 0)
         effectSync('deploy.migration-forget-logs', () => {
           for (const name of own) rmSync(join(folder, name), { force: true })
