@@ -100,7 +100,12 @@ export const scopeLine = ({
   bucket,
   zone,
 }: Pick<DoraAnswer, 'scope' | 'services' | 'span' | 'bucket' | 'zone'>): string => {
-  const whose = scope.services.length === 1 ? scope.services.join() : `a blend of ${services} services`
+  const whose =
+    scope.services.length === 1
+      ? scope.services.join()
+      : services === 1
+        ? 'the only service'
+        : `a blend of ${services} services`
   const days = Math.round((of.until - of.from) / 86_400_000)
   return `${bold(whose)} in ${scope.environment}, ${days} days by the ${bucket} (${zone})`
 }

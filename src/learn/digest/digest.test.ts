@@ -130,10 +130,9 @@ From 4 Jan 2026, 23:59 (UTC), production, all services together.
 
 ## Flow
 
-- 0 changes went live (0 the week before), no data from the first commit (median).
+- No change went live (0 the week before).
 - No bottleneck: nothing went live, or nothing took any time.
 - 0 changes are open.
-- Nobody had to do anything for no data of the deployments.
 
 ## Incidents
 
@@ -142,7 +141,7 @@ From 4 Jan 2026, 23:59 (UTC), production, all services together.
 ## Toil
 
 - 90 min of work by hand were written down.
-- To automate first: restarted it (1 times).
+- To automate first: restarted it (1×).
 
 The same, and what is behind each figure: \`headway insights --since 7d\`.
 `,

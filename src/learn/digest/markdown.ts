@@ -57,12 +57,16 @@ const metricsOf = ({ now, before }: DigestInput): string => {
 }
 
 const flowOf = ({ now, before, bottleneck, bottleneckBefore, progress, rhythm }: FlowAnswer): string[] => [
-  `- ${now.changes} changes went live (${before.changes} the week before), ${lengthOf(now.total.median)} from the first commit (median).`,
+  now.changes === 0
+    ? `- No change went live (${before.changes} the week before).`
+    : `- ${now.changes} changes went live (${before.changes} the week before), ${lengthOf(now.total.median)} from the first commit (median).`,
   bottleneck
     ? `- Bottleneck: ${bottleneck.stage.replace('-', ' ')}, ${lengthOf(bottleneck.perWeekMs)} this week, ${percentOf(bottleneck.share)} of all time (${lengthOf(bottleneckBefore)} the week before).`
     : '- No bottleneck: nothing went live, or nothing took any time.',
   `- ${progress.open} changes are open${progress.open > 0 ? `, half of them for ${lengthOf(progress.ages.median)} or longer` : ''}.`,
-  `- Nobody had to do anything for ${percentOf(rhythm.automatic.value)} of the deployments.`,
+  ...(rhythm.automatic.value === null
+    ? []
+    : [`- Nobody had to do anything for ${percentOf(rhythm.automatic.value)} of the deployments.`]),
 ]
 
 const incidentsOf = ({ incidents, zone }: DigestInput): string[] =>
@@ -77,7 +81,7 @@ const incidentsOf = ({ incidents, zone }: DigestInput): string[] =>
 
 const toilOf = ({ minutes, share, line, candidates: [first] }: ToilAnswer): string[] => [
   `- ${lengthOf(minutes * 60_000)} of work by hand were written down${share === null ? '' : `, ${percentOf(share)} of the time there is (line: ${percentOf(line)})`}.`,
-  ...(first ? [`- To automate first: ${escaped(first.what)} (${first.times} times).`] : []),
+  ...(first ? [`- To automate first: ${escaped(first.what)} (${first.times}×).`] : []),
 ]
 
 /** Only in the week in which a survey was told. */
