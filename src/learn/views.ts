@@ -25,7 +25,9 @@ import type { View } from '../ledger/ledger.ts'
 import { alertFired } from '../monitor/facts.ts'
 import { releaseCreated } from '../package/facts.ts'
 import { promotionApproved, promotionGranted, promotionHeld } from '../release/facts.ts'
+import { writeChanges } from './dora/cells.ts'
 import type { Tx } from './dora/lane.ts'
+import { memoryOf } from './dora/memory.ts'
 import { deploymentByKey, tellCarried, tellDeployment, tellMore, tellSquash } from './dora/telling.ts'
 import {
   deliveryCarried,
@@ -45,7 +47,7 @@ import { createDoraTables, type DeploymentRow, type DoraTables, dropDoraTables }
 /** Every deployment, incident and commit that the ledger tells of, and the cells that questions are answered from. */
 export const doraView: View<DoraTables> = {
   name: 'learn-dora',
-  version: 4,
+  version: 5,
   create: createDoraTables,
   drop: dropDoraTables,
   apply: async (tx, fact) => {
@@ -72,6 +74,7 @@ export const doraView: View<DoraTables> = {
     if (await applyIncident(tx, fact)) return
     await tellRollout(tx, fact)
   },
+  finish: (tx) => writeChanges(tx, memoryOf(tx).cells),
 }
 
 /** What tells how far a change has come; who reads it is loaded when there is some. */

@@ -206,6 +206,13 @@ const applyAll = async (
       }
     }
   }
+  for (const { view } of group) {
+    try {
+      await view.finish?.(tx)
+    } catch (error) {
+      throw isTheStores(error) ? error : new ViewFailure(view, last, error)
+    }
+  }
   const names = group.map(({ view }) => view.name)
   await tx.updateTable('ledger_cursors').set({ seq: last.seq }).where('name', 'in', names).execute()
 }

@@ -1,5 +1,6 @@
 import type { FailedHow, IncidentRow } from '../tables.ts'
 import { defaultWindowMs, servingAt, type Tx } from './lane.ts'
+import { memoryOf } from './memory.ts'
 
 type Cause = { readonly deployment: number | null; readonly how: FailedHow | null }
 const nobody: Cause = { deployment: null, how: null }
@@ -60,13 +61,19 @@ const suspect = async (tx: Tx, { began_at }: IncidentRow, lane: number, windowMs
 }
 
 export const windowOf = async (tx: Tx, project: string): Promise<number> => {
+  const { windows } = memoryOf(tx)
+  const known = windows.get(project)
+  if (known !== undefined) return known
   const row = await tx.selectFrom('learn_windows').select('window_ms').where('project', '=', project).executeTakeFirst()
-  return row ? row.window_ms : defaultWindowMs
+  const windowMs = row?.window_ms ?? defaultWindowMs
+  windows.set(project, windowMs)
+  return windowMs
 }
 
 /** Incidents of a lane that a deployment at this moment may have caused or mended. */
 export const incidentsAround = async (tx: Tx, lane: number, moment: number): Promise<string[]> => {
-  const of = await tx.selectFrom('learn_lanes').select('project').where('lane', '=', lane).executeTakeFirst()
+  const known = memoryOf(tx).lanes.get(lane)
+  const of = known ?? (await tx.selectFrom('learn_lanes').select('project').where('lane', '=', lane).executeTakeFirst())
   const windowMs = of ? await windowOf(tx, of.project) : defaultWindowMs
   const rows = await tx
     .selectFrom('learn_incidents')

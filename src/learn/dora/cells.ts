@@ -82,7 +82,7 @@ export const collect = (
   ] as const) {
     for (const grain of held) {
       const start = Math.floor(row.live_at / grainMs[grain]) * grainMs[grain]
-      const name = `${scope} ${row.environment} ${grain} ${start}`
+      const name = nameOf({ scope, environment: row.environment, grain, start })
       const change = changes.get(name) ?? {
         key: { scope, environment: row.environment, grain, start },
         tally: emptyTally(),
@@ -95,14 +95,16 @@ export const collect = (
   }
 }
 
-/** Writes what was collected: each cell is read and written once. */
+/** Writes what was collected, which is forgotten: each cell is read and written once. */
 export const writeChanges = async (tx: Tx, changes: Changes): Promise<void> => {
-  const changed = [...changes.values()].filter(
-    ({ tally: { counts, leads, recoveries } }) =>
-      leads.size > 0 || recoveries.size > 0 || countNames.some((name) => counts[name] !== 0),
-  )
+  const changed = [...changes.values()].filter(({ tally: change }) => !isNothing(change))
+  changes.clear()
   for (let at = 0; at < changed.length; at += 50) await writeSome(tx, changed.slice(at, at + 50))
 }
+
+const nameOf = ({ scope, environment, grain, start }: CellKey): string => `${scope} ${environment} ${grain} ${start}`
+const isNothing = ({ counts, leads, recoveries }: Tally): boolean =>
+  leads.size === 0 && recoveries.size === 0 && countNames.every((name) => counts[name] === 0)
 
 const writeSome = async (tx: Tx, changed: readonly { key: CellKey; tally: Tally }[]): Promise<void> => {
   const stored = await tx
@@ -121,14 +123,26 @@ const writeSome = async (tx: Tx, changed: readonly { key: CellKey; tally: Tally 
       ),
     )
     .execute()
-  const known = new Map(stored.map((row) => [`${row.scope} ${row.environment} ${row.grain} ${row.start}`, row]))
-  const rows = changed.map(({ key, tally: change }): CellRow => {
-    const before = known.get(`${key.scope} ${key.environment} ${key.grain} ${key.start}`)
+  const known = new Map(stored.map((row) => [nameOf(row), row]))
+  const totals = changed.map(({ key, tally: change }) => {
+    const before = known.get(nameOf(key))
     const total = before ? unpackCell(before.packed) : emptyTally()
     addCounts(total.counts, change.counts)
     const leads = sum(total.leads, change.leads)
-    return rowOfCell(key, { counts: total.counts, leads, recoveries: sum(total.recoveries, change.recoveries) })
+    return { key, tally: { counts: total.counts, leads, recoveries: sum(total.recoveries, change.recoveries) } }
   })
+  // How facts were batched must not be seen: where nothing is left there is no row, as there is none where nothing ever came to be.
+  for (const { key } of totals.filter(({ tally: total }) => isNothing(total)))
+    if (known.has(nameOf(key)))
+      await tx
+        .deleteFrom('learn_cells')
+        .where('scope', '=', key.scope)
+        .where('environment', '=', key.environment)
+        .where('grain', '=', key.grain)
+        .where('start', '=', key.start)
+        .execute()
+  const rows = totals.flatMap(({ key, tally: total }) => (isNothing(total) ? [] : [rowOfCell(key, total)]))
+  if (rows.length === 0) return
   await tx
     .insertInto('learn_cells')
     .values(rows)

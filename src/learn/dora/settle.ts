@@ -1,8 +1,9 @@
 import type { DeploymentRow, LaneRow } from '../tables.ts'
 import { assess, isCounted, measure } from './assess.ts'
 import { attribute, incidentsAround } from './attribution.ts'
-import { collect, writeChanges } from './cells.ts'
+import { collect } from './cells.ts'
 import { affectedAfter, blamesOf, commitsOf, placeOf, previousOf, type Tx } from './lane.ts'
+import { memoryOf } from './memory.ts'
 
 /**
  * What follows for everybody when something was told: which deployments are looked at again. Each is looked at once, and its part in the
@@ -77,21 +78,18 @@ export const reattribute = async (tx: Tx, ripple: Ripple, incident: string): Pro
   for (const id of await attribute(tx, incident)) ripple.touched.add(id)
 }
 
-/** Judges and measures all that was touched, and brings the cells up to date. */
+/** Judges and measures all that was touched; what that changes in the cells is written at the end of the batch. */
 export const settle = async (tx: Tx, ripple: Ripple): Promise<void> => {
-  const changes: Parameters<typeof writeChanges>[1] = new Map()
-  const lanes = new Map<number, LaneRow>()
+  const { cells } = memoryOf(tx)
   for (const id of ripple.touched) {
     const row = await deploymentById(tx, id)
     if (!row) continue
     const before = ripple.before.get(id) ?? row
     const after = await lookAgain(tx, ripple, row)
-    const lane = lanes.get(row.lane) ?? (await laneById(tx, row.lane))
-    lanes.set(row.lane, lane)
-    collect(changes, before, lane, -1)
-    collect(changes, after, lane, 1)
+    const lane = await laneById(tx, row.lane)
+    collect(cells, before, lane, -1)
+    collect(cells, after, lane, 1)
   }
-  await writeChanges(tx, changes)
 }
 
 const lookAgain = async (tx: Tx, ripple: Ripple, row: DeploymentRow): Promise<DeploymentRow> => {
@@ -126,5 +124,11 @@ const measureAgain = async (tx: Tx, row: DeploymentRow) => {
   return measure(row, await commitsOf(tx, row.id), isFirst)
 }
 
-export const laneById = async (tx: Tx, lane: number): Promise<LaneRow> =>
-  tx.selectFrom('learn_lanes').selectAll().where('lane', '=', lane).executeTakeFirstOrThrow()
+export const laneById = async (tx: Tx, lane: number): Promise<LaneRow> => {
+  const { lanes } = memoryOf(tx)
+  const row =
+    lanes.get(lane) ??
+    (await tx.selectFrom('learn_lanes').selectAll().where('lane', '=', lane).executeTakeFirstOrThrow())
+  lanes.set(lane, row)
+  return row
+}

@@ -4,6 +4,7 @@ import { bringChanges } from '../flow/bringing.ts'
 import type { CommitRow, DeploymentRow } from '../tables.ts'
 import { isCounted } from './assess.ts'
 import type { Tx } from './lane.ts'
+import { memoryOf } from './memory.ts'
 import { deploymentById, newRipple, placeChanged, type Ripple, reattribute, remember, settle } from './settle.ts'
 
 /** What was told of a deployment. */
@@ -275,12 +276,18 @@ export const laneOf = async (tx: Tx, { project, service, environment }: Lane): P
 }
 
 export const findLane = async (tx: Tx, { project, service, environment }: Lane): Promise<number | null> => {
+  const { lanes } = memoryOf(tx)
+  const name = `${project}/${service} ${environment}`
+  const known = lanes.get(name)
+  if (known) return known.lane
   const row = await tx
     .selectFrom('learn_lanes')
-    .select('lane')
+    .selectAll()
     .where('project', '=', project)
     .where('service', '=', service)
     .where('environment', '=', environment)
     .executeTakeFirst()
-  return row ? row.lane : null
+  if (!row) return null
+  lanes.set(name, row).set(row.lane, row)
+  return row.lane
 }

@@ -1,5 +1,6 @@
 import { isFact, type RecordedFact } from '../../ledger/fact.ts'
 import type { Tx } from '../dora/lane.ts'
+import { memoryOf } from '../dora/memory.ts'
 import { newRipple, reattribute, settle } from '../dora/settle.ts'
 import { incidentChanged, laneOf } from '../dora/telling.ts'
 import {
@@ -56,6 +57,7 @@ const set = async (tx: Tx, { incident }: { incident: string }, values: Partial<I
 /** What was suspected before is suspected anew; this alone looks at all incidents of a project. */
 const setWindow = async (tx: Tx, told: { project: string; windowMs: number }): Promise<void> => {
   const values = { project: told.project, window_ms: told.windowMs }
+  memoryOf(tx).windows.delete(told.project)
   await tx
     .insertInto('learn_windows')
     .values(values)
