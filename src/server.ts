@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { accessFacts } from './access/facts.ts'
@@ -163,13 +163,19 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
   const listener = taken.adopt(await listen(port), (one) => one.close(0))
   const url = `${certificate ? 'https' : 'http'}://${urlHost(host)}:${listener.port}`
 
+  const connect = () => {
+    const runtime = connectProcessRuntime({
+      ...{ home, clock, edgeHost, edgePort: options.edgePort },
+      ...(options.edgeSettings ? { edgeSettings: options.edgeSettings } : {}),
+    })
+    runtime.catch(() => undefined) // awaited below
+    return runtime
+  }
   const place = process.env.HEADWAY_STORE_URL ?? home.database
+  // Nothing is started for data that this program must not touch. A new home has none: agent and edge start beside its database.
+  const connectingEarly = place === home.database && !existsSync(place) ? connect() : null
   const store = taken.adopt(await openStore(place, { migrations, program: version, clock }), (one) => one.close())
-  const connecting = connectProcessRuntime({
-    ...{ home, clock, edgeHost, edgePort: options.edgePort },
-    ...(options.edgeSettings ? { edgeSettings: options.edgeSettings } : {}),
-  })
-  connecting.catch(() => undefined) // awaited below; nothing is started for data that this program must not touch
+  const connecting = connectingEarly ?? connect()
   const ledger = await openLedger({ store, definitions, clock })
   const views = taken.adopt(await openViews({ store, ledger, views: allViews(home) }), (one) => one.stop())
   const runtime = await connecting
