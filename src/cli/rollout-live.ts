@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { stripVTControlCharacters } from 'node:util'
 import type { Command } from 'commander'
 import { shortCommit } from '../names.ts'
 import { Problem } from '../problem.ts'
@@ -83,7 +84,7 @@ const onScreen = async (look: () => Promise<RolloutView>, first: RolloutView): P
   let view = first
   try {
     while (!interrupted.signal.aborted) {
-      const lines = renderRollout(view, Date.now(), out.rows)
+      const lines = fitted((rows) => renderRollout(view, Date.now(), rows), out)
       out.write(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join('\r\n')}\u001b[J`)
       if (view.rollout.outcome !== null) break
       await delay(lookEveryMs, undefined, { signal: interrupted.signal }).catch(() => {})
@@ -95,6 +96,17 @@ const onScreen = async (look: () => Promise<RolloutView>, first: RolloutView): P
     leave()
   }
   for (const line of renderRollout(view, Date.now(), Number.POSITIVE_INFINITY)) console.log(line)
+}
+
+/** Lines that are longer than the screen is wide take more rows of it, or its top would be pushed out. */
+export const fitted = (
+  render: (rows: number) => string[],
+  { rows, columns }: { readonly rows: number; readonly columns: number },
+): string[] => {
+  const lines = render(rows)
+  const more = lines.map((line) => Math.max(0, Math.ceil(stripVTControlCharacters(line).length / columns) - 1))
+  const wrapped = more.reduce((sum, one) => sum + one, 0)
+  return wrapped === 0 ? lines : render(Math.max(1, rows - wrapped))
 }
 
 const inLines = async (look: () => Promise<RolloutView>, first: RolloutView, isLive: boolean): Promise<void> => {

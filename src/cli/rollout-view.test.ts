@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EnvironmentName, ProjectName, ServiceName } from '../names.ts'
+import { fitted } from './rollout-live.ts'
 import { type Rollout, type RolloutView, renderRollout, statusLine } from './rollout-view.ts'
 
 const now = Date.UTC(2026, 0, 1, 12, 0, 30)
@@ -112,4 +113,14 @@ test("a team's own metrics are shown beneath the evidence, and one of which noth
     '  queue: nothing seen of it yet',
     '  no verdict: not enough is known  yet',
   ])
+})
+
+test('lines that a narrow screen wraps take more of its rows', () => {
+  const render = (rows: number): string[] => [
+    'a'.repeat(90),
+    '\u001b[2mshort\u001b[0m',
+    ...Array<string>(rows - 2).fill('log'),
+  ]
+  assert.equal(fitted(render, { rows: 10, columns: 100 }).length, 10)
+  assert.equal(fitted(render, { rows: 10, columns: 40 }).length, 8)
 })
