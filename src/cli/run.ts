@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import type { LocalResult } from '../local.ts'
 import { Problem } from '../problem.ts'
 import type { GlobalOptions } from './client.ts'
+import { printFailed } from './failure.ts'
 import { bold, dim, printable, printJson, red, span, stateColour } from './output.ts'
 
 type RunOptions = {
@@ -132,7 +133,7 @@ const printLine = (job: string, text: string): void => {
 const printResult = ({ runs, conclusion, notes }: LocalResult): void => {
   for (const run of runs) {
     console.log(`\n${bold(printable(run.name))}: ${stateColour(run.conclusion)}`)
-    if (run.isolation) console.log(dim(`  ran as ${run.isolation}`))
+    if (run.isolation) console.log(dim(`  isolation: ${run.isolation}`))
     for (const { name, conclusion: ended, steps, environment } of Object.values(run.jobs)) {
       const url = environment?.url ? ` ${printable(environment.url)}` : ''
       console.log(`\n  ${bold(printable(name))} ${stateColour(ended)}${url}`)
@@ -141,17 +142,10 @@ const printResult = ({ runs, conclusion, notes }: LocalResult): void => {
           `    ${step.conclusion === 'success' ? '✓' : step.conclusion === 'skipped' ? '–' : red('✗')} ${printable(step.name)} ${dim(span(step.durationMs))}`,
         )
     }
-    if (run.failure) printFailure(run.failure)
+    if (run.failure) printFailed(run.failure, red('✗'))
   }
   if (runs.length > 0) return
   console.log(`nothing was run (${conclusion})`)
   for (const note of notes) console.log(dim(`  ${printable(note)}`))
   console.log(dim('  name another event with --event, or a workflow'))
-}
-
-const printFailure = ({ detail, exitCode, command, lastLines, where }: NonNullable<LocalResult['failure']>): void => {
-  const place = where?.file ? `${[where.file, where.line, where.column].filter(Boolean).join(':')}: ` : ''
-  console.log(`\n  ${red('✗')} ${place}${printable(detail)}${exitCode === null ? '' : ` (exit code ${exitCode})`}`)
-  if (command) console.log(`    $ ${printable(command)}`)
-  for (const line of lastLines) console.log(`    │ ${printable(line)}`)
 }

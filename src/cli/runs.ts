@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { shortCommit } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { at, type Client, connect, type GlobalOptions } from './client.ts'
+import { printFailed } from './failure.ts'
 import { commitHere } from './here.ts'
 import { ago, bold, dim, printable, printJson, printTable, red, span, stateColour, yellow } from './output.ts'
 
@@ -256,7 +257,7 @@ const printRun = (run: Details): void => {
   )
   console.log(dim(`  ${printable(run.title)} (${run.eventName} by ${printable(run.actor)}${attempt})`))
   if (run.waitsFor) console.log(`  waits for ${run.waitsFor}, which is in its concurrency group`)
-  if (run.isolation) console.log(dim(`  ran as ${run.isolation}${run.isTrusted ? '' : ', without secrets'}`))
+  if (run.isolation) console.log(dim(`  isolation: ${run.isolation}${run.isTrusted ? '' : ', without secrets'}`))
   for (const job of run.jobs) {
     const kept = job.attempt < run.attempt ? dim(` (of attempt ${job.attempt})`) : ''
     const state = job.wait ? yellow(waitText(run.run, job.wait)) : stateColour(job.conclusion ?? job.status)
@@ -285,12 +286,6 @@ const placeText = (file: string | null | undefined, line: number | null | undefi
 /** The step, the command, the exit code and the last lines. */
 const printFailure = ({ run, failure, conclusion }: Run): void => {
   if (!failure) return
-  const { step, command, exitCode, detail, lastLines, where } = failure
-  const what = step && !detail.startsWith(`${step}:`) ? `${printable(step)}: ` : ''
-  const code = exitCode === null || detail.includes(`exit code ${exitCode}`) ? '' : ` (exit code ${exitCode})`
-  const place = [where?.file, where?.line, where?.column].filter((part) => part !== undefined).join(':')
-  console.log(`\n  ${signOf(conclusion)} ${place ? `${printable(place)}: ` : ''}${what}${printable(detail)}${code}`)
-  if (command) console.log(`    $ ${printable(command)}`)
-  for (const line of lastLines) console.log(`    │ ${printable(line)}`)
+  printFailed(failure, signOf(conclusion))
   console.log(dim(`\n  headway runs ${run} --log   the whole log\n  headway rerun ${run} --failed   once more`))
 }

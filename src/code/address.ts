@@ -35,5 +35,9 @@ export const parseGitRequest = (method: string | undefined, url: string | undefi
   return method === 'POST' && query === '' && isService(asked) ? { ...key, service: asked, step: 'exchange' } : null
 }
 
+/** Whether a client of Git LFS asks: to store, fetch or lock the files that the commits only point to. */
+export const isForLargeFiles = (url: string | undefined): boolean =>
+  /^[a-z0-9/-]{1,200}(\.git)?\/info\/lfs(\/|$)/.test(url?.split('?')[0] ?? '')
+
 const isService = (name: string | undefined): name is GitRequest['service'] =>
   name === 'git-upload-pack' || name === 'git-receive-pack'

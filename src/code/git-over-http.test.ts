@@ -54,6 +54,24 @@ describe('a repository over HTTP', () => {
         : [],
     )
 
+  test('says to a client of Git LFS that it keeps no such files, and what to do, so that it pushes nothing that cannot be fetched', async () => {
+    const ask = (about: string) =>
+      fetch(`http://127.0.0.1:${server.port}/git/default/large.git/info/lfs/${about}`, {
+        method: 'POST',
+        headers: { authorization: `Basic ${btoa('viewer:x')}` },
+        body: '{}',
+      })
+    for (const about of ['objects/batch', 'locks/verify']) {
+      const response = await ask(about)
+      assert.equal(response.status, 501)
+      assert.equal(response.headers.get('content-type'), 'application/vnd.git-lfs+json')
+      assert.match(
+        JSON.stringify(await response.json()),
+        /^\{"message":"this Git host keeps no files of Git LFS: let lfs.url in .lfsconfig/,
+      )
+    }
+  })
+
   test('is made by the first push of a developer, and the push is in the ledger', async () => {
     const copy = await shop('first')
     const commit = await copy.must('rev-parse', 'HEAD')

@@ -6,7 +6,7 @@ import { atLeast, type Identity } from '../access/access.ts'
 import { effectSync } from '../effect.ts'
 import { describeError, describeProblem, Problem } from '../problem.ts'
 import { run } from '../processes/run.ts'
-import { type GitRequest, parseGitRequest, type RepositoryKey } from './address.ts'
+import { type GitRequest, isForLargeFiles, parseGitRequest, type RepositoryKey } from './address.ts'
 import { gitEnvironment, servingConfiguration } from './git.ts'
 import { type PushParts, servePush } from './push.ts'
 import type { Repositories } from './repositories.ts'
@@ -107,6 +107,7 @@ export const createSmartHttp = (parts: SmartHttpParts, stopping: AbortSignal): G
         'Headway needs a token: headway init sets Git up for it, headway token create makes one',
       )
     }
+    if (isForLargeFiles(request.url)) return refuseLargeFiles(response)
     try {
       await serve(request, response, identity)
     } catch (error) {
@@ -125,6 +126,17 @@ const textOf = (error: unknown): string =>
 const answer = (response: ServerResponse, status: number, text: string): void => {
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' })
   response.end(`${text}\n`)
+}
+
+/**
+ * With this status a client goes on without locks, and shows the message where it would store files
+ * (https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md).
+ */
+const refuseLargeFiles = (response: ServerResponse): void => {
+  const message =
+    'this Git host keeps no files of Git LFS: let lfs.url in .lfsconfig name a server that does, or take them into the commits with git lfs migrate export'
+  response.writeHead(501, { 'content-type': 'application/vnd.git-lfs+json', 'cache-control': 'no-store' })
+  response.end(JSON.stringify({ message }))
 }
 
 const authorise = (identity: Identity, { project, repository, service }: GitRequest, there: boolean): void => {
