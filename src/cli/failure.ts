@@ -7,7 +7,11 @@ type Told = {
   readonly exitCode: number | null
   readonly detail: string
   readonly lastLines: readonly string[]
-  readonly where: { readonly file?: string; readonly line?: number; readonly column?: number } | null
+  readonly where: {
+    readonly file?: string | undefined
+    readonly line?: number | undefined
+    readonly column?: number | undefined
+  } | null
 }
 
 /** What failed, where and how, the command, and the last that it said: for a terminal, indented, behind a sign. */
