@@ -49,7 +49,8 @@ const limit = setTimeout(() => {
 child.once('exit', (status) => {
   clearTimeout(limit)
   clearInterval(looking)
-  const unseen = status === 0 && crash ? namedOnly() : []
+  const isRoot = process.getuid?.() === 0 // some effects are those of a Headway that changes users
+  const unseen = status === 0 && crash && isRoot ? namedOnly() : []
   for (const line of unseen) console.error(line)
   process.exitCode = unseen.length > 0 ? 1 : (status ?? 1)
   rmSync(killsSeen, { recursive: true, force: true })
