@@ -153,6 +153,11 @@ describe('the pages of the web where one learns and sets things', { concurrency:
     await dialog.getByLabel('Releases come in').selectOption('approval')
     await dialog.getByRole('button', { name: 'Save' }).click()
     await page.locator('dd', { hasText: 'by approval' }).waitFor()
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByLabel('At the same time, at most').fill('2')
+    await page.getByRole('button', { name: 'Save', exact: true }).click()
+    await visitor.go('/settings?tab=environments', 'Previews of changes')
+    await page.locator('input[name="quota"][value="2"]').waitFor()
     assert.deepEqual(visitor.faults, [])
   })
 
@@ -170,6 +175,52 @@ describe('the pages of the web where one learns and sets things', { concurrency:
     assert.deepEqual(visitor.faults, [])
   })
 
+  test('work by hand is written down and told as a share; a team is asked without names, and its answers are told together', async () => {
+    const { visitor, browser, platform } = world
+    const { page } = visitor
+    const dialog = page.getByRole('dialog')
+    await visitor.go('/projects/default/insights?tab=toil', 'Nobody has said how much time there is')
+    await page.getByLabel('What was done by hand').fill('Restarted <b>it</b>')
+    await page.getByLabel('Minutes').fill('60')
+    await page.getByRole('button', { name: 'Write down' }).click()
+    await page.getByRole('button', { name: 'Remove Restarted' }).waitFor()
+    await page.getByRole('button', { name: 'Say', exact: true }).click()
+    await dialog.getByLabel('Hours a week').fill('1')
+    assert.deepEqual(await barriersOf(page), [])
+    await dialog.getByRole('button', { name: 'Set' }).click()
+    await page.getByText('the line: 50 %').waitFor()
+    await page.getByRole('button', { name: 'Remove Restarted' }).click()
+    await dialog.getByRole('button', { name: 'Remove' }).click()
+    await page.getByText('Write down what you do by hand').waitFor()
+
+    await visitor.go('/projects/default/insights?tab=calms', 'Nobody was asked yet')
+    await page.getByRole('button', { name: 'Ask people' }).click()
+    await dialog.getByLabel('Links, one for each person').fill('5')
+    await dialog.getByRole('button', { name: 'Ask people' }).click()
+    await dialog.getByText('/survey#').first().waitFor()
+    const links = await dialog.getByText('/survey#').allTextContents()
+    assert.equal(links.length, 5)
+    await dialog.getByRole('button', { name: 'Close' }).click()
+    const stranger = await visit(browser, platform, { token: null, width: 360 })
+    for (const link of links) {
+      await stranger.page.goto('about:blank')
+      await stranger.page.goto(link)
+      const first = stranger.page.getByRole('group').first()
+      await first.waitFor()
+      if (link === links[0]) assert.deepEqual(await barriersOf(stranger.page), [])
+      await first.getByRole('radio', { name: '6', exact: true }).check()
+      await stranger.page.getByRole('button', { name: 'Send' }).click()
+      await stranger.page.getByText('Your answer counts').waitFor()
+    }
+    assert.deepEqual(stranger.faults, [])
+    await stranger.context.close()
+    await page.getByRole('button', { name: 'Close now' }).click()
+    await dialog.getByRole('button', { name: 'Close now' }).click()
+    await page.getByText('5 answers').first().waitFor()
+    await page.getByText('6 of 7').first().waitFor()
+    assert.deepEqual(visitor.faults, [])
+  })
+
   test('every one of these pages is without an error or a barrier in both themes, and fits a phone and a wall', async () => {
     const { browser, platform } = world
     const visitor = await visit(browser, platform, { token: tokenOf(platform) })
@@ -181,6 +232,10 @@ describe('the pages of the web where one learns and sets things', { concurrency:
       ['/projects/default/insights?service=nobody', 'Nothing was deployed there'],
       [`/projects/default/insights/deployment?name=${encodeURIComponent(deployment.deployment)}`, 'Its commits'],
       ['/projects/default/insights?tab=flow', 'Flow'],
+      ['/projects/default/insights?tab=calms', 'Culture'],
+      ['/projects/default/insights?tab=toil', 'What to automate first'],
+      ['/projects/default/changes', 'No change is open'],
+      ['/projects/default/changes?tab=queue', 'Nothing waits to be merged'],
       ['/projects/default/previews', 'No change is open'],
       ['/projects/default/incidents', 'No incident is open'],
       ['/projects/default/incidents?tab=all', 'resolved'],

@@ -100,6 +100,12 @@ export const preview = (project: string, repository: string, number: number) =>
       ),
   })
 
+export const previewRules = (project: string) =>
+  queryOptions({
+    queryKey: ['previews', project, 'rules'],
+    queryFn: () => answer(api.previews.projects[':project']['preview-rules'].$get({ param: { project } })),
+  })
+
 const flowHere = api.flow.projects[':project'].insights.flow
 /** Where the time of changes goes. */
 export const flow = (asked: Asked, bucket: Bucket) =>

@@ -10,6 +10,7 @@ import { momentIn } from '../../ui/moment.ts'
 import { Badge, Button, inputShape, Panel } from '../../ui/parts.tsx'
 import { Loaded } from '../../ui/states.tsx'
 import { Parity } from './parity.tsx'
+import { PreviewRules } from './preview-rules.tsx'
 import { Rules } from './rules.tsx'
 
 /** The way of a release through the environments, and their rules. */
@@ -103,6 +104,9 @@ export const EnvironmentsTab = ({ project }: { project: string }) => {
           <Parity project={project} names={query.data.map(({ environment }) => environment)} />
         </div>
       )}
+      <div className="mt-4">
+        <PreviewRules project={project} />
+      </div>
       {edited && (
         <Rules
           environment={edited}

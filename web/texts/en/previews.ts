@@ -20,4 +20,15 @@ export const previews = {
   remove: 'Take down',
   removeTitle: (change: string) => `Take down the preview of ${change}?`,
   removeDetail: 'Its database goes with it. The next push of the change makes it anew.',
+  rules: {
+    title: 'Previews of changes',
+    enabled: 'Changes get previews',
+    quota: 'At the same time, at most',
+    days: 'Days without a push until one is taken down',
+    copyFrom: 'Databases may be copied from',
+    copyHint: 'Names of environments, with commas between. Whoever proposes a change can read all that is copied.',
+    disabled: 'Changes get no previews.',
+    shown: (quota: number, age: string, from: string) =>
+      `At most ${quota} at the same time, each taken down after ${age} without a push; databases may be copied from ${from || 'nowhere'}.`,
+  },
 } as const

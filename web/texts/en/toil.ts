@@ -2,8 +2,8 @@
 export const toil = {
   share: 'Share of the time there is',
   line: (share: string) => `the line: ${share}`,
-  over: 'Over the line: end some of it before anything new is built.',
-  under: 'Under the line.',
+  over: 'Over the line: end some of it before anything new is built',
+  under: 'Under the line',
   unknown: 'Nobody has said how much time there is, so no share can be told.',
   hours: 'Hours a week for running services',
   hoursTitle: 'How much time is there?',
