@@ -103,10 +103,12 @@ export const fitted = (
   render: (rows: number) => string[],
   { rows, columns }: { readonly rows: number; readonly columns: number },
 ): string[] => {
-  const lines = render(rows)
-  const more = lines.map((line) => Math.max(0, Math.ceil(stripVTControlCharacters(line).length / columns) - 1))
-  const wrapped = more.reduce((sum, one) => sum + one, 0)
-  return wrapped === 0 ? lines : render(Math.max(1, rows - wrapped))
+  const heightOf = (line: string): number => Math.max(1, Math.ceil(stripVTControlCharacters(line).length / columns))
+  const height = (lines: readonly string[]): number => lines.reduce((sum, line) => sum + heightOf(line), 0)
+  const whole = render(rows)
+  const lines = render(Math.max(1, rows - (height(whole) - whole.length)))
+  while (lines.length > 1 && height(lines) > rows) lines.pop()
+  return lines
 }
 
 const inLines = async (look: () => Promise<RolloutView>, first: RolloutView, isLive: boolean): Promise<void> => {

@@ -123,4 +123,6 @@ test('lines that a narrow screen wraps take more of its rows', () => {
   ]
   assert.equal(fitted(render, { rows: 10, columns: 100 }).length, 10)
   assert.equal(fitted(render, { rows: 10, columns: 40 }).length, 8)
+  const tall = (): string[] => ['a'.repeat(90), ...Array<string>(9).fill('log')]
+  assert.equal(fitted(tall, { rows: 5, columns: 40 }).length, 3)
 })
