@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -32,6 +32,8 @@ export const holdWebSockets = async (say: Say): Promise<void> => {
     route(ports, 0)
     const first = startEdge(directory, file, children)
     const port = await first.port
+    while (edgesIn(directory).length < workers) await delay(100)
+    await delay(2_000) // each of them accepts
     const before = edgesIn(directory)
     const mbBefore = pssOf(before)
     const quarter = (all: number, part: number) => Math.floor(all / holders) + (part < all % holders ? 1 : 0)
@@ -110,6 +112,8 @@ export const holdWebSockets = async (say: Say): Promise<void> => {
 
 type Report = { readonly open: number; readonly echoes: number; readonly p99Ms: number }
 const root = join(import.meta.dirname, '../..')
+const descriptors = 65_536
+const workers = spawnSync('sh', ['-c', `ulimit -n ${descriptors}`], { stdio: 'ignore' }).status === 0 ? 1 : 2
 
 const started = (children: ChildProcess[], words: readonly string[]): ChildProcess => {
   const child = spawn(process.execPath, [import.meta.filename, ...words], {
@@ -126,8 +130,7 @@ const startEdge = (
   file: string,
   children: ChildProcess[],
 ): { over: Promise<unknown>; port: Promise<number> } => {
-  const raised =
-    'ulimit -n 65536 2>/dev/null && workers=1 || workers=2; exec sh headway --json edge "$0" --port 0 --state "$1" --workers "$workers"'
+  const raised = `ulimit -n ${descriptors} 2>/dev/null; exec sh headway --json edge "$0" --port 0 --state "$1" --workers ${workers}`
   const child = spawn('sh', ['-c', raised, file, join(directory, 'state')], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
