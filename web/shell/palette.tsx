@@ -4,6 +4,7 @@ import { useId, useMemo, useState } from 'react'
 import { changes, runs, services } from '../api/queries.ts'
 import { t } from '../texts/en.ts'
 import { Dialog } from '../ui/dialog.tsx'
+import { Foreign } from '../ui/foreign.tsx'
 import { usePlaces } from './navigation.tsx'
 import { useProject } from './project.ts'
 
@@ -60,7 +61,7 @@ export const Palette = ({ close }: { close: () => void }) => {
             onMouseMove={() => setChosen(index)}
             className={`flex min-h-10 cursor-pointer items-center justify-between gap-4 rounded-md px-3 ${index === at ? 'bg-accent-wash text-accent' : ''}`}
           >
-            <bdi className="min-w-0 truncate">{hit.label}</bdi>
+            <Foreign className="min-w-0 truncate">{hit.label}</Foreign>
             <span className="text-xs text-soft">{hit.kind}</span>
           </div>
         ))}

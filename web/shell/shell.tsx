@@ -6,6 +6,7 @@ import { useLink } from '../api/live.ts'
 import { projects, whoAmI } from '../api/queries.ts'
 import { t } from '../texts/en.ts'
 import { Dialog } from '../ui/dialog.tsx'
+import { Foreign } from '../ui/foreign.tsx'
 import { Button, inputShape } from '../ui/parts.tsx'
 import { KeysHelp, useKeyboard } from './keyboard.tsx'
 import { Navigation } from './navigation.tsx'
@@ -156,7 +157,7 @@ const Foot = ({ showKeys }: { showKeys: () => void }) => {
         </select>
       </label>
       <div className="flex items-center justify-between gap-2 border-t border-line pt-3">
-        <bdi className="min-w-0 truncate font-medium">{me?.user}</bdi>
+        <Foreign className="min-w-0 truncate font-medium">{me?.user}</Foreign>
         <div className="flex">
           <Button kind="quiet" className="px-2" onClick={showKeys} aria-label={t.shell.keys}>
             ?

@@ -127,9 +127,6 @@ export const useNow = (everyMs: number): number => {
   return now
 }
 
-/** A text that somebody else wrote: whatever direction it runs in, it does not turn what stands beside it. */
-export const Foreign = ({ children }: { children: string }) => <bdi>{children}</bdi>
-
 export const Code = ({ children }: { children: ReactNode }) => (
   <code className="rounded bg-sunk px-1 py-0.5 font-mono text-[0.8125rem]">{children}</code>
 )

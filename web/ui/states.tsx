@@ -2,6 +2,7 @@ import type { UseQueryResult } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { Refusal } from '../api/refusal.ts'
 import { t } from '../texts/en.ts'
+import { Foreign } from './foreign.tsx'
 import { Button } from './parts.tsx'
 
 /** Rows of the height of what comes, so that nothing jumps when it does. */
@@ -26,11 +27,11 @@ export const Failed = ({ error, again }: { error: unknown; again?: () => void })
     <div role="alert" className="flex flex-col items-start gap-2 p-4">
       <strong className="font-semibold text-bad">{isAway ? t.states.unreachable : t.states.failed}</strong>
       <p className="m-0">
-        <bdi>{isAway ? t.states.unreachableNext : (refusal?.detail ?? String(error))}</bdi>
+        <Foreign>{isAway ? t.states.unreachableNext : (refusal?.detail ?? String(error))}</Foreign>
       </p>
       {refusal?.next && (
         <p className="m-0 text-soft">
-          {t.states.next} <bdi>{refusal.next}</bdi>
+          {t.states.next} <Foreign>{refusal.next}</Foreign>
         </p>
       )}
       {again && <Button onClick={again}>{t.states.again}</Button>}
@@ -42,7 +43,7 @@ export const Failed = ({ error, again }: { error: unknown; again?: () => void })
 export const Refused = ({ refusal }: { refusal: Refusal | null }) =>
   refusal && (
     <p role="alert" className="m-0 rounded-md bg-bad-wash p-3 text-bad">
-      <bdi>{refusal.kind === 'unreachable' ? t.states.unreachable : refusal.detail}</bdi>
+      <Foreign>{refusal.kind === 'unreachable' ? t.states.unreachable : refusal.detail}</Foreign>
       {refusal.next && <span className="block">{refusal.next}</span>}
     </p>
   )

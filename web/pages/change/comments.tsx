@@ -4,6 +4,7 @@ import { answer, api } from '../../api/client.ts'
 import type { Change } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { useAct } from '../../ui/act.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { Button, inputShape, Time } from '../../ui/parts.tsx'
 import { Failed } from '../../ui/states.tsx'
 
@@ -25,13 +26,13 @@ export const Said = ({ comments }: { comments: Comments }) => (
       <li key={comment}>
         <span className="flex flex-wrap gap-x-3 text-soft">
           <strong className="font-medium text-ink">
-            <bdi>{user}</bdi>
+            <Foreign>{user}</Foreign>
           </strong>
           <Time at={at} />
           <span>{t.change.version(version)}</span>
           {place && <span>{t.change.line(place.line)}</span>}
         </span>
-        <bdi className="block whitespace-pre-wrap">{body}</bdi>
+        <Foreign className="block whitespace-pre-wrap">{body}</Foreign>
       </li>
     ))}
   </ul>

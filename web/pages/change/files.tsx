@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useMemo, useState } from 'react'
 import { type Change, changeDiff } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { count } from '../../ui/format.ts'
 import { Button, Panel } from '../../ui/parts.tsx'
 import { Loaded, Skeleton } from '../../ui/states.tsx'
@@ -70,7 +71,7 @@ const Single = ({
         className="flex min-w-0 gap-2 text-left"
       >
         <span aria-hidden="true">▸</span>
-        <bdi>{path}</bdi>
+        <Foreign>{path}</Foreign>
       </button>
       <Counts added={added} removed={removed} />
     </div>
@@ -84,7 +85,7 @@ const SingleDiff = ({ path, project, change, view }: { project: string; change: 
       {({ text }) =>
         text === null ? (
           <p className="m-0 px-4 py-3 text-soft">
-            <bdi className="font-mono text-xs">{path}</bdi> {t.change.binary}
+            <Foreign className="font-mono text-xs">{path}</Foreign> {t.change.binary}
           </p>
         ) : (
           <Diff project={project} text={text} view={view} change={change} />
@@ -129,7 +130,7 @@ const File = ({ project, file, view, change }: { project: string; file: FileDiff
           className="flex min-w-0 items-baseline gap-2 text-left font-mono text-xs"
         >
           <span aria-hidden="true">{isOpen ? '▾' : '▸'}</span>
-          <bdi>{file.path}</bdi>
+          <Foreign>{file.path}</Foreign>
           {file.previous && <span className="text-soft">{t.change.renamed(file.previous)}</span>}
         </button>
         <Counts added={file.added} removed={file.removed} />

@@ -5,6 +5,7 @@ import { answer, api } from '../../api/client.ts'
 import { type Change, change } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { short } from '../../ui/format.ts'
 import { Badge, Button, inputShape, PageHead, Panel, Time } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
@@ -44,7 +45,7 @@ const Page = ({ project, known }: { project: string; known: Change }) => {
         }
         title={
           <>
-            <bdi>{known.title ?? t.changes.erased}</bdi>{' '}
+            <Foreign>{known.title ?? t.changes.erased}</Foreign>{' '}
             <span className="font-normal text-soft">
               {known.repository} #{known.number}
             </span>
@@ -53,8 +54,8 @@ const Page = ({ project, known }: { project: string; known: Change }) => {
         detail={
           <>
             <Badge tone={changeTone(known.status)}>{t.changes.status[known.status]}</Badge>
-            <bdi>{known.author}</bdi>
-            <bdi>{t.change.into(known.branch, known.target)}</bdi>
+            <Foreign>{known.author}</Foreign>
+            <Foreign>{t.change.into(known.branch, known.target)}</Foreign>
             <code className="font-mono">{short(known.head)}</code>
             <Time at={known.updatedAt} />
           </>
@@ -121,7 +122,7 @@ const Conversation = ({ project, known }: Props) => {
     <div className="flex min-w-0 flex-col gap-4">
       {known.body && (
         <Panel>
-          <bdi className="block whitespace-pre-wrap">{known.body}</bdi>
+          <Foreign className="block whitespace-pre-wrap">{known.body}</Foreign>
         </Panel>
       )}
       <Panel title={t.change.comments}>
@@ -131,17 +132,17 @@ const Conversation = ({ project, known }: Props) => {
             <li key={comment}>
               <span className="flex flex-wrap gap-x-3 text-soft">
                 <strong className="font-medium text-ink">
-                  <bdi>{user}</bdi>
+                  <Foreign>{user}</Foreign>
                 </strong>
                 <Time at={at} />
                 <span>{t.change.version(version)}</span>
                 {place && (
                   <code className="font-mono text-xs">
-                    <bdi>{t.change.place(place.file, place.line)}</bdi>
+                    <Foreign>{t.change.place(place.file, place.line)}</Foreign>
                   </code>
                 )}
               </span>
-              <bdi className="block whitespace-pre-wrap">{body}</bdi>
+              <Foreign className="block whitespace-pre-wrap">{body}</Foreign>
             </li>
           ))}
         </ul>

@@ -6,6 +6,7 @@ import type { Change } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { useAct } from '../../ui/act.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Loaded, Refused } from '../../ui/states.tsx'
 import { PreviewStanding } from '../previews/standing.tsx'
@@ -32,7 +33,7 @@ export const Standing = ({ project, known }: Props) => (
         )}
         {known.note !== null && (
           <p className="m-0 mb-2 rounded-md bg-wait-wash p-2 text-wait">
-            <bdi>{known.note}</bdi>
+            <Foreign>{known.note}</Foreign>
           </p>
         )}
         {known.blockers.length === 0 ? (
@@ -41,7 +42,7 @@ export const Standing = ({ project, known }: Props) => (
           <ul className="m-0 flex list-none flex-col gap-2 p-0">
             {known.blockers.map(({ kind, detail }) => (
               <li key={kind}>
-                <bdi>{detail}</bdi>
+                <Foreign>{detail}</Foreign>
               </li>
             ))}
           </ul>
@@ -64,7 +65,7 @@ export const Standing = ({ project, known }: Props) => (
                 search={check.job === null ? {} : { job: check.job }}
                 className="min-w-0 text-ink"
               >
-                <bdi>{check.name}</bdi>
+                <Foreign>{check.name}</Foreign>
               </Link>
               <RunBadge run={check} />
             </li>
@@ -80,7 +81,7 @@ export const Standing = ({ project, known }: Props) => (
         <ul className="m-0 list-none p-0">
           {known.approvals.map(({ user, at, version }) => (
             <li key={user} className="flex justify-between gap-3">
-              <bdi>{user}</bdi>
+              <Foreign>{user}</Foreign>
               <span className="text-soft">
                 {t.change.version(version)} · <Time at={at} />
               </span>

@@ -4,6 +4,7 @@ import { useState } from 'react'
 import { closedChanges, openChanges } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { Badge, Button, Command, inputShape, PageHead, Panel, Time, type Tone } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
@@ -98,10 +99,10 @@ const List = ({ project, filter, isOpen }: { project: string; filter: string; is
                         params={{ project, repository: one.repository, number: String(one.number) }}
                         className="font-medium text-ink no-underline hover:text-accent"
                       >
-                        <bdi>{one.title ?? t.changes.erased}</bdi>
+                        <Foreign>{one.title ?? t.changes.erased}</Foreign>
                       </Link>
                       <span className="block text-xs text-soft">
-                        {one.repository} #{one.number} · <bdi>{t.change.into(one.branch, one.target)}</bdi>
+                        {one.repository} #{one.number} · <Foreign>{t.change.into(one.branch, one.target)}</Foreign>
                       </span>
                     </td>
                     <td>
@@ -113,7 +114,7 @@ const List = ({ project, filter, isOpen }: { project: string; filter: string; is
                       {one.conclusion !== null && <RunBadge run={{ status: 'finished', conclusion: one.conclusion }} />}
                     </td>
                     <td>
-                      <bdi>{one.author}</bdi>
+                      <Foreign>{one.author}</Foreign>
                     </td>
                     <td className="text-right text-soft">
                       <Time at={one.updatedAt} />

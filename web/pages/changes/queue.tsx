@@ -6,6 +6,7 @@ import { type MergeQueue, mergeQueues } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { Confirm } from '../../ui/dialog.tsx'
+import { Foreign } from '../../ui/foreign.tsx'
 import { Badge, Button, Panel, Time, type Tone } from '../../ui/parts.tsx'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
 import { RunBadge } from '../runs/page.tsx'
@@ -78,7 +79,7 @@ const Shown = ({
   takeOut: ((change: Named) => void) | null
 }) => (
   <Panel
-    title={<bdi>{t.queue.to(repository, target)}</bdi>}
+    title={<Foreign>{t.queue.to(repository, target)}</Foreign>}
     aside={
       <>
         {isHeld && <Badge tone="bad">{t.queue.held(target)}</Badge>}
@@ -101,7 +102,7 @@ const Shown = ({
             change.by !== null && (
               <>
                 {' · '}
-                <bdi>{t.queue.asked(change.by)}</bdi> <Time at={change.since} />
+                <Foreign>{t.queue.asked(change.by)}</Foreign> <Time at={change.since} />
               </>
             )
           }
@@ -122,7 +123,7 @@ const Shown = ({
                 params={{ project, run: check.run }}
                 className="inline-flex items-center gap-2 text-soft"
               >
-                <bdi>{check.name}</bdi> <RunBadge run={check} />
+                <Foreign>{check.name}</Foreign> <RunBadge run={check} />
               </Link>
             ))}
         </Row>
@@ -193,7 +194,7 @@ const Row = ({
           params={{ project, repository: change.repository, number: String(change.number) }}
           className="font-medium text-ink no-underline hover:text-accent"
         >
-          <bdi>{change.title ?? t.changes.erased}</bdi>
+          <Foreign>{change.title ?? t.changes.erased}</Foreign>
         </Link>
         <span className="block text-xs text-soft">
           {nameOf(change)}
@@ -201,9 +202,9 @@ const Row = ({
         </span>
       </span>
       {why.map((detail) => (
-        <bdi key={detail} className="text-wait">
+        <Foreign key={detail} className="text-wait">
           {detail}
-        </bdi>
+        </Foreign>
       ))}
     </div>
     <span className="flex flex-wrap items-center gap-x-4 gap-y-1">

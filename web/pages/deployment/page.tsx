@@ -5,6 +5,7 @@ import { answer, api } from '../../api/client.ts'
 import { type LearnedDetail, learnedDeployment } from '../../api/learn-queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { count, short, span } from '../../ui/format.ts'
 import { Button, ButtonLink, PageHead, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
@@ -44,12 +45,12 @@ const Shown = ({ project, known }: { project: string; known: LearnedDetail }) =>
         }
         title={
           <>
-            <bdi>{service}</bdi> <bdi className="font-mono text-xl">{versionOf(revision)}</bdi>
+            <Foreign>{service}</Foreign> <Foreign className="font-mono text-xl">{versionOf(revision)}</Foreign>
           </>
         }
         detail={
           <>
-            <bdi>{environment}</bdi>
+            <Foreign>{environment}</Foreign>
             <WhatCame of={known} />
           </>
         }
@@ -74,7 +75,7 @@ const Shown = ({ project, known }: { project: string; known: LearnedDetail }) =>
               {incidents.map(({ incident, title, how, beganAt }) => (
                 <li key={incident}>
                   <Link to="/projects/$project/incidents/$incident" params={{ project, incident }} className="text-ink">
-                    <bdi>{title}</bdi>
+                    <Foreign>{title}</Foreign>
                   </Link>
                   <span className="block text-xs text-soft">
                     <Time at={beganAt} />
@@ -121,7 +122,7 @@ const Figures = ({
           [detail.recovery, recoveryMs === null ? t.insights.noData : span(recoveryMs)] as const,
         ]
       : []),
-    [detail.source, <bdi key="source">{source}</bdi>],
+    [detail.source, <Foreign key="source">{source}</Foreign>],
   ]
   return (
     <Panel>
@@ -149,7 +150,7 @@ const Links = ({ title, project, links }: { title: string; project: string; link
               search={{ name: deployment }}
               className="font-mono text-xs text-ink"
             >
-              <bdi>{deployment}</bdi>
+              <Foreign>{deployment}</Foreign>
             </Link>
             {how !== null && <span className="block text-xs text-soft">{t.insights.how[how]}</span>}
           </li>
@@ -178,10 +179,10 @@ const Commits = ({ commits }: { commits: LearnedDetail['commits'] }) => {
             {commits.map(({ commit, repository, committedAt, isMerge, leadTimeMs }) => (
               <tr key={`${repository} ${commit}`}>
                 <td className="font-mono text-xs whitespace-nowrap">
-                  <bdi title={commit}>{short(commit)}</bdi>
+                  <Foreign title={commit}>{short(commit)}</Foreign>
                 </td>
                 <td className="w-full min-w-32">
-                  <bdi>{repository}</bdi>
+                  <Foreign>{repository}</Foreign>
                 </td>
                 <td className="text-right text-soft">
                   <Time at={committedAt} />

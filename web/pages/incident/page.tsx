@@ -4,6 +4,7 @@ import { type ReactNode, useState } from 'react'
 import { type IncidentStory, incident } from '../../api/learn-queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { span } from '../../ui/format.ts'
 import { Button, PageHead, Panel, Time, useNow } from '../../ui/parts.tsx'
 import { Loaded, Skeleton } from '../../ui/states.tsx'
@@ -34,7 +35,7 @@ const Shown = ({ project, known }: { project: string; known: IncidentStory }) =>
             {t.incidents.title}
           </Link>
         }
-        title={<bdi className="[overflow-wrap:anywhere]">{known.title}</bdi>}
+        title={<Foreign className="[overflow-wrap:anywhere]">{known.title}</Foreign>}
         detail={
           <>
             <StateBadge of={known} />
@@ -83,7 +84,7 @@ const Facts = ({ known }: { known: IncidentStory }) => {
     at === null ? <span className="text-soft">{notYet}</span> : <Time at={at} />
   const { source, beganAt, detectedAt, acknowledgedAt, mitigatedAt, resolvedAt } = known
   const rows: readonly (readonly [string, ReactNode])[] = [
-    [facts.source, <bdi key="source">{sourceName(source)}</bdi>],
+    [facts.source, <Foreign key="source">{sourceName(source)}</Foreign>],
     [facts.began, reached(beganAt)],
     [facts.detected, reached(detectedAt)],
     [facts.acknowledged, reached(acknowledgedAt)],
@@ -116,7 +117,7 @@ const Blame = ({ project, known: { deployment, how } }: { project: string; known
         search={{ name: deployment }}
         className="font-mono text-xs text-ink"
       >
-        <bdi className="[overflow-wrap:anywhere]">{deployment}</bdi>
+        <Foreign className="[overflow-wrap:anywhere]">{deployment}</Foreign>
       </Link>
       {how !== null && <span className="block text-soft">{t.insights.how[how]}</span>}
     </p>

@@ -3,6 +3,7 @@ import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { type Asked, type IncidentStory, learned } from '../../api/learn-queries.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { clock, date, moment, personOf } from '../../ui/format.ts'
 import { Dot, Time, type Tone } from '../../ui/parts.tsx'
 import { sourceName } from '../incidents/state.tsx'
@@ -57,11 +58,11 @@ export const Timeline = ({ project, known }: { project: string; known: IncidentS
       text: t.incidents.moment[what === 'attributed' && deployment === null ? 'unattributed' : what],
       detail: (
         <>
-          <bdi>{personOf(by)}</bdi>
+          <Foreign>{personOf(by)}</Foreign>
           {detail !== null && (
             <>
               {', '}
-              <bdi>{what === 'detected' ? sourceName(detail) : detail}</bdi>
+              <Foreign>{what === 'detected' ? sourceName(detail) : detail}</Foreign>
             </>
           )}
           {toldAt - at > lateMs && (

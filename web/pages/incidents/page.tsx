@@ -4,6 +4,7 @@ import { useState } from 'react'
 import { type Incident, incidents } from '../../api/learn-queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { span } from '../../ui/format.ts'
 import { Button, PageHead, Panel, Time, useNow } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
@@ -80,9 +81,9 @@ const IncidentTable = ({ project, all }: { project: string; all: readonly Incide
                 params={{ project, incident: one.incident }}
                 className="font-medium text-ink"
               >
-                <bdi>{one.title}</bdi>
+                <Foreign>{one.title}</Foreign>
               </Link>
-              <bdi className="block text-xs text-soft">{sourceName(one.source)}</bdi>
+              <Foreign className="block text-xs text-soft">{sourceName(one.source)}</Foreign>
             </td>
             <td className="whitespace-nowrap">
               {one.service ?? '–'}
@@ -98,7 +99,7 @@ const IncidentTable = ({ project, all }: { project: string; all: readonly Incide
                   search={{ name: one.deployment }}
                   className="text-ink"
                 >
-                  <bdi className="font-mono text-xs">{one.deployment}</bdi>
+                  <Foreign className="font-mono text-xs">{one.deployment}</Foreign>
                 </Link>
               )}
             </td>

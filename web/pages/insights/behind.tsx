@@ -3,6 +3,7 @@ import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { type Asked, type Behind, behinds, type Learned, learned } from '../../api/learn-queries.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { count, short, span } from '../../ui/format.ts'
 import { Badge, Button, Panel, Time, type Tone } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
@@ -61,8 +62,8 @@ export const LearnedTable = ({ project, all }: { project: string; all: readonly 
               search={{ name: one.deployment }}
               className="text-ink"
             >
-              <bdi className="font-medium">{one.service}</bdi>{' '}
-              <bdi className="font-mono text-xs">{versionOf(one.revision)}</bdi>
+              <Foreign className="font-medium">{one.service}</Foreign>{' '}
+              <Foreign className="font-mono text-xs">{versionOf(one.revision)}</Foreign>
             </Link>
           </td>
           <td>

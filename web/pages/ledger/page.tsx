@@ -4,6 +4,7 @@ import { Fragment, useState } from 'react'
 import { answer, api } from '../../api/client.ts'
 import { facts } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { count } from '../../ui/format.ts'
 import { Badge, Button, ButtonLink, inputShape, PageHead, Panel, Time } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
@@ -96,11 +97,11 @@ export const LedgerPage = () => {
                                 search={{ subject: fact.subject }}
                                 className="font-mono text-xs text-soft"
                               >
-                                <bdi>{fact.subject}</bdi>
+                                <Foreign>{fact.subject}</Foreign>
                               </Link>
                             </td>
                             <td className="whitespace-nowrap">
-                              <bdi>{fact.actor}</bdi>
+                              <Foreign>{fact.actor}</Foreign>
                             </td>
                             <td className="text-right text-soft">
                               <Time at={fact.at} />
@@ -150,7 +151,7 @@ const Fact = ({ fact }: { fact: { causes: readonly number[]; payload?: unknown }
       </p>
     )}
     <pre className="m-0 whitespace-pre-wrap font-mono text-xs leading-5">
-      <bdi>{fact.payload === null ? t.ledger.erased : JSON.stringify(fact.payload, null, 2)}</bdi>
+      <Foreign>{fact.payload === null ? t.ledger.erased : JSON.stringify(fact.payload, null, 2)}</Foreign>
     </pre>
   </div>
 )

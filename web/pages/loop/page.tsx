@@ -12,6 +12,7 @@ import {
   todaysDeployments,
 } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { span } from '../../ui/format.ts'
 import { Dot, PageHead, Panel, Time, useNow } from '../../ui/parts.tsx'
 import { Failed, Skeleton } from '../../ui/states.tsx'
@@ -144,9 +145,9 @@ const Todo = ({ items }: { items: readonly Item[] }) =>
           <Link to={target.to} params={target.params} className="block px-4 py-3 text-ink no-underline hover:bg-sunk">
             <span className="flex items-baseline gap-2">
               <Dot tone={tone} />
-              <bdi className="min-w-0 flex-1 font-medium">{text}</bdi>
+              <Foreign className="min-w-0 flex-1 font-medium">{text}</Foreign>
             </span>
-            {detail && <bdi className="mt-0.5 line-clamp-2 pl-4 text-soft">{detail}</bdi>}
+            {detail && <Foreign className="mt-0.5 line-clamp-2 pl-4 text-soft">{detail}</Foreign>}
             <span className="flex gap-2 pl-4 text-xs text-soft">
               {role && t.loop.forRole(role)}
               {since !== null && <Time at={since} />}

@@ -1,5 +1,6 @@
 import type { Preview } from '../../api/learn-queries.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { Badge, type Tone } from '../../ui/parts.tsx'
 
 const tones: Readonly<Record<Preview['status'], Tone>> = {
@@ -14,7 +15,7 @@ export const PreviewStanding = ({ of: { status, version, detail, next } }: { of:
       <Badge tone={tones[status]}>{t.previews.status[status]}</Badge>
       {version !== null && <span className="text-soft">{t.previews.version(version)}</span>}
     </span>
-    {detail !== null && <bdi className="text-soft">{detail}</bdi>}
-    {next !== null && <bdi className="text-xs text-soft">{next}</bdi>}
+    {detail !== null && <Foreign className="text-soft">{detail}</Foreign>}
+    {next !== null && <Foreign className="text-xs text-soft">{next}</Foreign>}
   </span>
 )

@@ -1,5 +1,6 @@
 import type { Why } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { clock } from '../../ui/format.ts'
 import { Badge, type Tone } from '../../ui/parts.tsx'
 import { Empty } from '../../ui/states.tsx'
@@ -25,7 +26,7 @@ export const Decisions = ({ why, upTo }: { why: Why; upTo: number | null }) => {
             </time>
             <span className="text-xs text-soft">{t.rollout.recomputed[recomputed.kind]}</span>
           </span>
-          <bdi>{reason}</bdi>
+          <Foreign>{reason}</Foreign>
         </li>
       ))}
       {why.now && upTo === null && (
@@ -35,7 +36,7 @@ export const Decisions = ({ why, upTo }: { why: Why; upTo: number | null }) => {
               {t.rollout.verdict[why.now.verdict]}
             </Badge>
           </span>
-          <bdi>{why.now.reason}</bdi>
+          <Foreign>{why.now.reason}</Foreign>
         </li>
       )}
     </ol>

@@ -3,6 +3,7 @@ import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { type Rollout, rollout, rolloutStory, rolloutWhy, type Why } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { clock, short } from '../../ui/format.ts'
 import { Button, PageHead, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
@@ -66,7 +67,7 @@ const Page = ({ project, one }: { project: string; one: Rollout }) => {
         <p
           className={`m-0 mb-4 rounded-lg p-4 ${one.outcome === 'succeeded' ? 'bg-good-wash text-good' : 'bg-bad-wash text-bad'}`}
         >
-          <bdi>{one.detail}</bdi>
+          <Foreign>{one.detail}</Foreign>
         </p>
       )}
       <div className="grid gap-4 lg:grid-cols-2">
@@ -99,7 +100,7 @@ const Page = ({ project, one }: { project: string; one: Rollout }) => {
                     <time dateTime={new Date(at).toISOString()} className="shrink-0 text-soft">
                       {clock(at)}
                     </time>
-                    <bdi>{text}</bdi>
+                    <Foreign>{text}</Foreign>
                   </li>
                 ))}
               </ol>

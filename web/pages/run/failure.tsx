@@ -1,5 +1,6 @@
 import type { Run } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { Pre } from '../../ui/parts.tsx'
 
 /** Why it failed, where, and the last that was said. */
@@ -9,10 +10,10 @@ export const Failure = ({ failure }: { failure: NonNullable<Run['failure']> }) =
   return (
     <section aria-label={t.run.failure} className="mb-4 rounded-lg border border-bad bg-bad-wash p-4">
       <h2 className="m-0 text-sm font-semibold text-bad">
-        <bdi>{detail}</bdi>
+        <Foreign>{detail}</Foreign>
       </h2>
       <p className="m-0 mt-1 text-soft">
-        <bdi>{[job, step, place].filter((word) => word !== null).join(' · ')}</bdi>
+        <Foreign>{[job, step, place].filter((word) => word !== null).join(' · ')}</Foreign>
       </p>
       {lastLines.length > 0 && <Pre className="mt-3 max-h-60 bg-panel text-xs">{lastLines.join('\n')}</Pre>}
     </section>

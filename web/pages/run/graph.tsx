@@ -4,6 +4,7 @@ import '@xyflow/react/dist/style.css'
 import { useMemo } from 'react'
 import type { Run } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { Dot } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
 import { jobState, jobTone } from './job-list.tsx'
@@ -51,7 +52,7 @@ const Box = ({ data: { job, isChosen } }: NodeProps<JobNode>) => (
   >
     <Handle type="target" position={Position.Left} className="invisible" />
     <Dot tone={jobTone(job)} />
-    <bdi className="min-w-0 truncate font-medium">{job.name}</bdi>
+    <Foreign className="min-w-0 truncate font-medium">{job.name}</Foreign>
     <Handle type="source" position={Position.Right} className="invisible" />
   </div>
 )

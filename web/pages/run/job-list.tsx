@@ -1,6 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import type { Run } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { span } from '../../ui/format.ts'
 import { Dot, type Tone } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
@@ -34,7 +35,7 @@ export const JobList = ({ jobs, chosen, now }: { jobs: readonly Job[]; chosen: s
           className={`flex items-baseline gap-2 px-4 py-2.5 text-ink no-underline hover:bg-sunk ${job.job === chosen ? 'bg-accent-wash' : ''}`}
         >
           <Dot tone={jobTone(job)} />
-          <bdi className="min-w-0 flex-1 font-medium">{job.name}</bdi>
+          <Foreign className="min-w-0 flex-1 font-medium">{job.name}</Foreign>
           <span className="text-xs whitespace-nowrap text-soft">
             {job.startedAt === null ? jobState(job) : span((job.finishedAt ?? now) - job.startedAt)}
           </span>
@@ -46,7 +47,7 @@ export const JobList = ({ jobs, chosen, now }: { jobs: readonly Job[]; chosen: s
               // biome-ignore lint/suspicious/noArrayIndexKey: steps may have the same name
               <li key={at} className="flex items-baseline gap-2 py-1 pr-4 pl-8 text-xs text-soft">
                 <Dot tone={conclusion === 'success' ? 'good' : conclusion === 'failure' ? 'bad' : 'calm'} />
-                <bdi className="min-w-0 flex-1">{name}</bdi>
+                <Foreign className="min-w-0 flex-1">{name}</Foreign>
                 <span className="whitespace-nowrap">{span(durationMs)}</span>
                 <span className="sr-only">{t.runs.conclusion[conclusion]}</span>
               </li>

@@ -6,6 +6,7 @@ import { artifacts, type Run, run, runTests } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { Confirm } from '../../ui/dialog.tsx'
+import { Foreign } from '../../ui/foreign.tsx'
 import { branchOf, bytes, personOf, short, span } from '../../ui/format.ts'
 import { LogView } from '../../ui/log/log-view.tsx'
 import { Button, inputShape, PageHead, Panel, Time, useNow } from '../../ui/parts.tsx'
@@ -47,17 +48,17 @@ const Page = ({ project, one }: { project: string; one: Run }) => {
             {t.runs.title}
           </Link>
         }
-        title={<bdi>{one.title}</bdi>}
+        title={<Foreign>{one.title}</Foreign>}
         detail={
           <>
             <RunBadge run={one} />
             <span>
-              {one.repository} · <bdi>{one.name}</bdi> {one.number}
+              {one.repository} · <Foreign>{one.name}</Foreign> {one.number}
             </span>
             <span>
-              <bdi>{branchOf(one.ref)}</bdi> <code className="font-mono">{short(one.commit)}</code>
+              <Foreign>{branchOf(one.ref)}</Foreign> <code className="font-mono">{short(one.commit)}</code>
             </span>
-            <bdi>{personOf(one.actor)}</bdi>
+            <Foreign>{personOf(one.actor)}</Foreign>
             <Time at={one.queuedAt} />
             <span>{span(one.durationMs ?? (one.startedAt === null ? null : now - one.startedAt))}</span>
             {one.attempt > 1 && <Attempts run={one} />}
@@ -98,7 +99,7 @@ const Page = ({ project, one }: { project: string; one: Run }) => {
                 <span className={level === 'failure' ? 'text-bad' : level === 'warning' ? 'text-wait' : 'text-soft'}>
                   {file ? `${file}${line === null ? '' : `:${line}`}` : job}
                 </span>{' '}
-                <bdi>{message}</bdi>
+                <Foreign>{message}</Foreign>
               </li>
             ))}
           </ul>
@@ -166,7 +167,7 @@ const JobLog = ({ project, run: one, job }: { project: string; run: Run; job: Ru
   return (
     <Panel
       isFlush
-      title={<bdi>{job.name}</bdi>}
+      title={<Foreign>{job.name}</Foreign>}
       aside={
         <>
           <form
@@ -231,7 +232,7 @@ const Artifacts = ({ project, name }: { project: string; name: string }) => {
         {data.artifacts.map(({ artifact, name: file, sizeBytes }) => (
           <li key={artifact} className="flex justify-between gap-3 border-t border-line px-4 py-2.5">
             <a href={`${base}/projects/${project}/artifacts/${artifact}/content`} className="text-accent">
-              <bdi>{file}</bdi>
+              <Foreign>{file}</Foreign>
             </a>
             <span className="whitespace-nowrap text-soft">{bytes(sizeBytes)}</span>
           </li>
@@ -252,14 +253,14 @@ const Tests = ({ project, name }: { project: string; name: string }) => {
       <ul className="m-0 list-none p-0">
         {data.reports.map(({ job, jobName, totals }) => (
           <li key={job} className="border-t border-line px-4 py-2.5">
-            <bdi className="font-medium">{jobName}</bdi>
+            <Foreign className="font-medium">{jobName}</Foreign>
             <span className="block text-soft">{t.run.counted(totals.passed, totals.failed, totals.skipped)}</span>
           </li>
         ))}
         {attention.map(({ case: id, name: title, state, isFlaky }) => (
           <li key={id} className="border-t border-line px-4 py-2.5">
             <span className={isFlaky ? 'text-wait' : 'text-bad'}>{isFlaky ? t.run.flaky : state}</span>{' '}
-            <bdi>{title}</bdi>
+            <Foreign>{title}</Foreign>
           </li>
         ))}
       </ul>

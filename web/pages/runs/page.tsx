@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { type Run, runs } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { branchOf, personOf, short, span } from '../../ui/format.ts'
 import { Badge, inputShape, PageHead, Panel, Time, type Tone, useNow } from '../../ui/parts.tsx'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
@@ -82,10 +83,10 @@ export const RunsPage = () => {
                           params={{ project, run: one.run }}
                           className="line-clamp-1 font-medium text-ink no-underline hover:text-accent"
                         >
-                          <bdi>{one.title}</bdi>
+                          <Foreign>{one.title}</Foreign>
                         </Link>
                         <span className="text-xs text-soft">
-                          {one.repository} · <bdi>{one.name}</bdi> {one.number}
+                          {one.repository} · <Foreign>{one.name}</Foreign> {one.number}
                           {one.attempt > 1 && ` · ${t.run.attempt(one.attempt)}`}
                         </span>
                       </td>
@@ -93,11 +94,11 @@ export const RunsPage = () => {
                         <RunBadge run={one} />
                       </td>
                       <td className="whitespace-nowrap">
-                        <bdi className="block max-w-40 truncate">{branchOf(one.ref)}</bdi>
+                        <Foreign className="block max-w-40 truncate">{branchOf(one.ref)}</Foreign>
                         <code className="font-mono text-xs text-soft">{short(one.commit)}</code>
                       </td>
                       <td>
-                        <bdi>{personOf(one.actor)}</bdi>
+                        <Foreign>{personOf(one.actor)}</Foreign>
                       </td>
                       <td className="text-right whitespace-nowrap">
                         {span(one.durationMs ?? (one.startedAt === null ? null : now - one.startedAt))}

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { commits } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { short } from '../../ui/format.ts'
 import { Time } from '../../ui/parts.tsx'
 import { Loaded, Skeleton } from '../../ui/states.tsx'
@@ -34,9 +35,9 @@ export const Commits = ({
                   <code className="font-mono text-xs" title={commit}>
                     {short(commit)}
                   </code>
-                  <bdi className="min-w-0 flex-[1_1_12rem]">{title}</bdi>
+                  <Foreign className="min-w-0 flex-[1_1_12rem]">{title}</Foreign>
                   <span className="text-soft">
-                    <bdi>{author}</bdi> · <Time at={committedAt} />
+                    <Foreign>{author}</Foreign> · <Time at={committedAt} />
                   </span>
                 </li>
               ))}

@@ -6,6 +6,7 @@ import { deployments, environments, promotions, type Service } from '../../api/q
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { Confirm } from '../../ui/dialog.tsx'
+import { Foreign } from '../../ui/foreign.tsx'
 import { short } from '../../ui/format.ts'
 import { Badge, Button, Time } from '../../ui/parts.tsx'
 import { statusTone } from '../services/service-table.tsx'
@@ -68,12 +69,12 @@ export const Environments = ({
             <p className="m-0 text-soft">{t.service.healthy(place.healthy, place.replicas)}</p>
             {place.status === 'failed' && place.lastDeployment.detail && (
               <p className="m-0 rounded-md bg-bad-wash p-2 text-bad">
-                <bdi>{place.lastDeployment.detail}</bdi>
+                <Foreign>{place.lastDeployment.detail}</Foreign>
               </p>
             )}
             {open?.held && (
               <p className="m-0 rounded-md bg-wait-wash p-2 text-wait">
-                <bdi>{open.held.detail}</bdi>
+                <Foreign>{open.held.detail}</Foreign>
               </p>
             )}
             <div className="mt-auto flex flex-wrap gap-2">

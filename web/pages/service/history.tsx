@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { deployments } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { short, span } from '../../ui/format.ts'
 import { Badge, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
@@ -45,7 +46,7 @@ export const History = ({ project, service }: { project: string; service: string
                     <td>{environment}</td>
                     <td className="min-w-48">
                       {t.reason[reason]}
-                      {detail && <bdi className="block text-soft">{detail}</bdi>}
+                      {detail && <Foreign className="block text-soft">{detail}</Foreign>}
                     </td>
                     <td className="text-right whitespace-nowrap">{span(leadTimeMs)}</td>
                     <td className="text-right text-soft">

@@ -5,6 +5,7 @@ import { type Environment, environments } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { Confirm } from '../../ui/dialog.tsx'
+import { Foreign } from '../../ui/foreign.tsx'
 import { date, moment, span } from '../../ui/format.ts'
 import { momentIn } from '../../ui/moment.ts'
 import { Badge, Button, inputShape, Panel } from '../../ui/parts.tsx'
@@ -73,7 +74,7 @@ export const EnvironmentsTab = ({ project }: { project: string }) => {
                       (detail) =>
                         detail && (
                           <p key={detail} className="m-0 mt-3 rounded-md bg-wait-wash p-2 text-wait">
-                            <bdi>{detail}</bdi>
+                            <Foreign>{detail}</Foreign>
                           </p>
                         ),
                     )}
@@ -171,7 +172,7 @@ const Calendar = ({ known: { windows, freezes } }: { known: Environment }) => (
         <dd className="m-0">
           {freezes.map(({ from, until, reason }) => (
             <span key={`${from} ${until}`} className="block" title={`${moment(from)} – ${moment(until)}`}>
-              {date(from)} – {date(until)}: <bdi>{reason}</bdi>
+              {date(from)} – {date(until)}: <Foreign>{reason}</Foreign>
             </span>
           ))}
         </dd>

@@ -5,6 +5,7 @@ import { answer, api } from '../../api/client.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { textOf, useAct } from '../../ui/act.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { count } from '../../ui/format.ts'
 import { Button, Command, inputShape, Panel } from '../../ui/parts.tsx'
 import { Failed } from '../../ui/states.tsx'
@@ -85,7 +86,7 @@ const Upload = ({ project }: { project: string }) => {
         </p>
         {receipt && receipt.unplaced.length > 0 && (
           <p className="m-0 text-wait">
-            <bdi>{t.door.unplacedOnes(receipt.unplaced.slice(0, 20).join(', '))}</bdi>
+            <Foreign>{t.door.unplacedOnes(receipt.unplaced.slice(0, 20).join(', '))}</Foreign>
           </p>
         )}
       </form>

@@ -3,6 +3,7 @@ import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { differences } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { Panel } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
 import { Choice, TableBox } from '../../ui/tabs.tsx'
@@ -55,12 +56,12 @@ export const Parity = ({ project, names }: { project: string; names: readonly st
                         )}
                       </td>
                       <td>
-                        <bdi>{one.key}</bdi>
+                        <Foreign>{one.key}</Foreign>
                       </td>
                       {[one.left, one.right].map((value, side) => (
                         // biome-ignore lint/suspicious/noArrayIndexKey: a left and a right side, always two
                         <td key={side} className="max-w-72 min-w-32">
-                          <bdi className="font-mono text-xs break-all">{value ?? t.settings.missing}</bdi>
+                          <Foreign className="font-mono text-xs break-all">{value ?? t.settings.missing}</Foreign>
                         </td>
                       ))}
                     </tr>

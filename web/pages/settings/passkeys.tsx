@@ -4,6 +4,7 @@ import { addPasskey, byName, hasPasskeys } from '../../api/passkey.ts'
 import { passkeys } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { textOf, useAct } from '../../ui/act.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { Button, inputShape, Panel, Time } from '../../ui/parts.tsx'
 import { Failed, Loaded } from '../../ui/states.tsx'
 
@@ -29,7 +30,7 @@ export const Passkeys = () => {
               {all.map(({ passkey, name, host, usedAt }) => (
                 <li key={passkey} className="flex items-center justify-between gap-3">
                   <span className="min-w-0">
-                    <bdi className="block truncate font-medium">{name}</bdi>
+                    <Foreign className="block truncate font-medium">{name}</Foreign>
                     <span className="block text-xs text-soft">
                       {host} · {usedAt === null ? t.passkeys.unused : <Time at={usedAt} />}
                     </span>

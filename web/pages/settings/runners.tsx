@@ -7,6 +7,7 @@ import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { textOf, useAct } from '../../ui/act.ts'
 import { Confirm, Dialog } from '../../ui/dialog.tsx'
+import { Foreign } from '../../ui/foreign.tsx'
 import { Badge, Button, Command, inputShape, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Failed, Loaded } from '../../ui/states.tsx'
 import { TableBox } from '../../ui/tabs.tsx'
@@ -129,12 +130,12 @@ const Waiting = ({ project, waiting }: { project: string; waiting: Runners['wait
               search={{ job }}
               className="font-medium text-ink"
             >
-              <bdi>{name}</bdi>
+              <Foreign>{name}</Foreign>
             </Link>{' '}
             <span className="text-soft">
               {labels.join(', ')}, <Time at={since} />
             </span>
-            <bdi className="block text-soft">{why}</bdi>
+            <Foreign className="block text-soft">{why}</Foreign>
           </li>
         ))}
       </ul>

@@ -6,6 +6,7 @@ import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { textOf, useAct } from '../../ui/act.ts'
 import { Dialog } from '../../ui/dialog.tsx'
+import { Foreign } from '../../ui/foreign.tsx'
 import { Badge, Button, Command, inputShape, Panel, Time, useNow } from '../../ui/parts.tsx'
 import { Empty, Failed, Loaded } from '../../ui/states.tsx'
 import { TableBox } from '../../ui/tabs.tsx'
@@ -58,7 +59,7 @@ export const TokensTab = () => {
                     return (
                       <tr key={token}>
                         <td className="w-full min-w-32">
-                          <bdi className="font-medium">{name}</bdi> <span className="text-soft">{user}</span>
+                          <Foreign className="font-medium">{name}</Foreign> <span className="text-soft">{user}</span>
                         </td>
                         <td className="whitespace-nowrap">
                           {t.settings.inProject(t.roles[scope.role], scope.project)}

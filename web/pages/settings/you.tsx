@@ -5,6 +5,7 @@ import { sessions } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { textOf, useAct } from '../../ui/act.ts'
+import { Foreign } from '../../ui/foreign.tsx'
 import { Badge, Button, inputShape, Panel, Time } from '../../ui/parts.tsx'
 import { Failed, Loaded } from '../../ui/states.tsx'
 import { TableBox } from '../../ui/tabs.tsx'
@@ -34,7 +35,8 @@ export const YouTab = () => {
                 {all.map(({ session, user, way, openedAt, isThis }) => (
                   <tr key={session}>
                     <td className="w-full">
-                      <bdi className="font-medium">{user}</bdi> <span className="text-soft">{wayName(way)}</span>
+                      <Foreign className="font-medium">{user}</Foreign>{' '}
+                      <span className="text-soft">{wayName(way)}</span>
                     </td>
                     <td>{isThis && <Badge tone="good">{t.settings.thisOne}</Badge>}</td>
                     <td className="text-right text-soft">

@@ -5,6 +5,7 @@ import { deadLetters } from '../../../api/door-queries.ts'
 import { t } from '../../../texts/en.ts'
 import { textOf, useAct } from '../../../ui/act.ts'
 import { Dialog } from '../../../ui/dialog.tsx'
+import { Foreign } from '../../../ui/foreign.tsx'
 import { count } from '../../../ui/format.ts'
 import { Button, inputShape, Time } from '../../../ui/parts.tsx'
 import { Empty, Failed, Loaded } from '../../../ui/states.tsx'
@@ -57,7 +58,7 @@ export const Letters = ({
                       <tr key={seq}>
                         <td className="text-right font-mono text-xs">{seq}</td>
                         <td className="w-full min-w-40">
-                          <bdi>{detail}</bdi>
+                          <Foreign>{detail}</Foreign>
                         </td>
                         <td className="text-right">{attempts}</td>
                         <td className="text-right text-soft">

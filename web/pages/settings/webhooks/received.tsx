@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { received } from '../../../api/door-queries.ts'
 import { t } from '../../../texts/en.ts'
+import { Foreign } from '../../../ui/foreign.tsx'
 import { Panel, Time } from '../../../ui/parts.tsx'
 import { Empty, Loaded } from '../../../ui/states.tsx'
 import { TableBox } from '../../../ui/tabs.tsx'
@@ -30,16 +31,16 @@ export const Received = ({ project }: { project: string }) => {
                   <tr key={seq}>
                     <td className="font-medium">{source}</td>
                     <td>
-                      <bdi className="font-mono text-xs">{type}</bdi>
+                      <Foreign className="font-mono text-xs">{type}</Foreign>
                     </td>
                     <td className="w-full max-w-80 min-w-32 truncate">
-                      <bdi>{about ?? '–'}</bdi>
+                      <Foreign>{about ?? '–'}</Foreign>
                     </td>
                     <td className="whitespace-nowrap">
                       {t.door.facts(facts)}
                       {unplaced.length > 0 && (
                         <span className="block text-xs text-wait">
-                          <bdi>{unplaced.slice(0, 5).join(', ')}</bdi> {t.door.unplaced}
+                          <Foreign>{unplaced.slice(0, 5).join(', ')}</Foreign> {t.door.unplaced}
                         </span>
                       )}
                     </td>

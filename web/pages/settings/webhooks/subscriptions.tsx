@@ -5,6 +5,7 @@ import { type Subscription, subscriptions } from '../../../api/door-queries.ts'
 import { t } from '../../../texts/en.ts'
 import { textOf, useAct } from '../../../ui/act.ts'
 import { Confirm } from '../../../ui/dialog.tsx'
+import { Foreign } from '../../../ui/foreign.tsx'
 import { count } from '../../../ui/format.ts'
 import { Badge, Button, inputShape, Panel, Time } from '../../../ui/parts.tsx'
 import { Empty, Failed, Loaded } from '../../../ui/states.tsx'
@@ -55,10 +56,10 @@ export const Subscriptions = ({
                     <tr key={known.subscription}>
                       <td className="font-medium">{known.subscription}</td>
                       <td>
-                        <bdi>{known.host}</bdi>
+                        <Foreign>{known.host}</Foreign>
                       </td>
                       <td className="w-full min-w-40 text-soft">
-                        <bdi>{known.types.length === 0 ? t.door.allTypes : known.types.join(', ')}</bdi>
+                        <Foreign>{known.types.length === 0 ? t.door.allTypes : known.types.join(', ')}</Foreign>
                       </td>
                       <td className="min-w-44">
                         <Standing of={known} />
@@ -119,7 +120,7 @@ const Standing = ({ of: { seq, attempts, retryAt, detail, dead } }: { of: Subscr
       </Badge>
     )}
     {attempts > 0 && dead > 0 && <Badge tone="bad">{t.door.dead(count(dead))}</Badge>}
-    {detail !== null && <bdi className="text-xs text-soft">{detail}</bdi>}
+    {detail !== null && <Foreign className="text-xs text-soft">{detail}</Foreign>}
   </span>
 )
 
