@@ -63,7 +63,7 @@ export const measurePages = async (browser: Browser, platform: Platform, run: st
     ['/services/service-250', 'Golden signals'],
     ['/rollouts', 'Finished'],
     ['/runs', 'Change 9999'],
-    ['/changes', 'No change yet'],
+    ['/changes', 'No change is open'],
   ] as const)
     say(`until ${path || '/'} shows what it is about, ms`, await times(() => go(at(path), shows)))
 

@@ -65,7 +65,7 @@ describe('the web', { concurrency: 1 }, () => {
       ['/projects/default/runs', 'First version'],
       [`/projects/default/runs/${world.run}`, 'Jobs'],
       [`/projects/default/runs/${world.failed}`, 'Jobs'],
-      ['/projects/default/changes', 'No change yet'],
+      ['/projects/default/changes', 'No change is open'],
       ['/ledger', 'deployment.finished'],
       ['/settings', 'Who is signed in'],
       ['/settings?tab=tokens', 'New token'],

@@ -25,7 +25,7 @@ const minuteMs = 60_000
 const dayMs = 86_400_000
 const project = '/projects/default'
 /** So long that a person, or a test, ends each step. */
-const patient = '{ weight: 10, min: 5m, max: 20m }, { weight: 50, min: 5m, max: 20m }, 100'
+const patient = '{ weight: 10, min: 20m, max: 40m }, { weight: 50, min: 20m, max: 40m }, 100'
 
 /**
  * A service under load in production with a canary at 10 %, a change that waits for review, a run that failed, an incident, records of
@@ -112,7 +112,7 @@ const placesOf = async (ask: Furnished['ask'], incident: string): Promise<readon
     at('insights-flow', '/insights?tab=flow', 'Flow'),
     at('deployment', `/insights/deployment?name=${encodeURIComponent(deployment.deployment)}`, 'Its commits'),
     { name: 'ledger', path: '/ledger', shows: 'deployment.finished' },
-    settings('you', 'Who is signed in'),
+    settings('you', 'Password'),
     settings('tokens', 'New token'),
     settings('users', 'Add a user'),
     settings('runners', 'Heard'),

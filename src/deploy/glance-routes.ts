@@ -10,7 +10,7 @@ const ServiceGlance = z
     service: ServiceName,
     environment: EnvironmentName,
     status: ServiceStatus,
-    /** The first twelve digits; null while no version has the traffic. */
+    /** The first eight digits; null while no version has the traffic. */
     commit: z.string().nullable(),
     healthy: z.number().int(),
     replicas: z.number().int(),
@@ -37,7 +37,7 @@ const DeploymentGlance = z
 
 const viewer = { role: 'viewer', in: 'project' } as const
 const params = z.object({ project: ProjectName })
-const shownDigits = 12
+const shownDigits = 8
 
 /** Services and deployments in the few words that a list shows, as lists of hundreds are asked for whenever a page opens. */
 export const glanceRoutes = (deploy: Deploy) =>

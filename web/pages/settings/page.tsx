@@ -38,7 +38,7 @@ export const SettingsPage = () => {
       <PageHead title={t.settings.title} />
       <Tabs label={t.settings.title} tabs={tabs} chosen={tab} names={t.settings.tabs} />
       {tab === 'you' && <YouTab />}
-      {tab === 'tokens' && <TokensTab />}
+      {tab === 'tokens' && <TokensTab project={project} />}
       {tab === 'users' && <UsersTab project={project} />}
       {tab === 'runners' && <RunnersTab project={project} />}
       {tab === 'environments' && <EnvironmentsTab project={project} />}

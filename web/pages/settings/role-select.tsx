@@ -5,11 +5,12 @@ import { inputShape } from '../../ui/parts.tsx'
 export const roles: readonly Role[] = ['viewer', 'developer', 'operator', 'administrator']
 export const roleNamed = (name: string): Role => roles.find((role) => role === name) ?? 'viewer'
 
-export const RoleSelect = () => (
+/** `most`: the highest that may be given; whoever gives roles has all of them. */
+export const RoleSelect = ({ most = 'administrator' }: { most?: Role }) => (
   <label className="flex flex-col gap-1">
     {t.settings.role}
-    <select name="role" defaultValue="developer" className={inputShape}>
-      {roles.map((role) => (
+    <select name="role" defaultValue={most === 'viewer' ? most : 'developer'} className={inputShape}>
+      {roles.slice(0, roles.indexOf(most) + 1).map((role) => (
         <option key={role} value={role}>
           {t.roles[role]}
         </option>

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { answer, api } from '../../api/client.ts'
-import { tokens } from '../../api/queries.ts'
+import { tokens, whoAmI } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { textOf, useAct } from '../../ui/act.ts'
@@ -16,8 +16,12 @@ const dayMs = 86_400_000
 const lifetimes = [30, 90, 365, 0] as const
 
 /** Tokens for programs: those there are, and a new one, which is shown once. */
-export const TokensTab = () => {
+export const TokensTab = ({ project }: { project: string }) => {
   const isAdministrator = useMay('administrator')
+  const { data: everywhere } = useQuery(whoAmI())
+  const { data: here } = useQuery(whoAmI(project))
+  // Whoever has a role in a project alone has tokens for that project alone.
+  const scope = everywhere?.role == null ? project : undefined
   const query = useQuery(tokens(isAdministrator))
   const queries = useQueryClient()
   const now = useNow(60_000)
@@ -105,6 +109,7 @@ export const TokensTab = () => {
                   json: {
                     name: textOf(data, 'name'),
                     role: roleNamed(textOf(data, 'role')),
+                    ...(scope === undefined ? {} : { project: scope }),
                     expiresAt: days === 0 ? null : Date.now() + days * dayMs,
                   },
                 }),
@@ -119,7 +124,7 @@ export const TokensTab = () => {
             {t.settings.name}
             <input name="name" required pattern="[A-Za-z0-9][A-Za-z0-9._\-]*" maxLength={60} className={inputShape} />
           </label>
-          <RoleSelect />
+          <RoleSelect key={here?.role} most={here?.role ?? 'viewer'} />
           <label className="flex flex-col gap-1">
             {t.settings.expires}
             <select name="days" className={inputShape}>
