@@ -52,6 +52,10 @@ const StepSummary = z.object({
   durationMs: z.number(),
 })
 
+/** Made once, not for each of a thousand jobs: a schema costs more to make than to use. */
+const Steps = z.array(StepSummary)
+const Annotations = z.array(Annotation)
+
 const UsedEnvironment = z.object({ name: z.string(), url: z.string().nullable() })
 
 export const RunDetails = RunSummary.extend({
@@ -66,8 +70,8 @@ export const RunDetails = RunSummary.extend({
       wait: JobWait.nullable(),
       conclusion: Conclusion.nullable(),
       failure: Failure.nullable(),
-      steps: z.array(StepSummary),
-      annotations: z.array(Annotation),
+      steps: Steps,
+      annotations: Annotations,
       /** What it was let into, once it has ended, and where that is reached. */
       environment: UsedEnvironment.nullable(),
       starts: z.number(),
@@ -168,18 +172,19 @@ export const findRun = async (
     .where('attempt', '=', attempt ?? row.attempt)
     .orderBy('seq')
     .execute()
+  const needsOf = needsAmong(jobs)
   return {
     ...summaryOf(row),
     jobs: jobs.map((job) => ({
       job: job.job,
       name: job.name,
-      needs: needsOf(job, jobs),
+      needs: needsOf(job.needs),
       status: job.status,
       wait: job.wait === null ? null : JobWait.parse(JSON.parse(job.wait)),
       conclusion: conclusionOf(job.conclusion),
       failure: failureOf(job.failure),
-      steps: z.array(StepSummary).parse(JSON.parse(job.steps)),
-      annotations: z.array(Annotation).parse(JSON.parse(job.annotations)),
+      steps: Steps.parse(JSON.parse(job.steps)),
+      annotations: Annotations.parse(JSON.parse(job.annotations)),
       environment: job.environment === null ? null : UsedEnvironment.parse(JSON.parse(job.environment)),
       starts: job.starts,
       attempt: job.ran_in,
@@ -189,12 +194,21 @@ export const findRun = async (
   }
 }
 
-/** A job with a matrix is known by its rows: `build` is `build.1`, `build.2`; ids of jobs begin with no digit. */
-const needsOf = ({ needs }: { needs: string }, jobs: readonly { job: string }[]): string[] => {
-  const isOf = (need: string, job: string) =>
-    job === need || (job.startsWith(`${need}.`) && /^\d+$/.test(job.slice(need.length + 1)))
-  const wanted = z.array(z.string()).parse(JSON.parse(needs))
-  return jobs.flatMap(({ job }) => (wanted.some((need) => isOf(need, job)) ? [job] : []))
+/**
+ * The jobs that the text of a row's `needs` names. A job with a matrix is known by its rows: `build` is `build.1`, `build.2`; ids of jobs
+ * begin with no digit. The rows of a matrix need the same, so that what was looked for once is known: a run may hold a thousand.
+ */
+const needsAmong = (jobs: readonly { readonly job: string }[]): ((needs: string) => string[]) => {
+  const known = new Map<string, string[]>()
+  const find = (needs: string): string[] => {
+    const wanted = new Set(z.array(z.string()).parse(JSON.parse(needs)))
+    return jobs.flatMap(({ job }) => (wanted.has(job) || wanted.has(job.replace(/\.\d+$/, '')) ? [job] : []))
+  }
+  return (needs) => {
+    const found = known.get(needs) ?? find(needs)
+    known.set(needs, found)
+    return found
+  }
 }
 
 export const EnvironmentSummary = z

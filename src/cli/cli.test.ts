@@ -257,7 +257,7 @@ describe('the command line', () => {
       '✗ a 1.0 s',
       'run-1 CI: failure 1.2 s',
       '',
-      '  ✗ Run make: it ended with exit code 2',
+      '  ✗ a: Run make: it ended with exit code 2',
       '    $ make',
       '    │ no rule to make target',
     ])
