@@ -16,7 +16,7 @@ import { holdWebSockets } from './soaks/websockets.ts'
  * instants of pushes), marks (`npm run crash`, before and after every effect, twice in a row), failpoints (a whole life killed at every failpoint, twice in a row), faults (each seeded into a copy of the engine,
  * which a conformance case must notice), acme (certificates of a real ACME server, which needs Go),
  * edge-fuzz (two million mutated requests and answers against a second reader), edge-hold (WebSockets, slow clients and changes of routes), websockets (11,000 of them over an upgrade), edge-differential (the hostile requests through
- * nginx and HAProxy too, where they are installed). Ends with code 1 when anything was not as promised.
+ * nginx and HAProxy too, where they are installed), web-roles (each role on each page in a browser, and a canary's whole life there). Ends with code 1 when anything was not as promised.
  */
 const wanted = process.argv.slice(2)
 let broken = 0
@@ -72,6 +72,16 @@ const marks = async (): Promise<void> => {
   say(code === 0, 'each room killed before and after every effect, twice in a row')
 }
 
+/** Takes minutes in a browser, so that it stands beside the end-to-end tests. */
+const webRoles = async (): Promise<void> => {
+  const words = ['--disable-warning=ExperimentalWarning', '--test', 'e2e/web-roles.soak.ts']
+  const [code] = await once(spawn(process.execPath, words, { stdio: 'inherit' }), 'exit')
+  say(
+    code === 0,
+    'each role on each page of the web, every control by Tab, a canary held, promoted, aborted and judged',
+  )
+}
+
 const soaks: Readonly<Record<string, () => Promise<void>>> = {
   deployments,
   kills: () => kills(say),
@@ -80,6 +90,7 @@ const soaks: Readonly<Record<string, () => Promise<void>>> = {
   'edge-hold': () => holdEdge(say),
   websockets: () => holdWebSockets(say),
   'edge-differential': () => compareRefusals(say),
+  'web-roles': webRoles,
   marks,
   failpoints,
   faults: () => seedFaults(unknownWords(), say),
