@@ -14,7 +14,7 @@ import { describeProblem, Problem } from '../problem.ts'
 import { type KeeperHealth, parseHealth } from './face.ts'
 import type { Reload } from './keeper.ts'
 import { keepNote, preparePlaces } from './note.ts'
-import { readInProcess } from './reading.ts'
+import { readInProcess, routesInWords } from './reading.ts'
 
 export type AloneOptions = {
   /** Where it keeps what outlives its processes. */
@@ -111,7 +111,7 @@ export const followAlone = async ({ home, clock, say }: AloneOptions, { session,
       })
     if (health && health.reload.count !== last.count) {
       last = health.reload
-      if (last.problems.length === 0) say(`${last.routes} routes, read again`)
+      if (last.problems.length === 0) say(`${routesInWords(last.routes)}, read again`)
       for (const problem of last.problems) say(`the routes stay as they were: ${problem}`)
     }
     await clock.sleep(lookMs, ending.signal).catch(() => {})

@@ -10,7 +10,7 @@ import type { EdgeRoute } from '../edge/protocol.ts'
 import { tableFile } from '../edge/table.ts'
 import type { Home } from '../home.ts'
 import { describeError, describeProblem } from '../problem.ts'
-import { readInProcess } from './reading.ts'
+import { readInProcess, routesInWords } from './reading.ts'
 
 export type KeeperOptions = {
   readonly home: Home
@@ -61,7 +61,7 @@ export const keepAlone = async (options: KeeperOptions): Promise<Keeper> => {
       routes = read.routes
       await edges.push()
       certificates?.look()
-      say(`${routes.length} routes from ${file}`)
+      say(`${routesInWords(routes.length)} from ${file}`)
     }
     last = { count: last.count + 1, routes: routes.length, problems }
     return last

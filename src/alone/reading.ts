@@ -53,3 +53,6 @@ const problemIn = (value: unknown, at: string): ProblemDetails => {
     },
   }
 }
+
+/** How many routes there are, as a person says it. */
+export const routesInWords = (count: number): string => (count === 1 ? '1 route' : `${count} routes`)

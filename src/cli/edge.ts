@@ -42,9 +42,10 @@ export const edgeCommand = (program: Command): void => {
     .action(async (file: string, given: Given, own: Command) => {
       const { home: root, json } = own.optsWithGlobals<GlobalOptions>()
       const { checkRoutes, followAlone, startAlone, stopAlone } = await import('../alone/command.ts')
+      const { routesInWords } = await import('../alone/reading.ts')
       if (given.check) {
         const routes = await checkRoutes(file)
-        return json ? printJson({ routes }) : console.log(`${file} can be used: ${routes} routes`)
+        return json ? printJson({ routes }) : console.log(`${file} can be used: ${routesInWords(routes)}`)
       }
       const home = homeAt(given.state ?? `${homeAt(root).root}/edges/${given.port}`)
       if (given.stop) {
@@ -72,7 +73,9 @@ export const edgeCommand = (program: Command): void => {
       const { port, tlsPort: securePort, metricsPort, tookOver } = started
       if (json) printJson({ port, tlsPort: securePort, metricsPort, tookOver, state: home.root })
       else {
-        console.log(`${tookOver ? 'took over; ' : ''}${started.reload.routes} routes at http://${given.host}:${port}`)
+        console.log(
+          `${tookOver ? 'took over; ' : ''}${routesInWords(started.reload.routes)} at http://${given.host}:${port}`,
+        )
         if (securePort !== null) console.log(`by TLS at https://${given.host}:${securePort}`)
         if (metricsPort !== null) console.log(`counters at http://127.0.0.1:${metricsPort}/metrics`)
       }

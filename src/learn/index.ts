@@ -55,17 +55,15 @@ export const createLearn = (options: LearnOptions) => {
     )
     return found.filter((one) => one !== null)
   }
-  let digests: Promise<Digests> | undefined
-  const openDigests = (): Promise<Digests> => {
-    digests ??= (async () => {
-      const [{ createDigests }, { composeWith }] = await Promise.all([
-        import('./digest/digests.ts'),
-        import('./digest/compose.ts'),
-      ])
-      return createDigests({ ...options, compose: composeWith(learn) })
-    })()
+  let digests: Digests | null = null
+  const openDigests = lazily(async (): Promise<Digests> => {
+    const [{ createDigests }, { composeWith }] = await Promise.all([
+      import('./digest/digests.ts'),
+      import('./digest/compose.ts'),
+    ])
+    digests = createDigests({ ...options, compose: composeWith(learn) })
     return digests
-  }
+  })
   const learn = {
     name: 'learn',
     facts: learnFacts,
@@ -153,7 +151,7 @@ export const createLearn = (options: LearnOptions) => {
       if (wanted) (await openDigests()).start()
     },
     stop: async (): Promise<void> => {
-      await (await digests)?.stop()
+      await digests?.stop()
       await follower.stop()
     },
   } satisfies Stage & Record<string, unknown>
