@@ -1,138 +1,14 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { after, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { test } from 'node:test'
 import { systemClock } from './clock.ts'
-import { type Home, homeAt } from './home.ts'
 import { readServerNote } from './lock.ts'
 import { agentSocket, isAnswering } from './runtimes/process/agent.ts'
 import { connectProcessRuntime } from './runtimes/process/index.ts'
-
-const main = fileURLToPath(new URL('main.ts', import.meta.url))
-const homes: Home[] = []
-const children: ChildProcess[] = []
-
-const newHome = (): Home => {
-  const home = homeAt(mkdtempSync(join(tmpdir(), 'headway-server-')))
-  homes.push(home)
-  return home
-}
-
-after(async () => {
-  for (const child of children) {
-    if (child.exitCode !== null || child.signalCode !== null) continue
-    child.kill('SIGKILL')
-    await once(child, 'exit')
-  }
-  for (const home of homes) {
-    if (existsSync(join(home.sockets, 'agent.sock'))) {
-      const runtime = await connectProcessRuntime({ home, clock: systemClock, edgeHost: '127.0.0.1', edgePort: 0 })
-      await runtime.shutdown('stop')
-    }
-    for (const directory of [home.root, home.sockets, home.work]) rmSync(directory, { recursive: true, force: true })
-  }
-})
-
-type Started = {
-  readonly child: ChildProcess
-  readonly said: () => string
-  readonly outcome: 'ready' | number | string
-}
-
-/** `headway up` in a process of its own, until it is ready or has ended. */
-const up = async (home: Home, words: readonly string[] = [], env: Record<string, string> = {}): Promise<Started> => {
-  const child = spawn(
-    process.execPath,
-    [
-      '--disable-warning=ExperimentalWarning',
-      main,
-      'up',
-      '--home',
-      home.root,
-      '--edge-port',
-      '0',
-      ...(words.includes('--port') ? [] : ['--port', '0']),
-      ...words,
-    ],
-    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } },
-  )
-  children.push(child)
-  let said = ''
-  const ready = new Promise<'ready'>((resolve) => {
-    for (const stream of [child.stdout, child.stderr])
-      stream?.on('data', (text: Buffer) => {
-        said += text
-        if (said.includes('is ready at')) resolve('ready')
-      })
-  })
-  const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string)
-  return { child, said: () => said, outcome: await Promise.race([ready, ended]) }
-}
-
-const stop = async ({ child }: Started, signal: NodeJS.Signals): Promise<number | string> => {
-  const ended = once(child, 'exit')
-  child.kill(signal)
-  const [code, by] = await ended
-  return (code ?? by) as number | string
-}
-
-const ask = async (home: Home, path: string): Promise<Response> =>
-  fetch(`${readServerNote(home)?.url}${path}`, {
-    headers: { authorization: `Bearer ${readFileSync(home.token, 'utf8').trim()}` },
-  })
-
-/** The marks that a first start passes, in their order. */
-const marksOfFirstStart = async (): Promise<string[]> => {
-  const home = newHome()
-  const trace = join(home.root, 'trace')
-  const started = await up(home, [], { HEADWAY_FAILPOINT_TRACE: trace })
-  assert.equal(started.outcome, 'ready', started.said())
-  await stop(started, 'SIGKILL')
-  const ours = /^(access|api|lock|log|server|store|ledger)\./
-  return [...new Set(readFileSync(trace, 'utf8').split('\n'))].filter((mark) => ours.test(mark))
-}
-
-test('killed at any instant of its first start, the next start has one administrator whose token works', async () => {
-  const marks = await marksOfFirstStart()
-  for (const name of [
-    'lock.note-holder',
-    'access.write-master-key',
-    'access.write-administrator-token',
-    'ledger.append',
-    'server.write-note',
-  ])
-    for (const side of ['before', 'after']) assert.ok(marks.includes(`${name}:${side}`), `${name}:${side}`)
-  const waiting = [...marks]
-  const work = async (): Promise<void> => {
-    for (let mark = waiting.shift(); mark; mark = waiting.shift()) await survives(mark)
-  }
-  const survives = async (mark: string): Promise<void> => {
-    const home = newHome()
-    const killed = await up(home, [], { HEADWAY_FAILPOINT: mark })
-    assert.equal(killed.outcome, 'SIGKILL', `${mark}: ${killed.said()}`)
-    const started = await up(home)
-    assert.equal(started.outcome, 'ready', `${mark}: ${started.said()}`)
-    const users = JSON.parse(await (await ask(home, '/api/v1/users')).text())
-    assert.deepEqual(
-      users.map(({ user, grants }: { user: string; grants: unknown }) => ({ user, grants })),
-      [{ user: 'admin', grants: [{ role: 'administrator', project: null }] }],
-      mark,
-    )
-    const tokens = JSON.parse(await (await ask(home, '/api/v1/tokens')).text())
-    assert.equal(tokens.filter(({ revokedAt }: { revokedAt: number | null }) => revokedAt === null).length, 1, mark)
-    await stop(started, 'SIGKILL')
-    await (await connectProcessRuntime({ home, clock: systemClock, edgeHost: '127.0.0.1', edgePort: 0 })).shutdown(
-      'stop',
-    )
-  }
-  await Promise.all([work(), work(), work()])
-})
+import { ask, newHome, stop, up } from './server.testing.ts'
 
 /** What an idle server does without; each was some megabytes of it once. The way there: `await import` where it is first needed. */
 const heavy =
