@@ -49,14 +49,14 @@ test('a screen shows weights, both versions with honest bands, the evidence towa
   assert.deepEqual(lines, [
     'shop aaaaaaa in production  canary, step 1 of 2 for 20 s (1 min to 10 min)',
     '',
-    '  new aaaaaaa  ███░░░░░░░░░░░░░░░░░░░░░░░░░░░    10 %',
-    '  old          ███████████████████████████░░░    90 %',
+    '  new aaaaaaa  ██░░░░░░░░░░░░░░░░░░░░░░    10 %',
+    '  old          ██████████████████████░░    90 %',
     '',
     '         requests   errors                      p95',
     '  new         200   3 % (1 % to 8.1 %)          above 250 ms, no upper bound yet',
     '  old        1800   0.11 % (0 % to 0.49 %)      50 to 250 ms',
     '',
-    '  evidence against the new version  ███████████████░░░░░░░░░░░░░░░ 10 of 100 to 1',
+    '  evidence against the new version  ████████████░░░░░░░░░░░░ 10 of 100 to 1',
     '  its course                        ▁▃▅',
     '  no verdict: not enough is known  yet',
     '',
@@ -74,7 +74,7 @@ test('before anything is judged, and after it has ended, only what is known is s
   assert.deepEqual(renderRollout({ rollout: starting as Rollout, why: null, story: [] }, now, 20), [
     'shop aaaaaaa in production  canary, starting for 30 s',
     '',
-    '  new aaaaaaa  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     0 %',
+    '  new aaaaaaa  ░░░░░░░░░░░░░░░░░░░░░░░░     0 %',
     '',
   ])
   const ended: Rollout = { ...rollout, phase: 'ended', outcome: 'rolled-back', finishedAt: now, weightPercent: 0 }

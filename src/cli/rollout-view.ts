@@ -32,7 +32,8 @@ export type RolloutView = {
   readonly story: readonly StoryLine[]
 }
 
-const barWidth = 30
+/** So that a line with a bar and its figures fits 80 columns. */
+const barWidth = 24
 
 /** A rollout as a screen of a terminal: at most this many lines, the log's oldest left out first. */
 export const renderRollout = ({ rollout, why, story }: RolloutView, now: number, height: number): string[] => {
