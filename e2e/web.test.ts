@@ -196,6 +196,7 @@ describe('the web', { concurrency: 1 }, () => {
     const visitor = await visit(browser, platform, { token: tokenOf(platform) })
     const { page } = visitor
     await visitor.go('/settings?tab=users', 'Add a user')
+    await page.getByRole('cell', { name: 'admin', exact: true }).waitFor() // the form stands before the list has come
     await platform.crash()
     await page.getByText('The server does not answer. What you see').waitFor()
     await page.getByRole('cell', { name: 'admin', exact: true }).waitFor()
