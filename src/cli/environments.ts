@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { describeDuration } from '../duration.ts'
 import { shortCommit, shortDigest } from '../names.ts'
 import { Problem } from '../problem.ts'
+import { freezeIn, windowIn } from './calendar.ts'
 import { at, connect, type GlobalOptions } from './client.ts'
 import { ago, bold, dim, printable, printJson, printTable, red } from './output.ts'
 import { previewsOf, printPreviews } from './previews.ts'
@@ -86,9 +87,11 @@ export const environmentCommands = (program: Command): void => {
         const client = connect(options)
         const known = await client.get<Environment[]>(at`/projects/${options.project}/environments`)
         refuseUnless(word, known.some((one) => one.environment === environment) === (word === 'set'), environment)
-        const { quorum, ownApproval, ...said } = own
+        const { quorum, ownApproval, window, freeze, anyTime, unplanned, ...said } = own
         const wish = {
           ...said,
+          ...(anyTime ? { windows: [] } : window ? { windows: window.map(windowIn) } : {}),
+          ...(unplanned ? { freezes: [] } : freeze ? { freezes: freeze.map(freezeIn) } : {}),
           ...(quorum === undefined ? {} : { quorum: Number(quorum) }),
           ...(ownApproval ? { notAuthor: false } : {}),
         }
@@ -247,7 +250,14 @@ type Parity = {
   readonly service: string
   readonly differences: readonly { readonly key: string; readonly left: string | null; readonly right: string | null }[]
 }
-type Wish = { readonly quorum?: string; readonly ownApproval?: boolean }
+type Wish = {
+  readonly quorum?: string
+  readonly ownApproval?: boolean
+  readonly window?: readonly string[]
+  readonly anyTime?: boolean
+  readonly freeze?: readonly string[]
+  readonly unplanned?: boolean
+}
 
 const wished = (command: Command): Command =>
   command
@@ -261,6 +271,12 @@ const wished = (command: Command): Command =>
     .option('--own-approval', 'authors may approve what is their own')
     .option('--strategy <name>', 'for services that say none: rolling, canary, blue-green or shadow')
     .option('--drift <what>', 'mend or report')
+    .option('--window <when>', 'deployments begin then: "mon-fri 09:00-17:00 Europe/Zurich"; may be repeated', several)
+    .option('--any-time', 'deployments begin at any time')
+    .option('--freeze <when>', 'none begins then: "2026-12-24..2027-01-02 the holidays"; may be repeated', several)
+    .option('--unplanned', 'no freeze is planned any more')
+
+const several = (text: string, before: readonly string[] = []): readonly string[] => [...before, text]
 
 const refuseUnless = (word: 'add' | 'set', isRight: boolean, environment: string): void => {
   if (isRight) return

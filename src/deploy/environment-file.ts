@@ -45,11 +45,17 @@ export const DeploymentWindow = z
 export type DeploymentWindow = z.infer<typeof DeploymentWindow>
 
 const expectedMoment = 'expected a moment such as 2026-12-24T00:00:00Z, with Z or an offset such as +01:00'
-const moment = z.iso.datetime({ offset: true, error: expectedMoment }).transform((text) => Date.parse(text))
+const moment = z.iso.datetime({ offset: true, error: expectedMoment })
+const at = moment.transform((text) => Date.parse(text))
+const freezeReason = z.string().trim().min(1).max(200).default('frozen')
+
+/** As it stands in the file. */
+export const PlannedFreeze = z.strictObject({ from: moment, until: moment, reason: freezeReason }).readonly()
+export type PlannedFreeze = z.infer<typeof PlannedFreeze>
 
 /** A time in which nothing new is deployed, known beforehand. Milliseconds since 1970. */
 const Freeze = z
-  .strictObject({ from: moment, until: moment, reason: z.string().trim().min(1).max(200).default('frozen') })
+  .strictObject({ from: at, until: at, reason: freezeReason })
   .refine(({ from, until }) => from < until, 'it ends before it begins')
   .readonly()
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { defaultProject, EnvironmentName, ServiceName } from '../names.ts'
+import { DeploymentWindow } from './environment-file.ts'
 import { eventually, openTestDeploy } from './testing.ts'
 
 const shop = { project: defaultProject, service: ServiceName.parse('shop') }
@@ -79,6 +80,39 @@ test('what is said is set in place, comments stay, and what would be broken is n
       ['environment.removed', 'environment:staging', by],
     ],
   )
+})
+
+test('windows and planned freezes are written a line each, comments stay; the last one that goes takes its key along', async (context) => {
+  const { deploy, ...world } = await begin(context)
+  await world.pushByHand('production/environment.yaml', '# ours\ndrift: report # by day\n')
+  await deploy.reconcile()
+  const week = DeploymentWindow.parse({ days: ['mon', 'fri'], from: '09:00', to: '17:00', timezone: 'Europe/Zurich' })
+  const freeze = { from: '2026-12-24T00:00:00Z', until: '2026-12-27T00:00:00+01:00', reason: 'holidays: all' }
+  await deploy.environmentOrders.define(production, { windows: [week], freezes: [freeze] }, by)
+  const text = [
+    ...['# ours', 'drift: report # by day', 'windows:'],
+    '  - { days: [ mon, fri ], from: 09:00, to: 17:00, timezone: Europe/Zurich }',
+    'freeze:',
+    '  - { from: 2026-12-24T00:00:00Z, until: 2026-12-27T00:00:00+01:00, reason: "holidays: all" }',
+  ]
+  assert.equal(await world.git('show', 'main:production/environment.yaml'), `${text.join('\n')}\n`)
+  const [known] = deploy.environments()
+  assert.deepEqual(known?.windows, [week])
+  assert.deepEqual(known?.freeze, [
+    { from: Date.UTC(2026, 11, 24), until: Date.UTC(2026, 11, 26, 23), reason: 'holidays: all' },
+  ])
+  const head = await world.git('rev-parse', 'main')
+  const late = { ...freeze, until: '2026-12-01T00:00:00Z' }
+  await assert.rejects(deploy.environmentOrders.define(production, { freezes: [late] }, by), /it ends before it begins/)
+  assert.equal(await world.git('rev-parse', 'main'), head)
+  await deploy.environmentOrders.define(production, { windows: [] }, by)
+  assert.deepEqual((await world.git('show', 'main:production/environment.yaml')).split('\n'), [
+    ...text.slice(0, 2),
+    ...text.slice(4),
+    '',
+  ])
+  await deploy.environmentOrders.define(production, { freezes: [] }, by)
+  assert.deepEqual((await world.git('show', 'main:production/environment.yaml')).split('\n'), [...text.slice(0, 2), ''])
 })
 
 test('where drift is only reported, it is said once and nothing is touched', async (context) => {

@@ -1,11 +1,17 @@
-import { parseDocument } from 'yaml'
+import { type Document, parseDocument, YAMLSeq } from 'yaml'
 import type { Ids } from '../clock.ts'
 import { fact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
 import { defaultEnvironment, type EnvironmentName, type ProjectName, type ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import type { EnvironmentBook } from './environment-book.ts'
-import { environmentPath, parseEnvironmentPath, readEnvironments } from './environment-file.ts'
+import {
+  type DeploymentWindow,
+  environmentPath,
+  type PlannedFreeze,
+  parseEnvironmentPath,
+  readEnvironments,
+} from './environment-file.ts'
 import type { Environments, FileChange } from './environments.ts'
 import { environmentDefined, environmentRemoved } from './facts.ts'
 import { noEnvironment } from './requests.ts'
@@ -24,6 +30,10 @@ export type EnvironmentWish = {
   readonly drift?: 'mend' | 'report' | undefined
   /** It stands between this one and what this one has taken from until now. */
   readonly before?: EnvironmentName | undefined
+  /** When deployments may begin, in place of all that is said of it; none: at any time. */
+  readonly windows?: readonly DeploymentWindow[] | undefined
+  /** The freezes that are planned, in place of all there are. */
+  readonly freezes?: readonly PlannedFreeze[] | undefined
 }
 
 /** Changes of the environments by order: commits to the environments repository like any other, made for whoever orders them. */
@@ -124,6 +134,8 @@ const places: Readonly<Record<Exclude<keyof EnvironmentWish, 'before'>, readonly
   notAuthor: ['promote', 'approval', 'notAuthor'],
   strategy: ['strategy'],
   drift: ['drift'],
+  windows: ['windows'],
+  freezes: ['freeze'],
 }
 
 /** The text with what is wished set in place: comments and everything else stay as somebody wrote them. */
@@ -131,8 +143,19 @@ const edited = (text: string, wish: Omit<EnvironmentWish, 'before'>): string => 
   const document = parseDocument(text)
   for (const [key, path] of Object.entries(places)) {
     const value = Object.entries(wish).find(([name]) => name === key)?.[1]
-    if (value !== undefined) document.setIn(path, value)
+    if (Array.isArray(value)) setList(document, path, value)
+    else if (value !== undefined) document.setIn(path, value)
   }
   const made = document.toString({ lineWidth: 0 })
-  return made.trim() === 'null' || made.trim() === '' ? '# as by default: every push that passed comes here\n' : made
+  return ['', 'null', '{}'].includes(made.trim()) ? '# as by default: every push that passed comes here\n' : made
+}
+
+/** A line for each; where there is none, the key goes. */
+const setList = (document: Document, path: readonly string[], items: readonly unknown[]): void => {
+  if (items.length === 0) document.deleteIn(path)
+  else {
+    const list = new YAMLSeq(document.schema)
+    list.items = items.map((item) => document.createNode(item, { flow: true }))
+    document.setIn(path, list)
+  }
 }

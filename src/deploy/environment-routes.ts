@@ -3,6 +3,7 @@ import { Role } from '../access/facts.ts'
 import { type ApiEnv, json, route } from '../api/route.ts'
 import { Strategy } from '../golden/release.ts'
 import { EnvironmentName, ProjectName } from '../names.ts'
+import { DeploymentWindow, PlannedFreeze } from './environment-file.ts'
 import type { Deploy } from './index.ts'
 
 const Defined = z.object({ environment: z.string(), environments: z.array(z.string()) })
@@ -18,6 +19,10 @@ const Wish = z.strictObject({
   strategy: Strategy.optional(),
   drift: z.enum(['mend', 'report']).optional(),
   before: EnvironmentName.optional(),
+  /** All of them; none: at any time. */
+  windows: z.array(z.strictObject(DeploymentWindow.unwrap().shape)).max(50).optional(),
+  /** All that are planned, by moments such as 2026-12-24T00:00:00Z. */
+  freezes: z.array(PlannedFreeze).max(100).optional(),
 })
 const Parity = z
   .object({
