@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { ask as askSocket } from '../agent/unix.ts'
-import { ask, startInstance, startLoad, until } from '../edge/testing.ts'
+import { ask, closedPort, startInstance, startLoad, until } from '../edge/testing.ts'
 import { homeAt } from '../home.ts'
 
 const program = join(import.meta.dirname, '../main.ts')
@@ -57,8 +57,47 @@ const placeFor = (t: TestContext) => {
     const { body } = await askSocket(join(home.sockets, 'agent.sock'), { method: 'GET', path: '/health' })
     return typeof body === 'object' && body !== null && 'pid' in body ? Number(body.pid) : 0
   }
-  return { write, run, started, keeper, home }
+  /** Of an edge that may not route yet. */
+  const portSoFar = async (): Promise<number> => {
+    const { body } = await askSocket(join(home.sockets, 'agent.sock'), { method: 'GET', path: '/health' })
+    return typeof body === 'object' && body !== null && 'port' in body ? Number(body.port) : 0
+  }
+  return { write, run, started, keeper, portSoFar, home }
 }
+
+test('an edge that just starts answers its first request by the file, and says what is wrong in words of its own', {
+  timeout: 300_000,
+}, async (t) => {
+  const { port: instance } = await startInstance(t, (_, answer) => answer.end('one'))
+  const place = placeFor(t)
+  place.write(
+    `routes: [{ hosts: [shop.localhost], to: ${instance} }, { hosts: [down.localhost], to: ${await closedPort()} }]\n`,
+  )
+  const running = place.run()
+  let port = 0
+  await until('its port is open', async () => {
+    if (running.child.exitCode !== null) throw new Error(running.said.error)
+    port = await place.portSoFar().catch(() => 0)
+    return port !== 0
+  })
+  const { status, body } = await ask({ port })
+  assert.deepEqual([status, body.toString()], [200, 'one'])
+
+  const words = async (host: string) => {
+    const answer = await ask({ port, headers: { host, 'x-request-id': 'seven' } })
+    return [answer.status, ...answer.body.toString().trim().split('\n').slice(1, 3)]
+  }
+  assert.deepEqual(await words('other.localhost'), [
+    404,
+    'No route leads from other.localhost.',
+    'Check the address and its path. Whoever runs the edge finds hosts and only in its file of routes.',
+  ])
+  assert.deepEqual(await words('down.localhost'), [
+    502,
+    'The instance that was to answer accepted no connection or broke it off before it answered.',
+    'Try again. Whoever runs the edge finds by the id of the request in edge-access.log which address that was, and whether something listens there.',
+  ])
+})
 
 const routeTo = (...ports: number[]) => `routes: [{ hosts: [shop.localhost], to: [${ports}] }]\n`
 

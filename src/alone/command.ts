@@ -7,6 +7,7 @@ import { lockHolder } from '../agent/lock.ts'
 import { startAgent } from '../agent/start.ts'
 import { ask } from '../agent/unix.ts'
 import type { Clock } from '../clock.ts'
+import type { EdgeRoute } from '../edge/protocol.ts'
 import type { EdgeSettings } from '../edge/settings.ts'
 import { effectSync } from '../effect.ts'
 import type { Home } from '../home.ts'
@@ -42,10 +43,10 @@ const silentMs = 30_000
 const socketOf = (home: Home): string => join(home.sockets, 'agent.sock')
 const stoppedFile = (home: Home): string => join(home.agent, 'stopped')
 
-/** A Problem with everything that is wrong with a file of routes; how many there are where nothing is. */
-export const checkRoutes = async (file: string): Promise<number> => {
+/** The routes in a file; a Problem with everything that is wrong with it. */
+export const checkRoutes = async (file: string): Promise<readonly EdgeRoute[]> => {
   const read = await readInProcess(file)
-  if (read.kind === 'ok') return read.routes.length
+  if (read.kind === 'ok') return read.routes
   const [first, ...others] = read.problems
   throw new Problem({
     ...(first ?? { kind: 'unreadable-file', status: 400, detail: `${file} cannot be read` }),
@@ -56,12 +57,13 @@ export const checkRoutes = async (file: string): Promise<number> => {
 /** Starts an edge, or takes over the one that runs in this place, with its sockets; resolves when it routes by the file. */
 export const startAlone = async (options: AloneOptions): Promise<Started> => {
   const { home, clock, file, settings } = options
-  await checkRoutes(file)
+  const routes = await checkRoutes(file)
   preparePlaces(home)
   const running = await healthOf(home)
   if (running) refuseOtherPorts(running, options)
   const session = randomUUID()
-  keepNote(home, { file, session, metricsPort: options.metricsPort, workers: options.workers }, settings)
+  const note = { file, session, metricsPort: options.metricsPort, workers: options.workers }
+  keepNote(home, note, settings, running ? null : { generation: clock.now(), routes })
   effectSync('alone.stopped-clear', () => rmSync(stoppedFile(home), { force: true }))
   if (running) await takeOver(home)
   else if (!(await openAndStart(options))) await takeOver(home)

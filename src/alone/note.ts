@@ -1,8 +1,10 @@
 import { mkdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fields, orNull, text, whole } from '../agent/check.ts'
+import type { EdgeTable } from '../edge/protocol.ts'
 import type { EdgeSettings } from '../edge/settings.ts'
 import { settingsFile } from '../edge/settings.ts'
+import { tablePath } from '../edge/table.ts'
 import { effectSync } from '../effect.ts'
 import type { Home } from '../home.ts'
 import { Problem } from '../problem.ts'
@@ -22,8 +24,10 @@ export type Note = {
 
 const noteFile = (home: Home): string => join(home.agent, 'alone.json')
 
-export const keepNote = (home: Home, note: Note, settings: EdgeSettings): void => {
+/** `table` is what its first edge routes by from its first request on; null where one runs already and routes. */
+export const keepNote = (home: Home, note: Note, settings: EdgeSettings, table: EdgeTable | null): void => {
   effectSync('alone.keep-note', () => {
+    if (table !== null) writeDurably(tablePath(home.agent), JSON.stringify(table))
     writeDurably(settingsFile(home.agent), JSON.stringify(settings))
     writeDurably(noteFile(home), JSON.stringify(note))
   })

@@ -44,7 +44,7 @@ export const edgeCommand = (program: Command): void => {
       const { checkRoutes, followAlone, startAlone, stopAlone } = await import('../alone/command.ts')
       const { routesInWords } = await import('../alone/reading.ts')
       if (given.check) {
-        const routes = await checkRoutes(file)
+        const { length: routes } = await checkRoutes(file)
         return json ? printJson({ routes }) : console.log(`${file} can be used: ${routesInWords(routes)}`)
       }
       const home = homeAt(given.state ?? `${homeAt(root).root}/edges/${given.port}`)

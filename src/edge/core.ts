@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Asked } from './asked.ts'
 import type { Mirror } from './mirror.ts'
 import type { Placed } from './open-list.ts'
+import type { Refusal } from './refusal.ts'
 import type { Router } from './router.ts'
 import type { Line } from './wire/client.ts'
 
@@ -77,6 +78,8 @@ export type Core = {
   readonly httpDate: () => string
   /** The end of the head of an answer after which the connection is kept. */
   readonly keepAliveLines: string
+  /** A refusal in the words of whoever runs this edge. */
+  readonly worded: (refusal: Refusal) => Refusal
   readonly opened: (open: Open) => void
   /** No connection to an instance can be opened, as this process has no descriptor left. */
   readonly exhausted: (error: Error) => void

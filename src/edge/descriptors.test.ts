@@ -105,7 +105,8 @@ test('an edge without descriptors left says so, blames no instance for it, and s
     socket.on('data', (text: Buffer) => {
       answers[client] += text.toString('latin1')
     })
-    socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+    const asksFor = client % 2 === 0 ? '' : 'Connection: Upgrade\r\nUpgrade: talk\r\n' // by way of Node's client, which is declined
+    socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\n${asksFor}\r\n`)
     return socket
   })
   await until('it is told', () => /turned away: .*(EMFILE|ENFILE)/.test(said))

@@ -35,6 +35,8 @@ export type EdgeOptions = {
   readonly greet?: Greet | null
   /** What the edge answers by itself (a redirect to https); null for what is a service's. */
   readonly own?: (asked: Asked) => OwnAnswer | null
+  /** How it words its refusals; as beside a control plane, where nothing is said. */
+  readonly worded?: (refusal: Refusal) => Refusal
   /** Which settings all this comes from. */
   readonly settings?: string
   /** Told of clients for whom there is no room, or no descriptor. */
@@ -76,7 +78,7 @@ export type Edge = {
 
 export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOptions): Edge => {
   const { isBusy = saturation(clock), trust = trustNobody, greet = null, own, settings = 'none' } = options
-  const { random = () => 0, turned } = options
+  const { random = () => 0, turned, worded = (refusal) => refusal } = options
   const router = new Router(random)
   const counters = new Counters(() => clock.now())
   const epoch = newId()
@@ -132,6 +134,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     keepAliveLines: inOnePiece(
       `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(limits.keepAliveMs / 1000)}\r\n\r\n`,
     ),
+    worded,
     opened: (one) => open.enter(one),
     exhausted: (error) => turned?.away(error),
     closed: (one) => {

@@ -433,7 +433,7 @@ export class Exchange implements Open, Served, Listener, Entrant {
       this.#breakOff()
       return
     }
-    const { headers, body } = pageOf(refusal, this.#asked.heading.accept, this.#asked.requestId)
+    const { headers, body } = pageOf(this.#core.worded(refusal), this.#asked.heading.accept, this.#asked.requestId)
     this.#status = refusal.status
     this.#begun = true
     this.#inChunks = false

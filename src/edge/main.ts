@@ -18,6 +18,7 @@ await runEdge({
   listenFd: Number(setting('HEADWAY_EDGE_FD')),
   livenessFd: liveness ? Number(liveness) : null,
   tlsFd: tls ? Number(tls) : null,
+  ...(keeper ? { keeper } : {}),
   startAgent: async (how) => {
     const { startAgent } = await import('../agent/start.ts')
     startAgent({ ...how, ...(keeper ? { program: keeper } : {}) })

@@ -44,13 +44,20 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
   const connections = connectionsWithin(descriptors, usualLimits.connections, how.tlsFd === null ? 1 : 2)
   const turned = tellTurned({ connections, descriptors }, () => systemClock.monotonicMs(), say)
   const limits = { ...usualLimits, connections }
+  const worded = how.keeper === undefined ? null : (await import('./alone.ts')).asSaidAlone
   const common = { limits, turned, clock: systemClock, newId: batchedUuids(), random: Math.random, log, trust }
   // Most edges need neither TLS nor a greeting, and do not load what those are made of.
   const doors = settings === noSettings ? null : await import('./doors.ts')
   const greet = doors?.greeting(settings) ?? null
   let door: TlsDoor | null = null
   const own = doors && settings.tls ? doors.ownAnswers(state, settings.tls, () => door) : null
-  const edge = createEdge({ ...common, settings: signature, greet, ...(own ? { own } : {}) })
+  const edge = createEdge({
+    ...common,
+    settings: signature,
+    greet,
+    ...(own ? { own } : {}),
+    ...(worded ? { worded } : {}),
+  })
   edge.route(saved.load())
   if (doors && settings.tls && how.tlsFd !== null) {
     const shared = { edge, tls: settings.tls, state, greet, clock: systemClock, say }

@@ -109,8 +109,10 @@ export type TableFile = {
   save(table: EdgeTable): Promise<void>
 }
 
+export const tablePath = (directory: string): string => join(directory, 'edge-table.json')
+
 export const tableFile = (directory: string, say: (line: string) => void): TableFile => {
-  const file = join(directory, 'edge-table.json')
+  const file = tablePath(directory)
   let writing: Promise<void> = Promise.resolve()
   let newest = emptyTable
   let onDisk: EdgeTable | null = null

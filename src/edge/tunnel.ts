@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { type Asked, pairsFor } from './asked.ts'
 import type { Backend } from './backend.ts'
 import type { Connection, Core, Open } from './core.ts'
+import { isOutOfDescriptors } from './descriptors.ts'
 import { namedPairs, readAnswerPass } from './headers.ts'
 import { sendRequest } from './http.ts'
 import { type Preference, preferenceOf } from './preference.ts'
@@ -11,6 +12,7 @@ import {
   answerLate,
   answerUnusable,
   connectionFailed,
+  edgeFull,
   noHealthyInstance,
   type Refusal,
   rawHead,
@@ -103,6 +105,11 @@ export class Tunnel implements Open {
         return
       }
       const refusing = this.#letGo()
+      if (isOutOfDescriptors(error)) {
+        this.#core.exhausted(error)
+        this.#refuse(edgeFull)
+        return
+      }
       if (error.syscall !== 'connect' || !refusing) {
         this.#refuse(connectionFailed)
         return
@@ -183,7 +190,7 @@ export class Tunnel implements Open {
     this.#letGo()
     this.#status = refusal.status
     this.#failed = refusal.status >= 500
-    endGently(socket, rawPage(refusal, this.#asked.heading.accept, this.#asked.requestId))
+    endGently(socket, rawPage(this.#core.worded(refusal), this.#asked.heading.accept, this.#asked.requestId))
   }
 
   #breakOff(): void {
