@@ -238,7 +238,7 @@ const delivery = (place: number) => {
 }
 
 /** From the ledger's first fact: deliveries of ten commits, which are the dearest facts there are for these views. */
-const measureRebuild = async (say: (name: string, figure: string) => void): Promise<void> => {
+export const measureRebuild = async (say: (name: string, figure: string) => void): Promise<void> => {
   await using opened = await openTestLedger({ definitions, views: [doraView] })
   const facts = Number(process.env.HEADWAY_BENCH_FACTS ?? 10_000)
   for (let place = 0; place < facts; place += 500)

@@ -2,7 +2,7 @@ import type { CreateTableBuilder, Kysely } from 'kysely'
 
 type Column = 'text' | 'bigint' | 'integer' | 'bytea'
 /** A `?` at the end of a kind: may be null. Bytes are called `bytea` in both stores. */
-type Columns = Readonly<Record<string, Column | `${Column}?`>>
+export type Columns = Readonly<Record<string, Column | `${Column}?`>>
 
 /** Both stores know these kinds of columns. */
 export const createTable = async <Tables>(

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { createTable } from './create-table.ts'
+import { type Columns, createTable } from './create-table.ts'
 import { createFlowTables, dropFlowTables, type FlowTables } from './flow/tables.ts'
 import { createToilTables, dropToilTables, type ToilTables } from './toil/tables.ts'
 
@@ -156,6 +156,24 @@ export const dropDoraTables = async (db: Kysely<DoraTables>): Promise<void> => {
   await dropToilTables(db)
 }
 
+const deploymentKinds: Columns = {
+  ...{ id: 'bigint', key: 'text', lane: 'integer', environment: 'text', source: 'text', state: 'text' },
+  ...{ kind: 'text', rolls_back: 'text?', revision: 'text?', started_at: 'bigint?', live_at: 'bigint?' },
+  ...{ reverted_at: 'bigint?', automatic: 'integer?', lines: 'bigint?', held_at: 'bigint?' },
+  ...{ granted_at: 'bigint?', watched_at: 'bigint?', undone_by_machine: 'integer?' },
+  ...{ said_failure: 'integer?', said_rework: 'integer?' },
+  ...{ counted: 'integer', pending: 'integer', failed: 'integer', failed_how: 'text?', rework: 'integer' },
+  ...{ restored_at: 'bigint?', leads: 'bytea', commits: 'integer', again: 'integer', merges: 'integer' },
+  ...{ unknown: 'integer', negative: 'integer', first: 'integer' },
+}
+const commitKinds: Columns = {
+  ...{ lane: 'integer', commit_id: 'text', deployment: 'bigint', repository: 'text' },
+  ...{ committed_at: 'bigint?', is_merge: 'integer', reverts: 'text?' },
+}
+/** In the order of their tables. */
+export const deploymentColumns: readonly string[] = Object.keys(deploymentKinds)
+export const commitColumns: readonly string[] = Object.keys(commitKinds)
+
 export const createDoraTables = async (db: Kysely<DoraTables>): Promise<void> => {
   await createTable(
     db,
@@ -164,37 +182,13 @@ export const createDoraTables = async (db: Kysely<DoraTables>): Promise<void> =>
     ['lane'],
     { name: ['project', 'service', 'environment'] },
   )
-  await createTable(
-    db,
-    'learn_deployments',
-    {
-      ...{ id: 'bigint', key: 'text', lane: 'integer', environment: 'text', source: 'text', state: 'text' },
-      ...{ kind: 'text', rolls_back: 'text?', revision: 'text?', started_at: 'bigint?', live_at: 'bigint?' },
-      ...{ reverted_at: 'bigint?', automatic: 'integer?', lines: 'bigint?', held_at: 'bigint?' },
-      ...{ granted_at: 'bigint?', watched_at: 'bigint?', undone_by_machine: 'integer?' },
-      ...{ said_failure: 'integer?', said_rework: 'integer?' },
-      ...{ counted: 'integer', pending: 'integer', failed: 'integer', failed_how: 'text?', rework: 'integer' },
-      ...{ restored_at: 'bigint?', leads: 'bytea', commits: 'integer', again: 'integer', merges: 'integer' },
-      ...{ unknown: 'integer', negative: 'integer', first: 'integer' },
-    },
-    ['id'],
-    {
-      keys: ['key'],
-      order: ['lane', 'live_at'],
-      revisions: ['lane', 'revision', 'live_at'],
-      time: ['environment', 'live_at'],
-    },
-  )
-  await createTable(
-    db,
-    'learn_commits',
-    {
-      ...{ lane: 'integer', commit_id: 'text', deployment: 'bigint', repository: 'text' },
-      ...{ committed_at: 'bigint?', is_merge: 'integer', reverts: 'text?' },
-    },
-    ['lane', 'commit_id'],
-    { deployment: ['deployment'] },
-  )
+  await createTable(db, 'learn_deployments', deploymentKinds, ['id'], {
+    keys: ['key'],
+    order: ['lane', 'live_at'],
+    revisions: ['lane', 'revision', 'live_at'],
+    time: ['environment', 'live_at'],
+  })
+  await createTable(db, 'learn_commits', commitKinds, ['lane', 'commit_id'], { deployment: ['deployment'] })
   await createTable(
     db,
     'learn_blames',

@@ -25,10 +25,12 @@ import type { View } from '../ledger/ledger.ts'
 import { alertFired } from '../monitor/facts.ts'
 import { releaseCreated } from '../package/facts.ts'
 import { promotionApproved, promotionGranted, promotionHeld } from '../release/facts.ts'
+import { deploymentByKey, written } from './dora/book.ts'
 import { writeChanges } from './dora/cells.ts'
 import type { Tx } from './dora/lane.ts'
 import { memoryOf } from './dora/memory.ts'
-import { deploymentByKey, tellCarried, tellDeployment, tellMore, tellSquash } from './dora/telling.ts'
+import { prepareBatch } from './dora/prepare.ts'
+import { tellCarried, tellDeployment, tellMore, tellSquash } from './dora/telling.ts'
 import {
   deliveryCarried,
   deliveryChange,
@@ -47,7 +49,7 @@ import { createDoraTables, type DeploymentRow, type DoraTables, dropDoraTables }
 /** Every deployment, incident and commit that the ledger tells of, and the cells that questions are answered from. */
 export const doraView: View<DoraTables> = {
   name: 'learn-dora',
-  version: 5,
+  version: 6,
   create: createDoraTables,
   drop: dropDoraTables,
   apply: async (tx, fact) => {
@@ -74,7 +76,11 @@ export const doraView: View<DoraTables> = {
     if (await applyIncident(tx, fact)) return
     await tellRollout(tx, fact)
   },
-  finish: (tx) => writeChanges(tx, memoryOf(tx).cells),
+  prepare: prepareBatch,
+  finish: async (tx) => {
+    await written(tx)
+    await writeChanges(tx, memoryOf(tx).cells)
+  },
 }
 
 /** What tells how far a change has come; who reads it is loaded when there is some. */

@@ -46,6 +46,8 @@ export type View<Tables = any> = {
   drop(db: Kysely<Tables>): Promise<void>
   /** Applies one fact; must do nothing for kinds that it does not know. Only database work on `tx`, no other effect. */
   apply(tx: Transaction<Tables>, fact: RecordedFact): Promise<void>
+  /** Told which facts will be applied next, in this transaction, so that what they ask for can be read at once. */
+  prepare?(tx: Transaction<Tables>, facts: readonly RecordedFact[]): Promise<void>
   /** Writes what `apply` has put off to the end of a batch of facts; in the same transaction, before anybody can read. */
   finish?(tx: Transaction<Tables>): Promise<void>
 }

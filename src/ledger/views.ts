@@ -15,6 +15,7 @@ export { createCursorTable } from './tables.ts'
 export type ViewsOptions = { readonly store: Store; readonly ledger: Ledger; readonly views: readonly View[] }
 
 const batchFacts = 500
+const rebuildFacts = 2_000
 
 /** A view that is kept up to date: how far it is, and why it does not get further. */
 type Kept = {
@@ -77,11 +78,10 @@ export const openViews = async ({ store, ledger, views }: ViewsOptions): Promise
     const reached = await store.transaction(async (tx: Transaction<CursorTables>) => {
       for (const { view } of kept) await make(store, tx, view)
       let seq = 0
-      for (let facts = await ledger.read({ limit: batchFacts }); facts.length > 0; ) {
+      for await (const facts of pagesOf(ledger)) {
         await applyAll(tx, kept, facts)
         seq = facts.at(-1)?.seq ?? seq
         progress?.(seq, Math.max(seq, total))
-        facts = await ledger.read({ after: seq, limit: batchFacts })
       }
       return seq
     })
@@ -172,6 +172,18 @@ export const openViews = async ({ store, ledger, views }: ViewsOptions): Promise
   }
 }
 
+/** All facts, oldest first; the next are read while these are applied. */
+async function* pagesOf(ledger: Ledger): AsyncGenerator<RecordedFact[]> {
+  let facts = await ledger.read({ limit: rebuildFacts })
+  while (facts.length > 0) {
+    const next = ledger.read({ after: facts.at(-1)?.seq ?? 0, limit: rebuildFacts })
+    // Whoever stops in between never asks for them.
+    next.catch(() => undefined)
+    yield facts
+    facts = await next
+  }
+}
+
 /** Says which view could not apply which fact; the cause is what the view threw. */
 class ViewFailure extends Error {
   readonly view: string
@@ -196,7 +208,15 @@ const applyAll = async (
   facts: readonly RecordedFact[],
 ): Promise<void> => {
   const last = facts.at(-1)
-  if (!last) return
+  const [first] = facts
+  if (!first || !last) return
+  for (const { view } of group) {
+    try {
+      await view.prepare?.(tx, facts)
+    } catch (error) {
+      throw isTheStores(error) ? error : new ViewFailure(view, first, error)
+    }
+  }
   for (const fact of facts) {
     for (const { view } of group) {
       try {

@@ -1,4 +1,5 @@
 import type { FailedHow, IncidentRow } from '../tables.ts'
+import { deploymentByKey, written } from './book.ts'
 import { defaultWindowMs, servingAt, type Tx } from './lane.ts'
 import { memoryOf } from './memory.ts'
 
@@ -23,7 +24,7 @@ const causeOf = async (tx: Tx, row: IncidentRow): Promise<Cause> => {
   if (row.attributed === '') return nobody
   const said = row.attributed ?? row.caused_by
   if (said !== null) {
-    const named = await tx.selectFrom('learn_deployments').select('id').where('key', '=', said).executeTakeFirst()
+    const named = await deploymentByKey(tx, said)
     // One that is not known yet may still come; nobody else is blamed meanwhile.
     return named ? { deployment: named.id, how: row.source === 'rollback' ? 'rollback' : 'said' } : nobody
   }
@@ -38,7 +39,7 @@ const mendedMeanwhile = async (
   lane: number,
   windowMs: number,
 ): Promise<Cause | null> => {
-  const found = await tx
+  const found = await (await written(tx))
     .selectFrom('learn_blames')
     .innerJoin('learn_deployments as mending', 'mending.id', 'learn_blames.deployment')
     .innerJoin('learn_deployments as blamed', 'blamed.id', 'learn_blames.blamed')
@@ -56,7 +57,7 @@ const mendedMeanwhile = async (
 
 const suspect = async (tx: Tx, { began_at }: IncidentRow, lane: number, windowMs: number): Promise<Cause> => {
   const serving = await servingAt(tx, lane, began_at)
-  if (!serving || serving.live_at === null || began_at - serving.live_at > windowMs) return nobody
+  if (!serving || began_at - serving.live_at > windowMs) return nobody
   return { deployment: serving.id, how: 'suspected' }
 }
 
@@ -72,17 +73,28 @@ export const windowOf = async (tx: Tx, project: string): Promise<number> => {
 
 /** Incidents of a lane that a deployment at this moment may have caused or mended. */
 export const incidentsAround = async (tx: Tx, lane: number, moment: number): Promise<string[]> => {
+  const { incidents, lanes } = memoryOf(tx)
+  const around = incidents.get(lane)
+  const isKnown = around && around.first <= moment && moment <= around.last
+  const found = isKnown ? around.incidents : await incidentsBetween(tx, lane, moment, moment)
+  const project = lanes.get(lane)?.project
+  if (found.length === 0 || project === undefined) return found.map(({ incident }) => incident)
+  const windowMs = await windowOf(tx, project)
+  return found.flatMap(({ incident, began_at }) => (Math.abs(began_at - moment) <= windowMs ? [incident] : []))
+}
+
+/** Those that deployments between these moments may have caused or mended, oldest first. */
+export const incidentsBetween = async (tx: Tx, lane: number, first: number, last: number) => {
   const known = memoryOf(tx).lanes.get(lane)
   const of = known ?? (await tx.selectFrom('learn_lanes').select('project').where('lane', '=', lane).executeTakeFirst())
   const windowMs = of ? await windowOf(tx, of.project) : defaultWindowMs
-  const rows = await tx
+  return tx
     .selectFrom('learn_incidents')
-    .select('incident')
+    .select(['incident', 'began_at'])
     .where('lane', '=', lane)
-    .where('began_at', '>=', moment - windowMs)
-    .where('began_at', '<=', moment + windowMs)
+    .where('began_at', '>=', first - windowMs)
+    .where('began_at', '<=', last + windowMs)
     .orderBy('began_at')
     .orderBy('seq')
     .execute()
-  return rows.map(({ incident }) => incident)
 }

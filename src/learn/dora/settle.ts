@@ -1,8 +1,9 @@
 import type { DeploymentRow, LaneRow } from '../tables.ts'
 import { assess, isCounted, measure } from './assess.ts'
 import { attribute, incidentsAround } from './attribution.ts'
+import { changeDeployment, deploymentById, entryOf, written } from './book.ts'
 import { collect } from './cells.ts'
-import { affectedAfter, blamesOf, commitsOf, placeOf, previousOf, type Tx } from './lane.ts'
+import { affectedAfter, type Blame, blamesBy, blamesOf, commitsOf, placeOf, previousOf, type Tx } from './lane.ts'
 import { memoryOf } from './memory.ts'
 
 /**
@@ -24,9 +25,6 @@ export const remember = ({ before }: Ripple, row: DeploymentRow): void => {
   if (!before.has(row.id)) before.set(row.id, row)
 }
 
-export const deploymentById = (tx: Tx, id: number): Promise<DeploymentRow | undefined> =>
-  tx.selectFrom('learn_deployments').selectAll().where('id', '=', id).executeTakeFirst()
-
 /** A deployment has come, has moved, or is something else now. `was`: what it was; null: it is new. */
 export const placeChanged = async (
   tx: Tx,
@@ -42,7 +40,10 @@ export const placeChanged = async (
     const place = one && isCounted(one) ? placeOf(one) : null
     if (!one || !place) continue
     moments.add(place.live_at)
-    for (const next of await affectedAfter(tx, place, one.revision)) followers.set(next.id, next)
+    for (const id of await affectedAfter(tx, place, one.revision)) {
+      const next = await deploymentById(tx, id)
+      if (next) followers.set(id, next)
+    }
   }
   for (const one of [row, ...followers.values()]) {
     if (one.id !== row.id) {
@@ -59,23 +60,36 @@ export const placeChanged = async (
 /** Says again whose failures a deployment mends. */
 export const relink = async (tx: Tx, ripple: Ripple, row: DeploymentRow): Promise<void> => {
   ripple.touched.add(row.id)
-  const old = await tx.selectFrom('learn_blames').selectAll().where('deployment', '=', row.id).execute()
+  const old = await blamesBy(tx, row.id)
   const now = await blamesOf(tx, row)
   for (const { blamed } of [...old, ...now]) ripple.touched.add(blamed)
   const isSame =
     old.length === now.length && now.every((one) => old.some((two) => two.blamed === one.blamed && two.how === one.how))
-  if (isSame) return
-  if (old.length > 0) await tx.deleteFrom('learn_blames').where('deployment', '=', row.id).execute()
-  if (now.length > 0)
-    await tx
-      .insertInto('learn_blames')
-      .values(now.map((one) => ({ deployment: row.id, ...one })))
-      .execute()
+  if (!isSame) await blame(tx, row.id, now)
+}
+
+const blame = async (tx: Tx, deployment: number, blames: readonly Blame[]): Promise<void> => {
+  const entry = await entryOf(tx, deployment)
+  if (entry) entry.blames = blames
+  for (const { blamed } of blames) {
+    const other = await entryOf(tx, blamed)
+    if (other) other.mayBeBlamed = true
+  }
+  await tx.deleteFrom('learn_blames').where('deployment', '=', deployment).execute()
+  if (blames.length === 0) return
+  await tx
+    .insertInto('learn_blames')
+    .values(blames.map((one) => ({ deployment, ...one })))
+    .execute()
 }
 
 /** Says again which deployment an incident is put down to. */
 export const reattribute = async (tx: Tx, ripple: Ripple, incident: string): Promise<void> => {
-  for (const id of await attribute(tx, incident)) ripple.touched.add(id)
+  for (const id of await attribute(tx, incident)) {
+    ripple.touched.add(id)
+    const entry = await entryOf(tx, id)
+    if (entry) entry.mayHaveIncidents = true
+  }
 }
 
 /** Judges and measures all that was touched; what that changes in the cells is written at the end of the batch. */
@@ -96,27 +110,34 @@ const lookAgain = async (tx: Tx, ripple: Ripple, row: DeploymentRow): Promise<De
   const [mended, incidents, mends] = await evidenceOf(tx, row.id)
   const judged = { ...row, ...assess(row, { mended, incidents, mends }) }
   const after = ripple.measured.has(row.id) ? { ...judged, ...(await measureAgain(tx, judged)) } : judged
-  const { id: _, ...values } = after
-  await tx.updateTable('learn_deployments').set(values).where('id', '=', row.id).execute()
-  return after
+  return (await changeDeployment(tx, row.id, after)) ?? after
 }
 
 const evidenceOf = async (tx: Tx, id: number) => {
-  const mended = await tx
+  const entry = await entryOf(tx, id)
+  const mends = await blamesBy(tx, id)
+  return [
+    entry?.mayBeBlamed === false ? [] : await mendedBy(tx, id),
+    entry?.mayHaveIncidents === false ? [] : await incidentsOf(tx, id),
+    mends.length > 0,
+  ] as const
+}
+
+const mendedBy = async (tx: Tx, blamed: number) =>
+  (await written(tx))
     .selectFrom('learn_blames')
     .innerJoin('learn_deployments', 'learn_deployments.id', 'learn_blames.deployment')
     .select(['learn_blames.how', 'learn_deployments.live_at'])
-    .where('learn_blames.blamed', '=', id)
+    .where('learn_blames.blamed', '=', blamed)
     .execute()
-  const incidents = await tx
+
+const incidentsOf = (tx: Tx, deployment: number) =>
+  tx
     .selectFrom('learn_incidents')
     .select(['how', 'resolved_at'])
-    .where('deployment', '=', id)
+    .where('deployment', '=', deployment)
     .where('dismissed', '=', 0)
     .execute()
-  const mends = await tx.selectFrom('learn_blames').select('how').where('deployment', '=', id).limit(1).execute()
-  return [mended, incidents, mends.length > 0] as const
-}
 
 const measureAgain = async (tx: Tx, row: DeploymentRow) => {
   const place = placeOf(row)

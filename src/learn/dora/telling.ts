@@ -3,16 +3,22 @@ import { CarriedCommit } from '../facts.ts'
 import { bringChanges } from '../flow/bringing.ts'
 import type { CommitRow, DeploymentRow } from '../tables.ts'
 import { isCounted } from './assess.ts'
+import {
+  addCommits,
+  addDeployment,
+  changeDeployment,
+  deploymentById,
+  deploymentByKey,
+  entryOf,
+  written,
+} from './book.ts'
 import type { Tx } from './lane.ts'
 import { memoryOf } from './memory.ts'
-import { deploymentById, newRipple, placeChanged, type Ripple, reattribute, remember, settle } from './settle.ts'
+import { newRipple, placeChanged, type Ripple, reattribute, remember, settle } from './settle.ts'
 
 /** What was told of a deployment. */
 export type Told = Partial<Omit<DeploymentRow, 'id' | 'key' | 'lane' | 'environment'>>
 type Lane = { readonly project: string; readonly service: string; readonly environment: string }
-
-export const deploymentByKey = (tx: Tx, key: string): Promise<DeploymentRow | undefined> =>
-  tx.selectFrom('learn_deployments').selectAll().where('key', '=', key).executeTakeFirst()
 
 /** A deployment is told of for the first time, or again under the same key: what is told last holds. */
 export const tellDeployment = async (
@@ -40,7 +46,7 @@ export const tellDeployment = async (
   }
   // Neighbours are found by what is stored, so that it is stored at once whether it counts.
   const row = { ...fresh, counted: isCounted(fresh) ? 1 : 0 }
-  await tx.insertInto('learn_deployments').values(row).execute()
+  addDeployment(tx, row)
   if (isCounted(row)) {
     const ripple = newRipple()
     remember(ripple, fresh)
@@ -57,7 +63,7 @@ export const tellDeployment = async (
 /** Something more is known of a deployment. Nothing else is looked at where nothing that figures depend on has changed. */
 export const tellMore = async (tx: Tx, known: DeploymentRow, told: Told): Promise<void> => {
   const row = { ...known, ...told }
-  await tx.updateTable('learn_deployments').set(told).where('id', '=', known.id).execute()
+  await changeDeployment(tx, known.id, told)
   const matters = [
     'state',
     'kind',
@@ -77,24 +83,30 @@ const changed = async (tx: Tx, row: DeploymentRow, was: DeploymentRow | null): P
   remember(ripple, was ?? row)
   // Neighbours are found by what is stored, so that it is stored first whether it counts.
   const stored = { ...row, counted: isCounted(row) ? 1 : 0 }
-  await tx.updateTable('learn_deployments').set({ counted: stored.counted }).where('id', '=', row.id).execute()
+  await changeDeployment(tx, row.id, { counted: stored.counted })
   await placeChanged(tx, ripple, stored, was)
   await settle(tx, ripple)
 }
 
 /** Incidents that named it, and commits that were told, before it was known. */
 const namedBefore = async (tx: Tx, key: string): Promise<void> => {
-  const incidents = await tx
-    .selectFrom('learn_incidents')
-    .select('incident')
-    .where((where) => where.or([where('caused_by', '=', key), where('attributed', '=', key)]))
-    .execute()
+  const { named, early: unknown } = memoryOf(tx).absent
+  const incidents = named.isAbsent(key) ? [] : await incidentsNaming(tx, key)
   for (const { incident } of incidents) await incidentChanged(tx, incident)
+  if (unknown.isAbsent(key)) return
   const early = await tx.selectFrom('learn_early').selectAll().where('key', '=', key).orderBy('seq').execute()
   if (early.length === 0) return
   await tx.deleteFrom('learn_early').where('key', '=', key).execute()
   for (const { seq, told } of early) await tellCarried(tx, seq, key, EarlyTold.parse(JSON.parse(told)))
 }
+
+const incidentsNaming = (tx: Tx, key: string) =>
+  tx
+    .selectFrom('learn_incidents')
+    .select('incident')
+    .where((where) => where.or([where('caused_by', '=', key), where('attributed', '=', key)]))
+    .orderBy('seq')
+    .execute()
 
 /** Which deployment an incident is put down to is said again, and what follows from it. */
 export const incidentChanged = async (tx: Tx, incident: string): Promise<void> => {
@@ -114,6 +126,7 @@ type Carried = z.input<typeof EarlyTold>
 export const tellCarried = async (tx: Tx, seq: number, key: string, carried: Carried): Promise<void> => {
   const row = await deploymentByKey(tx, key)
   if (!row) {
+    memoryOf(tx).absent.early.found(key)
     await tx
       .insertInto('learn_early')
       .values({ seq, key, told: JSON.stringify(carried) })
@@ -124,7 +137,7 @@ export const tellCarried = async (tx: Tx, seq: number, key: string, carried: Car
   if (said) return tellMore(tx, row, said)
   const ripple = newRipple()
   remember(ripple, row)
-  if (lines !== null) await tx.updateTable('learn_deployments').set({ lines }).where('id', '=', row.id).execute()
+  if (lines !== null) await changeDeployment(tx, row.id, { lines })
   await bring(tx, ripple, row, await unsquashed(tx, commits))
   await bringChanges(tx, row, commits)
   await settle(tx, ripple)
@@ -146,14 +159,14 @@ const putCommits = async (
   const byName = new Map(commits.map((one) => [one.commit, one]))
   const again = new Map<number, number>()
   const count = (id: number): void => void again.set(id, (again.get(id) ?? 0) + 1)
-  const names = [...byName.keys()]
+  const { absent } = memoryOf(tx)
+  const names = [...byName.keys()].filter((name) => !absent.commits.isAbsent(`${row.lane} ${name}`))
   for (let at = 0; at < names.length; at += 200) {
-    const some = names.slice(at, at + 200)
-    const known = await tx
+    const known = await (await written(tx))
       .selectFrom('learn_commits')
       .select(['commit_id', 'deployment'])
       .where('lane', '=', row.lane)
-      .where('commit_id', 'in', some)
+      .where('commit_id', 'in', names.slice(at, at + 200))
       .execute()
     for (const { commit_id, deployment } of known) {
       if (deployment === row.id) byName.delete(commit_id)
@@ -165,13 +178,12 @@ const putCommits = async (
         byName.delete(commit_id)
       }
     }
-    const fresh = some.flatMap((name) => byName.get(name) ?? [])
-    if (fresh.length > 0)
-      await tx
-        .insertInto('learn_commits')
-        .values(fresh.map((one) => commitRow(row, one)))
-        .execute()
   }
+  await addCommits(
+    tx,
+    row.id,
+    [...byName.values()].map((one) => commitRow(row, one)),
+  )
   for (const [id, more] of again) await cameAgain(tx, ripple, id, more)
   ripple.touched.add(row.id)
   ripple.measured.add(row.id)
@@ -193,7 +205,13 @@ const forget = async (tx: Tx, ripple: Ripple, lane: number, commit: string, depl
   if (row) remember(ripple, row)
   ripple.touched.add(deployment)
   ripple.measured.add(deployment)
-  await tx.deleteFrom('learn_commits').where('lane', '=', lane).where('commit_id', '=', commit).execute()
+  const entry = await entryOf(tx, deployment)
+  if (entry) entry.commits = null
+  await (await written(tx))
+    .deleteFrom('learn_commits')
+    .where('lane', '=', lane)
+    .where('commit_id', '=', commit)
+    .execute()
 }
 
 const cameAgain = async (tx: Tx, ripple: Ripple, id: number, more: number): Promise<void> => {
@@ -201,38 +219,45 @@ const cameAgain = async (tx: Tx, ripple: Ripple, id: number, more: number): Prom
   if (!row) return
   remember(ripple, row)
   ripple.touched.add(id)
-  await tx
-    .updateTable('learn_deployments')
-    .set({ again: row.again + more })
-    .where('id', '=', id)
-    .execute()
+  await changeDeployment(tx, id, { again: row.again + more })
 }
 
 const Squashed = z.array(CarriedCommit)
 
 /** With the commits that a change was made of in the place of the one that it was squashed to. */
 const unsquashed = async (tx: Tx, commits: readonly CarriedCommit[]): Promise<CarriedCommit[]> => {
-  if (commits.length === 0) return []
-  const found: CarriedCommit[] = []
-  for (let at = 0; at < commits.length; at += 200) {
-    const some = commits.slice(at, at + 200)
-    const rows = await tx
-      .selectFrom('learn_squashes')
-      .selectAll()
-      .where(
-        'merged_as',
-        'in',
-        some.map(({ commit }) => commit),
-      )
-      .execute()
-    const made = new Map(rows.map((row) => [`${row.repository} ${row.merged_as}`, row.commits]))
-    for (const one of some) {
-      const squashed = one.isMerge ? undefined : made.get(`${one.repository} ${one.commit}`)
-      found.push(...(squashed === undefined ? [one] : Squashed.parse(JSON.parse(squashed))))
+  const { squashes } = memoryOf(tx).absent
+  const maybe = commits.filter((one) => !one.isMerge && !squashes.isAbsent(`${one.repository} ${one.commit}`))
+  const made = new Map<string, string>()
+  for (const [repository, names] of byRepository(maybe))
+    for (let at = 0; at < names.length; at += 200) {
+      const some = names.slice(at, at + 200)
+      for (const row of await squashesOf(tx, repository, some)) made.set(`${repository} ${row.merged_as}`, row.commits)
     }
+  return commits.flatMap((one) => {
+    const squashed = one.isMerge ? undefined : made.get(`${one.repository} ${one.commit}`)
+    return squashed === undefined ? [one] : Squashed.parse(JSON.parse(squashed))
+  })
+}
+
+/** Their names, by what they are in. */
+export const byRepository = (commits: readonly CarriedCommit[]): Map<string, string[]> => {
+  const found = new Map<string, string[]>()
+  for (const { repository, commit } of commits) {
+    const names = found.get(repository) ?? []
+    names.push(commit)
+    found.set(repository, names)
   }
   return found
 }
+
+export const squashesOf = (tx: Tx, repository: string, names: readonly string[]) =>
+  tx
+    .selectFrom('learn_squashes')
+    .select(['merged_as', 'commits'])
+    .where('repository', '=', repository)
+    .where('merged_as', 'in', [...names])
+    .execute()
 
 /** A change was squashed to one commit; where that is in production already, its lead times are told again. */
 export const tellSquash = async (
@@ -248,8 +273,9 @@ export const tellSquash = async (
     .values(values)
     .onConflict((conflict) => conflict.columns(['repository', 'merged_as']).doUpdateSet({ commits: values.commits }))
     .execute()
+  memoryOf(tx).absent.squashes.found(`${repository} ${mergedAs}`)
   const lanes = tx.selectFrom('learn_lanes').select('lane')
-  const rows = await tx
+  const rows = await (await written(tx))
     .selectFrom('learn_commits')
     .selectAll()
     .where('lane', 'in', lanes)

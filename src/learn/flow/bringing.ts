@@ -1,4 +1,7 @@
+import { deploymentByKey, written } from '../dora/book.ts'
 import type { Tx } from '../dora/lane.ts'
+import { memoryOf } from '../dora/memory.ts'
+import { laneById } from '../dora/settle.ts'
 import type { DeploymentRow } from '../tables.ts'
 
 type Named = { readonly repository: string; readonly commit: string }
@@ -9,15 +12,16 @@ export const bringChanges = async (
   { id, lane }: Pick<DeploymentRow, 'id' | 'lane'>,
   commits: readonly Named[],
 ): Promise<void> => {
-  const known = new Set(commits.map(({ repository, commit }) => `${repository} ${commit}`))
-  for (let at = 0; at < commits.length; at += 200) {
-    const some = commits.slice(at, at + 200).map(({ commit }) => commit)
-    const found = await tx
-      .selectFrom('learn_flow_changes')
-      .select(['id', 'repository', 'merged_as'])
-      .where('project', '=', tx.selectFrom('learn_lanes').select('project').where('lane', '=', lane))
-      .where('merged_as', 'in', some)
-      .execute()
+  const { changes } = memoryOf(tx).absent
+  const { project } = await laneById(tx, lane)
+  const maybe = commits.filter(({ commit }) => !changes.isAbsent(`${project} ${commit}`))
+  const known = new Set(maybe.map(({ repository, commit }) => `${repository} ${commit}`))
+  for (let at = 0; at < maybe.length; at += 200) {
+    const found = await mergedAs(
+      tx,
+      project,
+      maybe.slice(at, at + 200).map(({ commit }) => commit),
+    )
     const own = found.filter(({ repository, merged_as }) => known.has(`${repository} ${merged_as}`))
     await putBrought(
       tx,
@@ -26,27 +30,31 @@ export const bringChanges = async (
   }
 }
 
+/** The changes of a project that became one of these commits. */
+export const mergedAs = (tx: Tx, project: string, commits: readonly string[]) =>
+  tx
+    .selectFrom('learn_flow_changes')
+    .select(['id', 'repository', 'merged_as'])
+    .where('project', '=', project)
+    .where('merged_as', 'in', [...commits])
+    .execute()
+
 /** What was merged or pushed as the very commit that runs came with it; what is taken back has brought nothing. */
 export const bringReleased = async (tx: Tx, key: string): Promise<void> => {
-  const row = await tx
-    .selectFrom('learn_deployments')
-    .innerJoin('learn_lanes', 'learn_lanes.lane', 'learn_deployments.lane')
-    .select(['learn_deployments.id', 'learn_deployments.lane', 'counted', 'state', 'revision', 'source'])
-    .select(['project', 'service'])
-    .where('key', '=', key)
-    .executeTakeFirst()
+  const row = await deploymentByKey(tx, key)
   if (!row) return
   if (row.counted === 0 || row.state === 'rolled-back') {
     await tx.deleteFrom('learn_flow_brought').where('deployment', '=', row.id).execute()
     return
   }
   if (row.revision === null) return
-  if (row.source !== 'headway') return bringRevision(tx, { ...row, revision: row.revision })
+  const { project, service } = await laneById(tx, row.lane)
+  if (row.source !== 'headway') return bringRevision(tx, { id: row.id, project, revision: row.revision })
   const release = await tx
     .selectFrom('learn_releases')
     .select(['repository', 'commit_id as commit'])
-    .where('project', '=', row.project)
-    .where('service', '=', row.service)
+    .where('project', '=', project)
+    .where('service', '=', service)
     .where('digest', '=', row.revision)
     .executeTakeFirst()
   if (release) await bringChanges(tx, row, [release])
@@ -57,12 +65,8 @@ const bringRevision = async (
   tx: Tx,
   { id, project, revision }: { readonly id: number; readonly project: string; readonly revision: string },
 ): Promise<void> => {
-  const found = await tx
-    .selectFrom('learn_flow_changes')
-    .select('id')
-    .where('project', '=', project)
-    .where('merged_as', '=', revision)
-    .execute()
+  if (memoryOf(tx).absent.changes.isAbsent(`${project} ${revision}`)) return
+  const found = await mergedAs(tx, project, [revision])
   await putBrought(
     tx,
     found.map((one) => ({ change_id: one.id, deployment: id })),
@@ -75,7 +79,7 @@ export const findBrought = async (
   change: { readonly id: number; readonly project: string; readonly repository: string; readonly merged_as: string },
 ): Promise<void> => {
   const lanes = tx.selectFrom('learn_lanes').select('lane').where('project', '=', change.project)
-  const carrying = await tx
+  const carrying = await (await written(tx))
     .selectFrom('learn_commits')
     .select('deployment')
     .where('lane', 'in', lanes)

@@ -14,7 +14,9 @@ import {
 import { isFact, type RecordedFact } from '../../ledger/fact.ts'
 import { releaseCreated } from '../../package/facts.ts'
 import { promotionGranted, promotionHeld } from '../../release/facts.ts'
+import { changeDeployment, deploymentByKey } from '../dora/book.ts'
 import type { Tx } from '../dora/lane.ts'
+import { memoryOf } from '../dora/memory.ts'
 import { deliveryChange, deliveryMeasured, deliveryRun } from '../facts.ts'
 import { findBrought } from './bringing.ts'
 import type { ChangeRow, CheckRow } from './tables.ts'
@@ -59,7 +61,13 @@ const byCommit = (tx: Tx, project: string, repository: string, commit: string): 
     .limit(1)
     .executeTakeFirst()
 
-const change = async (tx: Tx, id: number, values: Partial<ChangeRow>): Promise<void> => {
+type Own = Pick<ChangeRow, 'id' | 'project'>
+
+const noteMerged = (tx: Tx, project: string, commit: string): void =>
+  memoryOf(tx).absent.changes.found(`${project} ${commit}`)
+
+const change = async (tx: Tx, { id, project }: Own, values: Partial<ChangeRow>): Promise<void> => {
+  if (values.merged_as) noteMerged(tx, project, values.merged_as)
   if (Object.keys(values).length > 0)
     await tx.updateTable('learn_flow_changes').set(values).where('id', '=', id).execute()
 }
@@ -82,7 +90,7 @@ const tellProgress = async (tx: Tx, fact: RecordedFact): Promise<void> => {
     const { user } = fact.payload
     const row = await byKey(tx, keyOf(fact.payload))
     if (row?.state !== 'open' || !(isApproval || isOthers(row, user))) return
-    await change(tx, row.id, { reviewed_at: row.reviewed_at ?? at, ...(isApproval ? { approved_at: at } : {}) })
+    await change(tx, row, { reviewed_at: row.reviewed_at ?? at, ...(isApproval ? { approved_at: at } : {}) })
     if (!isOthers(row, user)) return
     await tx
       .insertInto('learn_flow_reviews')
@@ -111,7 +119,7 @@ const tellProgress = async (tx: Tx, fact: RecordedFact): Promise<void> => {
 
 const progress = async (tx: Tx, of: Key, tell: (row: ChangeRow) => Partial<ChangeRow>): Promise<void> => {
   const row = await byKey(tx, keyOf(of))
-  if (row) await change(tx, row.id, tell(row))
+  if (row) await change(tx, row, tell(row))
 }
 
 const isOthers = ({ author }: ChangeRow, user: string): boolean => author !== null && author !== user
@@ -200,6 +208,7 @@ const tellMade = async (tx: Tx, seq: number, at: number, told: Payload<typeof re
     .where('commit_id', '=', commit)
     .executeTakeFirst()
   const about = { id: seq, key: `headway:push/${project}/${repository}/${commit}`, project, repository }
+  noteMerged(tx, project, commit)
   const row = { ...unknownYet, ...about, kind: 'push' as const, state: 'merged' as const, merged_as: commit }
   await tx
     .insertInto('learn_flow_changes')
@@ -211,7 +220,7 @@ const tellMade = async (tx: Tx, seq: number, at: number, told: Payload<typeof re
 const tellMeasured = async (tx: Tx, told: Payload<typeof deliveryMeasured>): Promise<void> => {
   const { project, repository, commit, committedAt, commits, lines } = told
   const row = await byCommit(tx, project, repository, commit)
-  if (row) await change(tx, row.id, { committed_at: committedAt, commits, lines })
+  if (row) await change(tx, row, { committed_at: committedAt, commits, lines })
 }
 
 /** Approval is what it waits for once nothing else is missing; what comes after that is no waiting for people. */
@@ -231,8 +240,8 @@ const tellGranted = async (
   const granted = { ...known, granted_at: known.granted_at ?? at, deployment }
   await putPromotion(tx, granted)
   const { held_at, granted_at } = granted
-  if (deployment !== null)
-    await tx.updateTable('learn_deployments').set({ held_at, granted_at }).where('key', '=', deployment).execute()
+  const row = deployment === null ? undefined : await deploymentByKey(tx, deployment)
+  if (row) await changeDeployment(tx, row.id, { held_at, granted_at })
 }
 
 const promotionBy = async (tx: Tx, promotion: string) =>
@@ -266,9 +275,12 @@ const tellElsewhere = async (tx: Tx, seq: number, told: Payload<typeof deliveryC
     lines: lines ?? row.lines,
     merged_as: mergedAs ?? row.merged_as,
   }
-  const { id, ...values } = next
-  if (known) await change(tx, id, values)
-  else await tx.insertInto('learn_flow_changes').values(next).execute()
+  const { id: _, ...values } = next
+  if (known) await change(tx, known, values)
+  else {
+    if (next.merged_as !== null) noteMerged(tx, project, next.merged_as)
+    await tx.insertInto('learn_flow_changes').values(next).execute()
+  }
   if (next.merged_as !== null) await findBrought(tx, { ...next, merged_as: next.merged_as })
 }
 

@@ -46,10 +46,14 @@ const open = async (tx: Tx, seq: number, told: Opened): Promise<void> => {
     ...{ attributed: null, deployment: null, how: null },
   }
   await tx.insertInto('learn_incidents').values(row).execute()
+  const { absent, incidents } = memoryOf(tx)
+  if (row.caused_by !== null) absent.named.found(row.caused_by)
+  if (lane !== null) incidents.delete(lane)
   await incidentChanged(tx, incident)
 }
 
 const set = async (tx: Tx, { incident }: { incident: string }, values: Partial<IncidentRow>): Promise<void> => {
+  if (values.attributed) memoryOf(tx).absent.named.found(values.attributed)
   await tx.updateTable('learn_incidents').set(values).where('incident', '=', incident).execute()
   await incidentChanged(tx, incident)
 }
@@ -58,6 +62,7 @@ const set = async (tx: Tx, { incident }: { incident: string }, values: Partial<I
 const setWindow = async (tx: Tx, told: { project: string; windowMs: number }): Promise<void> => {
   const values = { project: told.project, window_ms: told.windowMs }
   memoryOf(tx).windows.delete(told.project)
+  memoryOf(tx).incidents.clear()
   await tx
     .insertInto('learn_windows')
     .values(values)
