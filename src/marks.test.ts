@@ -50,7 +50,12 @@ const scenes: Readonly<Record<string, readonly string[]>> = {
   'images half unpacked': ['package.sweep-staging'],
   'a copy of what is no database': ['store.backup-discard'],
   'a store in PostgreSQL is dumped': ['store.dump-begin', 'store.dump-copy', 'store.dump-end', 'store.dump-discard'],
-  'control groups of version 2, and one with somebody in it': ['processes.cgroup-tree', 'processes.cgroup-kill'],
+  'control groups of version 2, and one with somebody in it': [
+    'processes.cgroup-here',
+    'processes.cgroup-move',
+    'processes.cgroup-tree',
+    'processes.cgroup-kill',
+  ],
 }
 
 type Played = { readonly signal: NodeJS.Signals | null; readonly code: number | null; readonly said: string }

@@ -443,9 +443,12 @@ const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> 
 
   'control groups of version 2, and one with somebody in it': async (directory) => {
     const root = join(directory, 'cgroup')
-    mkdirSync(root, { recursive: true })
-    writeFileSync(join(root, 'cgroup.controllers'), 'memory cpu pids')
-    openCgroups('ours', clock, () => {}, root)
+    const group = join(root, 'service')
+    mkdirSync(group, { recursive: true })
+    const files = { controllers: 'memory cpu pids', events: '', procs: '7', subtree_control: '' }
+    for (const [file, text] of Object.entries(files)) writeFileSync(join(group, `cgroup.${file}`), text)
+    writeFileSync(join(root, 'cgroup.controllers'), 'memory cpu pids') // the rest of the top is not ours
+    openCgroups('ours', clock, () => {}, root, '/service')
     const name = `headway-scene-${process.ppid}-${basename(directory)}`
     const real = openCgroups(name, clock, () => {})
     if (!real.enforced) return 'no control groups here'
@@ -455,7 +458,7 @@ const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> 
       real.prepare('left.1', { memoryBytes: null, cpus: null, processes: null })
       real.place('left.1', pid)
       await real.remove('left.1')
-      return [namesIn(join(root, 'ours')), real.ids(), identityOf(pid)]
+      return [namesIn(join(group, 'ours')), namesIn(join(group, 'headway-here')), real.ids(), identityOf(pid)]
     } finally {
       left.kill('SIGKILL')
       real.close()

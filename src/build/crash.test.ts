@@ -134,9 +134,11 @@ const faultsAfterCrashesAt = async (mark: string, isolation: string): Promise<st
 }
 
 const groupsOf = (root: string): string[] =>
-  (existsSync('/sys/fs/cgroup/pids') ? readdirSync('/sys/fs/cgroup/pids') : []).filter((name) =>
-    name.includes(root.replace(/[^a-zA-Z0-9]+/g, '-')),
-  )
+  ['pids', '.'].flatMap((tree) => {
+    const directory = join('/sys/fs/cgroup', tree)
+    const name = root.replace(/[^a-zA-Z0-9]+/g, '-')
+    return existsSync(directory) ? readdirSync(directory).filter((one) => one.includes(name)) : []
+  })
 
 const isAnybodyIn = (directory: string): boolean =>
   readdirSync('/proc').some((pid) => {

@@ -14,8 +14,14 @@ const moreFiles = ['cpu.max', 'pids.max', 'pids.events']
 const fakeTree = (context: TestContext) => {
   const root = mkdtempSync(join(tmpdir(), 'hw-cgroups-'))
   context.after(() => rmSync(root, { recursive: true, force: true }))
-  writeFileSync(join(root, 'cgroup.controllers'), 'cpuset cpu io memory pids\n')
+  const hand = (group: string, controllers = 'cpuset cpu io memory pids\n') => {
+    mkdirSync(join(root, group), { recursive: true })
+    writeFileSync(join(root, group, 'cgroup.controllers'), controllers)
+    for (const file of ['cgroup.procs', 'cgroup.subtree_control']) writeFileSync(join(root, group, file), '')
+  }
+  hand('')
   return {
+    hand,
     root,
     write: (file: string, text: string) => writeFileSync(join(root, file), text),
     read: (file: string) => readFileSync(join(root, file), 'utf8'),
@@ -36,7 +42,7 @@ test('in one tree, as of version 2, a group has its limits, its members and its 
   const groups = openCgroups('ours', clock, (message) => said.push(message), tree.root)
   assert.equal(groups.enforced, true)
   for (const file of ['cgroup.subtree_control', 'ours/cgroup.subtree_control'])
-    assert.equal(tree.read(file), '+memory +cpu +pids')
+    assert.equal(tree.read(file), '+cpu +memory +pids')
 
   mkdirSync(join(tree.root, 'ours/job'))
   tree.fill('ours/job')
@@ -72,12 +78,43 @@ test('a kernel that counts no swap limits the rest; a tree that is not ours to w
   groups.prepare('job', { memoryBytes: 1024, cpus: null, processes: null })
   assert.deepEqual([tree.read('ours/job/memory.max'), said], ['1024', []])
 
-  rmSync(join(tree.root, 'cgroup.subtree_control'))
-  mkdirSync(join(tree.root, 'cgroup.subtree_control')) // what cannot be written, even by root
-  const none = openCgroups('other', systemClock, (message) => said.push(message), tree.root)
+  rmSync(join(tree.root, 'cgroup.subtree_control')) // what cannot be written, even by root
+  const none = openCgroups('other', systemClock, (message) => said.push(message), tree.root, null)
   assert.equal(none.enforced, false)
   none.prepare('job', { memoryBytes: 1, cpus: 1, processes: 1 })
   none.place('job', 1)
   assert.deepEqual([none.members('job'), none.ids(), none.memoryBytes('job')], [[], [], null])
-  assert.match(said.join('\n'), /^limits of memory, CPU and processes are not enforced: .*subtree_control/)
+  assert.match(
+    said.join('\n'),
+    /^limits of memory, CPU and processes are not enforced: .*subtree_control.*; systemd hands a part .* Delegate=yes$/,
+  )
+})
+
+test('where the top is closed, groups are made in the one that was handed over, whose processes move down first', (context) => {
+  const tree = fakeTree(context)
+  rmSync(join(tree.root, 'cgroup.subtree_control'))
+  tree.hand('system.slice/headway.service', 'memory pids')
+  tree.write('system.slice/headway.service/cgroup.events', 'populated 1\n')
+  tree.write('system.slice/headway.service/cgroup.procs', '7\n')
+  const open = (own: string) => openCgroups('ours', systemClock, assert.fail, tree.root, own)
+  const groups = open('/system.slice/headway.service')
+  assert.equal(groups.enforced, true)
+  assert.equal(tree.read('system.slice/headway.service/headway-here/cgroup.procs'), '7')
+  for (const file of ['cgroup.subtree_control', 'ours/cgroup.subtree_control'])
+    assert.equal(tree.read(`system.slice/headway.service/${file}`), '+memory +pids')
+
+  mkdirSync(join(tree.root, 'system.slice/headway.service/ours/job'))
+  const fromBelow = open('/system.slice/headway.service/headway-here')
+  assert.deepEqual([groups.ids(), fromBelow.ids()], [['job'], ['job']])
+})
+
+test('a group whose controllers do not reach us limits nothing, and says which are missing', (context) => {
+  const tree = fakeTree(context)
+  rmSync(join(tree.root, 'cgroup.subtree_control'))
+  tree.hand('user.slice', 'pids')
+  const said: string[] = []
+  const groups = openCgroups('ours', systemClock, (message) => said.push(message), tree.root, '/user.slice')
+  assert.equal(groups.enforced, false)
+  assert.match(said.join('\n'), /user\.slice has no controller of memory; systemd hands/)
+  assert.throws(() => tree.read('user.slice/headway-here/cgroup.procs'), /ENOENT/)
 })

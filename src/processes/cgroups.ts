@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { effect, effectSync } from '../effect.ts'
 import { describeError } from '../problem.ts'
+import { openOwnTree } from './own-tree.ts'
 import { sendSignal } from './tree.ts'
 
 type Say = (message: string) => void
@@ -54,9 +55,15 @@ type Version = {
 const periodMicroseconds = 100_000
 const quotaOf = (cpus: number): number => Math.max(1_000, Math.round(cpus * periodMicroseconds))
 
-/** `name` is this home's own part of the trees. */
-export const openCgroups = (name: string, clock: Clock, say: Say, root = '/sys/fs/cgroup'): Cgroups => {
-  const version = findVersion(root, name, say)
+/** `name` is this home's own part of the trees; `own` the group of version 2 that this process is in, which it knows by itself. */
+export const openCgroups = (
+  name: string,
+  clock: Clock,
+  say: Say,
+  root = '/sys/fs/cgroup',
+  own?: string | null,
+): Cgroups => {
+  const version = findVersion(root, name, say, own)
   const paths = (id: string): string[] => version?.trees.map((tree) => join(tree, id)) ?? []
   const members = (id: string): number[] => [...new Set(paths(id).flatMap(pidsIn))]
   return {
@@ -120,10 +127,10 @@ export const openCgroups = (name: string, clock: Clock, say: Say, root = '/sys/f
 export const cgroupNameOf = (directory: string): string =>
   `headway-${directory.replace(/[^a-zA-Z0-9]+/g, '-').slice(-80)}`
 
-const findVersion = (root: string, name: string, say: Say): Version | null => {
+const findVersion = (root: string, name: string, say: Say, own?: string | null): Version | null => {
   try {
     if (existsSync(join(root, 'memory', 'memory.limit_in_bytes'))) return versionOne(root, name)
-    if (existsSync(join(root, 'cgroup.controllers'))) return versionTwo(root, name)
+    if (existsSync(join(root, 'cgroup.controllers'))) return versionTwo(root, name, own)
     say('limits of memory, CPU and processes are not enforced: no control groups are mounted')
   } catch (error) {
     say(`limits of memory, CPU and processes are not enforced: ${describeError(error)}`)
@@ -154,13 +161,8 @@ const versionOne = (root: string, name: string): Version => {
   }
 }
 
-const versionTwo = (root: string, name: string): Version => {
-  const tree = join(root, name)
-  effectSync('processes.cgroup-tree', () => {
-    writeFileSync(join(root, 'cgroup.subtree_control'), '+memory +cpu +pids')
-    mkdirSync(tree, { recursive: true })
-    writeFileSync(join(tree, 'cgroup.subtree_control'), '+memory +cpu +pids')
-  })
+const versionTwo = (root: string, name: string, own: string | null | undefined): Version => {
+  const tree = openOwnTree(root, name, own)
   return {
     trees: [tree],
     settings: ({ memoryBytes, cpus, processes, cpuWeight = 100 }) => [

@@ -99,6 +99,7 @@ export const openSandbox = async (parts: SandboxParts): Promise<Sandbox> => {
       close: () => cgroups.close(),
     }
   }
+  cgroups.close()
   throw cannotIsolate(wanted, failures, user)
 }
 

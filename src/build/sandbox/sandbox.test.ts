@@ -15,7 +15,9 @@ const kinds: readonly Isolation[] = [
   ...(findBubblewrap() ? (['bubblewrap'] as const) : []),
   ...(isRoot() ? (['unprivileged user'] as const) : []),
 ]
-const hasCgroups = isRoot() && existsSync('/sys/fs/cgroup/memory')
+const hasCgroups = isRoot() && ['memory', 'cgroup.controllers'].some((name) => existsSync(join('/sys/fs/cgroup', name)))
+/** The tree that has a job's group: of version 1 one of several, of version 2 the only one. */
+const cgroupTree = existsSync('/sys/fs/cgroup/pids') ? '/sys/fs/cgroup/pids' : '/sys/fs/cgroup'
 
 for (const wanted of kinds)
   suite(`jobs in isolation by ${wanted}`, () => {
@@ -156,9 +158,7 @@ for (const wanted of kinds)
       await using sandbox = await openTestSandbox({ wanted })
       const groups = (): string[] =>
         hasCgroups
-          ? readdirSync('/sys/fs/cgroup/pids').filter((name) =>
-              name.includes(sandbox.home.root.replace(/[^a-zA-Z0-9]+/g, '-')),
-            )
+          ? readdirSync(cgroupTree).filter((name) => name.includes(sandbox.home.root.replace(/[^a-zA-Z0-9]+/g, '-')))
           : []
       {
         await using job = await sandbox.open('job')
