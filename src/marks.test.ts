@@ -22,6 +22,7 @@ const scenes: Readonly<Record<string, readonly string[]>> = {
   'mirrors of actions go, and what was half made of others': ['build.remove-mirror', 'build.sweep-mirrors'],
   'a runner finds what it had only begun to keep': ['runner.remove-half-note', 'runner.sweep-actions'],
   'bubblewrap that cannot make namespaces': ['build.give-up-namespaces'],
+  'a program prints much': ['build.widen-pipe'],
   'two artifacts are downloaded': ['cli.write-artifact', 'cli.place-artifact', 'cli.clear-artifact'],
   'a history is fetched from elsewhere': ['cli.clone-history', 'cli.remove-history'],
   'old logs go': ['build.remove-logs'],

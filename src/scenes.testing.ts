@@ -21,6 +21,7 @@ import { createLogBook } from './build/logs.ts'
 import { createRemoteLibrary } from './build/runners/remote/library.ts'
 import { createRecords } from './build/runners/remote/records.ts'
 import { openSandbox } from './build/sandbox/choose.ts'
+import { openOutputPipe } from './build/sandbox/output-pipe.ts'
 import { createToolchain } from './build/toolchain.ts'
 import { jobUsers } from './build/users.ts'
 import { systemClock as clock, systemIds } from './clock.ts'
@@ -195,6 +196,21 @@ const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> 
     const sandbox = await openSandbox({ ...about, serverUrl: () => '', report: () => undefined })
     sandbox.close()
     return [sandbox.isolation, sandbox.note]
+  },
+
+  'a program prints much': async (directory) => {
+    const fifo = join(directory, `out-${process.pid}`) // into another one the program of a killed play may still print
+    execFileSync('mkfifo', [fifo])
+    const pipe = openOutputPipe(fifo)
+    assert.ok(pipe)
+    let bytes = 0
+    pipe.lookAt((chunk) => {
+      bytes += chunk.length
+      return true
+    })
+    spawn('sh', ['-c', 'head -c 3000000 /dev/zero >"$1"', 'sh', fifo], { stdio: 'ignore' })
+    await once(pipe, 'close')
+    return bytes
   },
 
   'two artifacts are downloaded': async (directory) => {

@@ -1,5 +1,5 @@
-import { closeSync, constants, existsSync, fstatSync, openSync } from 'node:fs'
-import { Socket } from 'node:net'
+import { existsSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../../clock.ts'
@@ -7,6 +7,7 @@ import { effectSync } from '../../effect.ts'
 import { outputRead } from '../../processes/output.ts'
 import { childrenOf } from '../../processes/tree.ts'
 import { type Ending, type Output, type ProcessStart, quietMs } from '../jobs/processes.ts'
+import { openOutputPipe } from './output-pipe.ts'
 
 /** A program that was started from inside of its job's namespaces. */
 export type InnerProcess = {
@@ -65,7 +66,7 @@ export const openInnerShell = async (parts: InnerShellParts): Promise<InnerShell
     const pair = starter.isSound() ? free.shift() : undefined
     if (pair === undefined) return null
     const names = pairIn(pipes, pair)
-    const [stdout, stderr] = names.map(openPipe)
+    const [stdout, stderr] = names.map(openOutputPipe)
     if (!stdout || !stderr) {
       for (const stream of [stdout, stderr]) stream?.destroy()
       return null
@@ -215,36 +216,6 @@ const isExportable = (env: ProcessStart['env']): boolean =>
 
 const theShells =
   /^(_|BASH.*|COMP_.*|DIRSTACK|E?UID|EPOCH.*|FUNCNAME|GROUPS|HIST.*|IFS|LINENO|OPT(ARG|ERR|IND)|POSIXLY_CORRECT|PPID|PS4|RANDOM|SECONDS|SHELLOPTS|SHLVL|SRANDOM|TMOUT)$/
-
-/** A named pipe that the job made; null where it put something else in its place. */
-const openPipe = (path: string): OutputPipe | null => {
-  let descriptor: number
-  try {
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW)
-  } catch {
-    return null
-  }
-  if (fstatSync(descriptor).isFIFO()) return new OutputPipe(descriptor)
-  closeSync(descriptor)
-  return null
-}
-
-/** Everything is read to one place, as much output in buffers of their own would keep the collector of garbage busy. */
-const readTo = Buffer.allocUnsafeSlow(64 * 1024)
-
-class OutputPipe extends Socket implements Output {
-  #take = (chunk: Buffer): boolean => this.push(Buffer.from(chunk))
-
-  constructor(descriptor: number) {
-    const callback = (length: number): boolean => this.#take(readTo.subarray(0, length))
-    super({ fd: descriptor, readable: true, writable: false, onread: { buffer: readTo, callback } })
-  }
-
-  lookAt(take: (chunk: Buffer) => boolean): void {
-    this.#take = take
-    this.resume()
-  }
-}
 
 const oneOf = (stream: Socket, events: readonly string[]): Promise<void> =>
   new Promise((resolve) => {
