@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import { barriersOf, openBrowser, tokenOf, visit } from './support/browser.ts'
+import { barriersOf, openBrowser, tokenOf, visit, visitAs } from './support/browser.ts'
 import { exampleFiles } from './support/example.ts'
 import { type Platform, type Repository, startPlatform } from './support/platform.ts'
 
@@ -59,17 +59,7 @@ describe('changes on the web', { concurrency: 1 }, () => {
     if (shop) rmSync(shop.directory, { recursive: true, force: true })
   })
 
-  /** A window in which this user is signed in, by an invitation. */
-  const as = async (user: string) => {
-    const { link } = JSON.parse((await platform.headway('user', 'invite', user, '--json')).stdout)
-    const visitor = await visit(browser, platform, { token: null })
-    await visitor.page.goto(link)
-    await visitor.page.getByLabel('New password').fill('correct horse battery')
-    await visitor.page.getByRole('button', { name: 'Set password and sign in' }).click()
-    await visitor.page.getByRole('button', { name: 'Sign out' }).waitFor()
-    visitor.faults.length = 0
-    return visitor
-  }
+  const as = (user: string) => visitAs(browser, platform, user)
   const file = (page: Page, path: string) => page.getByRole('region', { name: path, exact: true })
 
   test('its files show code in colours and as what it is, unified and side by side, the large ones folded', async () => {

@@ -70,6 +70,18 @@ export const visit = async (
   }
 }
 
+/** A window in which this user is signed in, by an invitation. */
+export const visitAs = async (browser: Browser, platform: Platform, user: string): Promise<Visitor> => {
+  const { link } = JSON.parse((await platform.headway('user', 'invite', user, '--json')).stdout)
+  const visitor = await visit(browser, platform, { token: null })
+  await visitor.page.goto(link)
+  await visitor.page.getByLabel('New password').fill('correct horse battery')
+  await visitor.page.getByRole('button', { name: 'Set password and sign in' }).click()
+  await visitor.page.getByRole('button', { name: 'Sign out' }).waitFor()
+  visitor.faults.length = 0
+  return visitor
+}
+
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 
 /** What axe finds on the page as it stands, in one line each; by some of its rules where they are named. */

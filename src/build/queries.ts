@@ -219,7 +219,17 @@ export const EnvironmentSummary = z
     /** Patterns of the branches and tags whose runs may use it; null: all. */
     refs: z.array(z.string()).nullable(),
     /** The jobs that wait for an approval now. */
-    waiting: z.array(z.object({ run: z.string(), job: z.string(), name: z.string() })),
+    waiting: z.array(
+      z.object({
+        run: z.string(),
+        job: z.string(),
+        name: z.string(),
+        title: z.string(),
+        /** Who caused the run. */
+        actor: z.string(),
+        queuedAt: z.number(),
+      }),
+    ),
   })
   .meta({ id: 'PipelineEnvironment' })
 export type EnvironmentSummary = z.infer<typeof EnvironmentSummary>
@@ -239,6 +249,7 @@ export const listEnvironments = async (store: Store, project: string): Promise<E
       join.onRef('build_runs.run', '=', 'build_jobs.run').onRef('build_runs.attempt', '=', 'build_jobs.attempt'),
     )
     .select(['build_jobs.run', 'build_jobs.job', 'build_jobs.name', 'build_jobs.wait'])
+    .select(['build_runs.title', 'build_runs.actor', 'build_runs.queued_at'])
     .where('build_runs.project', '=', project)
     .where('build_jobs.status', '=', 'waiting')
     .where('build_runs.status', '!=', 'finished')
@@ -250,7 +261,7 @@ export const listEnvironments = async (store: Store, project: string): Promise<E
     refs: row.refs === null ? null : z.array(z.string()).parse(JSON.parse(row.refs)),
     waiting: waiting
       .filter(({ wait }) => wait === JSON.stringify({ kind: 'approval', environment: row.environment }))
-      .map(({ run, job, name }) => ({ run, job, name })),
+      .map(({ run, job, name, title, actor, queued_at: queuedAt }) => ({ run, job, name, title, actor, queuedAt })),
   }))
 }
 

@@ -82,12 +82,14 @@ export const eventCommands = (program: Command): void => {
     .command('replay')
     .argument('<subscription>')
     .option('--dead', 'send what was not taken once more')
+    .option('--only <seq>', 'with --dead: this fact alone')
     .option('--after <seq>', 'tell everything again that came after this fact (0: everything there is)')
     .description('tell a subscriber something again')
-    .action(async (name: string, own: { dead?: boolean; after?: string }, command: Command) => {
+    .action(async (name: string, own: { dead?: boolean; only?: string; after?: string }, command: Command) => {
       const { client, options, path } = of(command)
       if ((own.dead === true) === (own.after !== undefined)) throw oneOf()
-      const wish = own.dead ? { dead: true } : { after: Number(own.after) }
+      const only = own.only === undefined ? {} : { seq: Number(own.only) }
+      const wish = own.dead ? { dead: true, ...only } : { after: Number(own.after) }
       const url = `${path}/event-subscriptions/${at`${name}`}/replay`
       const { taken } = await client.send<{ taken: number | null }>('POST', url, wish)
       if (options.json) return printJson({ taken })

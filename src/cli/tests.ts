@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { shortCommit } from '../names.ts'
+import { Problem } from '../problem.ts'
 import type { CaseHistory, RepositoryTests, RunTests, TestCase, TestReport } from '../test/queries.ts'
 import { at, connect, type GlobalOptions } from './client.ts'
 import { ago, bold, dim, green, printable, printJson, printTable, red, span, yellow } from './output.ts'
@@ -34,7 +35,9 @@ export const testCommands = (program: Command): void => {
       const query = { state, search: own.search, limit: own.limit }
       if (run !== undefined) {
         const tests = await client.get<RunTests>(at`/projects/${options.project}/runs/${run}/tests`, query)
-        return options.json ? printJson(tests) : printRunTests(tests)
+        if (options.json) return printJson(tests)
+        if (tests.reports.length === 0) throw noReports(run, options.project)
+        return printRunTests(tests)
       }
       const repository = own.repository ?? (await newestRepository(client, options.project))
       const path = at`/projects/${options.project}/repositories/${repository}/tests`
@@ -136,3 +139,11 @@ const printHistory = (one: CaseHistory): void => {
     'nothing is known of it',
   )
 }
+
+const noReports = (run: string, project: string): Problem =>
+  new Problem({
+    kind: 'no-test-reports',
+    status: 404,
+    detail: `the run ${run} of the project ${project} has left no test reports`,
+    next: 'let the tests write JUnit XML or TAP, such as junit.xml, and name the file under tests in headway.yaml where it is another',
+  })

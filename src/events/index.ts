@@ -170,8 +170,8 @@ export const createEvents = (options: EventsOptions) => {
       await follow(subscription)
     },
     /** Sends what nobody took once more; resolves to how many were taken. */
-    resend: async (project: ProjectName, name: string): Promise<number> =>
-      (await courier()).resend(await book.subscription(project, name), closing.signal),
+    resend: async (project: ProjectName, name: string, only: number | null = null): Promise<number> =>
+      (await courier()).resend(await book.subscription(project, name), only, closing.signal),
 
     /** Everything that a viewer of the project may see after a fact, as it would be told to a subscriber. */
     export: async function* (

@@ -289,7 +289,8 @@ export const eventDoorRoutes = (events: Events) =>
               'application/json': {
                 schema: z.union([
                   z.object({ after: z.number().int().min(0) }).strict(),
-                  z.object({ dead: z.literal(true) }).strict(),
+                  /** What was not taken, or only one of it: the number of its fact. */
+                  z.object({ dead: z.literal(true), seq: z.number().int().min(1).optional() }).strict(),
                 ]),
               },
             },
@@ -300,7 +301,8 @@ export const eventDoorRoutes = (events: Events) =>
       async (context) => {
         const { project, subscription } = context.req.valid('param')
         const wish = context.req.valid('json')
-        if ('dead' in wish) return context.json({ taken: await events.resend(project, subscription) }, 200)
+        if ('dead' in wish)
+          return context.json({ taken: await events.resend(project, subscription, wish.seq ?? null) }, 200)
         await events.replayFrom(project, subscription, wish.after)
         return context.json({ taken: null }, 200)
       },

@@ -3,6 +3,7 @@ import type { passkeyRoutes } from '../../src/access/passkeys/routes.ts'
 import type { accessRoutes } from '../../src/access/routes.ts'
 import type { sessionRoutes } from '../../src/access/sessions/routes.ts'
 import type { ledgerRoutes } from '../../src/api/ledger-routes.ts'
+import type { actionRoutes } from '../../src/build/actions/routes.ts'
 import type { requestRoutes } from '../../src/build/request-routes.ts'
 import type { resultsRoutes } from '../../src/build/results/routes.ts'
 import type { buildRoutes } from '../../src/build/routes.ts'
@@ -16,6 +17,7 @@ import type { rolloutRoutes } from '../../src/deploy/rollout-routes.ts'
 import type { deployRoutes } from '../../src/deploy/routes.ts'
 import type { eventDoorRoutes } from '../../src/events/routes.ts'
 import type { calmsRoutes } from '../../src/learn/calms/routes.ts'
+import type { digestRoutes } from '../../src/learn/digest/routes.ts'
 import type { flowRoutes } from '../../src/learn/flow/routes.ts'
 import type { incidentRoutes } from '../../src/learn/incidents/routes.ts'
 import type { learnRoutes } from '../../src/learn/routes.ts'
@@ -41,6 +43,7 @@ export const api = {
   build: hc<ReturnType<typeof buildRoutes>>(base),
   requests: hc<ReturnType<typeof requestRoutes>>(base),
   results: hc<ReturnType<typeof resultsRoutes>>(base),
+  actions: hc<ReturnType<typeof actionRoutes>>(base),
   runners: hc<ReturnType<typeof runnerRoutes>>(base),
   tests: hc<ReturnType<typeof testRoutes>>(base),
   packages: hc<ReturnType<typeof packageRoutes>>(base),
@@ -54,6 +57,7 @@ export const api = {
   environments: hc<ReturnType<typeof environmentRoutes>>(base),
   previews: hc<ReturnType<typeof previewRoutes>>(base),
   insights: hc<ReturnType<typeof learnRoutes>>(base),
+  digest: hc<ReturnType<typeof digestRoutes>>(base),
   flow: hc<ReturnType<typeof flowRoutes>>(base),
   toil: hc<ReturnType<typeof toilRoutes>>(base),
   calms: hc<ReturnType<typeof calmsRoutes>>(base),

@@ -143,3 +143,18 @@ export const surveys = (project: string) =>
     queryFn: () => answer(api.surveys.projects[':project'].surveys.$get({ param: { project } })),
   })
 export type Survey = InferResponseType<(typeof api.surveys.projects)[':project']['surveys']['$get'], 200>[number]
+
+const digestHere = api.digest.projects[':project'].insights
+/** What the seven days until then came to. */
+export const digest = (project: string, until: number) =>
+  queryOptions({
+    queryKey: ['insights', project, 'digest', until],
+    queryFn: () =>
+      answer(digestHere.digest.$get({ param: { project }, query: { until: String(until), zone: zone() } })),
+    placeholderData: (before) => before,
+  })
+export const digestSchedule = (project: string) =>
+  queryOptions({
+    queryKey: ['insights', project, 'digest-schedule'],
+    queryFn: () => answer(digestHere['digest-schedule'].$get({ param: { project } })),
+  })

@@ -139,6 +139,20 @@ export const promotions = (project: string) =>
     queryKey: ['promotions', project],
     queryFn: () => answer(api.promotion.projects[':project'].promotions.$get({ ...inProject(project), query: {} })),
   })
+export type Promotion = InferResponseType<
+  (typeof api.promotion.projects)[':project']['promotions']['$get'],
+  200
+>[number]
+/** What jobs need that name an environment, and those that wait for it. */
+export const protectedEnvironments = (project: string) =>
+  queryOptions({
+    queryKey: ['protected', project],
+    queryFn: () => answer(api.requests.projects[':project']['pipeline-environments'].$get(inProject(project))),
+  })
+export type ProtectedEnvironment = InferResponseType<
+  (typeof api.requests.projects)[':project']['pipeline-environments']['$get'],
+  200
+>['environments'][number]
 
 export const traffic = (
   project: string,
@@ -331,6 +345,17 @@ export const tokens = (isAll: boolean) =>
 export const runners = () =>
   queryOptions({ queryKey: ['runners'], queryFn: () => answer(api.runners.runners.$get()), refetchInterval: 15_000 })
 export type Runners = InferResponseType<typeof api.runners.runners.$get, 200>
+
+export const settings = (project: string) =>
+  queryOptions({
+    queryKey: ['settings', project],
+    queryFn: () => answer(api.access.projects[':project'].settings.$get(inProject(project))),
+  })
+export type Setting = InferResponseType<(typeof api.access.projects)[':project']['settings']['$get'], 200>[number]
+export const actions = () => queryOptions({ queryKey: ['actions'], queryFn: () => answer(api.actions.actions.$get()) })
+type Actions = InferResponseType<typeof api.actions.actions.$get, 200>
+export type MirroredAction = Actions['actions'][number]
+export type Upstream = Actions['upstream']
 
 export type FactQuery = { readonly types?: string; readonly subject?: string; readonly after?: number }
 export const facts = ({ types, subject, after }: FactQuery) =>

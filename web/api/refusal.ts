@@ -4,9 +4,11 @@ export class Refusal extends Error {
   readonly status: number
   readonly detail: string
   readonly next: string | null
+  /** The key of what was sent that is not as it should be; null where it is no single one. */
+  readonly path: string | null
 
   constructor(
-    refusal: { kind: string; status: number; detail: string; next: string | null },
+    refusal: { kind: string; status: number; detail: string; next: string | null; path?: string | null },
     options?: { cause: unknown },
   ) {
     super(refusal.detail, options)
@@ -14,6 +16,7 @@ export class Refusal extends Error {
     this.status = refusal.status
     this.detail = refusal.detail
     this.next = refusal.next
+    this.path = refusal.path ?? null
   }
 }
 
@@ -22,7 +25,13 @@ export const refusalOf = (status: number, text: string): Refusal => {
   const problem = parsed(text)
   const detail = textIn(problem, 'detail') ?? text.slice(0, 300)
   const kind = textIn(problem, 'type')?.split(':').at(-1) ?? `http-${status}`
-  return new Refusal({ kind, status, detail, next: textIn(problem, 'next') })
+  return new Refusal({
+    kind,
+    status,
+    detail,
+    next: textIn(problem, 'next'),
+    path: textIn(valueIn(problem, 'where'), 'path'),
+  })
 }
 
 const parsed = (text: string): unknown => {
@@ -33,8 +42,12 @@ const parsed = (text: string): unknown => {
   }
 }
 
+const valueIn = (problem: unknown, key: string): unknown =>
+  typeof problem === 'object' && problem !== null
+    ? Object.entries(problem).find(([name]) => name === key)?.[1]
+    : undefined
+
 const textIn = (problem: unknown, key: string): string | null => {
-  if (typeof problem !== 'object' || problem === null || !(key in problem)) return null
-  const value = Object.entries(problem).find(([name]) => name === key)?.[1]
+  const value = valueIn(problem, key)
   return typeof value === 'string' ? value : null
 }

@@ -1,5 +1,7 @@
 import { type ReactNode, useEffect, useId, useRef } from 'react'
+import { t } from '../texts/en.ts'
 import { Form } from './form.tsx'
+import { Button, Command } from './parts.tsx'
 
 /** The browser's own dialog: it keeps the focus, closes with Escape, and gives the focus back. */
 export const Dialog = ({
@@ -45,6 +47,7 @@ export const Confirm = ({
   detail,
   action,
   isDangerous = false,
+  isWide = false,
   close,
   act,
   children,
@@ -53,16 +56,17 @@ export const Confirm = ({
   detail?: ReactNode
   action: string
   isDangerous?: boolean
+  isWide?: boolean
   close: () => void
   act: (data: FormData) => Promise<unknown>
   children?: ReactNode
 }) => (
-  <Dialog title={title} close={close}>
+  <Dialog title={title} close={close} {...(isWide ? { className: 'w-[min(44rem,calc(100vw-2rem))]' } : {})}>
     <div className="flex flex-col gap-4 px-5 pt-2 pb-5">
       {detail && <div className="text-soft">{detail}</div>}
       <Form
         action={action}
-        isDangerous={isDangerous}
+        kind={isDangerous ? 'danger' : 'primary'}
         cancel={close}
         send={async (data) => {
           await act(data)
@@ -71,6 +75,31 @@ export const Confirm = ({
       >
         {children}
       </Form>
+    </div>
+  </Dialog>
+)
+
+/** What was made just now and is shown this once, to be copied. */
+export const Made = ({
+  title,
+  parts,
+  close,
+}: {
+  title: string
+  parts: readonly { readonly said: string; readonly text: string }[]
+  close: () => void
+}) => (
+  <Dialog title={title} close={close}>
+    <div className="flex flex-col gap-3 px-5 pt-2 pb-5">
+      {parts.map(({ said, text }) => (
+        <div key={said} className="flex flex-col gap-3">
+          <p className="m-0">{said}</p>
+          <Command text={text} />
+        </div>
+      ))}
+      <Button className="self-end" onClick={close}>
+        {t.shell.close}
+      </Button>
     </div>
   </Dialog>
 )

@@ -134,8 +134,8 @@ export const Code = ({ children }: { children: ReactNode }) => (
 export const inputShape =
   'min-h-8 min-w-0 rounded-md border border-strong bg-panel px-3 text-sm placeholder:text-soft disabled:opacity-60'
 
-/** A command to be copied as it is. */
-export const Command = ({ text }: { text: string }) => {
+/** Puts a text where it can be pasted from. */
+export const CopyButton = ({ text, label, kind = 'plain' }: { text: string; label: string; kind?: ButtonKind }) => {
   const [copied, setCopied] = useState(false)
   const copy = (): void => {
     void navigator.clipboard?.writeText(text).then(
@@ -147,17 +147,22 @@ export const Command = ({ text }: { text: string }) => {
     )
   }
   return (
-    <div className="flex items-start gap-2 rounded-md bg-sunk p-2 pl-3">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard */}
-      <pre tabIndex={0} className="m-0 min-w-0 flex-1 overflow-x-auto py-1 font-mono text-[0.8125rem] leading-5">
-        {text}
-      </pre>
-      <Button kind="quiet" onClick={copy} aria-live="polite">
-        {copied ? t.actions.copied : t.actions.copy}
-      </Button>
-    </div>
+    <Button kind={kind} onClick={copy} aria-live="polite">
+      {copied ? t.actions.copied : label}
+    </Button>
   )
 }
+
+/** A command to be copied as it is. */
+export const Command = ({ text }: { text: string }) => (
+  <div className="flex items-start gap-2 rounded-md bg-sunk p-2 pl-3">
+    {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard */}
+    <pre tabIndex={0} className="m-0 min-w-0 flex-1 overflow-x-auto py-1 font-mono text-[0.8125rem] leading-5">
+      {text}
+    </pre>
+    <CopyButton kind="quiet" text={text} label={t.actions.copy} />
+  </div>
+)
 
 /** Lines as they are; what does not fit scrolls, by the keyboard too. */
 export const Pre = ({ children, className }: { children: ReactNode; className: string }) => (

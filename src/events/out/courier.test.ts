@@ -144,8 +144,10 @@ test('what is not taken is tried again later and later, then is a dead letter; t
       [lost + 1, 1, 'answered 503'],
     ],
   )
-  assert.equal(await opened.events.resend(defaultProject, 'siem'), 2)
-  assert.deepEqual(whatOf(receiver.got).slice(9), ['taken', 'lost', 'lost too'])
+  assert.equal(await opened.events.resend(defaultProject, 'siem', lost + 1), 1)
+  await assert.rejects(opened.events.resend(defaultProject, 'siem', lost + 1), /no dead letter of siem/)
+  assert.equal(await opened.events.resend(defaultProject, 'siem'), 1)
+  assert.deepEqual(whatOf(receiver.got).slice(9), ['taken', 'lost too', 'lost'])
   assert.deepEqual(await opened.events.dead(defaultProject, 'siem'), [])
 })
 

@@ -3,7 +3,7 @@ import { effect } from '../../effect.ts'
 import { awakenings } from '../../ledger/awakenings.ts'
 import type { RecordedFact } from '../../ledger/fact.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
-import { describeError } from '../../problem.ts'
+import { describeError, Problem } from '../../problem.ts'
 import { postWebhook, type WebhookAnswer } from '../../webhook.ts'
 import type { Book, Subscription } from '../book.ts'
 import { fits } from '../sources/reading.ts'
@@ -119,11 +119,13 @@ export const createCourier = ({ ledger, book, outbox, clock, story, report }: Co
     return effect('events.post', () => postWebhook(webhook, signal))
   }
 
-  /** Sends what was given up once more, oldest first, until one is not taken. Resolves to how many were. */
-  const resend = async (subscription: Subscription, signal: AbortSignal): Promise<number> => {
+  /** Sends what was given up once more, or one of it, oldest first, until one is not taken. Resolves to how many were. */
+  const resend = async (subscription: Subscription, only: number | null, signal: AbortSignal): Promise<number> => {
     const key = subscriptionKey(subscription)
+    const dead = (await outbox.dead(key, 1_000)).filter(({ seq }) => only === null || seq === only)
+    if (only !== null && dead.length === 0) throw noLetter(subscription, only)
     let taken = 0
-    for (const { seq } of await outbox.dead(key, 1_000)) {
+    for (const { seq } of dead) {
       const [fact] = await ledger.read({ after: seq - 1, limit: 1 })
       const told = fact?.seq === seq ? await story(subscription.project, fact) : null
       if (fact && told && (await send(subscription, fact, told, signal)).outcome === 'failed') return taken
@@ -135,4 +137,13 @@ export const createCourier = ({ ledger, book, outbox, clock, story, report }: Co
 
   return { follow, resend }
 }
+
+const noLetter = ({ subscription }: Subscription, seq: number): Problem =>
+  new Problem({
+    kind: 'dead-letter-not-found',
+    status: 404,
+    detail: `fact ${seq} is no dead letter of ${subscription}`,
+    next: `headway events dead ${subscription} lists them`,
+  })
+
 export type Courier = ReturnType<typeof createCourier>

@@ -6,12 +6,12 @@ import { approvalRefused, promotionApproved, promotionSubject } from './facts.ts
 import { closed } from './outcome.ts'
 import type { PromotionParts } from './parts.ts'
 import type { Progress } from './progress.ts'
-import { judgeApproval, type Promotion, personOf } from './promotion.ts'
+import { type Approver, type Asking, askingOf, judgeApproval, type Promotion, personOf } from './promotion.ts'
 import { approvalProblem, endedAlready } from './refusals.ts'
 
 /** What people say to a promotion: yes or no. */
 export const createApprovals = (
-  { ledger, clock }: Pick<PromotionParts, 'ledger' | 'clock'>,
+  { ledger, clock, book }: Pick<PromotionParts, 'ledger' | 'clock' | 'book'>,
   environments: Environments,
   progress: Progress,
   look: () => Promise<void>,
@@ -21,11 +21,10 @@ export const createApprovals = (
     for (;;) {
       const promotion = await progress.mustExist(project, id)
       const definition = environments.mustFind(promotion.target.environment)
-      const user = identity.limits || identity.runner !== undefined ? null : personOf(identity.actor)
-      const approver = { user, actor: identity.actor, role: identity.roleIn(project) }
+      const approver = approverOf(project, identity)
       const decision = judgeApproval(promotion, definition, approver, clock.now())
       const about = { subject: promotionSubject(id), actor: identity.actor }
-      const named = { promotion: id, ...promotion.target, user: user ?? identity.actor }
+      const named = { promotion: id, ...promotion.target, user: approver.user ?? identity.actor }
       const recorded =
         decision.kind === 'approved'
           ? fact(promotionApproved, { ...about, payload: { ...named, role: decision.role } })
@@ -38,6 +37,15 @@ export const createApprovals = (
     }
   },
 
+  /** Whom it waits for, as this somebody sees it. */
+  asking: (promotion: Promotion, identity: Identity): Asking | null =>
+    askingOf(
+      promotion,
+      book.find(promotion.target.environment),
+      approverOf(promotion.target.project, identity),
+      clock.now(),
+    ),
+
   /** Takes it out of the way for good; a newer release opens a new one. */
   reject: async (project: ProjectName, id: string, reason: string, by: string): Promise<Promotion> => {
     for (;;) {
@@ -48,4 +56,10 @@ export const createApprovals = (
       if (outcome.kind === 'appended') return progress.mustExist(project, id)
     }
   },
+})
+
+const approverOf = (project: ProjectName, identity: Identity): Approver => ({
+  user: identity.limits || identity.runner !== undefined ? null : personOf(identity.actor),
+  actor: identity.actor,
+  role: identity.roleIn(project),
 })

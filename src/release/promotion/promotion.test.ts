@@ -128,7 +128,12 @@ test('an approval must come from somebody else with the role, in time and once e
     promotion.approve(defaultProject, id, { ...somebody('run-1', 'operator'), actor: 'job:run-1/test' }),
     /is no person/,
   )
+  const refusalFor = async (user: string, role: Role | null) =>
+    promotion.asking(await world.newest(), somebody(user, role))?.refusal
+  assert.match((await refusalFor('ada', 'administrator')) ?? '', /ada has a part in what it brings/)
+  assert.equal(await refusalFor('bob', 'operator'), null)
   assert.equal((await approve('bob', 'operator')).ended, null, 'one of two')
+  assert.match((await refusalFor('bob', 'operator')) ?? '', /bob has approved it already/)
   await assert.rejects(approve('bob', 'operator'), /bob has approved it already/)
   assert.equal(await world.live(production), null)
   assert.equal((await approve('eve', 'operator')).ended?.outcome, 'granted')

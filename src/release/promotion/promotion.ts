@@ -175,5 +175,30 @@ export const judgeApproval = (
   return { kind: 'approved', user, role: approver.role }
 }
 
+/** Who must agree still. */
+export type Asking = {
+  readonly role: Role
+  readonly quorum: number
+  /** When it is off the table. */
+  readonly until: number
+  /** Why the approval of whoever looks at it would not count; null: it would. */
+  readonly refusal: string | null
+}
+
+/** Whom a promotion waits for, as one of them sees it; null where nobody is asked any more. */
+export const askingOf = (
+  promotion: Promotion,
+  definition: EnvironmentDefinition | null,
+  approver: Approver,
+  now: number,
+): Asking | null => {
+  if (definition === null || promotion.ended || promotion.isKnown || !needsApproval(definition)) return null
+  const { role, quorum } = definition.promote.approval
+  if (promotion.approvals.length >= quorum) return null
+  const decision = judgeApproval(promotion, definition, approver, now)
+  const refusal = decision.kind === 'refused' ? decision.detail : null
+  return { role, quorum, until: expiryOf(promotion, definition), refusal }
+}
+
 /** The person behind an actor: `token:alice/ci` is alice; null for what is none. */
 export const personOf = (actor: string): string | null => /^(?:user|token):([^/]+)/.exec(actor)?.[1] ?? null

@@ -4,7 +4,7 @@ import { EnvironmentName, ProjectName, ServiceName } from '../../names.ts'
 import { describeProblem } from '../../problem.ts'
 import type { EnvironmentState } from './environments.ts'
 import type { PromotionStage } from './index.ts'
-import type { Promotion } from './promotion.ts'
+import type { Asking, Promotion } from './promotion.ts'
 
 const PromotionBody = z
   .object({
@@ -21,6 +21,10 @@ const PromotionBody = z
     requestedBy: z.string(),
     requestedAt: z.number(),
     approvals: z.array(z.object({ user: z.string(), role: z.string(), at: z.number() })),
+    /** Whom it waits for, until when, and why the approval of whoever asks would not count (null: it would); null: for nobody. */
+    asking: z
+      .object({ role: z.string(), quorum: z.number(), until: z.number(), refusal: z.string().nullable() })
+      .nullable(),
     /** Why it does not go yet, and when that may change; null when it has ended. */
     held: z.object({ why: z.string(), detail: z.string(), until: z.number().nullable() }).nullable(),
     /** Null while it is open. */
@@ -45,6 +49,8 @@ const EnvironmentBody = z
     windows: z.array(z.object({ days: z.array(z.string()), from: z.string(), to: z.string(), timezone: z.string() })),
     /** Freezes known beforehand. */
     freezes: z.array(z.object({ from: z.number(), until: z.number(), reason: z.string() })),
+    /** The one that somebody has ordered, which can be lifted. */
+    frozen: z.object({ reason: z.string(), by: z.string(), until: z.number().nullable() }).nullable(),
     /** Whether something new may be deployed there now; else why not. */
     isOpen: z.boolean(),
     /** Where files of the environments repository are broken, so that what held before holds; a line for each, null: they are not. */
@@ -99,7 +105,11 @@ export const promotionRoutes = (promotion: PromotionStage) =>
       async (context) => {
         const { open, ...query } = context.req.valid('query')
         const found = await promotion.list(context.req.valid('param').project, query)
-        return context.json(found.filter(({ ended }) => open !== 'true' || ended === null).map(promotionBody), 200)
+        const wanted = found.filter(({ ended }) => open !== 'true' || ended === null)
+        return context.json(
+          wanted.map((one) => promotionBody(one, promotion.asking(one, context.get('identity')))),
+          200,
+        )
       },
     )
     .openapi(
@@ -114,11 +124,9 @@ export const promotionRoutes = (promotion: PromotionStage) =>
       ),
       async (context) => {
         const { to, release = null } = context.req.valid('json')
-        const by = context.get('identity').actor
-        return context.json(
-          promotionBody(await promotion.promote(context.req.valid('param'), { to, release, by })),
-          200,
-        )
+        const identity = context.get('identity')
+        const asked = await promotion.promote(context.req.valid('param'), { to, release, by: identity.actor })
+        return context.json(promotionBody(asked, promotion.asking(asked, identity)), 200)
       },
     )
     .openapi(
@@ -133,7 +141,9 @@ export const promotionRoutes = (promotion: PromotionStage) =>
       ),
       async (context) => {
         const { project, promotion: id } = context.req.valid('param')
-        return context.json(promotionBody(await promotion.approve(project, id, context.get('identity'))), 200)
+        const identity = context.get('identity')
+        const approved = await promotion.approve(project, id, identity)
+        return context.json(promotionBody(approved, promotion.asking(approved, identity)), 200)
       },
     )
     .openapi(
@@ -149,10 +159,8 @@ export const promotionRoutes = (promotion: PromotionStage) =>
       async (context) => {
         const { project, promotion: id } = context.req.valid('param')
         const { actor } = context.get('identity')
-        return context.json(
-          promotionBody(await promotion.reject(project, id, context.req.valid('json').reason, actor)),
-          200,
-        )
+        const rejected = await promotion.reject(project, id, context.req.valid('json').reason, actor)
+        return context.json(promotionBody(rejected, null), 200)
       },
     )
     .openapi(
@@ -192,7 +200,10 @@ export const promotionRoutes = (promotion: PromotionStage) =>
       },
     )
 
-const promotionBody = ({ id, target, ended, held, ...promotion }: Promotion): z.infer<typeof PromotionBody> => ({
+const promotionBody = (
+  { id, target, ended, held, ...promotion }: Promotion,
+  asking: Asking | null,
+): z.infer<typeof PromotionBody> => ({
   promotion: id,
   ...target,
   release: promotion.release,
@@ -203,6 +214,7 @@ const promotionBody = ({ id, target, ended, held, ...promotion }: Promotion): z.
   requestedBy: promotion.requestedBy,
   requestedAt: promotion.askedAt,
   approvals: promotion.approvals.map((one) => ({ ...one })),
+  asking,
   held,
   outcome: ended?.outcome ?? null,
   detail: ended?.detail ?? null,
@@ -220,7 +232,7 @@ const environmentBodies = (promotion: PromotionStage, found: readonly Environmen
 }
 
 const environmentBody = (
-  { name, promote, opening, ...one }: EnvironmentState,
+  { name, promote, opening, freezeOrder, ...one }: EnvironmentState,
   broken: string | null,
 ): z.infer<typeof EnvironmentBody> => ({
   environment: name,
@@ -239,6 +251,7 @@ const environmentBody = (
   windows: one.windows.map(({ days, ...window }) => ({ ...window, days: [...days] })),
   freezes: one.freeze.map((freeze) => ({ ...freeze })),
   broken,
+  frozen: freezeOrder,
   isOpen: opening.kind === 'open',
   closed: opening.kind === 'open' ? null : { why: opening.kind, detail: opening.detail, until: opening.until },
 })

@@ -3,9 +3,11 @@ import { useState } from 'react'
 import { answer, api } from '../../api/client.ts'
 import { type IncidentStory, ofIncident } from '../../api/learn-queries.ts'
 import { t } from '../../texts/en.ts'
+import { textOf } from '../../ui/act.ts'
 import { Confirm } from '../../ui/dialog.tsx'
+import { Field } from '../../ui/form.tsx'
 import { momentIn } from '../../ui/moment.ts'
-import { Button, inputShape } from '../../ui/parts.tsx'
+import { Button } from '../../ui/parts.tsx'
 import { type State, stateOf } from '../incidents/state.tsx'
 
 type Progress = keyof typeof t.incidents.progressTitle
@@ -52,36 +54,25 @@ const one = api.incidents.projects[':project'].incidents[':incident']
 
 const Step = ({ project, known, step, close }: Props & { step: Progress }) => {
   const queries = useQueryClient()
-  const [at, setAt] = useState('')
   return (
     <Confirm
       title={t.incidents.progressTitle[step]}
       detail={t.incidents.progressDetail[step]}
       action={t.incidents[step]}
       close={close}
-      act={async () => {
+      act={async (data) => {
         const param = ofIncident(project, known.incident)
-        await answer(one.progress.$post({ param, json: { what: step, at: momentIn(at) } }))
+        await answer(one.progress.$post({ param, json: { what: step, at: momentIn(textOf(data, 'at')) } }))
         await queries.invalidateQueries({ queryKey: ['incidents'] })
       }}
     >
-      <label className="flex flex-col gap-1">
-        {t.incidents.at}
-        <input
-          type="datetime-local"
-          value={at}
-          onChange={(event) => setAt(event.target.value)}
-          className={inputShape}
-        />
-        <span className="text-xs text-soft">{t.incidents.atHint}</span>
-      </label>
+      <Field name="at" label={t.incidents.at} type="datetime-local" hint={t.incidents.atHint} />
     </Confirm>
   )
 }
 
 const Dismiss = ({ project, known, close }: Props) => {
   const queries = useQueryClient()
-  const [why, setWhy] = useState('')
   return (
     <Confirm
       title={t.incidents.dismissTitle}
@@ -89,21 +80,13 @@ const Dismiss = ({ project, known, close }: Props) => {
       action={t.incidents.dismiss}
       isDangerous
       close={close}
-      act={async () => {
-        await answer(one.dismissal.$post({ param: ofIncident(project, known.incident), json: { why } }))
+      act={async (data) => {
+        const json = { why: textOf(data, 'why') }
+        await answer(one.dismissal.$post({ param: ofIncident(project, known.incident), json }))
         await queries.invalidateQueries({ queryKey: ['incidents'] })
       }}
     >
-      <label className="flex flex-col gap-1">
-        {t.incidents.why}
-        <input
-          value={why}
-          required
-          maxLength={2_000}
-          onChange={(event) => setWhy(event.target.value)}
-          className={inputShape}
-        />
-      </label>
+      <Field name="why" label={t.incidents.why} required maxLength={2_000} />
     </Confirm>
   )
 }

@@ -1,11 +1,11 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
 import { answer, api } from '../../api/client.ts'
 import { services } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
+import { textOf } from '../../ui/act.ts'
 import { Confirm } from '../../ui/dialog.tsx'
+import { Field, Select } from '../../ui/form.tsx'
 import { momentIn } from '../../ui/moment.ts'
-import { inputShape } from '../../ui/parts.tsx'
 
 const placeName = (service: string, environment: string): string => `${service} ${environment}`
 
@@ -21,23 +21,21 @@ export const OpenIncident = ({
 }) => {
   const { data: known = [] } = useQuery(services(project))
   const queries = useQueryClient()
-  const [title, setTitle] = useState('')
-  const [where, setWhere] = useState('')
-  const [since, setSince] = useState('')
   const places = known.filter(({ status }) => status !== 'removed')
-  const place = places.find(({ service, environment }) => placeName(service, environment) === where)
   return (
     <Confirm
       title={t.incidents.openTitle}
       detail={t.incidents.openDetail}
       action={t.incidents.open}
       close={close}
-      act={async () => {
+      act={async (data) => {
+        const where = textOf(data, 'where')
+        const place = places.find(({ service, environment }) => placeName(service, environment) === where)
         const told = {
-          title,
+          title: textOf(data, 'title'),
           service: place?.service ?? null,
           environment: place?.environment ?? null,
-          impactStartedAt: momentIn(since),
+          impactStartedAt: momentIn(textOf(data, 'since')),
         }
         const { incident } = await answer(
           api.incidents.projects[':project'].incidents.$post({ param: { project }, json: told }),
@@ -46,35 +44,14 @@ export const OpenIncident = ({
         opened(incident)
       }}
     >
-      <label className="flex flex-col gap-1">
-        {t.incidents.what}
-        <input
-          value={title}
-          required
-          maxLength={500}
-          onChange={(event) => setTitle(event.target.value)}
-          className={inputShape}
-        />
-      </label>
-      <label className="flex flex-col gap-1">
-        {t.incidents.service}
-        <select value={where} onChange={(event) => setWhere(event.target.value)} className={inputShape}>
-          <option value="">{t.incidents.noService}</option>
-          {places.map(({ service, environment }) => (
-            <option key={placeName(service, environment)}>{placeName(service, environment)}</option>
-          ))}
-        </select>
-      </label>
-      <label className="flex flex-col gap-1">
-        {t.incidents.since}
-        <input
-          type="datetime-local"
-          value={since}
-          onChange={(event) => setSince(event.target.value)}
-          className={inputShape}
-        />
-        <span className="text-xs text-soft">{t.incidents.sinceHint}</span>
-      </label>
+      <Field name="title" label={t.incidents.what} required maxLength={500} />
+      <Select
+        name="where"
+        label={t.incidents.service}
+        options={['', ...places.map(({ service, environment }) => placeName(service, environment))]}
+        names={{ '': t.incidents.noService }}
+      />
+      <Field name="since" label={t.incidents.since} type="datetime-local" hint={t.incidents.sinceHint} />
     </Confirm>
   )
 }

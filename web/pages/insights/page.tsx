@@ -8,6 +8,7 @@ import { changedSearch } from '../../ui/search.ts'
 import { Choice, Tabs } from '../../ui/tabs.tsx'
 import { CalmsTab } from './calms.tsx'
 import { Delivery } from './delivery.tsx'
+import { DigestTab } from './digest.tsx'
 import { FlowTab } from './flow.tsx'
 import { ToilTab } from './toil.tsx'
 
@@ -26,7 +27,7 @@ const fitting: Readonly<Record<Period, Bucket>> = {
   years: 'quarter',
 }
 
-const tabs = ['delivery', 'flow', 'calms', 'toil'] as const
+const tabs = ['delivery', 'flow', 'calms', 'toil', 'digest'] as const
 
 /** What deliveries come to, whose, where, and over which time. */
 export const InsightsPage = () => {
@@ -53,6 +54,7 @@ export const InsightsPage = () => {
       <Tabs label={t.insights.title} tabs={tabs} chosen={tab} names={t.insights.tabs} />
       {tab === 'flow' && <FlowTab asked={asked} bucket={bucket} />}
       {tab === 'calms' && <CalmsTab asked={asked} />}
+      {tab === 'digest' && <DigestTab project={project} />}
       {tab === 'toil' && <ToilTab project={project} since={asked.since} />}
       {tab === 'delivery' && <Delivery asked={asked} bucket={bucket} behind={search.behind} at={search.at} />}
     </>

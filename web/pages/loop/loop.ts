@@ -1,4 +1,4 @@
-import type { DeploymentGlance, Glance, Rollout, Run } from '../../api/queries.ts'
+import type { DeploymentGlance, Glance, Promotion, ProtectedEnvironment, Rollout, Run } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import type { Tone } from '../../ui/parts.tsx'
 
@@ -16,6 +16,8 @@ export type Item = {
   readonly role: string | null
   readonly since: number | null
   readonly target: Target
+  /** What can be agreed to right there. */
+  readonly promotion?: Promotion
 }
 
 type Change = {
@@ -25,15 +27,6 @@ type Change = {
   title: string | null
   updatedAt: number
   isQueued: boolean
-}
-type Promotion = {
-  promotion: string
-  service: string
-  environment: string
-  requestedAt: number
-  held: { why: string; detail: string } | null
-  outcome: string | null
-  endedAt: number | null
 }
 type Alert = { service: string; environment: string; name: string; when: string; state: string; since: number | null }
 type Incident = { incident: string; title: string; source: string; beganAt: number; acknowledgedAt: number | null }
@@ -51,6 +44,8 @@ export type Now = {
   readonly alerts: readonly Alert[]
   readonly broken: readonly Broken[]
   readonly incidents: readonly Incident[]
+  /** What jobs wait for that name an environment. */
+  readonly environments: readonly ProtectedEnvironment[]
 }
 
 const dayMs = 86_400_000
@@ -137,14 +132,28 @@ export const itemsOf = (at: Now): readonly Item[] => {
   const waiting: Item[] = [
     ...at.promotions
       .filter(({ outcome }) => outcome === null)
-      .map(({ promotion, service, environment, held, requestedAt }) => ({
-        key: promotion,
-        text: held?.why === 'approval' ? item.approval(service, environment) : item.held(service, environment),
-        detail: held?.detail ?? null,
-        role: held?.why === 'approval' ? t.roles.operator : null,
-        since: requestedAt,
-        target: toService(service, environment),
+      .map((promotion) => ({
+        key: promotion.promotion,
+        text:
+          promotion.held?.why === 'approval'
+            ? item.approval(promotion.service, promotion.environment)
+            : item.held(promotion.service, promotion.environment),
+        detail: promotion.held?.detail ?? null,
+        role: promotion.asking?.role ?? null,
+        since: promotion.requestedAt,
+        target: toService(promotion.service, promotion.environment),
+        promotion,
       })),
+    ...at.environments.flatMap(({ environment, waiting }) =>
+      waiting.map(({ run, job, name, title, queuedAt }) => ({
+        key: `${run} ${job}`,
+        text: item.job(name, environment),
+        detail: title,
+        role: t.roles.operator,
+        since: queuedAt,
+        target: { to: '/projects/$project/runs/$run', params: { project, run } },
+      })),
+    ),
     ...at.rollouts
       .filter((rollout) => isUnderWay(rollout) && rollout.paused !== null)
       .map(({ deployment, service, paused }) => ({

@@ -1,11 +1,13 @@
 import { useQueries } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
+import { lazy, Suspense } from 'react'
 import { incidents } from '../../api/learn-queries.ts'
 import {
   alerts,
   brokenMains,
   changes,
   promotions,
+  protectedEnvironments,
   rollouts,
   runs,
   services,
@@ -22,11 +24,13 @@ import { Day } from './day.tsx'
 import { type Item, itemsOf, type Now, slowestOf, stagesOf } from './loop.ts'
 import { Track } from './track.tsx'
 
+const PromotionAnswer = lazy(async () => ({ default: (await import('../approvals/promotion.tsx')).PromotionAnswer }))
+
 /** The loop: what is where, what waits and for whom, what is broken, what went live today. */
 export const LoopPage = () => {
   const { project } = useParams({ from: '/shell/projects/$project/' })
   const now = useNow(15_000)
-  const [service, run, rollout, deployment, change, promotion, alert, broken, incident] = useQueries({
+  const [service, run, rollout, deployment, change, promotion, alert, broken, incident, environment] = useQueries({
     queries: [
       services(project),
       runs(project),
@@ -37,9 +41,10 @@ export const LoopPage = () => {
       alerts(project),
       brokenMains(project),
       incidents(project, 'open'),
+      protectedEnvironments(project),
     ],
   })
-  const asked = [service, run, rollout, deployment, change, promotion, alert, broken, incident]
+  const asked = [service, run, rollout, deployment, change, promotion, alert, broken, incident, environment]
   const failed = asked.find(({ isError, data }) => isError && data === undefined)
   if (failed) return <Failed error={failed.error} again={() => asked.forEach((one) => void one.refetch())} />
   if (
@@ -51,7 +56,8 @@ export const LoopPage = () => {
     !promotion.data ||
     !alert.data ||
     !broken.data ||
-    !incident.data
+    !incident.data ||
+    !environment.data
   )
     return <Skeleton rows={6} rowClass="h-24" />
   if (service.data.length === 0 && run.data.length === 0) return <FirstRun project={project} />
@@ -68,6 +74,7 @@ export const LoopPage = () => {
     alerts: alert.data,
     broken: broken.data.broken,
     incidents: incident.data,
+    environments: environment.data.environments,
   }
   return <Loop at={at} />
 }
@@ -109,7 +116,7 @@ const Loop = ({ at }: { at: Now }) => {
           <Day deployments={at.deployments} now={at.now} project={at.project} />
         </Panel>
         <Panel title={t.loop.todo} isFlush className="xl:row-span-2">
-          <Todo items={items} />
+          <Todo items={items} project={at.project} />
           <div className="border-t border-line px-4 py-3">
             <h3 className="m-0 text-xs font-normal text-soft">{t.loop.slowest}</h3>
             <p className="m-0 mt-1">
@@ -135,12 +142,12 @@ const Loop = ({ at }: { at: Now }) => {
   )
 }
 
-const Todo = ({ items }: { items: readonly Item[] }) =>
+const Todo = ({ items, project }: { items: readonly Item[]; project: string }) =>
   items.length === 0 ? (
     <p className="m-0 px-4 pb-4 text-soft">{t.loop.noTodo}</p>
   ) : (
     <ul className="m-0 max-h-96 list-none overflow-y-auto p-0">
-      {items.map(({ key, tone, text, detail, role, since, target }) => (
+      {items.map(({ key, tone, text, detail, role, since, target, promotion }) => (
         <li key={key} className="border-t border-line first:border-t-0">
           <Link to={target.to} params={target.params} className="block px-4 py-3 text-ink no-underline hover:bg-sunk">
             <span className="flex items-baseline gap-2">
@@ -153,6 +160,13 @@ const Todo = ({ items }: { items: readonly Item[] }) =>
               {since !== null && <Time at={since} />}
             </span>
           </Link>
+          {promotion?.asking && (
+            <Suspense>
+              <div className="px-4 pb-3 pl-8 empty:hidden">
+                <PromotionAnswer project={project} promotion={promotion} />
+              </div>
+            </Suspense>
+          )}
         </li>
       ))}
     </ul>

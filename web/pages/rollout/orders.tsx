@@ -5,19 +5,20 @@ import type { Rollout } from '../../api/queries.ts'
 import { Refusal, refusalOf } from '../../api/refusal.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
+import { textOf } from '../../ui/act.ts'
 import { Confirm } from '../../ui/dialog.tsx'
-import { Button, inputShape } from '../../ui/parts.tsx'
+import { Field } from '../../ui/form.tsx'
+import { Button } from '../../ui/parts.tsx'
 
 type Order = 'pause' | 'resume' | 'promote' | 'abort'
 
 /** What one can ask of a rollout under way. */
 export const Orders = ({ project, rollout }: { project: string; rollout: Rollout }) => {
   const [asked, setAsked] = useState<Order | null>(null)
-  const [reason, setReason] = useState('')
   const mayOrder = useMay('developer', project)
   const queries = useQueryClient()
   if (!mayOrder || rollout.phase === 'undoing') return null
-  const send = async (order: Order): Promise<void> => {
+  const send = async (order: Order, reason: string): Promise<void> => {
     await give(project, rollout.deployment, order, reason)
     await queries.invalidateQueries({ queryKey: ['rollouts'] })
   }
@@ -43,17 +44,9 @@ export const Orders = ({ project, rollout }: { project: string; rollout: Rollout
           action={t.rollout[asked]}
           isDangerous={asked === 'abort'}
           close={() => setAsked(null)}
-          act={() => send(asked)}
+          act={(data) => send(asked, textOf(data, 'reason'))}
         >
-          <label className="flex flex-col gap-1">
-            {t.rollout.reason}
-            <input
-              value={reason}
-              onChange={(event) => setReason(event.target.value)}
-              maxLength={500}
-              className={inputShape}
-            />
-          </label>
+          <Field name="reason" label={t.rollout.reason} maxLength={500} />
         </Confirm>
       )}
     </>
@@ -65,7 +58,7 @@ const give = async (project: string, rollout: string, order: Order, reason: stri
   const response = await fetch(`${base}/projects/${project}/rollouts/${encodeURIComponent(rollout)}/${order}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(reason.trim() === '' ? {} : { reason: reason.trim() }),
+    body: JSON.stringify(reason === '' ? {} : { reason }),
   }).catch((cause: unknown) => {
     throw new Refusal({ kind: 'unreachable', status: 0, detail: t.states.unreachable, next: null }, { cause })
   })

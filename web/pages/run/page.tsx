@@ -12,6 +12,7 @@ import { LogView } from '../../ui/log/log-view.tsx'
 import { Button, inputShape, PageHead, Panel, Time, useNow } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
+import { JobsWaiting } from '../approvals/jobs.tsx'
 import { RunBadge } from '../runs/page.tsx'
 import { useLog } from '../service/log.tsx'
 import { Failure } from './failure.tsx'
@@ -67,6 +68,7 @@ const Page = ({ project, one }: { project: string; one: Run }) => {
         actions={<Actions project={project} run={one} />}
       />
       {one.failure && <Failure failure={one.failure} />}
+      <JobsWaiting project={project} run={one} />
       {one.jobs.length > 1 && (
         <Panel title={t.run.graph} className="mb-4" isFlush>
           <Suspense fallback={<div className="h-64" />}>

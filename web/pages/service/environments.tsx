@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { answer, api } from '../../api/client.ts'
-import { deployments, environments, promotions, type Service } from '../../api/queries.ts'
+import { deployments, environments, type Service } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { Confirm } from '../../ui/dialog.tsx'
@@ -28,7 +28,6 @@ export const Environments = ({
   const [asked, setAsked] = useState<Asked | null>(null)
   const { data: chain = [] } = useQuery(environments(project))
   const { data: history = [] } = useQuery(deployments(project, 200, service))
-  const { data: waiting = [] } = useQuery(promotions(project))
   const mayAct = useMay('developer', project)
   const queries = useQueryClient()
   const order = chain.map(({ environment }) => environment)
@@ -48,9 +47,6 @@ export const Environments = ({
         const into = chain.find(({ from }) => from === place.environment)?.environment
         const target = sorted.find(({ environment }) => environment === into)
         const isSame = target?.commit === place.commit
-        const open = waiting.find(
-          (one) => one.service === service && one.environment === place.environment && one.outcome === null,
-        )
         return (
           <article
             key={place.environment}
@@ -70,11 +66,6 @@ export const Environments = ({
             {place.status === 'failed' && place.lastDeployment.detail && (
               <p className="m-0 rounded-md bg-bad-wash p-2 text-bad">
                 <Foreign>{place.lastDeployment.detail}</Foreign>
-              </p>
-            )}
-            {open?.held && (
-              <p className="m-0 rounded-md bg-wait-wash p-2 text-wait">
-                <Foreign>{open.held.detail}</Foreign>
               </p>
             )}
             <div className="mt-auto flex flex-wrap gap-2">

@@ -5,6 +5,7 @@ import { t } from '../../texts/en.ts'
 import { PageHead } from '../../ui/parts.tsx'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
 import { Choice, Tabs } from '../../ui/tabs.tsx'
+import { OpenPromotions } from '../approvals/promotions.tsx'
 import { Environments } from './environments.tsx'
 import { ServiceFile } from './file.tsx'
 import { History } from './history.tsx'
@@ -56,6 +57,7 @@ export const ServicePage = () => {
             case 'overview':
               return (
                 <div className="flex flex-col gap-4">
+                  <OpenPromotions project={project} service={service} />
                   <Environments {...about} places={places} />
                   <Signals {...about} range={rangeNamed(search.range)} choice={choice} />
                   <Instances {...about} />

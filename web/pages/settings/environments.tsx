@@ -1,39 +1,29 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { answer, api } from '../../api/client.ts'
 import { type Environment, environments } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
-import { Confirm } from '../../ui/dialog.tsx'
 import { Foreign } from '../../ui/foreign.tsx'
 import { date, moment, span } from '../../ui/format.ts'
-import { momentIn } from '../../ui/moment.ts'
-import { Badge, Button, inputShape, Panel } from '../../ui/parts.tsx'
+import { Badge, Button, Panel } from '../../ui/parts.tsx'
 import { Loaded } from '../../ui/states.tsx'
+import { Calendar } from './calendar.tsx'
+import { AddEnvironment, Freeze, Remove, Unfreeze } from './environment-orders.tsx'
 import { Parity } from './parity.tsx'
 import { PreviewRules } from './preview-rules.tsx'
+import { Protected } from './protected.tsx'
 import { Rules } from './rules.tsx'
+
+type Asked = 'rules' | 'calendar' | 'freeze' | 'unfreeze' | 'remove'
 
 /** The way of a release through the environments, and their rules. */
 export const EnvironmentsTab = ({ project }: { project: string }) => {
   const query = useQuery(environments(project))
   const mayFreeze = useMay('operator', project)
-  const queries = useQueryClient()
-  const [asked, setAsked] = useState<{ environment: string; isFrozen: boolean } | null>(null)
-  const [why, setWhy] = useState('')
-  const [until, setUntil] = useState('')
-  const [edited, setEdited] = useState<Environment | null>(null)
   const mayEdit = useMay('administrator')
-  const act = async (): Promise<void> => {
-    if (!asked) return
-    const param = { project, environment: asked.environment }
-    const { freeze } = api.promotion.projects[':project'].environments[':environment']
-    if (asked.isFrozen) await answer(freeze.$delete({ param, query: why === '' ? {} : { reason: why } }))
-    else await answer(freeze.$put({ param, json: { reason: why, until: momentIn(until) } }))
-    setWhy('')
-    setUntil('')
-    await queries.invalidateQueries({ queryKey: ['environments'] })
-  }
+  const [asked, setAsked] = useState<{ what: Asked; known: Environment } | null>(null)
+  const close = (): void => setAsked(null)
+  const names = (query.data ?? []).map(({ environment }) => environment)
   return (
     <>
       <p className="mt-0 mb-4 text-soft">{t.settings.environmentsDetail}</p>
@@ -42,7 +32,12 @@ export const EnvironmentsTab = ({ project }: { project: string }) => {
           <ol className="m-0 grid list-none gap-4 p-0 [grid-template-columns:repeat(auto-fit,minmax(min(18rem,100%),1fr))]">
             {all.map((known) => {
               const { environment, from, policy, soakMs, approval, strategy, isOpen, closed, broken } = known
-              const isFrozen = closed?.why === 'freeze'
+              const isFrozen = known.frozen !== null && (known.frozen.until ?? Number.POSITIVE_INFINITY) > Date.now()
+              const offered: readonly Asked[] = [
+                ...(mayEdit ? (['rules', 'calendar'] as const) : []),
+                ...(mayFreeze ? [isFrozen ? ('unfreeze' as const) : ('freeze' as const)] : []),
+                ...(mayEdit && all.length > 1 ? (['remove'] as const) : []),
+              ]
               return (
                 <li key={environment}>
                   <Panel
@@ -66,7 +61,7 @@ export const EnvironmentsTab = ({ project }: { project: string }) => {
                           <dd className="m-0">{strategy}</dd>
                         </>
                       )}
-                      <Calendar known={known} />
+                      <Times known={known} />
                       <dt className="text-soft">{t.settings.drift}</dt>
                       <dd className="m-0">{t.settings.driftWays[known.drift]}</dd>
                     </dl>
@@ -79,19 +74,16 @@ export const EnvironmentsTab = ({ project }: { project: string }) => {
                         ),
                     )}
                     <span className="mt-4 flex flex-wrap gap-2 empty:hidden">
-                      {mayEdit && (
-                        <Button onClick={() => setEdited(known)} aria-label={`${t.settings.rules} ${environment}`}>
-                          {t.settings.rules}
-                        </Button>
-                      )}
-                      {mayFreeze && (
+                      {offered.map((what) => (
                         <Button
-                          onClick={() => setAsked({ environment, isFrozen })}
-                          aria-label={`${isFrozen ? t.settings.unfreeze : t.settings.freeze} ${environment}`}
+                          key={what}
+                          kind={what === 'remove' ? 'quiet' : 'plain'}
+                          onClick={() => setAsked({ what, known })}
+                          aria-label={`${t.settings[what]} ${environment}`}
                         >
-                          {isFrozen ? t.settings.unfreeze : t.settings.freeze}
+                          {t.settings[what]}
                         </Button>
-                      )}
+                      ))}
                     </span>
                   </Panel>
                 </li>
@@ -100,61 +92,29 @@ export const EnvironmentsTab = ({ project }: { project: string }) => {
           </ol>
         )}
       </Loaded>
-      {query.data && query.data.length > 1 && (
-        <div className="mt-4">
-          <Parity project={project} names={query.data.map(({ environment }) => environment)} />
-        </div>
-      )}
-      <div className="mt-4">
+      <div className="mt-4 flex flex-col gap-4">
+        {mayEdit && <AddEnvironment names={names} />}
+        {names.length > 1 && <Parity project={project} names={names} />}
         <PreviewRules project={project} />
+        <Protected project={project} />
       </div>
-      {edited && (
+      {asked?.what === 'rules' && (
         <Rules
-          environment={edited}
-          others={(query.data ?? []).map(({ environment }) => environment).filter((one) => one !== edited.environment)}
-          close={() => setEdited(null)}
+          environment={asked.known}
+          others={names.filter((one) => one !== asked.known.environment)}
+          close={close}
         />
       )}
-      {asked && (
-        <Confirm
-          title={
-            asked.isFrozen ? `${t.settings.unfreeze}: ${asked.environment}` : t.settings.freezeTitle(asked.environment)
-          }
-          detail={asked.isFrozen ? null : t.settings.freezeDetail}
-          action={asked.isFrozen ? t.settings.unfreeze : t.settings.freeze}
-          close={() => setAsked(null)}
-          act={act}
-        >
-          <label className="flex flex-col gap-1">
-            {t.settings.why}
-            <input
-              value={why}
-              required={!asked.isFrozen}
-              maxLength={500}
-              onChange={(event) => setWhy(event.target.value)}
-              className={inputShape}
-            />
-          </label>
-          {!asked.isFrozen && (
-            <label className="flex flex-col gap-1">
-              {t.settings.until}
-              <input
-                type="datetime-local"
-                value={until}
-                onChange={(event) => setUntil(event.target.value)}
-                className={inputShape}
-              />
-              <span className="text-xs text-soft">{t.settings.untilHint}</span>
-            </label>
-          )}
-        </Confirm>
-      )}
+      {asked?.what === 'calendar' && <Calendar environment={asked.known} close={close} />}
+      {asked?.what === 'freeze' && <Freeze project={project} environment={asked.known.environment} close={close} />}
+      {asked?.what === 'unfreeze' && <Unfreeze project={project} environment={asked.known.environment} close={close} />}
+      {asked?.what === 'remove' && <Remove environment={asked.known.environment} close={close} />}
     </>
   )
 }
 
 /** When deployments may begin there, and the freezes that are known beforehand. */
-const Calendar = ({ known: { windows, freezes } }: { known: Environment }) => (
+const Times = ({ known: { windows, freezes } }: { known: Environment }) => (
   <>
     <dt className="text-soft">{t.settings.windows}</dt>
     <dd className="m-0">

@@ -4,11 +4,11 @@ import { useState } from 'react'
 import { answer, api } from '../../api/client.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
-import { textOf, useAct } from '../../ui/act.ts'
+import { textOf } from '../../ui/act.ts'
 import { Foreign } from '../../ui/foreign.tsx'
+import { Field, Form } from '../../ui/form.tsx'
 import { count } from '../../ui/format.ts'
-import { Button, Command, inputShape, Panel } from '../../ui/parts.tsx'
-import { Failed } from '../../ui/states.tsx'
+import { Command, Panel } from '../../ui/parts.tsx'
 
 type Receipt = InferResponseType<(typeof api.door.projects)[':project']['events']['$post'], 200>
 
@@ -50,46 +50,30 @@ export const ImportTab = ({ project }: { project: string }) => {
 
 const Upload = ({ project }: { project: string }) => {
   const queries = useQueryClient()
-  const { act, isWorking, refusal } = useAct()
   const [receipt, setReceipt] = useState<Receipt | null>(null)
   return (
     <Panel title={t.door.importRecords}>
-      <form
-        className="flex flex-col gap-4"
-        onSubmit={(event) => {
-          event.preventDefault()
-          const data = new FormData(event.currentTarget)
+      <p className="m-0 mb-4 text-soft">{t.door.importRecordsDetail}</p>
+      <Form
+        action={t.door.upload}
+        send={async (data) => {
           const file = data.get('file')
           setReceipt(null)
-          if (file instanceof File)
-            void act(async () => {
-              setReceipt(await send(project, textOf(data, 'source') || 'import', file))
-              await queries.invalidateQueries()
-            })
+          if (file instanceof File) setReceipt(await send(project, textOf(data, 'source') || 'import', file))
+          await queries.invalidateQueries()
         }}
       >
-        <p className="m-0 text-soft">{t.door.importRecordsDetail}</p>
-        <label className="flex flex-col gap-1">
-          {t.door.file}
-          <input name="file" type="file" accept=".json,.ndjson,application/json" required className="min-w-0 text-sm" />
-        </label>
-        <label className="flex flex-col gap-1">
-          {t.door.countsAs}
-          <input name="source" defaultValue="import" maxLength={63} className={inputShape} />
-        </label>
-        {refusal && <Failed error={refusal} />}
-        <Button type="submit" kind="primary" disabled={isWorking}>
-          {isWorking ? t.actions.working : t.door.upload}
-        </Button>
-        <p role="status" className="m-0 text-good empty:hidden">
-          {receipt && (receipt.outcome === 'duplicate' ? t.door.duplicate : t.door.recorded(count(receipt.facts)))}
+        <Field name="file" label={t.door.file} type="file" accept=".json,.ndjson,application/json" required />
+        <Field name="source" label={t.door.countsAs} defaultValue="import" maxLength={63} />
+      </Form>
+      <p role="status" className="m-0 mt-4 text-good empty:hidden">
+        {receipt && (receipt.outcome === 'duplicate' ? t.door.duplicate : t.door.recorded(count(receipt.facts)))}
+      </p>
+      {receipt && receipt.unplaced.length > 0 && (
+        <p className="m-0 mt-2 text-wait">
+          <Foreign>{t.door.unplacedOnes(receipt.unplaced.slice(0, 20).join(', '))}</Foreign>
         </p>
-        {receipt && receipt.unplaced.length > 0 && (
-          <p className="m-0 text-wait">
-            <Foreign>{t.door.unplacedOnes(receipt.unplaced.slice(0, 20).join(', '))}</Foreign>
-          </p>
-        )}
-      </form>
+      )}
     </Panel>
   )
 }

@@ -4,9 +4,11 @@ import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { PageHead } from '../../ui/parts.tsx'
 import { Tabs } from '../../ui/tabs.tsx'
+import { ActionsTab } from './actions.tsx'
 import { EnvironmentsTab } from './environments.tsx'
 import { ImportTab } from './import.tsx'
 import { RunnersTab } from './runners.tsx'
+import { SecretsTab } from './secrets.tsx'
 import { TokensTab } from './tokens.tsx'
 import { UsersTab } from './users.tsx'
 import { WebhooksTab } from './webhooks/tab.tsx'
@@ -23,8 +25,8 @@ const useTabs = (project: string): readonly Tab[] => {
     'you',
     'tokens',
     ...(isAdministrator ? (['users'] as const) : []),
-    ...(seesInstance ? (['runners'] as const) : []),
-    ...(seesProject ? (['environments', 'webhooks', 'import'] as const) : []),
+    ...(seesInstance ? (['runners', 'actions'] as const) : []),
+    ...(seesProject ? (['secrets', 'environments', 'webhooks', 'import'] as const) : []),
   ]
 }
 
@@ -41,6 +43,8 @@ export const SettingsPage = () => {
       {tab === 'tokens' && <TokensTab project={project} />}
       {tab === 'users' && <UsersTab project={project} />}
       {tab === 'runners' && <RunnersTab project={project} />}
+      {tab === 'secrets' && <SecretsTab project={project} />}
+      {tab === 'actions' && <ActionsTab />}
       {tab === 'environments' && <EnvironmentsTab project={project} />}
       {tab === 'webhooks' && <WebhooksTab project={project} />}
       {tab === 'import' && <ImportTab project={project} />}

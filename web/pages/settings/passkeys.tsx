@@ -5,7 +5,8 @@ import { passkeys } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { textOf, useAct } from '../../ui/act.ts'
 import { Foreign } from '../../ui/foreign.tsx'
-import { Button, inputShape, Panel, Time } from '../../ui/parts.tsx'
+import { Field, Form } from '../../ui/form.tsx'
+import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Failed, Loaded } from '../../ui/states.tsx'
 
 /** One's own passkeys: add one on this device, or revoke one that is lost. */
@@ -13,7 +14,6 @@ export const Passkeys = () => {
   const query = useQuery(passkeys())
   const queries = useQueryClient()
   const { act, isWorking, refusal } = useAct()
-  const changed = () => queries.invalidateQueries({ queryKey: ['passkeys'] })
   const revoke = (passkey: string) =>
     act(async () => {
       await answer(api.passkeys.passkeys[':passkey'].$delete({ param: { passkey } }))
@@ -21,6 +21,7 @@ export const Passkeys = () => {
     })
   return (
     <Panel title={t.passkeys.title}>
+      {refusal && <Failed error={refusal} />}
       <Loaded query={query}>
         {(all) =>
           all.length === 0 ? (
@@ -45,29 +46,16 @@ export const Passkeys = () => {
         }
       </Loaded>
       {hasPasskeys() ? (
-        <form
-          className="flex flex-col gap-3"
-          onSubmit={(event) => {
-            event.preventDefault()
-            const form = event.currentTarget
-            void act(async () => {
-              await addPasskey(textOf(new FormData(form), 'name'))
-              form.reset()
-              await changed()
-            })
+        <Form
+          action={t.passkeys.add}
+          kind="plain"
+          send={async (data) => {
+            await addPasskey(textOf(data, 'name'))
+            await queries.invalidateQueries({ queryKey: ['passkeys'] })
           }}
         >
-          <label className="flex flex-col gap-1">
-            {t.passkeys.name}
-            <input name="name" required maxLength={60} placeholder={t.passkeys.nameHint} className={inputShape} />
-          </label>
-          {refusal && <Failed error={refusal} />}
-          <span>
-            <Button type="submit" disabled={isWorking}>
-              {isWorking ? t.actions.working : t.passkeys.add}
-            </Button>
-          </span>
-        </form>
+          <Field name="name" label={t.passkeys.name} required maxLength={60} placeholder={t.passkeys.nameHint} />
+        </Form>
       ) : (
         <Elsewhere />
       )}

@@ -4,7 +4,7 @@ import { previewRules } from '../../api/learn-queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { textOf } from '../../ui/act.ts'
-import { Check, Field, Form } from '../../ui/form.tsx'
+import { Check, Field, Form, wordsOf } from '../../ui/form.tsx'
 import { span } from '../../ui/format.ts'
 import { Panel } from '../../ui/parts.tsx'
 import { Loaded } from '../../ui/states.tsx'
@@ -25,14 +25,11 @@ export const PreviewRules = ({ project }: { project: string }) => {
               key={JSON.stringify([isEnabled, quota, maxAgeMs, copyFrom])}
               action={t.settings.save}
               send={async (data) => {
-                const environments = textOf(data, 'copyFrom')
-                  .split(/[\s,]+/)
-                  .filter(Boolean)
                 const json = {
                   isEnabled: data.get('isEnabled') !== null,
                   quota: Number(textOf(data, 'quota')),
                   maxAgeMs: Number(textOf(data, 'days')) * dayMs,
-                  copyFrom: environments,
+                  copyFrom: wordsOf(textOf(data, 'copyFrom')),
                 }
                 await answer(api.previews.projects[':project']['preview-rules'].$put({ param: { project }, json }))
                 await queries.invalidateQueries({ queryKey: ['previews'] })

@@ -4,7 +4,8 @@ import { projects, type User } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { textOf, useAct } from '../../ui/act.ts'
 import { Dialog } from '../../ui/dialog.tsx'
-import { Button, inputShape } from '../../ui/parts.tsx'
+import { Form, Select } from '../../ui/form.tsx'
+import { Button } from '../../ui/parts.tsx'
 import { Failed } from '../../ui/states.tsx'
 import { RoleSelect, roleNamed } from './role-select.tsx'
 
@@ -15,12 +16,9 @@ export const Roles = ({ user, project, close }: { user: User; project: string; c
   const { data: known = [] } = useQuery(projects())
   const queries = useQueryClient()
   const { act, isWorking, refusal } = useAct()
-  const change = (work: () => Promise<unknown>) =>
-    act(async () => {
-      await work()
-      await queries.invalidateQueries({ queryKey: ['users'] })
-      await queries.invalidateQueries({ queryKey: ['me'] })
-    })
+  const changed = async (): Promise<void> => {
+    for (const key of ['users', 'me']) await queries.invalidateQueries({ queryKey: [key] })
+  }
   const take = (where: string | null): Promise<unknown> =>
     where === null
       ? answer(users[':user'].role.$delete({ param: { user: user.user } }))
@@ -45,7 +43,7 @@ export const Roles = ({ user, project, close }: { user: User; project: string; c
                   {said}
                   <Button
                     disabled={isWorking}
-                    onClick={() => void change(() => take(grant.project))}
+                    onClick={() => void act(async () => take(grant.project).then(changed))}
                     aria-label={`${t.settings.take} ${said}`}
                   >
                     {t.settings.take}
@@ -55,28 +53,22 @@ export const Roles = ({ user, project, close }: { user: User; project: string; c
             })}
           </ul>
         )}
-        <form
-          className="flex flex-wrap items-end gap-3 border-t border-line pt-4"
-          onSubmit={(event) => {
-            event.preventDefault()
-            const data = new FormData(event.currentTarget)
-            void change(() => give(textOf(data, 'where') || null, textOf(data, 'role')))
+        <Form
+          action={t.settings.give}
+          className="grid items-end gap-3 border-t border-line pt-4 sm:grid-cols-[1fr_1fr_auto]"
+          send={async (data) => {
+            await give(textOf(data, 'where') || null, textOf(data, 'role'))
+            await changed()
           }}
         >
           <RoleSelect />
-          <label className="flex flex-col gap-1">
-            {t.shell.project}
-            <select name="where" className={inputShape}>
-              {[...new Set([...known, project])].map((name) => (
-                <option key={name}>{name}</option>
-              ))}
-              <option value="">{t.settings.everywhere}</option>
-            </select>
-          </label>
-          <Button type="submit" kind="primary" disabled={isWorking}>
-            {t.settings.give}
-          </Button>
-        </form>
+          <Select
+            name="where"
+            label={t.shell.project}
+            options={[...new Set([...known, project]), '']}
+            names={{ '': t.settings.everywhere }}
+          />
+        </Form>
         {refusal && <Failed error={refusal} />}
         <Button className="self-end" onClick={close}>
           {t.shell.close}

@@ -5,11 +5,12 @@ import { answer, api } from '../../api/client.ts'
 import { type Runners, runners } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
-import { textOf, useAct } from '../../ui/act.ts'
-import { Confirm, Dialog } from '../../ui/dialog.tsx'
+import { textOf } from '../../ui/act.ts'
+import { Confirm, Made } from '../../ui/dialog.tsx'
 import { Foreign } from '../../ui/foreign.tsx'
-import { Badge, Button, Command, inputShape, Panel, Time } from '../../ui/parts.tsx'
-import { Empty, Failed, Loaded } from '../../ui/states.tsx'
+import { Field, Form, NameField, Select, wordsOf } from '../../ui/form.tsx'
+import { Badge, Button, Panel, Time } from '../../ui/parts.tsx'
+import { Empty, Loaded } from '../../ui/states.tsx'
 import { TableBox } from '../../ui/tabs.tsx'
 
 type Runner = Runners['runners'][number]
@@ -39,17 +40,14 @@ export const RunnersTab = ({ project }: { project: string }) => {
       </div>
       {mayAdd && <Add project={project} made={setSecret} />}
       {secret !== null && (
-        <Dialog title={t.settings.addRunner} close={() => setSecret(null)}>
-          <div className="flex flex-col gap-3 px-5 pt-2 pb-5">
-            <p className="m-0">{t.settings.secret}</p>
-            <Command text={secret} />
-            <p className="m-0">{t.settings.runnerStart}</p>
-            <Command text={`headway runner --server ${location.origin} --token-file token`} />
-            <Button className="self-end" onClick={() => setSecret(null)}>
-              {t.shell.close}
-            </Button>
-          </div>
-        </Dialog>
+        <Made
+          title={t.settings.addRunner}
+          parts={[
+            { said: t.settings.secret, text: secret },
+            { said: t.settings.runnerStart, text: `headway runner --server ${location.origin} --token-file token` },
+          ]}
+          close={() => setSecret(null)}
+        />
       )}
       {revoked && (
         <Confirm
@@ -145,62 +143,29 @@ const Waiting = ({ project, waiting }: { project: string; waiting: Runners['wait
 
 const Add = ({ project, made }: { project: string; made: (secret: string) => void }) => {
   const queries = useQueryClient()
-  const { act, isWorking, refusal } = useAct()
   return (
     <Panel title={t.settings.addRunner}>
-      <form
-        className="flex flex-col gap-4"
-        onSubmit={(event) => {
-          event.preventDefault()
-          const form = event.currentTarget
-          const data = new FormData(form)
-          const labels = textOf(data, 'labels')
-            .split(/[\s,]+/)
-            .filter(Boolean)
-          void act(async () => {
-            const { secret } = await answer(
-              api.runners.runners.$post({
-                json: {
-                  name: textOf(data, 'name'),
-                  labels: labels.length === 0 ? null : labels,
-                  project: textOf(data, 'where') || null,
-                },
-              }),
-            )
-            form.reset()
-            made(secret)
-            await queries.invalidateQueries({ queryKey: ['runners'] })
-          })
+      <Form
+        action={t.settings.create}
+        send={async (data) => {
+          const labels = wordsOf(textOf(data, 'labels'))
+          const { secret } = await answer(
+            api.runners.runners.$post({
+              json: {
+                name: textOf(data, 'name'),
+                labels: labels.length === 0 ? null : labels,
+                project: textOf(data, 'where') || null,
+              },
+            }),
+          )
+          made(secret)
+          await queries.invalidateQueries({ queryKey: ['runners'] })
         }}
       >
-        <label className="flex flex-col gap-1">
-          {t.settings.name}
-          <input
-            name="name"
-            required
-            maxLength={60}
-            pattern="[a-z0-9][a-z0-9._\-]*"
-            autoCapitalize="none"
-            className={inputShape}
-          />
-        </label>
-        <label className="flex flex-col gap-1">
-          {t.settings.labels}
-          <input name="labels" placeholder="gpu, arm64" className={inputShape} />
-          <span className="text-xs text-soft">{t.settings.labelsHint}</span>
-        </label>
-        <label className="flex flex-col gap-1">
-          {t.shell.project}
-          <select name="where" className={inputShape}>
-            <option value="">{t.settings.allProjects}</option>
-            <option value={project}>{project}</option>
-          </select>
-        </label>
-        {refusal && <Failed error={refusal} />}
-        <Button type="submit" kind="primary" disabled={isWorking}>
-          {t.settings.create}
-        </Button>
-      </form>
+        <NameField pattern="[a-z0-9][a-z0-9._\-]*" />
+        <Field name="labels" label={t.settings.labels} placeholder="gpu, arm64" hint={t.settings.labelsHint} />
+        <Select name="where" label={t.shell.project} options={['', project]} names={{ '': t.settings.allProjects }} />
+      </Form>
     </Panel>
   )
 }

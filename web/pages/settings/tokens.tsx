@@ -5,15 +5,17 @@ import { tokens, whoAmI } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { textOf, useAct } from '../../ui/act.ts'
-import { Dialog } from '../../ui/dialog.tsx'
+import { Made } from '../../ui/dialog.tsx'
 import { Foreign } from '../../ui/foreign.tsx'
-import { Badge, Button, Command, inputShape, Panel, Time, useNow } from '../../ui/parts.tsx'
+import { Form, NameField, Select } from '../../ui/form.tsx'
+import { Badge, Button, Panel, Time, useNow } from '../../ui/parts.tsx'
 import { Empty, Failed, Loaded } from '../../ui/states.tsx'
 import { TableBox } from '../../ui/tabs.tsx'
 import { RoleSelect, roleNamed } from './role-select.tsx'
 
 const dayMs = 86_400_000
-const lifetimes = [30, 90, 365, 0] as const
+const lifetimes = ['30', '90', '365', '0'] as const
+const lifetimeNames = Object.fromEntries(lifetimes.map((days) => [days, t.settings.days(Number(days))]))
 
 /** Tokens for programs: those there are, and a new one, which is shown once. */
 export const TokensTab = ({ project }: { project: string }) => {
@@ -25,7 +27,7 @@ export const TokensTab = ({ project }: { project: string }) => {
   const query = useQuery(tokens(isAdministrator))
   const queries = useQueryClient()
   const now = useNow(60_000)
-  const { act, isWorking, refusal } = useAct()
+  const { act, refusal } = useAct()
   const [secret, setSecret] = useState<string | null>(null)
   const revoke = (token: string) =>
     act(async () => {
@@ -96,60 +98,35 @@ export const TokensTab = ({ project }: { project: string }) => {
         </Loaded>
       </Panel>
       <Panel title={t.settings.newToken}>
-        <form
-          className="flex flex-col gap-4"
-          onSubmit={(event) => {
-            event.preventDefault()
-            const form = event.currentTarget
-            const data = new FormData(form)
-            void act(async () => {
-              const days = Number(data.get('days'))
-              const issued = await answer(
-                api.access.tokens.$post({
-                  json: {
-                    name: textOf(data, 'name'),
-                    role: roleNamed(textOf(data, 'role')),
-                    ...(scope === undefined ? {} : { project: scope }),
-                    expiresAt: days === 0 ? null : Date.now() + days * dayMs,
-                  },
-                }),
-              )
-              setSecret(issued.secret)
-              form.reset()
-              await queries.invalidateQueries({ queryKey: ['tokens'] })
-            })
+        <Form
+          action={t.settings.create}
+          send={async (data) => {
+            const days = Number(data.get('days'))
+            const issued = await answer(
+              api.access.tokens.$post({
+                json: {
+                  name: textOf(data, 'name'),
+                  role: roleNamed(textOf(data, 'role')),
+                  ...(scope === undefined ? {} : { project: scope }),
+                  expiresAt: days === 0 ? null : Date.now() + days * dayMs,
+                },
+              }),
+            )
+            setSecret(issued.secret)
+            await queries.invalidateQueries({ queryKey: ['tokens'] })
           }}
         >
-          <label className="flex flex-col gap-1">
-            {t.settings.name}
-            <input name="name" required pattern="[A-Za-z0-9][A-Za-z0-9._\-]*" maxLength={60} className={inputShape} />
-          </label>
+          <NameField pattern="[A-Za-z0-9][A-Za-z0-9._\-]*" />
           <RoleSelect key={here?.role} most={here?.role ?? 'viewer'} />
-          <label className="flex flex-col gap-1">
-            {t.settings.expires}
-            <select name="days" className={inputShape}>
-              {lifetimes.map((days) => (
-                <option key={days} value={days}>
-                  {t.settings.days(days)}
-                </option>
-              ))}
-            </select>
-          </label>
-          <Button type="submit" kind="primary" disabled={isWorking}>
-            {t.settings.create}
-          </Button>
-        </form>
+          <Select name="days" label={t.settings.expires} options={lifetimes} names={lifetimeNames} />
+        </Form>
       </Panel>
       {secret !== null && (
-        <Dialog title={t.settings.newToken} close={() => setSecret(null)}>
-          <div className="flex flex-col gap-3 px-5 pt-2 pb-5">
-            <p className="m-0">{t.settings.secret}</p>
-            <Command text={secret} />
-            <Button className="self-end" onClick={() => setSecret(null)}>
-              {t.shell.close}
-            </Button>
-          </div>
-        </Dialog>
+        <Made
+          title={t.settings.newToken}
+          parts={[{ said: t.settings.secret, text: secret }]}
+          close={() => setSecret(null)}
+        />
       )}
     </div>
   )

@@ -4,8 +4,9 @@ import { answer, api } from '../../api/client.ts'
 import { users } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { textOf, useAct } from '../../ui/act.ts'
-import { Dialog } from '../../ui/dialog.tsx'
-import { Button, Command, inputShape, Panel, Time } from '../../ui/parts.tsx'
+import { Made } from '../../ui/dialog.tsx'
+import { Form, NameField, Select } from '../../ui/form.tsx'
+import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Failed, Loaded } from '../../ui/states.tsx'
 import { TableBox } from '../../ui/tabs.tsx'
 import { RoleSelect, roleNamed } from './role-select.tsx'
@@ -17,7 +18,7 @@ type Invited = { readonly user: string; readonly link: string }
 export const UsersTab = ({ project }: { project: string }) => {
   const query = useQuery(users())
   const queries = useQueryClient()
-  const { act, isWorking, refusal } = useAct()
+  const { act, refusal } = useAct()
   const [invited, setInvited] = useState<Invited | null>(null)
   const [edited, setEdited] = useState<string | null>(null)
   const subject = query.data?.find(({ user }) => user === edited)
@@ -73,58 +74,30 @@ export const UsersTab = ({ project }: { project: string }) => {
         </Loaded>
       </Panel>
       <Panel title={t.settings.addUser}>
-        <form
-          className="flex flex-col gap-4"
-          onSubmit={(event) => {
-            event.preventDefault()
-            const form = event.currentTarget
-            const data = new FormData(form)
-            void act(async () => {
-              const where = textOf(data, 'where') === '' ? null : project
-              await answer(
-                api.access.users.$post({
-                  json: { user: textOf(data, 'user'), role: roleNamed(textOf(data, 'role')), project: where },
-                }),
-              )
-              form.reset()
-              await queries.invalidateQueries({ queryKey: ['users'] })
-            })
+        <Form
+          action={t.settings.add}
+          send={async (data) => {
+            const where = textOf(data, 'where') === '' ? null : project
+            await answer(
+              api.access.users.$post({
+                json: { user: textOf(data, 'user'), role: roleNamed(textOf(data, 'role')), project: where },
+              }),
+            )
+            await queries.invalidateQueries({ queryKey: ['users'] })
           }}
         >
-          <label className="flex flex-col gap-1">
-            {t.settings.name}
-            <input
-              name="user"
-              required
-              pattern="[a-z][a-z0-9]*([._\-][a-z0-9]+)*"
-              autoCapitalize="none"
-              className={inputShape}
-            />
-          </label>
+          <NameField name="user" pattern="[a-z][a-z0-9]*([._\-][a-z0-9]+)*" />
           <RoleSelect />
-          <label className="flex flex-col gap-1">
-            {t.shell.project}
-            <select name="where" className={inputShape}>
-              <option value={project}>{project}</option>
-              <option value="">{t.settings.everywhere}</option>
-            </select>
-          </label>
-          <Button type="submit" kind="primary" disabled={isWorking}>
-            {t.settings.add}
-          </Button>
-        </form>
+          <Select name="where" label={t.shell.project} options={[project, '']} names={{ '': t.settings.everywhere }} />
+        </Form>
       </Panel>
       {subject && <Roles user={subject} project={project} close={() => setEdited(null)} />}
       {invited && (
-        <Dialog title={t.settings.invite} close={() => setInvited(null)}>
-          <div className="flex flex-col gap-3 px-5 pt-2 pb-5">
-            <p className="m-0">{t.settings.invitation(invited.user)}</p>
-            <Command text={invited.link} />
-            <Button className="self-end" onClick={() => setInvited(null)}>
-              {t.shell.close}
-            </Button>
-          </div>
-        </Dialog>
+        <Made
+          title={t.settings.invite}
+          parts={[{ said: t.settings.invitation(invited.user), text: invited.link }]}
+          close={() => setInvited(null)}
+        />
       )}
     </div>
   )

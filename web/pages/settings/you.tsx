@@ -1,12 +1,12 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
 import { answer, api } from '../../api/client.ts'
 import { sessions } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { textOf, useAct } from '../../ui/act.ts'
 import { Foreign } from '../../ui/foreign.tsx'
-import { Badge, Button, inputShape, Panel, Time } from '../../ui/parts.tsx'
+import { Field, Form } from '../../ui/form.tsx'
+import { Badge, Button, Panel, Time } from '../../ui/parts.tsx'
 import { Failed, Loaded } from '../../ui/states.tsx'
 import { TableBox } from '../../ui/tabs.tsx'
 import { Passkeys } from './passkeys.tsx'
@@ -60,54 +60,27 @@ export const YouTab = () => {
   )
 }
 
-const Password = () => {
-  const { act, isWorking, refusal } = useAct()
-  const [isDone, setIsDone] = useState(false)
-  return (
-    <Panel title={t.settings.password}>
-      <form
-        className="flex flex-col gap-4"
-        onSubmit={(event) => {
-          event.preventDefault()
-          const form = event.currentTarget
-          const data = new FormData(form)
-          setIsDone(false)
-          void act(async () => {
-            const current = textOf(data, 'current') || null
-            await answer(
-              api.session.me.password.$put({ json: { current, password: String(data.get('password') ?? '') } }),
-            )
-            form.reset()
-            setIsDone(true)
-          })
-        }}
-      >
-        <label className="flex flex-col gap-1">
-          {t.settings.current}
-          <input name="current" type="password" autoComplete="current-password" className={inputShape} />
-        </label>
-        <label className="flex flex-col gap-1">
-          {t.settings.chosen}
-          <input
-            name="password"
-            type="password"
-            required
-            minLength={12}
-            autoComplete="new-password"
-            className={inputShape}
-          />
-          <span className="text-xs text-soft">{t.signIn.passwordHint}</span>
-        </label>
-        {refusal && <Failed error={refusal} />}
-        <div className="flex items-center gap-3">
-          <Button type="submit" disabled={isWorking}>
-            {isWorking ? t.actions.working : t.settings.set}
-          </Button>
-          <span role="status" className="text-good">
-            {isDone && t.settings.passwordDone}
-          </span>
-        </div>
-      </form>
-    </Panel>
-  )
-}
+const Password = () => (
+  <Panel title={t.settings.password}>
+    <Form
+      action={t.settings.set}
+      kind="plain"
+      done={t.settings.passwordDone}
+      send={(data) => {
+        const current = textOf(data, 'current') || null
+        return answer(api.session.me.password.$put({ json: { current, password: String(data.get('password') ?? '') } }))
+      }}
+    >
+      <Field name="current" label={t.settings.current} type="password" autoComplete="current-password" />
+      <Field
+        name="password"
+        label={t.settings.chosen}
+        hint={t.signIn.passwordHint}
+        type="password"
+        required
+        minLength={12}
+        autoComplete="new-password"
+      />
+    </Form>
+  </Panel>
+)

@@ -2,8 +2,10 @@
  * Every word that the web shows, by the room that shows it. A second language is a second folder of these files.
  * Each name is passed on by itself, so that a page loads its own words and no others.
  */
+export { approvals } from './approvals.ts'
 export { calms, survey } from './calms.ts'
 export { change, changes, queue } from './changes.ts'
+export { digest } from './digest.ts'
 export { door } from './door.ts'
 export { incidents } from './incidents.ts'
 export { insights } from './insights.ts'
@@ -12,6 +14,7 @@ export { firstRun, loop } from './loop.ts'
 export { previews } from './previews.ts'
 export { rollout, rollouts } from './rollouts.ts'
 export { run, runs } from './runs.ts'
+export { secrets } from './secrets.ts'
 export { outcome, reason, service, services, status } from './services.ts'
 export { settings } from './settings.ts'
 export { actions, keys, name, nav, palette, roles, shell, states, table, time } from './shell.ts'

@@ -1,7 +1,7 @@
 /** What the pages of insights say. */
 export const insights = {
   title: 'Insights',
-  tabs: { delivery: 'Delivery', flow: 'Flow', calms: 'CALMS', toil: 'Toil' },
+  tabs: { delivery: 'Delivery', flow: 'Flow', calms: 'CALMS', toil: 'Toil', digest: 'Week' },
   flow: {
     stages: 'Where the time of changes goes',
     bottleneck: (stage: string, perWeek: string, share: string) =>

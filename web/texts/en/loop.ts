@@ -29,6 +29,7 @@ export const loop = {
   noTodo: 'Nothing. Push something.',
   item: {
     approval: (service: string, environment: string) => `${service} waits for approval into ${environment}`,
+    job: (name: string, environment: string) => `${name} waits to use ${environment}`,
     held: (service: string, environment: string) => `${service} is held before ${environment}`,
     paused: (service: string) => `The rollout of ${service} is paused`,
     service: (service: string, environment: string, status: string) => `${service} in ${environment} is ${status}`,

@@ -6,8 +6,9 @@ import { t } from '../../../texts/en.ts'
 import { textOf, useAct } from '../../../ui/act.ts'
 import { Dialog } from '../../../ui/dialog.tsx'
 import { Foreign } from '../../../ui/foreign.tsx'
+import { Field, Form } from '../../../ui/form.tsx'
 import { count } from '../../../ui/format.ts'
-import { Button, inputShape, Time } from '../../../ui/parts.tsx'
+import { Button, Time } from '../../../ui/parts.tsx'
 import { Empty, Failed, Loaded } from '../../../ui/states.tsx'
 import { TableBox } from '../../../ui/tabs.tsx'
 
@@ -29,12 +30,11 @@ export const Letters = ({
   const queries = useQueryClient()
   const { act, isWorking, refusal } = useAct()
   const [done, setDone] = useState<string | null>(null)
-  const replay = (wish: { dead: true } | { after: number }) =>
-    act(async () => {
-      const { taken } = await answer(one.replay.$post({ param: { project, subscription }, json: wish }))
-      setDone(taken === null ? t.actions.done : t.door.resent(count(taken)))
-      await queries.invalidateQueries({ queryKey: ['door'] })
-    })
+  const replay = async (wish: { dead: true; seq?: number } | { after: number }): Promise<void> => {
+    const { taken } = await answer(one.replay.$post({ param: { project, subscription }, json: wish }))
+    setDone('after' in wish ? t.door.replayed(count(wish.after)) : t.door.resent(count(taken ?? 0)))
+    await queries.invalidateQueries({ queryKey: ['door'] })
+  }
   return (
     <Dialog title={t.door.lettersOf(subscription)} close={close} className="w-[min(44rem,calc(100vw-2rem))]">
       <div className="flex flex-col gap-4 pt-3 pb-5">
@@ -51,6 +51,11 @@ export const Letters = ({
                       <th>{t.door.standing}</th>
                       <th className="text-right!">{t.door.attempts}</th>
                       <th className="text-right!">{t.door.failed}</th>
+                      {maySet && (
+                        <th>
+                          <span className="sr-only">{t.table.actions}</span>
+                        </th>
+                      )}
                     </tr>
                   </thead>
                   <tbody>
@@ -64,6 +69,17 @@ export const Letters = ({
                         <td className="text-right text-soft">
                           <Time at={failedAt} />
                         </td>
+                        {maySet && (
+                          <td className="text-right">
+                            <Button
+                              disabled={isWorking}
+                              onClick={() => void act(() => replay({ dead: true, seq }))}
+                              aria-label={t.door.resendOne(seq)}
+                            >
+                              {t.door.again}
+                            </Button>
+                          </td>
+                        )}
                       </tr>
                     ))}
                   </tbody>
@@ -78,28 +94,28 @@ export const Letters = ({
             {done}
           </p>
           {maySet && (
-            <form
-              className="flex flex-wrap items-end gap-2"
-              onSubmit={(event) => {
-                event.preventDefault()
-                void replay({ after: Number(textOf(new FormData(event.currentTarget), 'after')) })
-              }}
+            <Form
+              action={t.door.replay}
+              kind="plain"
+              className="grid items-start gap-3 sm:grid-cols-[minmax(0,1fr)_auto] sm:[&>:last-child]:pt-6"
+              send={(data) => replay({ after: Number(textOf(data, 'after')) })}
             >
-              <label className="flex min-w-0 flex-[1_1_14rem] flex-col gap-1">
-                {t.door.replay}
-                <input name="after" type="number" min={0} required defaultValue={0} className={inputShape} />
-                <span className="text-xs text-soft">{t.door.replayDetail}</span>
-              </label>
-              <Button type="submit" disabled={isWorking}>
-                {t.door.replay}
-              </Button>
-            </form>
+              <Field
+                name="after"
+                label={t.door.replayAfter}
+                hint={t.door.replayDetail}
+                type="number"
+                min={0}
+                required
+                defaultValue={0}
+              />
+            </Form>
           )}
           <div className="flex flex-wrap justify-end gap-2">
             {maySet && (
               <Button
                 disabled={isWorking || (query.data ?? []).length === 0}
-                onClick={() => void replay({ dead: true })}
+                onClick={() => void act(() => replay({ dead: true }))}
               >
                 {t.door.resend}
               </Button>

@@ -3,13 +3,13 @@ import { useState } from 'react'
 import { answer, api, base } from '../../../api/client.ts'
 import { type Source, sources } from '../../../api/door-queries.ts'
 import { t } from '../../../texts/en.ts'
-import { textOf, useAct } from '../../../ui/act.ts'
+import { textOf } from '../../../ui/act.ts'
 import { Confirm } from '../../../ui/dialog.tsx'
-import { Button, inputShape, Panel } from '../../../ui/parts.tsx'
-import { Empty, Failed, Loaded } from '../../../ui/states.tsx'
+import { Field, Form, NameField, Select } from '../../../ui/form.tsx'
+import { Button, Panel } from '../../../ui/parts.tsx'
+import { Empty, Loaded } from '../../../ui/states.tsx'
 import { TableBox } from '../../../ui/tabs.tsx'
-import { NameField } from './subscriptions.tsx'
-import type { Made } from './tab.tsx'
+import type { Secret } from './tab.tsx'
 
 const one = api.door.projects[':project']['event-sources'][':source']
 const kinds: readonly Source['kind'][] = [
@@ -25,7 +25,7 @@ export const Sources = ({
 }: {
   project: string
   maySet: boolean
-  made: (made: Made) => void
+  made: (made: Secret) => void
 }) => {
   const query = useQuery(sources(project))
   const queries = useQueryClient()
@@ -91,50 +91,26 @@ export const Sources = ({
   )
 }
 
-const Add = ({ project, made }: { project: string; made: (made: Made) => void }) => {
+const Add = ({ project, made }: { project: string; made: (made: Secret) => void }) => {
   const queries = useQueryClient()
-  const { act, isWorking, refusal } = useAct()
   return (
     <Panel title={t.door.addSource}>
-      <form
-        className="flex flex-col gap-4"
-        onSubmit={(event) => {
-          event.preventDefault()
-          const form = event.currentTarget
-          const data = new FormData(form)
+      <Form
+        action={t.door.add}
+        send={async (data) => {
           const name = textOf(data, 'name')
           const kind = kinds.find((known) => known === textOf(data, 'kind')) ?? 'plain'
-          void act(async () => {
-            const place = { service: textOf(data, 'service') || null, environment: textOf(data, 'environment') || null }
-            const { secret } = await answer(one.$put({ param: { project, source: name }, json: { kind, ...place } }))
-            form.reset()
-            made({ name, secret, hook: `${location.origin}${base}/hooks/${project}/${name}` })
-            await queries.invalidateQueries({ queryKey: ['door'] })
-          })
+          const place = { service: textOf(data, 'service') || null, environment: textOf(data, 'environment') || null }
+          const { secret } = await answer(one.$put({ param: { project, source: name }, json: { kind, ...place } }))
+          made({ name, secret, hook: `${location.origin}${base}/hooks/${project}/${name}` })
+          await queries.invalidateQueries({ queryKey: ['door'] })
         }}
       >
         <NameField />
-        <label className="flex flex-col gap-1">
-          {t.door.kind}
-          <select name="kind" className={inputShape}>
-            {kinds.map((kind) => (
-              <option key={kind}>{kind}</option>
-            ))}
-          </select>
-        </label>
-        <label className="flex flex-col gap-1">
-          {t.door.service}
-          <input name="service" placeholder={t.door.serviceHint} autoCapitalize="none" className={inputShape} />
-        </label>
-        <label className="flex flex-col gap-1">
-          {t.door.environment}
-          <input name="environment" placeholder={t.door.serviceHint} autoCapitalize="none" className={inputShape} />
-        </label>
-        {refusal && <Failed error={refusal} />}
-        <Button type="submit" kind="primary" disabled={isWorking}>
-          {t.door.add}
-        </Button>
-      </form>
+        <Select name="kind" label={t.door.kind} options={kinds} />
+        <Field name="service" label={t.door.service} placeholder={t.door.serviceHint} autoCapitalize="none" />
+        <Field name="environment" label={t.door.environment} placeholder={t.door.serviceHint} autoCapitalize="none" />
+      </Form>
     </Panel>
   )
 }

@@ -3,15 +3,16 @@ import { useState } from 'react'
 import { answer, api } from '../../../api/client.ts'
 import { type Subscription, subscriptions } from '../../../api/door-queries.ts'
 import { t } from '../../../texts/en.ts'
-import { textOf, useAct } from '../../../ui/act.ts'
+import { textOf } from '../../../ui/act.ts'
 import { Confirm } from '../../../ui/dialog.tsx'
 import { Foreign } from '../../../ui/foreign.tsx'
+import { Field, Form, NameField, wordsOf } from '../../../ui/form.tsx'
 import { count } from '../../../ui/format.ts'
-import { Badge, Button, inputShape, Panel, Time } from '../../../ui/parts.tsx'
-import { Empty, Failed, Loaded } from '../../../ui/states.tsx'
+import { Badge, Button, Panel, Time } from '../../../ui/parts.tsx'
+import { Empty, Loaded } from '../../../ui/states.tsx'
 import { TableBox } from '../../../ui/tabs.tsx'
 import { Letters } from './letters.tsx'
-import type { Made } from './tab.tsx'
+import type { Secret } from './tab.tsx'
 
 const one = api.door.projects[':project']['event-subscriptions'][':subscription']
 type Asked = { readonly what: 'letters' | 'remove'; readonly name: string }
@@ -24,7 +25,7 @@ export const Subscriptions = ({
 }: {
   project: string
   maySet: boolean
-  made: (made: Made) => void
+  made: (made: Secret) => void
 }) => {
   const query = useQuery(subscriptions(project))
   const queries = useQueryClient()
@@ -124,58 +125,24 @@ const Standing = ({ of: { seq, attempts, retryAt, detail, dead } }: { of: Subscr
   </span>
 )
 
-const Add = ({ project, made }: { project: string; made: (made: Made) => void }) => {
+const Add = ({ project, made }: { project: string; made: (made: Secret) => void }) => {
   const queries = useQueryClient()
-  const { act, isWorking, refusal } = useAct()
   return (
     <Panel title={t.door.addSubscription}>
-      <form
-        className="flex flex-col gap-4"
-        onSubmit={(event) => {
-          event.preventDefault()
-          const form = event.currentTarget
-          const data = new FormData(form)
+      <Form
+        action={t.door.add}
+        send={async (data) => {
           const name = textOf(data, 'name')
-          const types = textOf(data, 'types')
-            .split(/[\s,]+/)
-            .filter(Boolean)
-          void act(async () => {
-            const param = { project, subscription: name }
-            const { secret } = await answer(one.$put({ param, json: { url: textOf(data, 'url'), types } }))
-            form.reset()
-            made({ name, secret, hook: null })
-            await queries.invalidateQueries({ queryKey: ['door'] })
-          })
+          const json = { url: textOf(data, 'url'), types: wordsOf(textOf(data, 'types')) }
+          const { secret } = await answer(one.$put({ param: { project, subscription: name }, json }))
+          made({ name, secret, hook: null })
+          await queries.invalidateQueries({ queryKey: ['door'] })
         }}
       >
         <NameField />
-        <label className="flex flex-col gap-1">
-          {t.door.url}
-          <input name="url" type="url" required placeholder={t.door.urlHint} className={inputShape} />
-        </label>
-        <label className="flex flex-col gap-1">
-          {t.door.typesLabel}
-          <input name="types" placeholder={t.door.typesHint} className={inputShape} />
-        </label>
-        {refusal && <Failed error={refusal} />}
-        <Button type="submit" kind="primary" disabled={isWorking}>
-          {t.door.add}
-        </Button>
-      </form>
+        <Field name="url" label={t.door.url} type="url" required placeholder={t.door.urlHint} />
+        <Field name="types" label={t.door.typesLabel} placeholder={t.door.typesHint} />
+      </Form>
     </Panel>
   )
 }
-
-export const NameField = () => (
-  <label className="flex flex-col gap-1">
-    {t.door.name}
-    <input
-      name="name"
-      required
-      maxLength={40}
-      pattern="[a-z]([a-z0-9\-]*[a-z0-9])?"
-      autoCapitalize="none"
-      className={inputShape}
-    />
-  </label>
-)
