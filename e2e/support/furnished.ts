@@ -110,6 +110,7 @@ const placesOf = async (ask: Furnished['ask'], incident: string): Promise<readon
     at('incident', `/incidents/${encodeURIComponent(incident)}`, 'Timeline'),
     at('insights', '/insights', 'Change lead time'),
     at('insights-flow', '/insights?tab=flow', 'Flow'),
+    at('insights-digest', '/insights?tab=digest', 'the week until'),
     at('deployment', `/insights/deployment?name=${encodeURIComponent(deployment.deployment)}`, 'Its commits'),
     { name: 'ledger', path: '/ledger', shows: 'deployment.finished' },
     settings('you', 'Password'),
@@ -117,6 +118,8 @@ const placesOf = async (ask: Furnished['ask'], incident: string): Promise<readon
     settings('users', 'Add a user'),
     settings('runners', 'Heard'),
     settings('environments', 'production'),
+    settings('secrets', 'Set one'),
+    settings('actions', 'Bring one'),
     settings('webhooks', 'What they told of late'),
     settings('import', 'Deployments from the tags'),
   ]

@@ -32,8 +32,8 @@ export const Letters = ({
   const [done, setDone] = useState<string | null>(null)
   const replay = async (wish: { dead: true; seq?: number } | { after: number }): Promise<void> => {
     const { taken } = await answer(one.replay.$post({ param: { project, subscription }, json: wish }))
-    setDone('after' in wish ? t.door.replayed(count(wish.after)) : t.door.resent(count(taken ?? 0)))
     await queries.invalidateQueries({ queryKey: ['door'] })
+    setDone('after' in wish ? t.door.replayed(count(wish.after)) : t.door.resent(count(taken ?? 0)))
   }
   return (
     <Dialog title={t.door.lettersOf(subscription)} close={close} className="w-[min(44rem,calc(100vw-2rem))]">
