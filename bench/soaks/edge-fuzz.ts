@@ -5,8 +5,11 @@ import { judge } from '../../src/edge/asked.ts'
 import { trustNobody } from '../../src/edge/trust.ts'
 import { bodyOf, readAnswer } from '../../src/edge/wire/answer.ts'
 import { Client, type Served } from '../../src/edge/wire/client.ts'
+import { Sections } from '../../src/edge/wire/sections.ts'
 import { type Mutations, mutationsFrom } from './edge-mutations.ts'
 
+/** Of all of them, as an edge has it. */
+const sections = new Sections()
 /** A request as somebody understood it. */
 type Read = { readonly line: string; readonly body: string }
 
@@ -64,6 +67,7 @@ const readByEdge = async (bytes: string, { random }: Mutations): Promise<Read[]>
   const read: Read[] = []
   const wire = new Wire({ allowHalfOpen: true })
   const server = {
+    sections,
     refuse: (client: Client) => client.leaveWith(),
     closed: () => {},
     serve: (client: Client, request: Parameters<typeof judge>[0]): Served | null => {

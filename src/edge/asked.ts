@@ -20,9 +20,11 @@ export type Asked = {
   readonly heading: Heading
 }
 
-/** What a header section says, whatever it is asked with: judged once for all requests of a connection that repeat it. */
+/** What a header section says, whatever it is asked with: judged once for all requests of a client that repeat it. */
 export type Heading = {
   readonly section: Section
+  /** Whose it is. */
+  readonly peer: Peer
   readonly httpVersion: '1.0' | '1.1'
   /** The Host header as it was sent, and the name that is routed by. */
   readonly hostHeader: string
@@ -58,7 +60,7 @@ export type Judged =
 const mostHeaders = 200
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
-/** `before` is what the last request of this connection came to. */
+/** `before` is what an earlier request came to, most often of this connection. */
 export const judge = (
   { method, url, httpVersion, section }: RequestLines,
   peer: Peer,
@@ -66,7 +68,12 @@ export const judge = (
   before: Heading | null,
 ): Judged => {
   if (method === 'TRACE' || method === 'CONNECT') return { kind: 'refused', refusal: methodRefused }
-  const repeats = before !== null && before.section === section && before.httpVersion === httpVersion
+  const repeats =
+    before !== null &&
+    before.section === section &&
+    before.httpVersion === httpVersion &&
+    before.peer.address === peer.address &&
+    before.peer.isSecure === peer.isSecure
   const heading = repeats ? before : readHeading(section, httpVersion, peer, trust)
   if ('kind' in heading) return heading
   const path = pathOf(url, method, heading.hostHeader)
@@ -95,6 +102,7 @@ const readHeading = (
   const { requestId, body, trailer, upgrade, expectsContinue, keepsOpen, isTraced } = head
   return {
     section,
+    peer,
     httpVersion,
     hostHeader: head.host,
     host,

@@ -1,7 +1,7 @@
 import { createServer, type Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { type AccessLog, withoutQueryValues } from './access-log.ts'
-import { type Asked, judge } from './asked.ts'
+import { type Asked, type Heading, judge } from './asked.ts'
 import type { Connection, Core, EdgeLimits, Ended, Open } from './core.ts'
 import { Counters } from './counters.ts'
 import { isOutOfDescriptors, type Turned } from './descriptors.ts'
@@ -19,7 +19,8 @@ import type { Taken } from './taken.ts'
 import { type Trust, trustNobody } from './trust.ts'
 import { Tunnel } from './tunnel.ts'
 import { Client, type Line, type Peer } from './wire/client.ts'
-import type { RequestLines } from './wire/head.ts'
+import type { RequestLines, Section } from './wire/head.ts'
+import { Sections } from './wire/sections.ts'
 
 export type EdgeOptions = {
   readonly limits: EdgeLimits
@@ -85,6 +86,8 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   const judging = { trust, newId }
   const samples = new Samples(epoch, clock)
   const mirror = new Mirror({ router, samples, limits, clock, isBusy })
+  /** What sections that are still kept came to when they were read last. */
+  const headings = new WeakMap<Section, Heading>()
   const clients = new Set<Client>()
   const guests = new Set<Socket>()
   const open = new OpenList<Open>()
@@ -150,8 +153,10 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   }
 
   const serve = (client: Client, request: RequestLines, nowMs: number): Exchange | null => {
-    const judged = judge(request, client.peer, judging, client.heading)
-    client.heading = judged.kind === 'asked' ? judged.asked.heading : null
+    const judged = judge(request, client.peer, judging, client.heading ?? headings.get(request.section) ?? null)
+    const heading = judged.kind === 'asked' ? judged.asked.heading : null
+    if (heading !== null && heading !== client.heading) headings.set(request.section, heading)
+    client.heading = heading
     const alone = judged.kind === 'asked' && own ? own(judged.asked) : null
     if (judged.kind === 'refused') turnAway(client, judged.refusal, request)
     else if (alone) answerAlone(client, judged.asked, alone)
@@ -223,6 +228,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     clients.add(client)
   }
   const clientServer = {
+    sections: new Sections(),
     serve,
     refuse: (client: Client, { status, why }: { status: number; why: string }) =>
       turnAway(client, malformed(why, status), null),

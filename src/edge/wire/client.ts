@@ -11,6 +11,7 @@ import {
   type Section,
   type Unreadable,
 } from './head.ts'
+import type { Sections } from './sections.ts'
 
 /** What serves a request: it is told of the body, and of the end of the client. */
 export type Served = {
@@ -23,6 +24,8 @@ export type Served = {
   clientGone(): void
 }
 export type Server = {
+  /** What clients said before. */
+  readonly sections: Sections
   /** Null when the connection was taken out of HTTP, or given its last words. */
   serve(client: Client, request: RequestLines, nowMs: number): Served | null
   refuse(client: Client, unreadable: Unreadable | { status: 408 | 431; why: string }): void
@@ -279,9 +282,12 @@ export class Client {
     }
     this.#scanned = 0
     this.#rest = end < bytes.length ? bytes.subarray(end) : null
-    const request = readRequestLines(bytes, end, repeated === -1 ? null : this.#section)
+    const { sections } = this.#server
+    const known = repeated === -1 ? sections.find(bytes, end) : this.#section
+    const request = readRequestLines(bytes, end, known)
     if ('why' in request) return this.#refuse(request)
     this.#section = request.section
+    if (known === null) sections.keep(request.section)
     this.#serve(request)
     return this.#rest !== null || this.#ended
   }
