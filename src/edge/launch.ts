@@ -28,7 +28,7 @@ export const edgeLaunch = (places: EdgePlaces, env: NodeJS.ProcessEnv = process.
   args: [
     '--disable-warning=ExperimentalWarning',
     '--v8-pool-size=1', // threads of V8's own; four would keep some megabytes
-    '--max-semi-space-size=4', // megabytes; a young generation of 16 would be most of its idle memory
+    '--max-semi-space-size=16', // megabytes; with 4 a fifth of what each connection left was kept, and cost 5 % of its time
     fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url)),
   ],
   env: {
