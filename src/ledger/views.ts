@@ -12,10 +12,18 @@ import type { CursorTables } from './tables.ts'
 
 export { createCursorTable } from './tables.ts'
 
-export type ViewsOptions = { readonly store: Store; readonly ledger: Ledger; readonly views: readonly View[] }
+export type ViewsOptions = {
+  readonly store: Store
+  readonly ledger: Ledger
+  readonly views: readonly View[]
+  /** Told how far views have come that are built from very many facts before this resolves. */
+  readonly progress?: ((applied: number, total: number) => void) | undefined
+}
 
 const batchFacts = 500
 const rebuildFacts = 2_000
+/** Views that have to be built from more facts than these are built in one transaction. */
+const manyFacts = 2_000
 
 /** A view that is kept up to date: how far it is, and why it does not get further. */
 type Kept = {
@@ -32,7 +40,7 @@ type Kept = {
  * could not apply, the others go on; it is tried again after the next append and at the next `reach`, which rejects with the reason.
  * When a payload that was applied before is erased, all views are rebuilt, so that nothing derived from it is left.
  */
-export const openViews = async ({ store, ledger, views }: ViewsOptions): Promise<Views> => {
+export const openViews = async ({ store, ledger, views, progress }: ViewsOptions): Promise<Views> => {
   const kept: Kept[] = []
   const turns = createMutex()
   /** Those who wait until the views have come far enough. */
@@ -60,7 +68,7 @@ export const openViews = async ({ store, ledger, views }: ViewsOptions): Promise
     const last = facts.at(-1)
     if (!last) return
     try {
-      await store.transaction((tx: Transaction<CursorTables>) => applyAll(tx, group, facts))
+      await store.transaction((tx: Transaction<CursorTables>) => applyAll(tx, group, facts), { isDerived: true })
       for (const one of group) one.seq = last.seq
       for (const look of awaiting) look()
     } catch (error) {
@@ -72,19 +80,9 @@ export const openViews = async ({ store, ledger, views }: ViewsOptions): Promise
     }
   }
 
-  /** In one transaction, so that readers see the old rows or the new, never a half; appends wait for it. */
-  const rebuildAtOnce = async (progress?: (applied: number, total: number) => void): Promise<void> => {
+  const rebuildAtOnce = async (progress?: Progress): Promise<void> => {
     const total = (await ledger.head()).seq
-    const reached = await store.transaction(async (tx: Transaction<CursorTables>) => {
-      for (const { view } of kept) await make(store, tx, view)
-      let seq = 0
-      for await (const facts of pagesOf(ledger)) {
-        await applyAll(tx, kept, facts)
-        seq = facts.at(-1)?.seq ?? seq
-        progress?.(seq, Math.max(seq, total))
-      }
-      return seq
-    })
+    const reached = await buildAtOnce({ store, ledger }, kept, progress)
     for (const one of kept) {
       one.erasuresKnownTo = total
       one.seq = reached
@@ -138,6 +136,12 @@ export const openViews = async ({ store, ledger, views }: ViewsOptions): Promise
     const seq = await openView(store, view, head)
     kept.push({ view, seq, stuck: null, erasuresKnownTo: seq === 0 ? head : seq })
   }
+  const fresh = kept.filter(({ seq }) => seq === 0)
+  if (fresh.length > 0 && head >= manyFacts) {
+    // What cannot be applied is found out fact by fact.
+    const reached = await buildAtOnce({ store, ledger }, fresh, progress).catch(unlessItsTheViews)
+    if (reached !== null) for (const one of fresh) one.seq = reached
+  }
   await wake()
   for (const { stuck } of kept) if (stuck) throw stuck
   if (broken) throw broken
@@ -184,6 +188,33 @@ async function* pagesOf(ledger: Ledger): AsyncGenerator<RecordedFact[]> {
   }
 }
 
+type Progress = (applied: number, total: number) => void
+
+/**
+ * Makes views anew from the first fact on, in one transaction, so that readers see the old rows or the new, never a half; appends wait for
+ * it. Resolves to the last fact that they hold.
+ */
+const buildAtOnce = async (
+  { store, ledger }: Pick<ViewsOptions, 'store' | 'ledger'>,
+  group: readonly Kept[],
+  progress?: Progress,
+): Promise<number> => {
+  const total = (await ledger.head()).seq
+  return store.transaction(
+    async (tx: Transaction<CursorTables>) => {
+      for (const { view } of group) await make(store, tx, view)
+      let seq = 0
+      for await (const facts of pagesOf(ledger)) {
+        await applyAll(tx, group, facts)
+        seq = facts.at(-1)?.seq ?? seq
+        progress?.(seq, Math.max(seq, total))
+      }
+      return seq
+    },
+    { isDerived: true },
+  )
+}
+
 /** Says which view could not apply which fact; the cause is what the view threw. */
 class ViewFailure extends Error {
   readonly view: string
@@ -200,6 +231,11 @@ class ViewFailure extends Error {
     this.view = view.name
     this.seq = fact.seq
   }
+}
+
+const unlessItsTheViews = (error: unknown): null => {
+  if (error instanceof ViewFailure) return null
+  throw error
 }
 
 const applyAll = async (

@@ -9,6 +9,8 @@ export type Packed = {
   readonly bytes: ArrayBuffer
 }
 
+const noBytes = new ArrayBuffer(0)
+
 export const pack = (values: readonly unknown[]): Packed => {
   const places: number[] = []
   let size = 0
@@ -18,7 +20,7 @@ export const pack = (values: readonly unknown[]): Packed => {
     places.push(index, size, size + value.byteLength)
     size += value.byteLength
   }
-  if (places.length === 0) return { cells: values, places, bytes: new ArrayBuffer(0) }
+  if (places.length === 0) return { cells: values, places, bytes: noBytes }
   const block = new Uint8Array(size)
   const cells = values.slice()
   for (let at = 0; at < places.length; at += 3) {

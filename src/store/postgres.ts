@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Kysely, PostgresDialect, PostgresQueryCompiler, type Transaction } from 'kysely'
+import { Kysely, PostgresDialect, PostgresQueryCompiler, sql, type Transaction } from 'kysely'
 import pg from 'pg'
 import { describeError, Problem } from '../problem.ts'
 import { describeUrl, dumpPostgres } from './postgres-backup.ts'
-import type { Store } from './store.ts'
+import type { Store, TransactionOptions } from './store.ts'
 import { storable } from './text.ts'
 
 const serializationFailure = '40001'
@@ -29,11 +29,19 @@ export const openPostgresStore = async (url: string): Promise<Store> => {
   let closing: Promise<void> | null = null
   const inTransaction = new AsyncLocalStorage<{ open: boolean }>()
 
-  const once = async <Tables, Result>(work: (tx: Transaction<Tables>) => Promise<Result>): Promise<Result> => {
+  const once = async <Tables, Result>(
+    work: (tx: Transaction<Tables>) => Promise<Result>,
+    { isDerived = false }: TransactionOptions = {},
+  ): Promise<Result> => {
     const mark = { open: true }
     try {
       const begun = handle<Tables>().transaction().setIsolationLevel('serializable')
-      return await inTransaction.run(mark, () => begun.execute(work))
+      return await inTransaction.run(mark, () =>
+        begun.execute(async (tx) => {
+          if (isDerived) await sql`SET LOCAL synchronous_commit TO off`.execute(tx)
+          return work(tx)
+        }),
+      )
     } finally {
       mark.open = false
     }
@@ -42,11 +50,11 @@ export const openPostgresStore = async (url: string): Promise<Store> => {
   return {
     dialect: 'postgres',
     tables: handle,
-    transaction: async (work) => {
+    transaction: async (work, options) => {
       if (inTransaction.getStore()?.open) throw new Error('a transaction was begun inside another')
       for (let attempt = 1; ; attempt += 1) {
         try {
-          return await once(work)
+          return await once(work, options)
         } catch (error) {
           const code = sqlState(error)
           if (code === diskFull) throw fullDisk(url, error)

@@ -40,6 +40,8 @@ export const startThread = (start: WorkerStart): SqliteThread => {
   const waiting = new Map<number, Waiting>()
   let nextId = 1
   let end: Error | null = null
+  let outgoing: WorkerRequest[] = []
+  let transfers: ArrayBuffer[] = []
 
   const fail = (error: Error) => {
     end ??= error
@@ -48,9 +50,11 @@ export const startThread = (start: WorkerStart): SqliteThread => {
   }
   worker.on('error', (cause) => fail(storeError(start.file, cause)))
   worker.on('exit', () => fail(new Error(`the database ${start.file} is closed`)))
-  worker.on('message', (reply: WorkerReply) => {
-    waiting.get(reply.id)?.resolve(reply)
-    waiting.delete(reply.id)
+  worker.on('message', (replies: readonly WorkerReply[]) => {
+    for (const reply of replies) {
+      waiting.get(reply.id)?.resolve(reply)
+      waiting.delete(reply.id)
+    }
     if (waiting.size === 0) worker.unref()
   })
   worker.unref()
@@ -62,8 +66,18 @@ export const startThread = (start: WorkerStart): SqliteThread => {
       const { request, transfer } = make(id)
       waiting.set(id, { resolve, reject })
       worker.ref() // an answer is awaited: the process must not end before it
-      worker.postMessage(request, transfer ? [transfer] : [])
+      // what is asked at the same time goes in one message, as each costs more than a small statement
+      if (outgoing.length === 0) queueMicrotask(send)
+      outgoing.push(request)
+      if (transfer && transfer.byteLength > 0) transfers.push(transfer)
     })
+
+  const send = (): void => {
+    const [requests, blocks] = [outgoing, transfers]
+    outgoing = []
+    transfers = []
+    worker.postMessage(requests, blocks)
+  }
 
   const run = async (sql: string, values: readonly unknown[], light: boolean): Promise<Rows | 'heavy'> => {
     const reply = await ask((id) => {

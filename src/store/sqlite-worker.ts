@@ -34,6 +34,8 @@ const lightRows = 2_000
 const lightMs = 10
 /** A whole look at a database of this size (4 MiB) is a light read. */
 const smallPages = 1_024
+/** Answers are sent together as long as they are made this quickly. */
+const togetherMs = 1
 const keptStatements = 200
 const keptStatementCharacters = 4_000
 
@@ -97,21 +99,40 @@ const serve = (start: WorkerStart, port: NonNullable<typeof parentPort>): void =
     return { id, kind: 'done', columns, cells: pack(cells), changes: rows, insertId: 0, tookMs }
   }
 
-  port.on('message', (request: WorkerRequest) => {
-    if (request.kind === 'close') {
-      kept.clear()
-      database.close()
-      port.postMessage({ id: request.id, kind: 'heavy' } satisfies WorkerReply)
-      port.close()
-      return
-    }
-    let reply: WorkerReply
+  const answer = (request: Extract<WorkerRequest, { kind: 'run' }>): WorkerReply => {
     try {
-      reply = run(request)
+      return run(request)
     } catch (error) {
-      reply = { id: request.id, kind: 'failed', ...describe(error) }
+      return { id: request.id, kind: 'failed', ...describe(error) }
     }
-    port.postMessage(reply, reply.kind === 'done' ? [reply.cells.bytes] : [])
+  }
+
+  let replies: WorkerReply[] = []
+  const reply = (): void => {
+    const blocks = replies.flatMap((one) =>
+      one.kind === 'done' && one.cells.bytes.byteLength > 0 ? [one.cells.bytes] : [],
+    )
+    port.postMessage(replies, blocks)
+    replies = []
+  }
+
+  port.on('message', (requests: readonly WorkerRequest[]) => {
+    let began = performance.now()
+    for (const request of requests) {
+      if (request.kind === 'close') {
+        kept.clear()
+        database.close()
+        replies.push({ id: request.id, kind: 'heavy' })
+        reply()
+        return port.close()
+      }
+      replies.push(answer(request))
+      // what is answered does not wait for what takes long
+      if (performance.now() - began <= togetherMs) continue
+      reply()
+      began = performance.now()
+    }
+    if (replies.length > 0) reply()
   })
 }
 

@@ -19,7 +19,7 @@ import { Problem } from '../problem.ts'
 import { createMutex } from './mutex.ts'
 import { copyDatabase } from './sqlite-backup.ts'
 import { type Rows, type SqliteThread, startThread } from './sqlite-thread.ts'
-import type { Store } from './store.ts'
+import type { Store, TransactionOptions } from './store.ts'
 import { storable } from './text.ts'
 
 export type SqliteOptions = {
@@ -57,17 +57,21 @@ export const openSqliteStore = async (file: string, options: SqliteOptions = {})
   // an erasure that a crash cut short is finished: its bytes leave the log; on a full disk that has to wait
   await threads.writer().run('PRAGMA wal_checkpoint(TRUNCATE)', []).catch(unlessFull)
   await threads.writer().run('SELECT 1', [])
-  const handle = <Tables>() => new Kysely<Tables>({ dialect: dialectOver(threads) })
+  const handle = <Tables>(options?: TransactionOptions) =>
+    new Kysely<Tables>({ dialect: dialectOver(threads, options?.isDerived ?? false) })
   const inTransaction = new AsyncLocalStorage<{ open: boolean }>()
   return {
     dialect: 'sqlite',
-    tables: handle,
-    transaction: async <Tables, Result>(work: (tx: Transaction<Tables>) => Promise<Result>) => {
+    tables: () => handle(),
+    transaction: async <Tables, Result>(
+      work: (tx: Transaction<Tables>) => Promise<Result>,
+      options?: TransactionOptions,
+    ) => {
       if (inTransaction.getStore()?.open)
         throw new Error('a transaction was begun inside another and would wait for itself')
       const mark = { open: true }
       try {
-        return await inTransaction.run(mark, () => handle<Tables>().transaction().execute(work))
+        return await inTransaction.run(mark, () => handle<Tables>(options).transaction().execute(work))
       } finally {
         mark.open = false
       }
@@ -162,8 +166,8 @@ const createThreads = (file: string, options: SqliteOptions) => {
 
 type Threads = ReturnType<typeof createThreads>
 
-const dialectOver = (threads: Threads): Dialect => ({
-  createDriver: () => new ThreadDriver(threads),
+const dialectOver = (threads: Threads, isDerived: boolean): Dialect => ({
+  createDriver: () => new ThreadDriver(threads, isDerived),
   createAdapter: () => new ThreadAdapter(),
   createIntrospector: (db) => new SqliteIntrospector(db),
   createQueryCompiler: () => new StorableQueryCompiler(),
@@ -187,10 +191,12 @@ class ThreadAdapter extends SqliteAdapter {
 
 class ThreadConnection implements DatabaseConnection {
   readonly #threads: Threads
+  readonly #isDerived: boolean
   #transaction: { readonly thread: SqliteThread; readonly leave: () => void } | null = null
 
-  constructor(threads: Threads) {
+  constructor(threads: Threads, isDerived: boolean) {
     this.#threads = threads
+    this.#isDerived = isDerived
   }
 
   async executeQuery<Row>({ sql, parameters, query }: CompiledQuery): Promise<QueryResult<Row>> {
@@ -210,9 +216,12 @@ class ThreadConnection implements DatabaseConnection {
     const leave = await this.#threads.enterTransaction()
     try {
       const thread = this.#threads.writer()
-      await thread.run('BEGIN IMMEDIATE', [])
+      // can only be set between transactions; nothing comes between, as the turn is ours
+      const settings = this.#isDerived ? [thread.run('PRAGMA synchronous = NORMAL', [])] : []
+      await Promise.all([...settings, thread.run('BEGIN IMMEDIATE', [])])
       this.#transaction = { thread, leave }
     } catch (error) {
+      this.#makeDurable(this.#threads.writer())
       leave()
       throw error
     }
@@ -229,20 +238,28 @@ class ThreadConnection implements DatabaseConnection {
       if (statement === 'COMMIT') throw error
     } finally {
       this.#transaction = null
+      this.#makeDurable(transaction.thread)
       transaction.leave()
     }
+  }
+
+  /** Before anything else, as requests are answered in order; a thread that has ended is replaced by one that is durable. */
+  #makeDurable(thread: SqliteThread): void {
+    if (this.#isDerived) thread.run('PRAGMA synchronous = FULL', []).catch(() => {})
   }
 }
 
 class ThreadDriver implements Driver {
   readonly #threads: Threads
+  readonly #isDerived: boolean
 
-  constructor(threads: Threads) {
+  constructor(threads: Threads, isDerived: boolean) {
     this.#threads = threads
+    this.#isDerived = isDerived
   }
   async init(): Promise<void> {}
   async acquireConnection(): Promise<ThreadConnection> {
-    return new ThreadConnection(this.#threads)
+    return new ThreadConnection(this.#threads, this.#isDerived)
   }
   async beginTransaction(connection: ThreadConnection): Promise<void> {
     await connection.begin()

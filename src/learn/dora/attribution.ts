@@ -65,30 +65,38 @@ export const windowOf = async (tx: Tx, project: string): Promise<number> => {
   const { windows } = memoryOf(tx)
   const known = windows.get(project)
   if (known !== undefined) return known
-  const row = await tx.selectFrom('learn_windows').select('window_ms').where('project', '=', project).executeTakeFirst()
+  const row = await windowRow(tx, project).executeTakeFirst()
   const windowMs = row?.window_ms ?? defaultWindowMs
   windows.set(project, windowMs)
   return windowMs
 }
+
+export const windowRow = (tx: Tx, project: string) =>
+  tx.selectFrom('learn_windows').select('window_ms').where('project', '=', project)
 
 /** Incidents of a lane that a deployment at this moment may have caused or mended. */
 export const incidentsAround = async (tx: Tx, lane: number, moment: number): Promise<string[]> => {
   const { incidents, lanes } = memoryOf(tx)
   const around = incidents.get(lane)
   const isKnown = around && around.first <= moment && moment <= around.last
-  const found = isKnown ? around.incidents : await incidentsBetween(tx, lane, moment, moment)
+  const found = isKnown
+    ? around.incidents
+    : await incidentsBetween(tx, lane, await windowOfLane(tx, lane), moment, moment).execute()
   const project = lanes.get(lane)?.project
   if (found.length === 0 || project === undefined) return found.map(({ incident }) => incident)
   const windowMs = await windowOf(tx, project)
   return found.flatMap(({ incident, began_at }) => (Math.abs(began_at - moment) <= windowMs ? [incident] : []))
 }
 
-/** Those that deployments between these moments may have caused or mended, oldest first. */
-export const incidentsBetween = async (tx: Tx, lane: number, first: number, last: number) => {
+const windowOfLane = async (tx: Tx, lane: number): Promise<number> => {
   const known = memoryOf(tx).lanes.get(lane)
   const of = known ?? (await tx.selectFrom('learn_lanes').select('project').where('lane', '=', lane).executeTakeFirst())
-  const windowMs = of ? await windowOf(tx, of.project) : defaultWindowMs
-  return tx
+  return of ? windowOf(tx, of.project) : defaultWindowMs
+}
+
+/** Those that deployments between these moments may have caused or mended, oldest first. */
+export const incidentsBetween = (tx: Tx, lane: number, windowMs: number, first: number, last: number) =>
+  tx
     .selectFrom('learn_incidents')
     .select(['incident', 'began_at'])
     .where('lane', '=', lane)
@@ -96,5 +104,3 @@ export const incidentsBetween = async (tx: Tx, lane: number, first: number, last
     .where('began_at', '<=', last + windowMs)
     .orderBy('began_at')
     .orderBy('seq')
-    .execute()
-}

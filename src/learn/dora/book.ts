@@ -1,9 +1,10 @@
-import { CompiledQuery, type RawBuilder, sql } from 'kysely'
+import { type Compilable, CompiledQuery, type RawBuilder, sql } from 'kysely'
 import { storable } from '../../store/text.ts'
 import { type CommitRow, commitColumns, type DeploymentRow, deploymentColumns } from '../tables.ts'
 import type { Tx } from './lane.ts'
 import { type Entry, type Memory, memoryOf } from './memory.ts'
 import { restand, type Standing } from './spine.ts'
+import { together } from './together.ts'
 
 /** Deployments as they are in this transaction: what was told is remembered, and written at the end of a batch. */
 
@@ -44,6 +45,7 @@ export const addDeployment = (tx: Tx, row: DeploymentRow): void => {
   memory.deployments.set(row.id, {
     ...{ row, state: 'new', commits: [], blames: [], mayBeBlamed: false, mayHaveIncidents: false },
   })
+  memory.unwritten.add(row.id)
   memory.keys.set(row.key, row.id)
   stand(memory, null, row)
 }
@@ -59,6 +61,7 @@ export const changeDeployment = async (
   const was = entry.row
   entry.row = { ...was, ...values }
   if (entry.state === 'same') entry.state = 'changed'
+  memoryOf(tx).unwritten.add(id)
   stand(memoryOf(tx), was, entry.row)
   return entry.row
 }
@@ -74,8 +77,11 @@ export const addCommits = async (tx: Tx, id: number, rows: readonly CommitRow[])
   }
 }
 
-const stand = ({ spines, absent }: Memory, was: DeploymentRow | null, now: DeploymentRow): void => {
-  if (now.revision !== null) absent.revisions.found(`${now.lane} ${now.revision}`)
+const stand = ({ spines, absent, revisions }: Memory, was: DeploymentRow | null, now: DeploymentRow): void => {
+  const name = `${now.lane} ${now.revision}`
+  const first = revisions.get(name) ?? now.id
+  revisions.set(name, first)
+  if (first !== now.id) absent.revisions.found(name)
   const spine = spines.get(now.lane)
   if (!spine) return
   const before = was && standingOf(was)
@@ -84,22 +90,25 @@ const stand = ({ spines, absent }: Memory, was: DeploymentRow | null, now: Deplo
 }
 
 /** Null where it does not count. */
-export const standingOf = ({ id, lane, live_at, state, kind, revision, counted }: DeploymentRow): Standing | null =>
+type Stands = Pick<DeploymentRow, 'id' | 'lane' | 'live_at' | 'state' | 'kind' | 'revision' | 'counted'>
+export const standingOf = ({ id, lane, live_at, state, kind, revision, counted }: Stands): Standing | null =>
   counted === 0 || live_at === null ? null : { id, lane, live_at, state, kind, revision }
 
 /** For those who ask the tables themselves: what was told so far is written first. */
 export const written = async (tx: Tx): Promise<Tx> => {
   const memory = memoryOf(tx)
   const commits = memory.commits.splice(0)
-  const entries = [...memory.deployments.values()]
+  const entries = [...memory.unwritten].flatMap((id) => memory.deployments.get(id) ?? [])
+  memory.unwritten.clear()
   const fresh = entries.filter(({ state }) => state === 'new').map(({ row }) => row)
   const changed = entries.filter(({ state }) => state === 'changed').map(({ row }) => row)
   for (const entry of entries) entry.state = 'same'
-  await Promise.all([
+  const statements = [
     ...insertAll(tx, 'learn_deployments', deploymentColumns, fresh),
     ...updateAll(tx, changed),
     ...insertAll(tx, 'learn_commits', commitColumns, commits),
-  ])
+  ]
+  if (statements.length > 0) await together(tx, (ask) => Promise.all(statements.map(ask)))
   return tx
 }
 
@@ -111,8 +120,8 @@ const insertAll = (
   table: 'learn_deployments' | 'learn_commits',
   columns: readonly string[],
   rows: readonly (DeploymentRow | CommitRow)[],
-): Promise<unknown>[] => {
-  const found: Promise<unknown>[] = []
+): Compilable<unknown>[] => {
+  const found: Compilable<unknown>[] = []
   for (let at = 0; at < rows.length; ) {
     const size = sizes.find((one) => one <= rows.length - at) ?? 1
     const values = rows.slice(at, at + size).flatMap((row) => valuesOf(row, columns))
@@ -121,20 +130,20 @@ const insertAll = (
       const names = sql.join(columns.map((column) => sql.ref(column)))
       return sql`INSERT INTO ${sql.table(table)} (${names}) VALUES ${sql.join(Array.from({ length: size }, () => row))}`
     })
-    found.push(tx.executeQuery(CompiledQuery.raw(text, values)))
+    found.push({ compile: () => CompiledQuery.raw(text, values) })
     at += size
   }
   return found
 }
 
-const updateAll = (tx: Tx, rows: readonly DeploymentRow[]): Promise<unknown>[] =>
+const updateAll = (tx: Tx, rows: readonly DeploymentRow[]): Compilable<unknown>[] =>
   rows.map((row) => {
     const columns = deploymentColumns.filter((column) => column !== 'id')
     const text = statement(tx, 'update', () => {
       const set = sql.join(columns.map((column) => sql`${sql.ref(column)} = ${null}`))
       return sql`UPDATE learn_deployments SET ${set} WHERE id = ${row.id}`
     })
-    return tx.executeQuery(CompiledQuery.raw(text, [...valuesOf(row, columns), row.id]))
+    return { compile: () => CompiledQuery.raw(text, [...valuesOf(row, columns), row.id]) }
   })
 
 const valuesOf = (row: Readonly<Record<string, unknown>>, columns: readonly string[]): unknown[] =>

@@ -63,17 +63,17 @@ const nextAfter = async (tx: Tx, place: Place, { kind, revision }: Wanted = {}):
 }
 
 /** The newest of a lane are remembered: what happens now is hardly ever older. */
-const rememberedOfLane = 32
+const rememberedOfLane = 16
 
 const spineOf = async (tx: Tx, lane: number): Promise<Spine> => {
   const { spines } = memoryOf(tx)
   const known = spines.get(lane)
   if (known) return known
-  return keepSpine(tx, lane, await newestOf(await written(tx), lane))
+  return keepSpine(tx, lane, await newestOf(await written(tx), lane).execute())
 }
 
 /** Remembers the newest of a lane, as they were read, newest first. */
-export const keepSpine = (tx: Tx, lane: number, rows: readonly DeploymentRow[]): Spine => {
+export const keepSpine = (tx: Tx, lane: number, rows: readonly Parameters<typeof standingOf>[0][]): Spine => {
   const standings = rows.flatMap((row) => toStanding(row) ?? []).reverse()
   const [first] = standings
   const isWhole = rows.length < rememberedOfLane || first === undefined
@@ -83,10 +83,18 @@ export const keepSpine = (tx: Tx, lane: number, rows: readonly DeploymentRow[]):
 }
 
 /** The newest of a lane, as its table has them. */
-export const newestOf = (tx: Tx, lane: number): Promise<DeploymentRow[]> =>
-  inLane(tx, lane).orderBy('live_at', 'desc').orderBy('id', 'desc').limit(rememberedOfLane).execute()
+export const newestOf = (tx: Tx, lane: number) =>
+  tx
+    .selectFrom('learn_deployments')
+    .select(['id', 'lane', 'live_at', 'state', 'kind', 'revision', 'counted'])
+    .where('lane', '=', lane)
+    .where('counted', '=', 1)
+    .orderBy('live_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(rememberedOfLane)
 
-const toStanding = (row: DeploymentRow | undefined): Standing | undefined => (row && standingOf(row)) ?? undefined
+const toStanding = (row: Parameters<typeof standingOf>[0] | undefined): Standing | undefined =>
+  (row && standingOf(row)) ?? undefined
 
 const inLane = (tx: Tx, lane: number) =>
   tx.selectFrom('learn_deployments').selectAll().where('lane', '=', lane).where('counted', '=', 1)
@@ -137,12 +145,14 @@ export const blamesOf = async (tx: Tx, row: DeploymentRow): Promise<Blame[]> => 
 /** V1, V2, V3, V1: it is V2. The same revision twice in a row undoes nothing. */
 const firstUndone = async (
   tx: Tx,
-  { revision }: DeploymentRow,
+  { id, revision }: DeploymentRow,
   place: Place,
   previous: Standing,
 ): Promise<Standing | undefined> => {
   if (revision === null || previous.revision === revision) return undefined
-  if (memoryOf(tx).absent.revisions.isAbsent(`${place.lane} ${revision}`)) return undefined
+  const { absent, revisions } = memoryOf(tx)
+  const name = `${place.lane} ${revision}`
+  if (absent.revisions.isAbsent(name) && (revisions.get(name) ?? id) === id) return undefined
   const isIt = (one: Standing): boolean => hasStayed(one) && one.revision === revision
   const found = lastBefore(await spineOf(tx, place.lane), place, isIt)
   const was =

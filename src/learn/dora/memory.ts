@@ -57,6 +57,10 @@ export type Memory = {
   /** Attribution windows of projects in milliseconds. */
   readonly windows: Map<string, number>
   readonly deployments: Map<number, Entry>
+  /** Those of them that are not as their table has them. */
+  readonly unwritten: Set<number>
+  /** Which deployment was the first of this batch to be told of with a revision, by `lane revision`. */
+  readonly revisions: Map<string, number>
   /** Numbers of deployments by their key; null: there is none. */
   readonly keys: Map<string, number | null>
   readonly spines: Map<number, Spine>
@@ -90,7 +94,7 @@ export const memoryOf = (tx: Tx): Memory => {
 
 const newMemory = (): Memory => ({
   ...{ cells: new Map(), lanes: new Map(), windows: new Map(), deployments: new Map(), keys: new Map() },
-  ...{ spines: new Map(), incidents: new Map(), commits: [] },
+  ...{ spines: new Map(), incidents: new Map(), commits: [], unwritten: new Set(), revisions: new Map() },
   absent: {
     ...{ commits: new Absence(), revisions: new Absence(), squashes: new Absence(), changes: new Absence() },
     ...{ named: new Absence(), early: new Absence() },

@@ -2,12 +2,13 @@ import { deploymentFinished, deploymentRequested } from '../../deploy/facts.ts'
 import { isFact, type RecordedFact } from '../../ledger/fact.ts'
 import { type CarriedCommit, deliveryCarried, deliveryDeployed } from '../facts.ts'
 import { mergedAs } from '../flow/bringing.ts'
-import { incidentsBetween, windowOf } from './attribution.ts'
-import { deploymentById, keepRow } from './book.ts'
-import { keepSpine, newestOf, type Tx } from './lane.ts'
+import { incidentsBetween, windowRow } from './attribution.ts'
+import { keepRow } from './book.ts'
+import { defaultWindowMs, keepSpine, newestOf, type Tx } from './lane.ts'
 import { type Absence, type Memory, memoryOf } from './memory.ts'
 import { shorten } from './spine.ts'
-import { byRepository, findLane, squashesOf } from './telling.ts'
+import { byRepository, laneNamed, nameOfLane, rememberLane, squashesOf } from './telling.ts'
+import { type Ask, together } from './together.ts'
 
 /** What a fact tells of a deployment, as far as it says what will be asked for. */
 type Mention = {
@@ -28,8 +29,14 @@ export const prepareBatch = async (tx: Tx, facts: readonly RecordedFact[]): Prom
   const mentions = facts.flatMap((fact) => mentionOf(fact) ?? [])
   if (mentions.length === 0) return
   const keys = [...new Set(mentions.map(({ key }) => key))]
-  await Promise.all([knowKeys(tx, keys), knowEarly(tx, keys), knowNamed(tx, keys), knowLanes(tx, mentions)])
-  await knowCarried(tx, mentions)
+  await together(tx, (ask) =>
+    Promise.all([
+      ...[knowKeys(tx, ask, keys), knowEarly(tx, ask, keys), knowNamed(tx, ask, keys), knowLanes(tx, ask, mentions)],
+      ...[knowWindows(tx, ask, mentions), knowSquashes(tx, ask, mentions)],
+    ]),
+  )
+  const byLane = inLanes(tx, mentions)
+  await together(tx, (ask) => Promise.all([...byLane].map(([lane, own]) => knowOfLane(tx, ask, lane, own))))
 }
 
 /** So that a long rebuild needs no more memory than a short one. */
@@ -38,6 +45,7 @@ const most = { deployments: 5_000, ofLane: 64 }
 const forgetOld = (memory: Memory): void => {
   for (const absence of Object.values(memory.absent)) absence.forget()
   memory.incidents.clear()
+  memory.revisions.clear()
   for (const spine of memory.spines.values()) shorten(spine, most.ofLane)
   memory.keys.clear()
   let over = memory.deployments.size - most.deployments
@@ -74,32 +82,32 @@ const each = async <Value>(values: readonly Value[], ask: (some: Value[]) => Pro
   await Promise.all(inParts(values).map(ask))
 }
 
-const knowKeys = async (tx: Tx, keys: readonly string[]): Promise<void> => {
+const knowKeys = (tx: Tx, ask: Ask, keys: readonly string[]): Promise<void> => {
   const memory = memoryOf(tx)
   const unknown = keys.filter((key) => !memory.keys.has(key))
   for (const key of unknown) memory.keys.set(key, null)
-  await each(unknown, async (some) => {
-    for (const row of await tx.selectFrom('learn_deployments').selectAll().where('key', 'in', some).execute())
-      keepRow(tx, row)
+  return each(unknown, async (some) => {
+    const rows = await ask(tx.selectFrom('learn_deployments').selectAll().where('key', 'in', some))
+    for (const row of rows) keepRow(tx, row)
   })
 }
 
-const knowEarly = (tx: Tx, keys: readonly string[]): Promise<void> => {
+const knowEarly = (tx: Tx, ask: Ask, keys: readonly string[]): Promise<void> => {
   const { early } = memoryOf(tx).absent
   return each(keys, async (some) => {
-    for (const { key } of await tx.selectFrom('learn_early').select('key').where('key', 'in', some).execute())
-      early.found(key)
+    const rows = await ask(tx.selectFrom('learn_early').select('key').where('key', 'in', some))
+    for (const { key } of rows) early.found(key)
     early.asked(some)
   })
 }
 
-const knowNamed = (tx: Tx, keys: readonly string[]): Promise<void> => {
+const knowNamed = (tx: Tx, ask: Ask, keys: readonly string[]): Promise<void> => {
   const { named } = memoryOf(tx).absent
   return each(keys, async (some) => {
     const incidents = tx.selectFrom('learn_incidents').select(['caused_by', 'attributed'])
     const [caused, attributed] = await Promise.all([
-      incidents.where('caused_by', 'in', some).execute(),
-      incidents.where('attributed', 'in', some).execute(),
+      ask(incidents.where('caused_by', 'in', some)),
+      ask(incidents.where('attributed', 'in', some)),
     ])
     for (const row of [...caused, ...attributed])
       for (const key of [row.caused_by, row.attributed]) if (key !== null) named.found(key)
@@ -107,56 +115,76 @@ const knowNamed = (tx: Tx, keys: readonly string[]): Promise<void> => {
   })
 }
 
-const knowLanes = async (tx: Tx, mentions: readonly Mention[]): Promise<void> => {
-  const lanes = new Map(mentions.flatMap(({ lane }) => (lane ? [[nameOf(lane), lane] as const] : [])))
-  await Promise.all([...lanes.values()].flatMap((lane) => [findLane(tx, lane), windowOf(tx, lane.project)]))
+const lanesIn = (mentions: readonly Mention[]) => {
+  const lanes = mentions.flatMap(({ lane }) => lane ?? [])
+  return [...new Map(lanes.map((lane) => [nameOfLane(lane), lane])).values()]
 }
-const nameOf = ({ project, service, environment }: NonNullable<Mention['lane']>): string =>
-  `${project}/${service} ${environment}`
 
-/** By lane, once the lanes are known: what its newest are, and which commits, revisions, changes and incidents it has. */
-const knowCarried = async (tx: Tx, mentions: readonly Mention[]): Promise<void> => {
-  const byLane = new Map<number, Mention[]>()
-  for (const one of mentions) {
-    const lane = await laneOfMention(tx, one)
-    if (lane === null) continue
-    const own = byLane.get(lane) ?? []
-    own.push(one)
-    byLane.set(lane, own)
-  }
-  const { absent } = memoryOf(tx)
+const knowLanes = async (tx: Tx, ask: Ask, mentions: readonly Mention[]): Promise<void> => {
+  const { lanes } = memoryOf(tx)
+  const unknown = lanesIn(mentions).filter((lane) => !lanes.has(nameOfLane(lane)))
+  const found = await Promise.all(unknown.map((lane) => ask(laneNamed(tx, lane))))
+  for (const row of found.flat()) rememberLane(tx, row)
+}
+
+const knowWindows = async (tx: Tx, ask: Ask, mentions: readonly Mention[]): Promise<void> => {
+  const { windows } = memoryOf(tx)
+  const projects = new Set(lanesIn(mentions).map(({ project }) => project))
+  await Promise.all(
+    [...projects].map(async (project) => {
+      if (windows.has(project)) return
+      const [row] = await ask(windowRow(tx, project))
+      windows.set(project, row?.window_ms ?? defaultWindowMs)
+    }),
+  )
+}
+
+const knowSquashes = async (tx: Tx, ask: Ask, mentions: readonly Mention[]): Promise<void> => {
+  const { squashes } = memoryOf(tx).absent
   const carried = mentions.flatMap(({ commits }) => commits)
-  await Promise.all([
-    ...[...byRepository(carried)].map(([repository, commits]) =>
-      know(absent.squashes, repository, commits, async (some) =>
-        (await squashesOf(tx, repository, some)).map(({ merged_as }) => merged_as),
+  await Promise.all(
+    [...byRepository(carried)].map(([repository, commits]) =>
+      know(squashes, repository, commits, async (some) =>
+        (await ask(squashesOf(tx, repository, some))).map(({ merged_as }) => merged_as),
       ),
     ),
-    ...[...byLane].map(([lane, own]) => knowOfLane(tx, lane, own)),
-  ])
+  )
 }
 
-const laneOfMention = async (tx: Tx, { key, lane }: Mention): Promise<number | null> => {
-  if (lane) return findLane(tx, lane)
-  const id = memoryOf(tx).keys.get(key)
-  return typeof id === 'number' ? ((await deploymentById(tx, id))?.lane ?? null) : null
+/** By their lane, where that is known. */
+const inLanes = (tx: Tx, mentions: readonly Mention[]): Map<number, Mention[]> => {
+  const { lanes, keys, deployments } = memoryOf(tx)
+  const found = new Map<number, Mention[]>()
+  for (const one of mentions) {
+    const known = deployments.get(keys.get(one.key) ?? 0)?.row.lane
+    const lane = known ?? (one.lane ? lanes.get(nameOfLane(one.lane))?.lane : undefined)
+    if (lane === undefined) continue
+    const own = found.get(lane) ?? []
+    own.push(one)
+    found.set(lane, own)
+  }
+  return found
 }
 
-const knowOfLane = async (tx: Tx, lane: number, mentions: readonly Mention[]): Promise<void> => {
+const knowOfLane = async (tx: Tx, ask: Ask, lane: number, mentions: readonly Mention[]): Promise<void> => {
   const { absent, spines, lanes } = memoryOf(tx)
   const commits = mentions.flatMap((one) => one.commits.map(({ commit }) => commit))
   const revisions = mentions.flatMap(({ revision }) => revision ?? [])
   const project = lanes.get(lane)?.project
   await Promise.all([
-    spines.has(lane) ? null : newestOf(tx, lane).then((rows) => keepSpine(tx, lane, rows)),
-    know(absent.commits, lane, commits, (some) => commitsIn(tx, lane, some)),
-    know(absent.revisions, lane, revisions, (some) => revisionsIn(tx, lane, some)),
+    spines.has(lane) ? null : ask(newestOf(tx, lane)).then((rows) => keepSpine(tx, lane, rows)),
+    know(absent.commits, lane, commits, async (some) =>
+      (await ask(commitsIn(tx, lane, some))).map(({ commit_id }) => commit_id),
+    ),
+    know(absent.revisions, lane, revisions, async (some) =>
+      (await ask(revisionsIn(tx, lane, some))).flatMap(({ revision }) => revision ?? []),
+    ),
     project === undefined
       ? null
       : know(absent.changes, project, [...commits, ...revisions], async (some) =>
-          (await mergedAs(tx, project, some)).flatMap(({ merged_as }) => merged_as ?? []),
+          (await ask(mergedAs(tx, project, some))).flatMap(({ merged_as }) => merged_as ?? []),
         ),
-    knowIncidents(tx, lane, mentions),
+    project === undefined ? null : knowIncidents(tx, ask, lane, project, mentions),
   ])
 }
 
@@ -171,19 +199,32 @@ const know = (
     absence.asked(some.map((name) => `${of} ${name}`))
   })
 
-const commitsIn = async (tx: Tx, lane: number, some: readonly string[]): Promise<string[]> => {
-  const rows = tx.selectFrom('learn_commits').select('commit_id').where('lane', '=', lane)
-  return (await rows.where('commit_id', 'in', [...some]).execute()).map(({ commit_id }) => commit_id)
-}
+const commitsIn = (tx: Tx, lane: number, some: readonly string[]) =>
+  tx
+    .selectFrom('learn_commits')
+    .select('commit_id')
+    .where('lane', '=', lane)
+    .where('commit_id', 'in', [...some])
 
-const revisionsIn = async (tx: Tx, lane: number, some: readonly string[]): Promise<string[]> => {
-  const rows = tx.selectFrom('learn_deployments').select('revision').distinct().where('lane', '=', lane)
-  return (await rows.where('revision', 'in', [...some]).execute()).flatMap(({ revision }) => revision ?? [])
-}
+const revisionsIn = (tx: Tx, lane: number, some: readonly string[]) =>
+  tx
+    .selectFrom('learn_deployments')
+    .select('revision')
+    .distinct()
+    .where('lane', '=', lane)
+    .where('revision', 'in', [...some])
 
-const knowIncidents = async (tx: Tx, lane: number, mentions: readonly Mention[]): Promise<void> => {
+const knowIncidents = async (
+  tx: Tx,
+  ask: Ask,
+  lane: number,
+  project: string,
+  mentions: readonly Mention[],
+): Promise<void> => {
   const moments = mentions.flatMap(({ liveAt }) => liveAt ?? [])
-  if (moments.length === 0) return
+  const windowMs = memoryOf(tx).windows.get(project)
+  if (moments.length === 0 || windowMs === undefined) return
   const [first, last] = [Math.min(...moments), Math.max(...moments)]
-  memoryOf(tx).incidents.set(lane, { first, last, incidents: await incidentsBetween(tx, lane, first, last) })
+  const incidents = await ask(incidentsBetween(tx, lane, windowMs, first, last))
+  memoryOf(tx).incidents.set(lane, { first, last, incidents })
 }

@@ -323,15 +323,15 @@ const cellsIn = async (db: Db, question: DoraQuestion, grain: Grain, whole: read
   const found = []
   if (touching.length <= mostQueries) {
     for (const { from, until } of touching)
-      found.push(await cells.where('start', '>=', from).where('start', '<', until).execute())
-    return found.flat()
+      found.push(cells.where('start', '>=', from).where('start', '<', until).execute())
+    return (await Promise.all(found)).flat()
   }
   const starts = touching.flatMap(({ from, until }) =>
     Array.from({ length: (until - from) / grainMs[grain] }, (_, place) => from + place * grainMs[grain]),
   )
   for (let at = 0; at < starts.length; at += 500)
-    found.push(await cells.where('start', 'in', starts.slice(at, at + 500)).execute())
-  return found.flat()
+    found.push(cells.where('start', 'in', starts.slice(at, at + 500)).execute())
+  return (await Promise.all(found)).flat()
 }
 
 /** Deployments of each calendar day from the first that had one. */

@@ -21,30 +21,52 @@ export const tally = (sketch: Sketch, value: number, times = 1): void => {
 const bucketOf = (value: number): number => (value < 1 ? 0 : 1 + Math.floor(Math.log(value) / growth))
 const sizeOf = (bucket: number): number => (bucket === 0 ? 0 : Math.exp((bucket - 0.5) * growth))
 
-/** The same, added up for reading: a place for each bucket, which is many times faster to add to; `low` to `high` are in use. */
-export type Histogram = { readonly counts: Uint32Array; low: number; high: number }
+/**
+ * The same, added up for reading: a place for each bucket from `base` on, which is many times faster to add to; `low` to `high` are in use.
+ * It holds no more than lies between its values, as a question may be about a thousand spans.
+ */
+export type Histogram = { counts: Uint32Array; base: number; low: number; high: number }
 /** Beyond forty years all values are taken for the same. */
 const mostBuckets = 2_800
-export const newHistogram = (): Histogram => ({ counts: new Uint32Array(mostBuckets), low: mostBuckets, high: -1 })
+const none = new Uint32Array()
+export const newHistogram = (): Histogram => ({ counts: none, base: 0, low: mostBuckets, high: -1 })
 
 const addAt = (into: Histogram, bucket: number, times: number): void => {
+  if (bucket < into.base || bucket >= into.base + into.counts.length) makeRoom(into, bucket, bucket)
   const { counts } = into
+  const place = bucket - into.base
   // Whole numbers of 32 bits: what is taken away before it was added is right in the end all the same.
-  counts[bucket] = (counts[bucket] ?? 0) + times
+  counts[place] = (counts[place] ?? 0) + times
   if (bucket < into.low) into.low = bucket
   if (bucket > into.high) into.high = bucket
+}
+
+const makeRoom = (into: Histogram, low: number, high: number): void => {
+  const isEmpty = into.counts.length === 0
+  const first = isEmpty ? low : Math.min(low, into.base)
+  const last = isEmpty ? high : Math.max(high, into.base + into.counts.length - 1)
+  // Half as much again, so that values that come in order do not make it move each time.
+  const spare = 128 + ((last - first) >> 2)
+  const base = Math.max(0, first - spare)
+  const counts = new Uint32Array(Math.min(mostBuckets, last + spare + 1) - base)
+  if (!isEmpty) counts.set(into.counts, into.base - base)
+  into.counts = counts
+  into.base = base
 }
 
 export const addToHistogram = (into: Histogram, value: number, times = 1): void =>
   addAt(into, Math.min(bucketOf(value), mostBuckets - 1), times)
 
 export const addHistogram = (into: Histogram, from: Histogram): void => {
-  for (let bucket = from.low; bucket <= from.high; bucket += 1) addAt(into, bucket, from.counts[bucket] ?? 0)
+  for (let bucket = from.low; bucket <= from.high; bucket += 1) {
+    const times = from.counts[bucket - from.base] ?? 0
+    if (times !== 0) addAt(into, bucket, times)
+  }
 }
 
-export const distributionOfHistogram = ({ counts, low, high: last }: Histogram): Distribution => {
+export const distributionOfHistogram = ({ counts, base, low, high: last }: Histogram): Distribution => {
   let n = 0
-  for (let bucket = low; bucket <= last; bucket += 1) n += counts[bucket] ?? 0
+  for (let bucket = low; bucket <= last; bucket += 1) n += counts[bucket - base] ?? 0
   if (n === 0) return { median: null, p90: null, n }
   const [middle, high] = [placeOf(n, 0.5), placeOf(n, 0.9)]
   const wanted = [middle.lower, middle.upper, high.lower, high.upper].sort((left, right) => left - right)
@@ -52,7 +74,7 @@ export const distributionOfHistogram = ({ counts, low, high: last }: Histogram):
   let before = 0
   let next = 0
   for (let bucket = low; next < wanted.length && bucket <= last; bucket += 1) {
-    before += counts[bucket] ?? 0
+    before += counts[bucket - base] ?? 0
     for (let rank = wanted[next]; rank !== undefined && rank < before; rank = wanted[next]) {
       values.set(rank, sizeOf(bucket))
       next += 1

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { CarriedCommit } from '../facts.ts'
 import { bringChanges } from '../flow/bringing.ts'
-import type { CommitRow, DeploymentRow } from '../tables.ts'
+import type { CommitRow, DeploymentRow, LaneRow } from '../tables.ts'
 import { isCounted } from './assess.ts'
 import {
   addCommits,
@@ -232,7 +232,8 @@ const unsquashed = async (tx: Tx, commits: readonly CarriedCommit[]): Promise<Ca
   for (const [repository, names] of byRepository(maybe))
     for (let at = 0; at < names.length; at += 200) {
       const some = names.slice(at, at + 200)
-      for (const row of await squashesOf(tx, repository, some)) made.set(`${repository} ${row.merged_as}`, row.commits)
+      for (const row of await squashesOf(tx, repository, some).execute())
+        made.set(`${repository} ${row.merged_as}`, row.commits)
     }
   return commits.flatMap((one) => {
     const squashed = one.isMerge ? undefined : made.get(`${one.repository} ${one.commit}`)
@@ -257,7 +258,6 @@ export const squashesOf = (tx: Tx, repository: string, names: readonly string[])
     .select(['merged_as', 'commits'])
     .where('repository', '=', repository)
     .where('merged_as', 'in', [...names])
-    .execute()
 
 /** A change was squashed to one commit; where that is in production already, its lead times are told again. */
 export const tellSquash = async (
@@ -303,17 +303,24 @@ export const laneOf = async (tx: Tx, { project, service, environment }: Lane): P
 
 export const findLane = async (tx: Tx, { project, service, environment }: Lane): Promise<number | null> => {
   const { lanes } = memoryOf(tx)
-  const name = `${project}/${service} ${environment}`
-  const known = lanes.get(name)
+  const known = lanes.get(nameOfLane({ project, service, environment }))
   if (known) return known.lane
-  const row = await tx
+  const row = await laneNamed(tx, { project, service, environment }).executeTakeFirst()
+  if (!row) return null
+  rememberLane(tx, row)
+  return row.lane
+}
+
+export const laneNamed = (tx: Tx, { project, service, environment }: Lane) =>
+  tx
     .selectFrom('learn_lanes')
     .selectAll()
     .where('project', '=', project)
     .where('service', '=', service)
     .where('environment', '=', environment)
-    .executeTakeFirst()
-  if (!row) return null
-  lanes.set(name, row).set(row.lane, row)
-  return row.lane
+
+export const nameOfLane = ({ project, service, environment }: Lane): string => `${project}/${service} ${environment}`
+
+export const rememberLane = (tx: Tx, row: LaneRow): void => {
+  memoryOf(tx).lanes.set(nameOfLane(row), row).set(row.lane, row)
 }

@@ -21,7 +21,7 @@ export const bringChanges = async (
       tx,
       project,
       maybe.slice(at, at + 200).map(({ commit }) => commit),
-    )
+    ).execute()
     const own = found.filter(({ repository, merged_as }) => known.has(`${repository} ${merged_as}`))
     await putBrought(
       tx,
@@ -37,7 +37,6 @@ export const mergedAs = (tx: Tx, project: string, commits: readonly string[]) =>
     .select(['id', 'repository', 'merged_as'])
     .where('project', '=', project)
     .where('merged_as', 'in', [...commits])
-    .execute()
 
 /** What was merged or pushed as the very commit that runs came with it; what is taken back has brought nothing. */
 export const bringReleased = async (tx: Tx, key: string): Promise<void> => {
@@ -66,7 +65,7 @@ const bringRevision = async (
   { id, project, revision }: { readonly id: number; readonly project: string; readonly revision: string },
 ): Promise<void> => {
   if (memoryOf(tx).absent.changes.isAbsent(`${project} ${revision}`)) return
-  const found = await mergedAs(tx, project, [revision])
+  const found = await mergedAs(tx, project, [revision]).execute()
   await putBrought(
     tx,
     found.map((one) => ({ change_id: one.id, deployment: id })),
