@@ -82,6 +82,8 @@ export type JobPlace = {
   readonly findNode: () => Promise<string>
   readonly path: readonly string[]
   readonly toolCache: string
+  /** How the runner is called. */
+  readonly runnerName: string
   readonly serverUrl: string
   readonly hasBash: boolean
   /** What actions are given to reach Headway's own artifacts, cache and identity with; nothing where it is absent. */
@@ -177,7 +179,7 @@ const beginRun = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
     at,
     limits,
     github: { ...githubContext(source, about), token },
-    runner: { ...runnerContext(workspace, place.toolCache), ...(isDebug ? { debug: '1' } : {}) },
+    runner: { ...runnerContext(workspace, place), ...(isDebug ? { debug: '1' } : {}) },
     services: variables,
     network: { ...networkFor(cell), ...trustVariables(services?.certificate ?? null, workspace, at.user) },
     tools: new Map(),
@@ -228,8 +230,8 @@ const reportsOf = async ({ reports: patterns = wellKnownReports }: JobOrder, at:
   return reports
 }
 
-const runnerContext = ({ temp, work }: Workspace, toolCache: string): Record<string, string> => ({
-  name: 'headway',
+const runnerContext = ({ temp, work }: Workspace, { runnerName, toolCache }: JobPlace): Record<string, string> => ({
+  name: runnerName,
   os: process.platform === 'darwin' ? 'macOS' : 'Linux',
   arch: process.arch === 'arm64' ? 'ARM64' : 'X64',
   temp,

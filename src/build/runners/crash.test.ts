@@ -205,6 +205,7 @@ test('the runner killed in the middle of a job, what it left is ended and the jo
   })
   assert.equal(runner.kills(), 1)
   assert.deepEqual(faultsOf(told, place.root), [])
+  assert.equal(told.log.filter((line) => line.endsWith('the job is started over (2 of 3)')).length, 1)
   assert.deepEqual(
     told.facts.flatMap(({ type }) => (/^job\.(assigned|returned|started)$/.test(type) ? [type] : [])),
     ['job.assigned', 'job.started', 'job.returned', 'job.assigned', 'job.started', 'job.assigned', 'job.started'],

@@ -168,6 +168,7 @@ const createLine = (id: string, name: string, project: string | null, leaseMs: n
   let parallel = 0
   let seen: { atMs: number; at: number } | null = null
   let isHeld = false
+  let isGone = false
   let free = 0
   /** Jobs that it took and that are being prepared for it. */
   let expected = 0
@@ -210,6 +211,7 @@ const createLine = (id: string, name: string, project: string | null, leaseMs: n
       turn = request.turn
       labels = claimed
       parallel = request.parallel
+      isGone = request.isFarewell
       seen = { atMs: clock.monotonicMs(), at: clock.now() }
     },
     offer: (count) => {
@@ -252,7 +254,7 @@ const createLine = (id: string, name: string, project: string | null, leaseMs: n
     wake,
     status: (clock) => ({
       labels: seen === null ? null : labels,
-      isOnline: isHeld || (seen !== null && clock.monotonicMs() - seen.atMs < onlineMs),
+      isOnline: !isGone && (isHeld || (seen !== null && clock.monotonicMs() - seen.atMs < onlineMs)),
       parallel,
       seenAt: seen?.at ?? null,
     }),

@@ -12,6 +12,8 @@ import type { Toolchain } from '../toolchain.ts'
 import type { JobExecutor } from './executor.ts'
 
 export type LocalRunner = {
+  /** How its jobs call it; default: the name of the runner that every Headway has. */
+  readonly name?: string
   readonly home: Home
   readonly clock: Clock
   readonly slots: Slots
@@ -58,19 +60,20 @@ export const createLocalExecutor = (local: LocalRunner): JobExecutor => ({
 })
 
 const placeFor = async (
-  { home, clock, actions, library, toolchain, serverUrl, services, sandbox, markerPrefix }: LocalRunner,
+  { name = localRunnerName, home, clock, actions, library, toolchain, ...local }: LocalRunner,
   given: Pick<JobPlace, 'root' | 'workspace' | 'user' | 'log' | 'mayRun'>,
 ): Promise<JobPlace> => ({
   ...given,
-  sandbox,
+  sandbox: local.sandbox,
   clock,
   actions,
   library,
   findNode: () => toolchain.ownNode(given.user),
   path: await toolchain.defaultPath(given.user),
   toolCache: join(home.caches, 'tools'),
-  serverUrl: serverUrl(),
+  runnerName: name,
+  serverUrl: local.serverUrl(),
   hasBash: await toolchain.hasBash(),
-  ...(services ? { services } : {}),
-  ...(markerPrefix ? { markerPrefix } : {}),
+  ...(local.services ? { services: local.services } : {}),
+  ...(local.markerPrefix ? { markerPrefix: local.markerPrefix } : {}),
 })

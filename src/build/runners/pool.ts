@@ -176,7 +176,13 @@ export const createPool = (parts: PoolParts): Pool => {
       const { id, name, session, turn } = worker
       const { attempt } = order.source
       const lease = await leases.assign({ run, job, attempt, runner: id, name, session: session(), turn: turn() })
-      worker.deliver({ fence: lease.fence, order: await onlyOf(order), variables, token, serverUrl: parts.serverUrl() })
+      const only = await onlyOf(order)
+      const lost = leases.lost(run, job)
+      const again = lost ? [`${lost.why}; the job is started over (${lost.times + 1} of ${maximumStarts})`] : []
+      worker.deliver({
+        ...{ fence: lease.fence, runner: name, variables, token, serverUrl: parts.serverUrl() },
+        order: { ...only, notes: [...only.notes, ...again] },
+      })
       return lease
     } catch (error) {
       worker.deliver(null)

@@ -59,6 +59,8 @@ export const ExchangeRequest = z
     jobs: z.array(HeldJob).max(1024),
     /** It has more to say at once: the server does not wait for news. */
     isHurried: z.boolean(),
+    /** It ends, having nothing more to say. */
+    isFarewell: z.boolean(),
   })
   .meta({ id: 'RunnerExchange' })
 export type ExchangeRequest = z.infer<typeof ExchangeRequest>
@@ -74,6 +76,8 @@ const OrderBody = z
 export const AssignedJob = z.object({
   fence: z.number().int(),
   order: OrderBody,
+  /** The name by which the runner is registered. */
+  runner: z.string(),
   /** What the server would have given the job's actions, and its token. */
   variables: z.record(z.string(), z.string()),
   token: z.string(),

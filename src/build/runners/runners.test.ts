@@ -62,7 +62,17 @@ const order = (key: string): JobOrder =>
   }) as unknown as JobOrder
 
 const asked = (about: Partial<ExchangeRequest> = {}): ExchangeRequest => ({
-  ...{ session: 'session-1', turn: 1, version: '1', labels: ['gpu'], parallel: 1, free: 0, jobs: [], isHurried: true },
+  ...{
+    session: 'session-1',
+    turn: 1,
+    version: '1',
+    labels: ['gpu'],
+    parallel: 1,
+    free: 0,
+    jobs: [],
+    isHurried: true,
+    isFarewell: false,
+  },
   ...about,
 })
 
@@ -155,6 +165,21 @@ test('what a runner says is refused with the reason: another version, a label it
   const unknown = { fence: 17, log: null, result: null, interrupted: null }
   const { jobs } = await say({ session: 'session-2', turn: 2, jobs: [unknown] })
   assert.deepEqual(jobs, [{ fence: 17, verdict: 'stop', isBegun: false, logBytes: 0 }])
+})
+
+test('a runner that says farewell is offline at once, until it comes again', async () => {
+  await using test = await openTestPool()
+  const { runner } = await test.pool.registry.register({ name: 'big', labels: null, project: null }, 'user:admin')
+  const stateAfter = async (about: Partial<ExchangeRequest>) => {
+    await test.pool.exchange(runner.runner, asked(about), never)
+    return (await test.pool.runners()).find(({ name }) => name === 'big')?.state
+  }
+  const states = [
+    await stateAfter({}),
+    await stateAfter({ turn: 2, isFarewell: true }),
+    await stateAfter({ session: 'session-2' }),
+  ]
+  assert.deepEqual(states, ['online', 'offline', 'online'])
 })
 
 test('a result counts only under the lease that holds, and only from its runner', async () => {

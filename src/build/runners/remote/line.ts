@@ -18,8 +18,16 @@ export const createLine =
     if (response.ok) return ExchangeAnswer.parse(await response.json())
     const text = await response.text()
     if (response.status === 429 || response.status >= 500) throw new Error(`${serverUrl} answers ${response.status}`)
-    throw refusalIn(text, response.status)
+    throw response.status === 401 ? unknownToken(serverUrl) : refusalIn(text, response.status)
   }
+
+const unknownToken = (serverUrl: string): Problem =>
+  new Problem({
+    kind: 'unauthenticated',
+    status: 401,
+    detail: `${serverUrl} does not know the token of this runner, or an administrator has revoked it`,
+    next: 'register this machine there with headway runners create <name> and give the token that it prints to --token-file',
+  })
 
 /** Asks the server for the files of an action. */
 export const createActionLine =

@@ -169,6 +169,7 @@ export const createRunner = (parts: RunnerParts): Runner => {
       free: isDraining || isFarewell ? 0 : Math.max(0, parts.parallel - jobs.size - leaving.size),
       jobs: reports.map(({ said }) => said),
       isHurried: isFarewell || reports.some(({ isHurried }) => isHurried),
+      isFarewell,
     }
     const sentAt = clock.monotonicMs()
     const lost = new AbortController()

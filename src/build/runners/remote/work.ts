@@ -59,6 +59,7 @@ export const createWork = (parts: WorkParts): Work => {
         if (checkout) actions.set('actions/checkout', afterFetching(sources, token, checkout))
         const services = servicesOf(job, serverUrl)
         const executor = createLocalExecutor({
+          name: job.runner,
           ...{ home, clock, slots, toolchain, actions, userFor, sandbox, services, library: library.forJob(fence) },
           serverUrl: () => serverUrl,
           markerPrefix: prefixOf(fence),
