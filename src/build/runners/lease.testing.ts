@@ -114,7 +114,7 @@ const [job] = workflow.jobs
 const orderOf = (key: string): JobOrder =>
   ({
     source: { run: 'run-1', project: 'shop', repository: 'shop', attempt: 1 },
-    ...{ workflow, job, key, name: key, secrets: {} },
+    ...{ workflow, job, key, name: key, secrets: {}, notes: [] },
   }) as unknown as JobOrder
 
 export const noLog: JobLog = {
