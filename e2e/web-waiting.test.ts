@@ -246,8 +246,8 @@ describe('what waits for somebody, and what is set, on the web', { concurrency: 
       await page.getByLabel('Every').selectOption('Monday')
       await page.getByRole('button', { name: 'Save' }).click()
       await page.getByText('Every Monday at 8:00').waitFor()
-      await page.getByRole('button', { name: 'A week earlier' }).click()
-      await page.getByRole('button', { name: 'A week later' }).click()
+      await page.getByRole('button', { name: 'Earlier' }).click()
+      await page.getByRole('button', { name: 'Later' }).click()
       assert.deepEqual(admin.faults, [])
     } finally {
       receiver.close()

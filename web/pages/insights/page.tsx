@@ -49,7 +49,9 @@ export const InsightsPage = () => {
     <>
       <PageHead
         title={t.insights.title}
-        actions={<Filters project={project} period={period} bucket={bucket} environment={environment} />}
+        actions={
+          tab !== 'digest' && <Filters project={project} period={period} bucket={bucket} environment={environment} />
+        }
       />
       <Tabs label={t.insights.title} tabs={tabs} chosen={tab} names={t.insights.tabs} />
       {tab === 'flow' && <FlowTab asked={asked} bucket={bucket} />}

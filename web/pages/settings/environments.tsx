@@ -93,7 +93,7 @@ export const EnvironmentsTab = ({ project }: { project: string }) => {
         )}
       </Loaded>
       <div className="mt-4 flex flex-col gap-4">
-        {mayEdit && <AddEnvironment names={names} />}
+        {mayEdit && query.data && <AddEnvironment names={names} />}
         {names.length > 1 && <Parity project={project} names={names} />}
         <PreviewRules project={project} />
         <Protected project={project} />

@@ -1,9 +1,9 @@
 /** What is said around the digest of a week. */
 export const digest = {
   title: 'The week',
-  earlier: 'A week earlier',
-  later: 'A week later',
-  copy: 'Copy as Markdown',
+  earlier: 'Earlier',
+  later: 'Later',
+  copy: 'Copy',
   download: 'Download',
   figures: 'This week and the one before',
   figure: 'Figure',

@@ -95,7 +95,7 @@ export const settings = {
   addEnvironment: 'Add an environment',
   addEnvironmentDetail: 'Releases come into it by themselves; its rules say otherwise later.',
   before: 'Before',
-  beforeNone: 'at the end of no way: every push comes there',
+  beforeNone: 'none: every push comes there',
   made: 'Made',
   save: 'Save',
   until: 'Until',
