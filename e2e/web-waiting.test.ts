@@ -73,7 +73,11 @@ describe('what waits for somebody, and what is set, on the web', { concurrency: 
     await admin.go('/settings?tab=environments', 'Add an environment')
     const adding = page.locator('form').filter({ hasText: 'Before' })
     await adding.getByLabel('Name').fill('qa')
+    await adding.getByLabel('Before').selectOption('')
     await adding.getByRole('button', { name: 'Add' }).click()
+    await page.getByRole('button', { name: 'Remove qa' }).waitFor()
+    // What another takes from cannot go.
+    assert.equal(await page.getByRole('button', { name: 'Remove staging' }).count(), 0)
     await page.getByRole('button', { name: 'Remove qa' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click()
     await page.getByRole('button', { name: 'Remove qa' }).waitFor({ state: 'detached' })

@@ -33,10 +33,11 @@ export const EnvironmentsTab = ({ project }: { project: string }) => {
             {all.map((known) => {
               const { environment, from, policy, soakMs, approval, strategy, isOpen, closed, broken } = known
               const isFrozen = known.frozen !== null && (known.frozen.until ?? Number.POSITIVE_INFINITY) > Date.now()
+              const isNeeded = all.some((one) => one.from === environment || one.requires.includes(environment))
               const offered: readonly Asked[] = [
                 ...(mayEdit ? (['rules', 'calendar'] as const) : []),
                 ...(mayFreeze ? [isFrozen ? ('unfreeze' as const) : ('freeze' as const)] : []),
-                ...(mayEdit && all.length > 1 ? (['remove'] as const) : []),
+                ...(mayEdit && all.length > 1 && !isNeeded ? (['remove'] as const) : []),
               ]
               return (
                 <li key={environment}>

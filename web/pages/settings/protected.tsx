@@ -38,7 +38,7 @@ export const Protected = ({ project }: { project: string }) => {
                     <td>
                       <Foreign className="font-medium">{environment}</Foreign>
                     </td>
-                    <td>
+                    <td className="w-full min-w-56">
                       {!needsApproval
                         ? t.approvals.notNeeded
                         : allowsOwnApproval
@@ -48,7 +48,7 @@ export const Protected = ({ project }: { project: string }) => {
                     <td>
                       <Foreign>{refs === null ? t.approvals.allRefs : refs.join(', ')}</Foreign>
                     </td>
-                    <td className="w-full min-w-32">
+                    <td className="whitespace-nowrap">
                       {waiting.map(({ run, job, name }) => (
                         <Link
                           key={`${run} ${job}`}

@@ -3,7 +3,8 @@ export const approvals = {
   title: 'Waits to go on',
   way: (from: string, into: string) => `${from} → ${into}`,
   of: (authors: string) => `by ${authors}`,
-  asks: (quorum: number, role: string) => (quorum === 1 ? `Needs one ${role}` : `Needs ${quorum} people, each ${role}`),
+  asks: (quorum: number, role: string) =>
+    quorum === 1 ? `Needs one ${role}` : `Needs ${quorum} people with the role ${role}`,
   given: (given: number, quorum: number, who: string) => `${given} of ${quorum} agreed: ${who}`,
   ends: 'Off the table',
   cannot: (why: string) => `You cannot approve it: ${why}.`,
