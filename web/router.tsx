@@ -82,7 +82,8 @@ const loop = createRoute({
 const services = createRoute({
   getParentRoute: () => project,
   path: '/services',
-  validateSearch: (search) => set({ filter: text(search.filter) }),
+  validateSearch: (search) =>
+    set({ filter: text(search.filter), before: text(search.before), after: text(search.after) }),
   component: lazyRouteComponent(() => import('./pages/services/page.tsx'), 'ServicesPage'),
 })
 const service = createRoute({
@@ -112,7 +113,13 @@ const rollout = createRoute({
 const runs = createRoute({
   getParentRoute: () => project,
   path: '/runs',
-  validateSearch: (search) => set({ filter: text(search.filter) }),
+  validateSearch: (search) =>
+    set({
+      filter: text(search.filter),
+      state: text(search.state),
+      before: text(search.before),
+      after: text(search.after),
+    }),
   component: lazyRouteComponent(() => import('./pages/runs/page.tsx'), 'RunsPage'),
 })
 const run = createRoute({

@@ -43,6 +43,8 @@ import { type LazyResults, lazyResults } from './results/index.ts'
 import type { ResultsLimits } from './results/uploads.ts'
 import { resultsView } from './results/views.ts'
 import { decide } from './run.ts'
+import type { RunGlance } from './run-glance.ts'
+import type { RunPage, RunPageQuery } from './run-pages.ts'
 import type { JobExecutor } from './runners/executor.ts'
 import type { LeaseRules } from './runners/lease.ts'
 import { createPool, type Pool } from './runners/pool.ts'
@@ -136,6 +138,10 @@ export type Build = Stage & {
   /** Runs a run that has ended once more, all of it or what did not succeed; resolves to the attempt that this is. */
   rerun(project: ProjectName, run: string, jobs: 'all' | 'failed', actor: string): Promise<Rerunning>
   runs(project: ProjectName, query: RunQuery): Promise<RunSummary[]>
+  /** Some of the runs, and where the newer and the older ones begin. */
+  runPage(project: ProjectName, query: RunPageQuery): Promise<RunPage>
+  /** All of them in a few numbers; `since` in milliseconds since 1970. */
+  runGlance(project: ProjectName, since: number): Promise<RunGlance>
   run(project: ProjectName, run: string, attempt?: number): Promise<RunDetails | null>
   /** A job's log, masked; with `follow` on until the job has ended. The newest attempt's when none is named. */
   followLog(
@@ -431,6 +437,14 @@ export const createBuild = (parts: BuildParts): Build => {
     runs: async (project, query) => {
       await views.reach()
       return listRuns(store, project, query)
+    },
+    runPage: async (project, query) => {
+      await views.reach()
+      return (await import('./run-pages.ts')).pageOfRuns(store, project, query)
+    },
+    runGlance: async (project, since) => {
+      await views.reach()
+      return (await import('./run-glance.ts')).glanceAtRuns(store, project, since)
     },
     run: async (project, run, attempt) => {
       await views.reach()

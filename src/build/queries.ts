@@ -109,7 +109,8 @@ export const listRuns = async (
   return (await query.orderBy('build_runs.seq', 'desc').limit(limit).execute()).map(summaryOf)
 }
 
-const runsWithClaims = (store: Store) =>
+/** Runs, each with the one that holds the concurrency group for which it waits. */
+export const runsWithClaims = (store: Store) =>
   store
     .tables<BuildTables>()
     .selectFrom('build_runs')
@@ -285,7 +286,7 @@ export const runsWithKeptLogs = async (store: Store, now: number): Promise<Set<s
   return new Set(kept.map(({ run }) => run))
 }
 
-const summaryOf = (row: BuildTables['build_runs'] & { waits_for: string | null }): RunSummary => {
+export const summaryOf = (row: BuildTables['build_runs'] & { waits_for: string | null }): RunSummary => {
   const [startedAt, finishedAt] = [timeOf(row.started_at), timeOf(row.finished_at)]
   return {
     run: row.run,

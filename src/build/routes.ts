@@ -4,7 +4,9 @@ import { type ApiEnv, json, route } from '../api/route.ts'
 import { ProjectName, RepositoryName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import type { Build } from './index.ts'
-import { RunDetails, RunSummary } from './queries.ts'
+import { RunDetails } from './queries.ts'
+import { RunGlance } from './run-glance.ts'
+import { RunPage, RunState } from './run-pages.ts'
 
 const project = z.object({ project: ProjectName })
 const runName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)
@@ -23,7 +25,7 @@ const viewer = { role: 'viewer', in: 'project' } as const
 const listRoute = route(viewer, {
   method: 'get',
   path: '/projects/{project}/runs',
-  summary: 'The newest runs of a project',
+  summary: 'Runs of a project, newest first, a page at a time',
   request: {
     params: project,
     query: z.object({
@@ -34,10 +36,35 @@ const listRoute = route(viewer, {
         .string()
         .regex(/^[0-9a-f]{4,64}$/, 'a commit, or at least its first four digits')
         .optional(),
+      state: RunState.optional(),
+      search: z
+        .string()
+        .max(200)
+        .optional()
+        .meta({ description: 'words that each stand in its title, repository, ref, commit or workflow' }),
+      before: runName.optional().meta({ description: 'a run: those that were queued before it' }),
+      after: runName.optional().meta({ description: 'a run: those that were queued after it, the next ones' }),
       limit: z.coerce.number().int().min(1).max(200).default(30),
     }),
   },
-  responses: { 200: json(z.object({ runs: z.array(RunSummary) }), 'Newest first') },
+  responses: { 200: json(RunPage, 'A page of them, and what to name for the newer and the older ones') },
+})
+
+const glanceRoute = route(viewer, {
+  method: 'get',
+  path: '/projects/{project}/glance/runs',
+  summary: 'Runs at a glance',
+  request: {
+    params: project,
+    query: z.object({
+      since: z.coerce
+        .number()
+        .int()
+        .nonnegative()
+        .meta({ description: 'how long those took that ended since, in milliseconds since 1970' }),
+    }),
+  },
+  responses: { 200: json(RunGlance, 'How many are under way, and how long they wait and take') },
 })
 
 const showRoute = route(viewer, {
@@ -105,10 +132,11 @@ const followRoute = route(viewer, {
 export const buildRoutes = (build: Build) =>
   new OpenAPIHono<ApiEnv>()
     .openapi(listRoute, async (context) => {
-      return context.json(
-        { runs: await build.runs(context.req.valid('param').project, context.req.valid('query')) },
-        200,
-      )
+      return context.json(await build.runPage(context.req.valid('param').project, context.req.valid('query')), 200)
+    })
+    .openapi(glanceRoute, async (context) => {
+      const { since } = context.req.valid('query')
+      return context.json(await build.runGlance(context.req.valid('param').project, since), 200)
     })
     .openapi(showRoute, async (context) => {
       const { project, run } = context.req.valid('param')

@@ -53,6 +53,8 @@ export const monitorRoutes = (monitor: Monitor) =>
               /** Milliseconds since 1970; default: an hour ago, until now. At most 30 days are kept. */
               from: z.coerce.number().optional(),
               until: z.coerce.number().optional(),
+              /** total: neither by version nor by minute. */
+              detail: z.enum(['all', 'total']).default('all'),
             }),
           },
           responses: {
@@ -62,15 +64,15 @@ export const monitorRoutes = (monitor: Monitor) =>
       ),
       async (context) => {
         const { project, service } = context.req.valid('param')
-        const { environment, ...asked } = context.req.valid('query')
+        const { environment, detail, ...asked } = context.req.valid('query')
         await monitor.collect().catch(() => false) // without the agent, what was collected before still counts
         const until = asked.until ?? monitor.now() + 1
         const range = { from: asked.from ?? until - hourMs, until }
         const target = { project, service, environment }
         const [total, versions, minutes] = await Promise.all([
           monitor.total(target, range),
-          monitor.byVersion(target, range),
-          monitor.byMinute(target, range),
+          detail === 'all' ? monitor.byVersion(target, range) : [],
+          detail === 'all' ? monitor.byMinute(target, range) : [],
         ])
         return context.json({ service, environment, ...range, total, versions, minutes }, 200)
       },

@@ -1,5 +1,6 @@
 import { queryOptions } from '@tanstack/react-query'
 import type { InferResponseType } from 'hono/client'
+import type { t } from '../texts/en.ts'
 import { answer, api } from './client.ts'
 
 /*
@@ -7,6 +8,11 @@ import { answer, api } from './client.ts'
  * traffic, is asked again from time to time while somebody looks at it.
  */
 const tickMs = 5_000
+/** What was found before stands until what is typed is answered, but not that of another project. */
+const keptIn =
+  (project: string) =>
+  <Data>(before: Data | undefined, query: { readonly queryKey: readonly unknown[] } | undefined): Data | undefined =>
+    query?.queryKey[1] === project ? before : undefined
 const inProject = (project: string) => ({ param: { project } })
 
 export const whoAmI = (project?: string) =>
@@ -24,16 +30,31 @@ export const repositories = (project: string) =>
     queryFn: () => answer(api.code.projects[':project'].repositories.$get(inProject(project))),
   })
 
-/** Every service in each environment, in the few words of a list. */
-export const services = (project: string) =>
+export type ServiceQuery = {
+  readonly search?: string
+  readonly state?: 'broken'
+  readonly before?: string
+  readonly after?: string
+  /** Of services; without it as many as the server gives, a thousand. */
+  readonly limit?: number
+}
+/** Services in each environment, in the few words of a list, by name. */
+export const services = (project: string, { limit, ...query }: ServiceQuery = {}) =>
   queryOptions({
-    queryKey: ['services', project],
-    queryFn: () => answer(api.glance.projects[':project'].glance.services.$get(inProject(project))),
+    queryKey: ['services', project, { ...query, limit }],
+    queryFn: () =>
+      answer(
+        api.glance.projects[':project'].glance.services.$get({
+          ...inProject(project),
+          query: { ...query, ...(limit === undefined ? {} : { limit: `${limit}` }) },
+        }),
+      ),
+    placeholderData: keptIn(project),
   })
 export type Glance = InferResponseType<
   (typeof api.glance.projects)[':project']['glance']['services']['$get'],
   200
->[number]
+>['services'][number]
 
 /** All of one service, in each environment; empty where there is none of that name. */
 export const service = (project: string, name: string) =>
@@ -172,6 +193,21 @@ export const traffic = (
       ),
     refetchInterval: everyMs,
   })
+/** What its users met in all, without how it went. */
+export const trafficTotal = (project: string, service: string, environment: string, rangeMs: number) =>
+  queryOptions({
+    queryKey: ['traffic', project, service, environment, rangeMs, 'total'],
+    queryFn: async () =>
+      (
+        await answer(
+          api.monitor.projects[':project'].services[':service'].traffic.$get({
+            param: { project, service },
+            query: { environment, from: String(Date.now() - rangeMs), detail: 'total' },
+          }),
+        )
+      ).total,
+    refetchInterval: 15_000,
+  })
 export type Traffic = InferResponseType<
   (typeof api.monitor.projects)[':project']['services'][':service']['traffic']['$get'],
   200
@@ -215,16 +251,39 @@ export const explanation = (project: string, service: string) =>
       answer(api.packages.projects[':project'].services[':service'].explain.$get(ofService(project, service))),
   })
 
-export const runs = (project: string, limit = 100) =>
+export type RunState = keyof typeof t.runs.states
+export type RunQuery = {
+  readonly search?: string
+  readonly state?: RunState
+  readonly before?: string
+  readonly after?: string
+}
+/** A page of runs, newest first. */
+export const runs = (project: string, query: RunQuery = {}, limit = 100) =>
   queryOptions({
-    queryKey: ['runs', project, limit],
-    queryFn: async () =>
-      (
-        await answer(
-          api.build.projects[':project'].runs.$get({ ...inProject(project), query: { limit: String(limit) } }),
-        )
-      ).runs,
+    queryKey: ['runs', project, { ...query, limit }],
+    queryFn: () =>
+      answer(
+        api.build.projects[':project'].runs.$get({
+          ...inProject(project),
+          query: { ...query, limit: String(limit) },
+        }),
+      ),
+    placeholderData: keptIn(project),
   })
+/** How many are under way, and how long those of the last day waited and took. */
+export const runGlance = (project: string) =>
+  queryOptions({
+    queryKey: ['runs', project, 'glance'],
+    queryFn: () =>
+      answer(
+        api.build.projects[':project'].glance.runs.$get({
+          ...inProject(project),
+          query: { since: String(Date.now() - 86_400_000) },
+        }),
+      ),
+  })
+export type RunGlance = InferResponseType<(typeof api.build.projects)[':project']['glance']['runs']['$get'], 200>
 const ofRun = (project: string, run: string) => ({ param: { project, run } })
 export const run = (project: string, name: string, attempt?: number) =>
   queryOptions({
@@ -248,6 +307,30 @@ export const runTests = (project: string, name: string) =>
     queryKey: ['tests', project, name],
     queryFn: () =>
       answer(api.tests.projects[':project'].runs[':run'].tests.$get({ ...ofRun(project, name), query: {} })),
+  })
+/** How one case of a repository went, newest first. */
+export const testHistory = (project: string, repository: string, id: string) =>
+  queryOptions({
+    queryKey: ['tests', project, repository, id],
+    queryFn: () =>
+      answer(
+        api.tests.projects[':project'].repositories[':repository'].tests[':case'].$get({
+          param: { project, repository, case: id },
+        }),
+      ),
+  })
+export const jobSummary = (project: string, name: string, job: string, attempt: number) =>
+  queryOptions({
+    queryKey: ['runs', project, name, 'summary', job, attempt],
+    queryFn: async () =>
+      (
+        await answer(
+          api.build.projects[':project'].runs[':run'].jobs[':job'].summary.$get({
+            param: { project, run: name, job },
+            query: { attempt: String(attempt) },
+          }),
+        )
+      ).summary,
   })
 export const brokenMains = (project: string) =>
   queryOptions({

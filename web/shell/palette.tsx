@@ -85,7 +85,7 @@ const useHits = (typed: string, close: () => void): readonly Hit[] => {
       close()
       void go()
     }
-    const names = [...new Set((known.services.data ?? []).map(({ service }) => service))]
+    const names = [...new Set((known.services.data?.services ?? []).map(({ service }) => service))]
     const all: readonly Hit[] = [
       ...places.map((place) => ({
         key: place.name,
@@ -110,7 +110,7 @@ const useHits = (typed: string, close: () => void): readonly Hit[] => {
           }),
         ),
       })),
-      ...(known.runs.data ?? []).map(({ run, repository, title, number }) => ({
+      ...(known.runs.data?.runs ?? []).map(({ run, repository, title, number }) => ({
         key: run,
         kind: t.palette.run,
         label: `${repository} ${number} ${title}`,

@@ -7,8 +7,8 @@ import { Command, Dot, PageHead, Panel } from '../../ui/parts.tsx'
 /** What to do where there is nothing yet; it notices by itself when something arrives. */
 export const FirstRun = ({ project }: { project: string }) => {
   const { data: [arrived] = [] } = useQuery(repositories(project))
-  const { data = [] } = useQuery({ ...runs(project), refetchInterval: 2_000 })
-  const newest = data[0]
+  const { data } = useQuery({ ...runs(project, {}, 1), refetchInterval: 2_000 })
+  const newest = data?.runs[0]
   return (
     <>
       <PageHead title={t.firstRun.title} detail={t.firstRun.detail} />

@@ -19,9 +19,9 @@ export const OpenIncident = ({
   close: () => void
   opened: (incident: string) => void
 }) => {
-  const { data: known = [] } = useQuery(services(project))
+  const { data } = useQuery(services(project))
   const queries = useQueryClient()
-  const places = known.filter(({ status }) => status !== 'removed')
+  const places = data?.services ?? []
   return (
     <Confirm
       title={t.incidents.openTitle}

@@ -1,4 +1,11 @@
-import type { DeploymentGlance, Glance, Promotion, ProtectedEnvironment, Rollout, Run } from '../../api/queries.ts'
+import type {
+  DeploymentGlance,
+  Glance,
+  Promotion,
+  ProtectedEnvironment,
+  Rollout,
+  RunGlance,
+} from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import type { Tone } from '../../ui/parts.tsx'
 
@@ -35,8 +42,13 @@ type Broken = { repository: string; ref: string; runs: readonly string[] }
 export type Now = {
   readonly project: string
   readonly now: number
+  /** The first few by name, of so many places (a service in an environment). */
   readonly services: readonly Glance[]
-  readonly runs: readonly Omit<Run, 'jobs' | 'unassigned'>[]
+  readonly places: number
+  /** Those that are broken, of so many places that are. */
+  readonly ill: readonly Glance[]
+  readonly illPlaces: number
+  readonly runs: RunGlance
   readonly rollouts: readonly Rollout[]
   readonly deployments: readonly DeploymentGlance[]
   readonly changes: readonly Change[]
@@ -50,20 +62,18 @@ export type Now = {
 
 const dayMs = 86_400_000
 const isUnderWay = ({ phase }: Rollout): boolean => phase !== 'ended'
-const isBroken = ({ status }: Glance): boolean => status === 'failed' || status === 'degraded'
 
 /** The stages as they stand, in the order of the loop. */
 export const stagesOf = (at: Now): readonly Stage[] => {
   const { in: said } = t.loop
   const open = at.changes.filter(({ status }) => status === 'open').length
-  const running = at.runs.filter(({ status }) => status !== 'finished').length
+  const running = at.runs.open
   const packaged = at.deployments.filter(
     ({ requestedAt, reason }) => reason === 'push' && at.now - requestedAt < dayMs,
   ).length
   const waiting = at.promotions.filter(({ outcome }) => outcome === null).length
   const rolling = at.rollouts.filter(isUnderWay).length
-  const here = at.services.filter(({ status }) => status !== 'removed')
-  const broken = here.filter(isBroken).length
+  const [here, broken] = [at.places, at.illPlaces]
   const firing = at.alerts.filter(({ state }) => state === 'firing').length
   return [
     { name: 'code', count: open, said: said.code(open), tone: open > 0 ? 'busy' : 'calm' },
@@ -78,9 +88,9 @@ export const stagesOf = (at: Now): readonly Stage[] => {
     { name: 'deploy', count: rolling, said: said.deploy(rolling), tone: rolling > 0 ? 'busy' : 'calm' },
     {
       name: 'operate',
-      count: here.length,
-      said: said.operate(here.length - broken, here.length),
-      tone: broken > 0 ? 'bad' : here.length > 0 ? 'good' : 'calm',
+      count: here,
+      said: said.operate(here - broken, here),
+      tone: broken > 0 ? 'bad' : here > 0 ? 'good' : 'calm',
     },
     { name: 'monitor', count: firing, said: said.monitor(firing), tone: firing > 0 ? 'bad' : 'good' },
   ]
@@ -102,7 +112,7 @@ export const itemsOf = (at: Now): readonly Item[] => {
       since: null,
       target: { to: '/projects/$project/runs/$run', params: { project, run: runs.at(-1) ?? '' } },
     })),
-    ...at.services.filter(isBroken).map(({ service, environment, status, detail, finishedAt }) => ({
+    ...at.ill.map(({ service, environment, status, detail, finishedAt }) => ({
       key: `service ${service} ${environment}`,
       text: item.service(service, environment, t.status[status]),
       detail,
@@ -187,27 +197,28 @@ export type Slowest = { readonly part: keyof typeof t.loop.part; readonly median
 /** Where a change waits longest, by the middle one of the last day; null while there is too little to say. */
 export const slowestOf = (at: Now): Slowest | null => {
   const isRecent = (when: number | null): boolean => when !== null && at.now - when < dayMs
-  const runs = at.runs.filter(({ finishedAt }) => isRecent(finishedAt))
-  const parts: readonly { part: Slowest['part']; spans: readonly (number | null)[] }[] = [
-    { part: 'queue', spans: runs.map(({ queuedAt, startedAt }) => (startedAt === null ? null : startedAt - queuedAt)) },
-    { part: 'run', spans: runs.map(({ durationMs }) => durationMs) },
-    {
-      part: 'approval',
-      spans: at.promotions
+  const { waited, took } = at.runs
+  const measured = [
+    waited && { part: 'queue' as const, ...waited },
+    took && { part: 'run' as const, ...took },
+    middleOf(
+      'approval',
+      at.promotions
         .filter(({ outcome, endedAt }) => outcome === 'granted' && isRecent(endedAt))
         .map(({ requestedAt, endedAt }) => (endedAt === null ? null : endedAt - requestedAt)),
-    },
-    {
-      part: 'rollout',
-      spans: at.deployments
+    ),
+    middleOf(
+      'rollout',
+      at.deployments
         .filter(({ outcome, finishedAt }) => outcome === 'succeeded' && isRecent(finishedAt))
         .map(({ requestedAt, finishedAt }) => (finishedAt === null ? null : finishedAt - requestedAt)),
-    },
-  ]
-  const measured = parts.flatMap(({ part, spans }) => {
-    const known = spans.filter((one) => one !== null).toSorted((one, other) => one - other)
-    const medianMs = known[Math.floor(known.length / 2)]
-    return medianMs === undefined ? [] : [{ part, medianMs, count: known.length }]
-  })
+    ),
+  ].filter((one) => one !== null)
   return measured.toSorted((one, other) => other.medianMs - one.medianMs)[0] ?? null
+}
+
+const middleOf = (part: Slowest['part'], spans: readonly (number | null)[]): Slowest | null => {
+  const known = spans.filter((one) => one !== null).toSorted((one, other) => one - other)
+  const medianMs = known[Math.floor(known.length / 2)]
+  return medianMs === undefined ? null : { part, medianMs, count: known.length }
 }

@@ -5,11 +5,11 @@ import { incidents } from '../../api/learn-queries.ts'
 import {
   alerts,
   brokenMains,
-  changes,
+  openChanges,
   promotions,
   protectedEnvironments,
   rollouts,
-  runs,
+  runGlance,
   services,
   todaysDeployments,
 } from '../../api/queries.ts'
@@ -26,17 +26,22 @@ import { Track } from './track.tsx'
 
 const PromotionAnswer = lazy(async () => ({ default: (await import('../approvals/promotion.tsx')).PromotionAnswer }))
 
+const mostServices = 8
+/** So many that are broken are named one by one. */
+const mostBroken = 100
+
 /** The loop: what is where, what waits and for whom, what is broken, what went live today. */
 export const LoopPage = () => {
   const { project } = useParams({ from: '/shell/projects/$project/' })
   const now = useNow(15_000)
-  const [service, run, rollout, deployment, change, promotion, alert, broken, incident, environment] = useQueries({
+  const [service, ill, run, rollout, deployment, change, promotion, alert, broken, incident, environment] = useQueries({
     queries: [
-      services(project),
-      runs(project),
+      services(project, { limit: mostServices }),
+      services(project, { state: 'broken', limit: mostBroken }),
+      runGlance(project),
       rollouts(project, 'open'),
       todaysDeployments(project),
-      changes(project),
+      openChanges(project),
       promotions(project),
       alerts(project),
       brokenMains(project),
@@ -44,11 +49,12 @@ export const LoopPage = () => {
       protectedEnvironments(project),
     ],
   })
-  const asked = [service, run, rollout, deployment, change, promotion, alert, broken, incident, environment]
+  const asked = [service, ill, run, rollout, deployment, change, promotion, alert, broken, incident, environment]
   const failed = asked.find(({ isError, data }) => isError && data === undefined)
   if (failed) return <Failed error={failed.error} again={() => asked.forEach((one) => void one.refetch())} />
   if (
     !service.data ||
+    !ill.data ||
     !run.data ||
     !rollout.data ||
     !deployment.data ||
@@ -60,12 +66,15 @@ export const LoopPage = () => {
     !environment.data
   )
     return <Skeleton rows={6} rowClass="h-24" />
-  if (service.data.length === 0 && run.data.length === 0) return <FirstRun project={project} />
+  if (service.data.places === 0 && !run.data.isAny) return <FirstRun project={project} />
 
   const at: Now = {
     project,
     now,
-    services: service.data,
+    services: service.data.services,
+    places: service.data.places,
+    ill: ill.data.services,
+    illPlaces: ill.data.places,
     runs: run.data,
     rollouts: rollout.data,
     deployments: deployment.data,
@@ -135,7 +144,7 @@ const Loop = ({ at }: { at: Now }) => {
             </Link>
           }
         >
-          <ServiceTable services={at.services} project={at.project} most={8} />
+          <ServiceTable services={at.services} project={at.project} most={mostServices} />
         </Panel>
       </div>
     </>

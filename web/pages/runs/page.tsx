@@ -1,12 +1,15 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { type Run, runs } from '../../api/queries.ts'
+import { type Run, type RunState, runs } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
+import { FilterBox } from '../../ui/filter.tsx'
 import { Foreign } from '../../ui/foreign.tsx'
 import { branchOf, personOf, short, span } from '../../ui/format.ts'
-import { Badge, inputShape, PageHead, Panel, Time, type Tone, useNow } from '../../ui/parts.tsx'
+import { Pager } from '../../ui/pager.tsx'
+import { Badge, PageHead, Panel, Time, type Tone, useNow } from '../../ui/parts.tsx'
+import { changedSearch } from '../../ui/search.ts'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Choice, TableBox } from '../../ui/tabs.tsx'
 
 type Summary = Pick<Run, 'status' | 'conclusion'>
 
@@ -29,9 +32,23 @@ export const RunBadge = ({ run }: { run: Summary }) => (
 
 export const RunsPage = () => {
   const { project } = useParams({ from: '/shell/projects/$project/runs' })
-  const { filter = '' } = useSearch({ from: '/shell/projects/$project/runs' })
+  const { filter = '', state, before, after } = useSearch({ from: '/shell/projects/$project/runs' })
   const navigate = useNavigate({ from: '/projects/$project/runs' })
-  const query = useQuery(runs(project))
+  const asked = stateOf(state)
+  const query = useQuery(
+    runs(project, {
+      ...(filter && { search: filter }),
+      ...(asked && { state: asked }),
+      ...(before && { before }),
+      ...(after && { after }),
+    }),
+  )
+  /** Another choice begins at its newest. */
+  const choose = (chosen: { filter?: string | undefined; state?: string | undefined }): void =>
+    void navigate({
+      search: (all) => changedSearch(all, { ...chosen, before: undefined, after: undefined }),
+      replace: true,
+    })
   const now = useNow(1_000)
   const { columns } = t.runs
   return (
@@ -39,81 +56,91 @@ export const RunsPage = () => {
       <PageHead
         title={t.runs.title}
         actions={
-          <input
-            type="search"
-            aria-label={t.runs.filter}
-            placeholder={t.runs.filter}
-            value={filter}
-            onChange={(event) =>
-              void navigate({ search: event.target.value ? { filter: event.target.value } : {}, replace: true })
-            }
-            className={`${inputShape} w-56`}
-          />
+          <>
+            <Choice
+              label={t.table.state}
+              value={asked ?? ''}
+              options={[{ value: '', name: t.runs.anyState }, ...states]}
+              choose={(chosen) => choose({ state: chosen || undefined })}
+            />
+            <FilterBox
+              label={t.runs.filter}
+              value={filter}
+              change={(words) => choose({ filter: words || undefined })}
+            />
+          </>
         }
       />
       <Panel isFlush>
         <Loaded query={query} waiting={<Skeleton rows={8} />}>
-          {(all) => {
-            const words = filter.toLowerCase().split(/\s+/)
-            const shown = all.filter((one) => {
-              const text = `${one.repository} ${one.ref} ${one.title} ${one.commit} ${one.name} ${one.conclusion ?? one.status}`
-              return words.every((word) => text.toLowerCase().includes(word))
-            })
-            if (shown.length === 0) return <Empty>{t.runs.none}</Empty>
-            return (
-              <TableBox label={t.runs.title}>
-                <thead>
-                  <tr>
-                    <th>{columns.run}</th>
-                    <th>
-                      <span className="sr-only">{t.table.state}</span>
-                    </th>
-                    <th>{columns.ref}</th>
-                    <th>{columns.who}</th>
-                    <th className="text-right!">{columns.took}</th>
-                    <th className="text-right!">{columns.when}</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {shown.map((one) => (
-                    <tr key={one.run}>
-                      <td className="w-full min-w-56">
-                        <Link
-                          to="/projects/$project/runs/$run"
-                          params={{ project, run: one.run }}
-                          className="line-clamp-1 font-medium text-ink no-underline hover:text-accent"
-                        >
-                          <Foreign>{one.title}</Foreign>
-                        </Link>
-                        <span className="text-xs text-soft">
-                          {one.repository} · <Foreign>{one.name}</Foreign> {one.number}
-                          {one.attempt > 1 && ` · ${t.run.attempt(one.attempt)}`}
-                        </span>
-                      </td>
-                      <td>
-                        <RunBadge run={one} />
-                      </td>
-                      <td className="whitespace-nowrap">
-                        <Foreign className="block max-w-40 truncate">{branchOf(one.ref)}</Foreign>
-                        <code className="font-mono text-xs text-soft">{short(one.commit)}</code>
-                      </td>
-                      <td>
-                        <Foreign>{personOf(one.actor)}</Foreign>
-                      </td>
-                      <td className="text-right whitespace-nowrap">
-                        {span(one.durationMs ?? (one.startedAt === null ? null : now - one.startedAt))}
-                      </td>
-                      <td className="text-right text-soft">
-                        <Time at={one.queuedAt} />
-                      </td>
+          {({ runs: shown, newer, older }) =>
+            shown.length === 0 ? (
+              <Empty>{filter || asked || before || after ? t.runs.noneFound : t.runs.none}</Empty>
+            ) : (
+              <>
+                <TableBox label={t.runs.title}>
+                  <thead>
+                    <tr>
+                      <th>{columns.run}</th>
+                      <th>
+                        <span className="sr-only">{t.table.state}</span>
+                      </th>
+                      <th>{columns.ref}</th>
+                      <th>{columns.who}</th>
+                      <th className="text-right!">{columns.took}</th>
+                      <th className="text-right!">{columns.when}</th>
                     </tr>
-                  ))}
-                </tbody>
-              </TableBox>
+                  </thead>
+                  <tbody>
+                    {shown.map((one) => (
+                      <tr key={one.run}>
+                        <td className="w-full min-w-56">
+                          <Link
+                            to="/projects/$project/runs/$run"
+                            params={{ project, run: one.run }}
+                            className="line-clamp-1 font-medium text-ink no-underline hover:text-accent"
+                          >
+                            <Foreign>{one.title}</Foreign>
+                          </Link>
+                          <span className="text-xs text-soft">
+                            {one.repository} · <Foreign>{one.name}</Foreign> {one.number}
+                            {one.attempt > 1 && ` · ${t.run.attempt(one.attempt)}`}
+                          </span>
+                        </td>
+                        <td>
+                          <RunBadge run={one} />
+                        </td>
+                        <td className="whitespace-nowrap">
+                          <Foreign className="block max-w-40 truncate">{branchOf(one.ref)}</Foreign>
+                          <code className="font-mono text-xs text-soft">{short(one.commit)}</code>
+                        </td>
+                        <td>
+                          <Foreign>{personOf(one.actor)}</Foreign>
+                        </td>
+                        <td className="text-right whitespace-nowrap">
+                          {span(one.durationMs ?? (one.startedAt === null ? null : now - one.startedAt))}
+                        </td>
+                        <td className="text-right text-soft">
+                          <Time at={one.queuedAt} />
+                        </td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </TableBox>
+                <Pager
+                  label={t.runs.pages}
+                  back={{ name: t.runs.newer, after: newer }}
+                  on={{ name: t.runs.older, before: older }}
+                />
+              </>
             )
-          }}
+          }
         </Loaded>
       </Panel>
     </>
   )
 }
+
+const runStates: readonly RunState[] = ['queued', 'running', 'success', 'failure', 'cancelled', 'skipped']
+const states = runStates.map((value) => ({ value, name: t.runs.states[value] }))
+const stateOf = (text: string | undefined): RunState | undefined => runStates.find((one) => one === text)

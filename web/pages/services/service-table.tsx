@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useWindowVirtualizer, type VirtualItem } from '@tanstack/react-virtual'
 import { useLayoutEffect, useRef, useState } from 'react'
-import { type Glance, traffic } from '../../api/queries.ts'
+import { type Glance, trafficTotal } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { count, milliseconds, percent, short } from '../../ui/format.ts'
 import { Badge, Time, type Tone } from '../../ui/parts.tsx'
@@ -90,7 +90,7 @@ const Row = ({
 }: Grouped & { project: string; item: VirtualItem; measure: (row: HTMLTableRowElement | null) => void }) => {
   const main = places.find(({ environment }) => environment === 'production') ?? places.at(-1)
   const { data } = useQuery({
-    ...traffic(project, service, main?.environment ?? 'production', hourMs, 15_000),
+    ...trafficTotal(project, service, main?.environment ?? 'production', hourMs),
     enabled: main !== undefined,
   })
   const latest = places.reduce<number>((newest, { requestedAt }) => Math.max(newest, requestedAt), 0)
@@ -117,17 +117,13 @@ const Row = ({
           ))}
         </span>
       </td>
-      <td className="hidden px-4 py-3 text-right align-top @2xl:table-cell">
-        {data ? count(data.total.requests) : '–'}
-      </td>
+      <td className="hidden px-4 py-3 text-right align-top @2xl:table-cell">{data ? count(data.requests) : '–'}</td>
       <td
-        className={`hidden px-4 py-3 text-right align-top @2xl:table-cell ${(data?.total.errorRate ?? 0) > 0.01 ? 'text-bad' : ''}`}
+        className={`hidden px-4 py-3 text-right align-top @2xl:table-cell ${(data?.errorRate ?? 0) > 0.01 ? 'text-bad' : ''}`}
       >
-        {percent(data?.total.errorRate ?? null)}
+        {percent(data?.errorRate ?? null)}
       </td>
-      <td className="hidden px-4 py-3 text-right align-top @3xl:table-cell">
-        {milliseconds(data?.total.p95Ms ?? null)}
-      </td>
+      <td className="hidden px-4 py-3 text-right align-top @3xl:table-cell">{milliseconds(data?.p95Ms ?? null)}</td>
       <td className="hidden px-4 py-3 text-right align-top text-soft @md:table-cell">
         <Time at={latest} />
       </td>

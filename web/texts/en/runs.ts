@@ -12,6 +12,19 @@ export const runs = {
     skipped: 'skipped',
     neutral: 'neutral',
   },
+  anyState: 'Any state',
+  states: {
+    queued: 'queued',
+    running: 'running',
+    success: 'passed',
+    failure: 'failed',
+    cancelled: 'cancelled',
+    skipped: 'skipped',
+  },
+  noneFound: 'No run is like that.',
+  newer: 'Newer',
+  older: 'Older',
+  pages: 'Pages of runs',
 } as const
 
 export const run = {

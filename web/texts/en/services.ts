@@ -2,6 +2,9 @@
 export const services = {
   title: 'Services',
   filter: 'Filter services',
+  pages: 'Pages of services',
+  previous: 'Previous',
+  next: 'Next',
   none: 'No service is called so.',
   columns: {
     service: 'Service',

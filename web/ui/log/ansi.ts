@@ -9,7 +9,7 @@ const longestShown = 4_000
 /** Colours and weights (SGR); every other escape sequence is shown, not obeyed. */
 const sequence = /\u001b\[([0-9;]*)m/g
 /** What moves the cursor, turns the direction of writing, or cannot be seen. */
-const hidden = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
+const hidden = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffd]/g
 
 /** A line as pieces; what could hide or pretend something is written out. At most 4,000 characters, `cut` says how many were left. */
 export const piecesOf = (line: string): { pieces: readonly Piece[]; cut: number } => {
