@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { killedAt, lifeEnvironment, marksToKillAt } from '../kills.testing.ts'
+import { killedAt, killsInARow, lifeEnvironment, marksToKillAt } from '../kills.testing.ts'
 import { isFact } from '../ledger/fact.ts'
-import { refUpdated, repositoryCreated } from './facts.ts'
+import { pushRefused, refUpdated, repositoryCreated } from './facts.ts'
 import { startCodeServer } from './server-testing.ts'
 import { gitIn, makeWorkingCopy } from './testing.ts'
 
@@ -102,6 +102,26 @@ describe('killed in the middle of a push, at', { concurrency: 4 }, async () => {
       assert.deepEqual(server.problems, [])
     })
 })
+
+for (const mark of ['ledger.append:before', 'ledger.append:after'])
+  test(`killed at ${mark} while it records a refused push, it refuses it again and nothing was changed`, async () => {
+    const root = await workplace()
+    await pushUntilDone(root, {})
+    const commit = (await gitIn(join(root, 'copy'), ['rev-parse', 'HEAD'])).stdout.trim()
+    for (let kills = 0; kills <= killsInARow; kills += 1) {
+      const { child, port, ended } = await startServer(root, killedAt(mark, join(root, 'kills')))
+      const url = `http://developer:x@127.0.0.1:${port}/git/shop.git`
+      const { code, stderr } = await gitIn(join(root, 'copy'), ['push', url, ':main'])
+      assert.equal(code, 1)
+      assert.equal(/main is protected/.test(stderr), kills === killsInARow, stderr)
+      child.kill('SIGKILL')
+      await ended
+    }
+    await using server = await openAgain(root)
+    assert.match((await gitIn(root, ['ls-remote', server.url('shop.git', 'viewer'), 'main'])).stdout, RegExp(commit))
+    const tried = await server.ledger.read({ types: [pushRefused.type] })
+    assert.equal(tried.length, mark.endsWith(':before') ? 1 : 1 + killsInARow, 'each try that could be written')
+  })
 
 const byRef = (one: { ref: string }, other: { ref: string }): number => (one.ref < other.ref ? -1 : 1)
 

@@ -41,6 +41,20 @@ export const refUpdated = defineFact(
   }),
 )
 
+/** A push changed nothing, as it was not allowed or would have broken something. Actor: who tried; subject: the repository. */
+export const pushRefused = defineFact(
+  'push.refused',
+  1,
+  z.object({
+    project: ProjectName,
+    repository: RepositoryName,
+    /** What it asked for, the first of it where it was much; nothing where somebody may not push there at all. */
+    updates: z.array(z.object({ ref: z.string(), before: CommitId.nullable(), after: CommitId.nullable() })),
+    /** The lines that were shown. */
+    reasons: z.array(z.string()),
+  }),
+)
+
 /** Which branches of a repository are kept from deletion, whether they may be forced, and who may push them. Subject: the repository. */
 export const protectionSet = defineFact(
   'repository.protection-set',
@@ -56,4 +70,4 @@ export const protectionSet = defineFact(
   }),
 )
 
-export const codeFacts = [repositoryCreated, refUpdated, protectionSet, ...changeFacts] as const
+export const codeFacts = [repositoryCreated, refUpdated, pushRefused, protectionSet, ...changeFacts] as const

@@ -196,6 +196,41 @@ describe('a repository over HTTP', () => {
       assert.equal(status, 404)
     })
 
+  test('keeps who tried to push without the right, once an hour, and nothing of who is nobody', async () => {
+    const copy = await shop('watched')
+    for (const url of ['viewer-eve', 'viewer-eve', 'viewer-mallory'].map((user) => server.url('watched.git', user)))
+      assert.notEqual((await copy.git('push', url, 'main:more')).code, 0)
+    assert.notEqual((await copy.git('push', server.url('watched.git', 'stranger'), 'main:more')).code, 0)
+    assert.notEqual((await copy.git('push', server.url('missing.git', 'viewer'), 'main:more')).code, 0)
+    assert.notEqual((await copy.git('push', 'headway', 'main:refs/notes/x', ':main')).code, 0)
+    const tried = await server.ledger.read({ subject: 'repository:default/watched', types: ['push.refused'] })
+    const start = await copy.must('rev-parse', 'HEAD')
+    const key = { project: 'default', repository: 'watched' }
+    const why = (user: string) =>
+      `${user} may read default/watched, but pushing needs the role developer in the project default`
+    assert.deepEqual(
+      tried.map(({ actor, payload }) => [actor, payload]),
+      [
+        ['user:viewer-eve', { ...key, updates: [], reasons: [why('viewer-eve')] }],
+        ['user:viewer-mallory', { ...key, updates: [], reasons: [why('viewer-mallory')] }],
+        [
+          'user:developer',
+          {
+            ...key,
+            updates: [
+              { ref: 'refs/heads/main', before: start, after: null },
+              { ref: 'refs/notes/x', before: null, after: start },
+            ],
+            reasons: [
+              'refs/notes/x: only branches (refs/heads/...) and tags (refs/tags/...) can be pushed; give it a branch name',
+            ],
+          },
+        ],
+      ],
+    )
+    assert.deepEqual(await server.ledger.read({ subject: 'repository:default/missing' }), [])
+  })
+
   test('keeps main from being forced and deleted, other branches not', async () => {
     const copy = await shop('forced')
     const before = await copy.must('ls-remote', 'headway', 'refs/heads/main')

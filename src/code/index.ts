@@ -23,6 +23,7 @@ import type { PushParts } from './push.ts'
 import { createCodeQueries, type Ref } from './queries.ts'
 import { createReading } from './reading.ts'
 import { createRecorder } from './recorder.ts'
+import { createRefusals } from './refusals.ts'
 import { createRepositories } from './repositories.ts'
 import { fullDisk } from './room.ts'
 import { createSmartHttp, type GitHandler } from './smart-http.ts'
@@ -86,6 +87,7 @@ export const createCode = (parts: CodeParts) => {
   const repositories = createRepositories(parts.home.repositories)
   const isOurs = ({ project }: RepositoryKey): boolean => project === parts.ownProject
   const recorder = createRecorder({ ledger, views, store, ids, repositories, isOurs })
+  const refusals = createRefusals({ ledger, clock, report: parts.report })
   const reading = createReading(repositories)
   const doors = new Map<string, Mutex>()
   const stopping = new AbortController()
@@ -231,7 +233,18 @@ export const createCode = (parts: CodeParts) => {
       const { announce } = changes
       const examine: PushParts['examine'] = async (key, updates, variables) =>
         (isOurs(key) && (await parts.ownReader?.examine(key, updates, variables))) || []
-      const pushing = { hooks, limits, recorder, enter, protectionOf, examine, announce, narrate, discoverLater }
+      const pushing = {
+        hooks,
+        limits,
+        recorder,
+        refusals,
+        enter,
+        protectionOf,
+        examine,
+        announce,
+        narrate,
+        discoverLater,
+      }
       handle = createSmartHttp({ ...pushing, repositories, create, report: parts.report }, stopping.signal)
       await changes.recover()
       await scan()

@@ -28,11 +28,27 @@ test("what speaks against a push into Headway's own repository is read from its 
   const taken = await copy.git('push', '-o', 'async', 'headway', 'main')
   assert.equal(taken.code, 0, taken.stderr)
   assert.deepEqual(remoteLines(taken.stderr), ['accepted; headway watch shows how it fares'])
-  await copy.commit({ 'shop.yaml': 'replcas: 2\n' })
+  const bad = await copy.commit({ 'shop.yaml': 'replcas: 2\n' })
   const refused = await copy.git('push', 'headway', 'main')
   assert.equal(refused.code, 1)
   assert.deepEqual(remoteLines(refused.stderr), ['shop.yaml:1:1: unknown key replcas', 'nothing was changed'])
   assert.equal(seen, 'replcas: 2\n')
   assert.match(await copy.must('ls-remote', 'headway', 'main'), new RegExp(`^${good}\t`))
+  const tried = await server.ledger.read({ types: ['push.refused'] })
+  assert.deepEqual(
+    tried.map(({ actor, subject, payload }) => ({ actor, subject, payload })),
+    [
+      {
+        actor: 'user:developer',
+        subject: 'repository:default/environments',
+        payload: {
+          project: 'default',
+          repository: 'environments',
+          updates: [{ ref: 'refs/heads/main', before: good, after: bad }],
+          reasons: ['shop.yaml:1:1: unknown key replcas', 'nothing was changed'],
+        },
+      },
+    ],
+  )
   assert.deepEqual(server.problems, [])
 })

@@ -12,11 +12,13 @@ import { type Examination, inspectPush } from './inspection.ts'
 import { createOutlet } from './outlet.ts'
 import type { Protection } from './protection.ts'
 import type { RecordedUpdate, Recorder } from './recorder.ts'
+import type { Refusals } from './refusals.ts'
 
 export type PushParts = {
   readonly hooks: string
   readonly limits: GitLimits
   readonly recorder: Recorder
+  readonly refusals: Refusals
   /** Waits for the repository; nobody else changes it until the returned way out is taken. */
   enter(key: RepositoryKey): Promise<() => void>
   protectionOf(key: RepositoryKey): Promise<Protection>
@@ -92,6 +94,7 @@ export const servePush = async (
     const examine: Examination = (updates, variables) => parts.examine(key, updates, variables)
     const verdict = await inspectPush(directory, call, await parts.protectionOf(key), role, examine)
     if (verdict.kind === 'refused') {
+      await parts.refusals.push(key, actor, call.updates, verdict.lines)
       for (const line of verdict.lines) dialogue.say(line)
       return dialogue.answer('refuse')
     }

@@ -37,7 +37,10 @@ export const createSmartHttp = (parts: SmartHttpParts, stopping: AbortSignal): G
     const { project, repository, service, step } = asked
     const key = { project, repository }
     const there = repositories.exists(key)
-    authorise(identity, asked, there)
+    const refusal = refusalOf(identity, asked, there)
+    if (refusal && there && service === 'git-receive-pack')
+      await parts.refusals.door(key, identity.actor, refusal.detail)
+    if (refusal) throw refusal
     response.setHeader('cache-control', 'no-cache, max-age=0, must-revalidate')
     response.setHeader('content-type', `application/x-${service}-${step === 'advertise' ? 'advertisement' : 'result'}`)
     const directory = there ? repositories.pathOf(key) : repositories.template
@@ -139,27 +142,32 @@ const refuseLargeFiles = (response: ServerResponse): void => {
   response.end(JSON.stringify({ message }))
 }
 
-const authorise = (identity: Identity, { project, repository, service }: GitRequest, there: boolean): void => {
+/** Why somebody may not do this; null: they may. */
+const refusalOf = (
+  identity: Identity,
+  { project, repository, service }: GitRequest,
+  there: boolean,
+): Problem | null => {
   const role = identity.roleIn(project)
   const name = `${project}/${repository}`
   const isWrite = service === 'git-receive-pack'
   if (identity.limits?.mayUseRepository({ project, repository }, isWrite) === false)
-    throw new Problem({
+    return new Problem({
       kind: 'beyond-permissions',
       status: 403,
       detail: `the job may not ${isWrite ? 'push to' : 'read'} ${name} (${identity.actor})`,
       next: `give it permissions: { contents: ${isWrite ? 'write' : 'read'} }; other repositories need a token of a person, as a secret`,
     })
-  if (service === 'git-upload-pack' && atLeast(role, 'viewer') && there) return
-  if (service === 'git-receive-pack' && atLeast(role, 'developer')) return
+  if (service === 'git-upload-pack' && atLeast(role, 'viewer') && there) return null
+  if (service === 'git-receive-pack' && atLeast(role, 'developer')) return null
   if (service === 'git-receive-pack' && role !== null)
-    throw new Problem({
+    return new Problem({
       kind: 'push-refused',
       status: 403,
       detail: `${identity.user} may read ${name}, but pushing needs the role developer in the project ${project}`,
       next: `an administrator grants it: headway user role ${identity.user} developer --project ${project}`,
     })
-  throw new Problem({
+  return new Problem({
     kind: 'repository-not-found',
     status: 404,
     detail: `there is no repository ${name} that ${identity.user} may see`,
