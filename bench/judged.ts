@@ -6,7 +6,8 @@ import { type Seen, startUsers, type Users } from './users.ts'
 
 /**
  * What a bad release costs its users, judged continuously and by threshold checks once a minute; and whether good ones go live. Several
- * services side by side on one Headway, each with its own users. HEADWAY_BENCH_RUNS: how many of each kind (20).
+ * services side by side on one Headway, each with its own users. HEADWAY_BENCH_RUNS: how many of each kind (20). Broken off by SIGINT it
+ * reports what it has.
  */
 export const measureJudged = async (platform: Platform, say: (name: string, figure: string) => void): Promise<void> => {
   const runs = Number(process.env.HEADWAY_BENCH_RUNS ?? 20)
@@ -17,19 +18,26 @@ export const measureJudged = async (platform: Platform, say: (name: string, figu
     found.push(run)
     console.log(JSON.stringify(run)) // as it happens: a bench that is broken off has not been for nothing
   }
+  const breaking = new AbortController()
+  const breakOff = (): void => breaking.abort(new Error('broken off'))
+  process.once('SIGINT', breakOff)
+  const { signal } = breaking
   const judged = Array.from({ length: lanes }, (_, lane) =>
-    withService(platform, lane + 1, async (service) => {
+    withService(platform, lane + 1, signal, async (service) => {
       for (const kind of ['errors', 'slow', 'good'] as const)
         for (let run = 0; run < share(lane); run += 1) measured(await judge(service, kind))
     }),
   )
   const checked = Array.from({ length: thresholdLanes }, (_, lane) =>
-    withService(platform, lanes + lane + 1, async (service) => {
+    withService(platform, lanes + lane + 1, signal, async (service) => {
       for (let run = 0; run < Math.ceil(runs / 10); run += 1) for (const one of await check(service)) measured(one)
     }),
   )
-  await Promise.all([...judged, ...checked])
+  const ended = await Promise.allSettled([...judged, ...checked])
+  process.off('SIGINT', breakOff)
+  if (signal.aborted) say('broken off', `after ${found.length} runs`)
   report(found, lanes + thresholdLanes, say)
+  for (const one of ended) if (one.status === 'rejected' && !signal.aborted) throw one.reason
 }
 
 const perSecond = 100
@@ -54,6 +62,8 @@ type Service = {
   readonly name: string
   readonly repository: Repository
   readonly users: Users
+  /** Ends what is waited for. */
+  readonly signal: AbortSignal
   /** Deploys one that behaves so, with these rules, and does not wait for it; resolves to its name in `x-version`. */
   release(behaviour: Behaviour, rules: string): Promise<string>
   api<Answer>(path: string, body?: unknown): Promise<Answer>
@@ -113,6 +123,7 @@ const follow = async (
 ): Promise<Omit<Run, 'kind'>> => {
   const all: Seen[] = []
   for (;;) {
+    service.signal.throwIfAborted()
     const seen = service.users.take().filter((one) => one.version === version)
     all.push(...seen)
     const deployments = await service.api<Deployment[]>(`deployments?service=${service.name}&limit=5`)
@@ -139,6 +150,7 @@ const costOf = (seen: readonly Seen[]): Pick<Run, 'seconds' | 'canaryRequests' |
 const withService = async (
   platform: Platform,
   place: number,
+  signal: AbortSignal,
   use: (service: Service) => Promise<void>,
 ): Promise<void> => {
   const name = `judged-${place}`
@@ -170,9 +182,9 @@ const withService = async (
     network: 20 + place,
   })
   try {
-    await delay(10_000)
+    await delay(10_000, undefined, { signal })
     const release: Service['release'] = (behaviour, rules) => push(behaviour, rules, ['-o', 'async'])
-    await use({ name, repository, users, release, api })
+    await use({ name, repository, users, signal, release, api })
   } finally {
     await users.stop()
     rmSync(repository.directory, { recursive: true, force: true })

@@ -6,7 +6,7 @@ import { join } from 'node:path'
  * The marks on both sides are failpoints: with HEADWAY_FAILPOINT=`<name>:before` or `<name>:after` in the environment the process
  * kills itself (SIGKILL) there, so that the tests can show that starting again ends in the same place. With
  * HEADWAY_FAILPOINT_TIMES=`<count>:<directory>` it does so only this many times over all processes and restarts that share the
- * directory. HEADWAY_FAILPOINT_TRACE=`<file>` appends each mark that is passed, which is how the tests know that none was missed, and
+ * directory, and with HEADWAY_FAILPOINT_SKIP=`<count>` not before it has passed there so often. HEADWAY_FAILPOINT_TRACE=`<file>` appends each mark that is passed, which is how the tests know that none was missed, and
  * HEADWAY_FAILPOINT_KILLS=`<file>` each mark that killed, which is how they know that none was only named.
  * A name is `<room>.<what>`, is used in one place only, and is a literal at the call (`npm run effects` reads it).
  */
@@ -27,6 +27,7 @@ export const effectSync = <Result>(name: string, act: () => Result): Result => {
 
 const killAt = process.env.HEADWAY_FAILPOINT
 const killTimes = process.env.HEADWAY_FAILPOINT_TIMES
+const killSkip = Number(process.env.HEADWAY_FAILPOINT_SKIP ?? 0)
 const traceFile = process.env.HEADWAY_FAILPOINT_TRACE
 const killsFile = process.env.HEADWAY_FAILPOINT_KILLS
 
@@ -37,13 +38,17 @@ const pass = (mark: string): void => {
   process.kill(process.pid, 'SIGKILL')
 }
 
-/** Takes one of the kills that are left; each is a file that only one process can create. */
 const mayKill = (): boolean => {
   if (killTimes === undefined) return true
-  const [count, directory] = killTimes.split(/:(.*)/s)
-  for (let kill = 1; kill <= Number(count); kill += 1) {
+  const [count, directory = ''] = killTimes.split(/:(.*)/s)
+  return !take(directory, 'skip', killSkip) && take(directory, 'kill', Number(count))
+}
+
+/** Takes one of so many that are left; each is a file that only one process can create. */
+const take = (directory: string, what: string, count: number): boolean => {
+  for (let one = 1; one <= count; one += 1) {
     try {
-      closeSync(openSync(join(directory ?? '', `kill-${kill}`), 'wx'))
+      closeSync(openSync(join(directory, `${what}-${one}`), 'wx'))
       return true
     } catch {
       // that one was taken already

@@ -49,6 +49,16 @@ export const killedAt = (mark: string, directory: string): Record<string, string
   HEADWAY_FAILPOINT_TIMES: `${killsInARow}:${directory}`,
 })
 
+/** The same, once the life has passed the mark so often. */
+export const killedLaterAt = (mark: string, passes: number, directory: string): Record<string, string> => ({
+  ...killedAt(mark, directory),
+  HEADWAY_FAILPOINT_SKIP: String(passes),
+})
+
+/** A few of many by their names alone, the same with every run; all of them with HEADWAY_KILLS=all. */
+export const sampleOf = (names: readonly string[], count: number): readonly string[] =>
+  isExhaustive ? names : names.toSorted((one, other) => numberOf(one) - numberOf(other)).slice(0, count)
+
 /** With this each process kills itself at the mark. */
 export const killedOnceAt = (mark: string): Record<string, string> => {
   const { HEADWAY_KILLS_SEEN: seen } = process.env // a directory: for each test file, where it killed

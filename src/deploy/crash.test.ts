@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { killedAt, killsInARow, marksToKillAt } from '../kills.testing.ts'
+import {
+  killedAt,
+  killedLaterAt,
+  killsInARow,
+  marksToKillAt,
+  patienceMs,
+  sampleOf,
+  sideBySide,
+} from '../kills.testing.ts'
 import { defaultProject, ServiceName } from '../names.ts'
 import { digestOf, openTestDeploy, weightsOf } from './testing.ts'
 
@@ -131,69 +139,152 @@ const clear = (directories: readonly string[]): void => {
   for (const directory of directories) rmSync(directory, { recursive: true, force: true })
 }
 
-const weights: Readonly<Record<string, readonly string[]>> = {
-  canary: ['v1:100', 'v1+:5 v1:85 v2:10', 'v1+:25 v1:25 v2:50', 'v2:100', 'v2+:5 v2:85 v3:10', 'v2:100'],
-  'blue-green': ['v1:100', 'v2:100', 'v3:100', 'v2:100'],
-  shadow: ['v1:100', '+v2 v1:100 v2:0', 'v2:100', '+v3 v2:100 v3:0', 'v2:100'],
-  rolling: ['v1:100', 'v1:63 v2:38', 'v1:25 v2:75', 'v2:100'],
-}
+/** What users get of shop, and how its deployments end, when nothing is killed. */
+const scenes: Readonly<Record<string, { readonly weights: readonly string[]; readonly outcomes: readonly string[] }>> =
+  {
+    canary: {
+      weights: ['v1:100', 'v1+:5 v1:85 v2:10', 'v1+:25 v1:25 v2:50', 'v2:100', 'v2+:5 v2:85 v3:10', 'v2:100'],
+      outcomes: ['succeeded', 'succeeded', 'rolled-back'],
+    },
+    'blue-green': {
+      weights: ['v1:100', 'v2:100', 'v3:100', 'v2:100'],
+      outcomes: ['succeeded', 'succeeded', 'rolled-back'],
+    },
+    shadow: {
+      weights: ['v1:100', '+v2 v1:100 v2:0', 'v2:100', '+v3 v2:100 v3:0', 'v2:100'],
+      outcomes: ['succeeded', 'succeeded', 'rolled-back'],
+    },
+    rolling: {
+      weights: ['v1:100', 'v1:63 v2:38', 'v1:25 v2:75', 'v2:100'],
+      outcomes: ['succeeded', 'succeeded', 'failed'],
+    },
+    watched: {
+      weights: ['v1:100', 'v1+:25 v1:25 v2:50', 'v1:10 v2:90', 'v2:100', 'v2+:25 v2:25 v3:50', 'v2:10 v3:90', 'v2:100'],
+      outcomes: ['succeeded', 'succeeded', 'rolled-back'],
+    },
+    'taken back': {
+      weights: ['v1:100', 'v1+:25 v1:25 v2:50', 'v2:100', 'v1:100'],
+      outcomes: ['succeeded', 'succeeded', 'succeeded'],
+    },
+    lockstep: {
+      weights: ['v1:100', 'v1+:25 v1:25 v2:50', 'v2:100', 'v2+:25 v2:25 v3:50', 'v2:100'],
+      outcomes: ['succeeded', 'succeeded', 'rolled-back'],
+    },
+  }
 
 /** What is left of a story, by which one that was killed is compared with one that was not. */
 const leftBy = async (directory: string) => {
   const world = await openTestDeploy({ directory, releases: {} })
-  const history = await world.deploy.queries.history({
-    project: defaultProject,
-    service: ServiceName.parse('shop'),
-    limit: 100,
-  })
-  const facts = await Promise.all(
-    history.map(({ deployment }) => world.ledger.read({ subject: `deployment:${deployment.id}` })),
-  )
   const { instances } = world.runtime.world()
   const trailers = (await world.git('log', '--format=%B', 'main')).match(/^Headway-[A-Za-z-]+/gm)
-  const left = {
-    outcomes: history.map(({ deployment }) => deployment.finished?.outcome).reverse(),
-    facts: facts.map((one) => one.map(({ type }) => type)).reverse(),
-    weights: weightsOf(world.runtime),
-    running: Object.values(instances).map(({ owner }) => owner.release),
-    trailers,
-    drift: await world.ledger.read({ types: ['drift.found'] }),
-  }
+  const services = ['shop', 'blog'].map(async (name) => {
+    const service = ServiceName.parse(name)
+    const history = (await world.deploy.queries.history({ project: defaultProject, service, limit: 100 })).reverse()
+    const facts = await Promise.all(
+      history.map(({ deployment }) => world.ledger.read({ subject: `deployment:${deployment.id}` })),
+    )
+    return {
+      outcomes: history.map(({ deployment }) => deployment.finished?.outcome),
+      facts: facts.map((one) => one.map(({ type }) => type)),
+      weights: weightsOf(world.runtime, service),
+      running: Object.values(instances)
+        .filter(({ owner }) => owner.service === service)
+        .map(({ owner }) => owner.release),
+    }
+  })
+  const [shop, blog] = await Promise.all(services)
+  const left = { shop, blog, trailers: trailers?.sort(), drift: await world.ledger.read({ types: ['drift.found'] }) }
   await world.close()
   return left
+}
+
+/** A directory for a story, and one beside it for its kills. */
+const stage = (name: string): { readonly directory: string; readonly kills: string } => {
+  const directory = mkdtempSync(join(tmpdir(), `headway-crash-${name}-`))
+  const kills = join(directory, 'kills')
+  mkdirSync(kills)
+  return { directory, kills }
 }
 
 describe('killed whenever weights have changed, and after each fact, a rollout ends as if nothing had happened', {
   concurrency: 2,
 }, () => {
-  for (const [strategy, expected] of Object.entries(weights))
+  const strategies = killsInARow > 1 ? Object.keys(scenes) : ['canary', 'blue-green', 'shadow', 'rolling']
+  for (const strategy of strategies)
     test(strategy, async () => {
-      const directories = ['undisturbed', 'routes', 'facts'].map((name) => {
-        const directory = mkdtempSync(join(tmpdir(), `headway-crash-${name}-`))
-        mkdirSync(join(directory, 'kills'))
-        return directory
-      })
-      const [undisturbed = '', routes = '', facts = ''] = directories
+      const [undisturbed, routes, facts] = [stage('undisturbed'), stage('routes'), stage('facts')]
       const story = ['strategies-crash-testing.ts', strategy] as const
-      assert.equal(await live(undisturbed, {}, story), 0)
-      const left = await leftBy(undisturbed)
-      assert.deepEqual(left.weights, expected)
-      assert.deepEqual(left.outcomes, ['succeeded', 'succeeded', strategy === 'rolling' ? 'failed' : 'rolled-back'])
+      assert.equal(await live(undisturbed.directory, {}, story), 0)
+      const left = await leftBy(undisturbed.directory)
+      assert.deepEqual(left.shop?.weights, scenes[strategy]?.weights)
+      assert.deepEqual(left.shop?.outcomes, scenes[strategy]?.outcomes)
       assert.deepEqual(left.drift, [])
 
       let kills = 0
-      while ((await live(routes, {}, [...story, join(routes, 'kills')])) !== 0) kills += 1
-      assert.equal(kills, expected.length)
-      assert.deepEqual(await leftBy(routes), left)
+      while ((await live(routes.directory, {}, [...story, routes.kills])) !== 0) kills += 1
+      assert.equal(kills, scenes[strategy]?.weights.length)
+      assert.deepEqual(await leftBy(routes.directory), left)
 
+      const directories = [undisturbed, routes, facts].map(({ directory }) => directory)
       // A shadow differs from a canary, and rolling from blue/green, in its routes only.
       if (killsInARow === 1 && !['canary', 'blue-green'].includes(strategy)) return clear(directories)
       const env = {
         HEADWAY_FAILPOINT: 'ledger.append:after',
-        HEADWAY_FAILPOINT_TIMES: `100:${join(facts, 'kills')}`,
+        HEADWAY_FAILPOINT_TIMES: `100:${facts.kills}`,
       }
-      while ((await live(facts, env, story)) !== 0);
-      assert.deepEqual(await leftBy(facts), left)
+      while ((await live(facts.directory, env, story)) !== 0);
+      assert.deepEqual(await leftBy(facts.directory), left)
       clear(directories)
+    })
+})
+
+const singly = ['deploy.create-environments', 'deploy.start', 'deploy.stop', 'deploy.route', 'deploy.commit']
+/** So many of a scene's effects are killed at where not all are. */
+const fewPerScene = 2
+
+/** Every single effect that a life passed, as `deploy.start:before 3`: before the fourth start. */
+const singleEffects = (trace: string): string[] => {
+  const passed = new Map<string, number>()
+  return trace.split('\n').flatMap((mark) => {
+    if (!singly.includes(mark.replace(/:(before|after)$/, ''))) return []
+    const before = passed.get(mark) ?? 0
+    passed.set(mark, before + 1)
+    return [`${mark} ${before}`]
+  })
+}
+
+describe('killed before and after each single start, stop, change of routes and commit, it ends as if nothing had happened', {
+  concurrency: killsInARow > 1 ? 4 : 2,
+}, () => {
+  for (const [scene, expected] of Object.entries(scenes))
+    test(scene, { timeout: patienceMs }, async (context) => {
+      const undisturbed = stage('undisturbed')
+      const story = ['strategies-crash-testing.ts', scene] as const
+      const trace = join(undisturbed.directory, 'trace')
+      assert.equal(await live(undisturbed.directory, { HEADWAY_FAILPOINT_TRACE: trace }, story), 0)
+      const effects = singleEffects(readFileSync(trace, 'utf8'))
+      const left = await leftBy(undisturbed.directory)
+      assert.deepEqual(left.shop?.weights, expected.weights)
+      assert.deepEqual(left.shop?.outcomes, expected.outcomes)
+      clear([undisturbed.directory])
+
+      let kills = 0
+      const chosen = sampleOf(effects, fewPerScene)
+      await sideBySide(chosen, async (effect) => {
+        const [mark = '', passes] = effect.split(' ')
+        const killed = stage('single')
+        const ends: Awaited<ReturnType<typeof live>>[] = []
+        while (ends.at(-1) !== 0)
+          ends.push(await live(killed.directory, killedLaterAt(mark, Number(passes), killed.kills), story))
+        // After the last of its kind there may be no second one to be killed at.
+        assert.ok(
+          ends.length > (mark.endsWith(':before') ? killsInARow : 1),
+          `${effect}: killed ${ends.length - 1} times`,
+        )
+        assert.deepEqual(await leftBy(killed.directory), left, effect)
+        kills += ends.length - 1
+        clear([killed.directory])
+      })
+      context.diagnostic(`${kills} kills at ${chosen.length} of ${effects.length} marks`)
     })
 })

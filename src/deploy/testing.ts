@@ -203,9 +203,10 @@ export const diskRuntime = (
 }
 
 /** The weights by version (`v1:90 v2:10`) of each table that was routed, without repetitions; `+v2` is a mirror, `v2+` a version of that kind. */
-export const weightsOf = (runtime: { world(): Pick<World, 'routed'> }): string[] => {
+export const weightsOf = (runtime: { world(): Pick<World, 'routed'> }, service?: string): string[] => {
   const all = runtime.world().routed.map((table) =>
     table
+      .filter((route) => service === undefined || route.service.includes(`/${service}/`))
       .map(({ pools, mirror }) => {
         const sum = pools.reduce((total, { weight }) => total + weight, 0)
         const parts = pools.map(({ version, weight }) => `${nameOf(version)}:${Math.round((100 * weight) / sum)}`)
