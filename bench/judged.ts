@@ -223,7 +223,9 @@ const report = (runs: readonly Run[], services: number, say: (name: string, figu
       ? 'none'
       : `${middle(values).toFixed(digits)} (${Math.min(...values).toFixed(digits)} to ${Math.max(...values).toFixed(digits)}, n ${values.length})`
   const outcomes = (kind: Run['kind']): string =>
-    [...Map.groupBy(of(kind), ({ outcome }) => outcome)].map(([outcome, all]) => `${all.length} ${outcome}`).join(', ')
+    [...Map.groupBy(of(kind), ({ outcome }) => outcome)]
+      .map(([outcome, all]) => `${all.length} ${outcome}`)
+      .join(', ') || 'none'
   say('services side by side, each at 100 requests/s', String(services))
   for (const kind of ['errors', 'slow', 'one failed check', 'five failed checks', 'good'] as const) {
     say(kind, outcomes(kind))
@@ -243,6 +245,6 @@ const report = (runs: readonly Run[], services: number, say: (name: string, figu
     )
   }
   const judged = middle(of('errors').map(({ failed }) => failed))
-  for (const kind of ['one failed check', 'five failed checks'] as const)
+  for (const kind of (['one failed check', 'five failed checks'] as const).filter((one) => of(one).length > 0))
     say(`failed requests, ${kind} : judged`, (middle(of(kind).map(({ failed }) => failed)) / judged).toFixed(1))
 }

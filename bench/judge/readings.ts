@@ -14,7 +14,7 @@ type Reading = {
   /** The canary's traffic is part of the whole, or beside it. */
   readonly traffic: 'part' | 'beside'
   readonly evidence: 'mean' | 'largest' | 'true ratio' | 'baseline known'
-  readonly looksPerSecond: 'one' | 'one a request'
+  readonly looksPerSecond: number
   /** An error of a client counts once in ten seconds; there are a thousand clients. */
   readonly isCountedOnce: boolean
   /** Runs that were not stopped by so many times the time that a bet on the true ratio alone takes are left out; the others are all there is. */
@@ -48,7 +48,7 @@ const literal: Reading = {
   share: 'set',
   traffic: 'part',
   evidence: 'mean',
-  looksPerSecond: 'one',
+  looksPerSecond: 1,
   isCountedOnce: false,
   endsAfter: Number.POSITIVE_INFINITY,
 }
@@ -57,7 +57,7 @@ const readings: Readonly<Record<string, Reading>> = {
   'to the letter, of those found early': { ...literal, endsAfter: 3 },
   'share as seen in each second': { ...literal, share: 'seen' },
   'canary beside the whole traffic': { ...literal, traffic: 'beside' },
-  'a look after each request': { ...literal, looksPerSecond: 'one a request' },
+  'ten looks a second': { ...literal, looksPerSecond: 10 },
   'errors counted once in 10 s': { ...literal, isCountedOnce: true },
   'both sides': { ...literal, deltas: [...logSpaced, ...logSpaced.map((delta) => -delta)] },
   'deltas, not ratios, log-spaced': {
@@ -82,7 +82,7 @@ const mean = (values: readonly number[]): number => {
 const stoppedAt = (reading: Reading, [perSecond, before, after]: Cell, seed: number): number => {
   const random = randomFrom(seed)
   const enough = Math.log(1 / reading.alpha)
-  const looks = reading.looksPerSecond === 'one' ? 1 : perSecond
+  const looks = reading.looksPerSecond
   const canary = (perSecond * ofCanary) / looks
   const baseline = (reading.traffic === 'beside' ? perSecond : perSecond * (1 - ofCanary)) / looks
   const [rateBefore, rateAfter] = [before / 100, after / 100]

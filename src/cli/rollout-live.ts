@@ -95,26 +95,49 @@ const onScreen = async (look: () => Promise<RolloutView>, first: RolloutView): P
     process.off('SIGTERM', onSignal)
     leave()
   }
-  for (const line of renderRollout(view, Date.now(), Number.POSITIVE_INFINITY)) console.log(line)
+  say(renderRollout(view, Date.now(), Number.POSITIVE_INFINITY))
 }
 
-/** Lines that are longer than the screen is wide take more rows of it, or its top would be pushed out. */
+/** Folded where it is read on a screen. */
+const say = (lines: readonly string[]): void => {
+  const { isTTY, columns } = process.stdout
+  for (const line of isTTY ? lines.flatMap((one) => folded(one, columns)) : lines) console.log(line)
+}
+
+/** As many lines as the screen has rows, the long ones folded, or its top would be pushed out. */
 export const fitted = (
   render: (rows: number) => string[],
   { rows, columns }: { readonly rows: number; readonly columns: number },
 ): string[] => {
-  const heightOf = (line: string): number => Math.max(1, Math.ceil(stripVTControlCharacters(line).length / columns))
-  const height = (lines: readonly string[]): number => lines.reduce((sum, line) => sum + heightOf(line), 0)
+  const all = (lines: readonly string[]): string[] => lines.flatMap((line) => folded(line, columns))
   const whole = render(rows)
-  const lines = render(Math.max(1, rows - (height(whole) - whole.length)))
-  while (lines.length > 1 && height(lines) > rows) lines.pop()
-  return lines
+  const lines = render(Math.max(1, rows - (all(whole).length - whole.length)))
+  while (lines.length > 1 && all(lines).length > rows) lines.pop()
+  return all(lines)
+}
+
+const widthOf = (text: string): number => stripVTControlCharacters(text).length
+
+/** A line in pieces that the screen is wide enough for, cut between words and beneath the first of its text; a longer word is cut anywhere. */
+export const folded = (line: string, columns: number): string[] => {
+  if (widthOf(line) <= columns) return [line]
+  const [indent = ''] = /^ *(\d\d:\d\d:\d\d +)?/.exec(stripVTControlCharacters(line)) ?? []
+  const pieces: string[] = []
+  let piece = ''
+  for (const word of line.split(/(?<=\S)(?= )/)) {
+    if (widthOf(piece + word) > columns && piece !== '') {
+      pieces.push(piece)
+      piece = ' '.repeat(Math.min(indent.length, columns >> 1)) + word.trimStart()
+    } else piece += word
+    for (; widthOf(piece) > columns && piece === stripVTControlCharacters(piece); piece = piece.slice(columns))
+      pieces.push(piece.slice(0, columns))
+  }
+  return [...pieces, piece]
 }
 
 const inLines = async (look: () => Promise<RolloutView>, first: RolloutView, isLive: boolean): Promise<void> => {
   if (!isLive) {
-    for (const line of renderRollout(first, Date.now(), Number.POSITIVE_INFINITY)) console.log(line)
-    return
+    return say(renderRollout(first, Date.now(), Number.POSITIVE_INFINITY))
   }
   const { service, commit, environment, strategy } = first.rollout
   console.log(`${printable(service)} ${shortCommit(commit)} in ${environment}, ${strategy}`)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EnvironmentName, ProjectName, ServiceName } from '../names.ts'
-import { fitted } from './rollout-live.ts'
+import { fitted, folded } from './rollout-live.ts'
 import { type Rollout, type RolloutView, renderRollout, statusLine } from './rollout-view.ts'
 
 const now = Date.UTC(2026, 0, 1, 12, 0, 30)
@@ -122,7 +122,16 @@ test('lines that a narrow screen wraps take more of its rows', () => {
     ...Array<string>(rows - 2).fill('log'),
   ]
   assert.equal(fitted(render, { rows: 10, columns: 100 }).length, 10)
-  assert.equal(fitted(render, { rows: 10, columns: 40 }).length, 8)
+  assert.equal(fitted(render, { rows: 10, columns: 40 }).length, 10)
   const tall = (): string[] => ['a'.repeat(90), ...Array<string>(9).fill('log')]
-  assert.equal(fitted(tall, { rows: 5, columns: 40 }).length, 3)
+  assert.equal(fitted(tall, { rows: 5, columns: 40 }).length, 5)
+})
+
+test('a line that is too long is cut between words, beneath its text', () => {
+  assert.deepEqual(folded('  \u001b[2m03:28:35\u001b[0m  judged: nothing speaks against it', 30), [
+    '  \u001b[2m03:28:35\u001b[0m  judged: nothing',
+    '            speaks against it',
+  ])
+  assert.deepEqual(folded('short', 30), ['short'])
+  assert.deepEqual(folded('a'.repeat(25), 10), ['a'.repeat(10), 'a'.repeat(10), 'a'.repeat(5)])
 })

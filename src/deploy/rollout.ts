@@ -285,7 +285,7 @@ export const decide = (deployment: Deployment, seen: Observation): NewFact[] => 
     case 'overtaken':
       if (deployment.shiftedAt !== null) return []
       return deployment.step
-        ? abort(`${seen.by} took its place`, seen.by)
+        ? abort(`a newer deployment took its place (${seen.by})`, seen.by)
         : finish('superseded', { detail: `${seen.by} was asked for before this one was healthy` })
     case 'interrupted':
       return []

@@ -39,7 +39,8 @@ export const decideStep = (deployment: Deployment, look: Look): Decision => {
   if (!rollout || !step || !rules) return { kind: 'wait' }
   const failed = failing(look)
   if (failed) return failed
-  if (look.newer && rollout.newer === 'supersede') return undo(`${look.newer} took its place`, look.newer)
+  if (look.newer && rollout.newer === 'supersede')
+    return undo(`a newer deployment took its place (${look.newer})`, look.newer)
   if (paused) return { kind: 'wait' }
   const since = Math.max(step.at, deployment.resumedAt ?? 0)
   const isDecided = judged !== null && judged.step === step.index && judged.at >= since

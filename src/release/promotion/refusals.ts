@@ -67,7 +67,7 @@ export const promotionNeeded = (
   new Problem({
     kind: 'promotion-needed',
     status: 409,
-    detail: `${environment} takes releases from ${promote.from}${promote.policy === 'automatic' ? '' : ` by ${promote.policy}`}, and ${shortCommit(commit)} has not been there`,
+    detail: `${environment} takes releases from ${promote.from}${promote.policy === 'automatic' ? '' : ` by ${promote.policy}`}, and ${shortCommit(commit)} has not succeeded in ${environment} before`,
     next: `headway promote ${service} --to ${environment} --release ${shortCommit(commit)}`,
   })
 
