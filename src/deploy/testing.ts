@@ -423,9 +423,9 @@ export type TestDeploy = Awaited<ReturnType<typeof openTestDeploy>>
 export const deploymentOfRelease = (seq: number, environment: EnvironmentName = defaultEnvironment): string =>
   deploymentIdFor(`release ${seq} ${environment}`)
 
-/** Resolves once it holds; asks again every few milliseconds, at most 20 s. */
+/** Resolves once it holds; asks again every few milliseconds, at most 60 s. */
 export const eventually = async (holds: () => Promise<boolean> | boolean): Promise<void> => {
-  const until = performance.now() + 20_000
+  const until = performance.now() + 60_000
   while (!(await holds())) {
     if (performance.now() > until) throw new Error(`never came true: ${holds}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
