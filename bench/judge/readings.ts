@@ -57,7 +57,6 @@ const readings: Readonly<Record<string, Reading>> = {
   'to the letter, of those found early': { ...literal, endsAfter: 3 },
   'share as seen in each second': { ...literal, share: 'seen' },
   'canary beside the whole traffic': { ...literal, traffic: 'beside' },
-  'ten looks a second': { ...literal, looksPerSecond: 10 },
   'errors counted once in 10 s': { ...literal, isCountedOnce: true },
   'both sides': { ...literal, deltas: [...logSpaced, ...logSpaced.map((delta) => -delta)] },
   'deltas, not ratios, log-spaced': {
@@ -71,6 +70,7 @@ const readings: Readonly<Record<string, Reading>> = {
   'the best bet, not the mean (no guarantee)': { ...literal, evidence: 'largest' },
   'the true ratio known': { ...literal, evidence: 'true ratio' },
   "the old version's rate known": { ...literal, evidence: 'baseline known' },
+  'ten looks a second': { ...literal, looksPerSecond: 10 },
 }
 
 const mean = (values: readonly number[]): number => {
