@@ -214,7 +214,9 @@ export const weightsOf = (runtime: { world(): Pick<World, 'routed'> }, service?:
       })
       .join(', '),
   )
-  return all.filter((one, index) => one !== all[index - 1])
+  // A table without the service says nothing of it: another one's routes came first.
+  const told = service === undefined ? all : all.filter((one) => one !== '')
+  return told.filter((one, index) => one !== told[index - 1])
 }
 
 const nameOf = (version: string): string => {
