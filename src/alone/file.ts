@@ -17,7 +17,10 @@ const host = z
   )
 const expectedAddress = 'expected a port of this machine, or a numeric address with a port such as 10.0.0.7:8000'
 const address = z.union(
-  [z.int().min(1).max(65_535), z.string().refine((text) => endpointOf(text) !== null, expectedAddress)],
+  [
+    z.int().min(1, expectedAddress).max(65_535, expectedAddress),
+    z.string().refine((text) => endpointOf(text) !== null, expectedAddress),
+  ],
   {
     error: expectedAddress,
   },

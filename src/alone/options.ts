@@ -133,7 +133,11 @@ const portOf = (text: string, option: string): number => {
 }
 
 const directoryAt = (path: string): string => {
-  if (!existsSync(path)) throw refused(`there is no directory ${path} for --certificates`, `mkdir ${path}`)
+  if (!existsSync(path))
+    throw refused(
+      `there is no directory ${path} for --certificates`,
+      'name the one with shop.crt and shop.key, or fullchain.pem and privkey.pem',
+    )
   return resolve(path)
 }
 const fileAt = (path: string): string => {
