@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { test } from 'node:test'
-import { gunzipSync } from 'node:zlib'
+import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { ProjectName } from '../names.ts'
 import { Problem } from '../problem.ts'
@@ -212,8 +212,10 @@ test('an answer in JSON is compressed for whom takes it so, and the same', async
     })
   const plain = await raw('identity')
   const small = await raw('br, gzip')
-  assert.deepEqual([plain.coding, small.coding], [undefined, 'gzip'])
+  assert.deepEqual([plain.coding, small.coding], [undefined, 'br'])
   assert.ok(small.body.length * 2 < plain.body.length)
-  assert.deepEqual(gunzipSync(small.body), plain.body)
+  assert.deepEqual(brotliDecompressSync(small.body), plain.body)
+  assert.deepEqual(gunzipSync((await raw('gzip')).body), plain.body)
   assert.equal((await raw('gzip;q=0')).coding, undefined)
+  assert.equal((await raw('br;q=0, gzip')).coding, 'gzip')
 })

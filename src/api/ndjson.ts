@@ -19,6 +19,23 @@ export const asNdjson = (lines: AsyncIterable<unknown>, everyMs = beatMs): Reada
   return streamOf(encode())
 }
 
+const chunkCharacters = 65_536
+
+/** What lines say, and nothing else: a file to be kept. */
+export const asText = (lines: AsyncIterable<{ readonly text: string }>): ReadableStream<Uint8Array> => {
+  const encode = async function* () {
+    let gathered = ''
+    for await (const { text } of lines) {
+      gathered += `${text}\n`
+      if (gathered.length < chunkCharacters) continue
+      yield Buffer.from(gathered)
+      gathered = ''
+    }
+    if (gathered !== '') yield Buffer.from(gathered)
+  }
+  return streamOf(encode())
+}
+
 /** What is promised; null when it takes longer. */
 const within = async <Value>(promised: Promise<Value>, ms: number): Promise<Value | null> => {
   const { promise: late, resolve } = Promise.withResolvers<null>()

@@ -1,5 +1,5 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
-import { asNdjson } from '../api/ndjson.ts'
+import { asNdjson, asText } from '../api/ndjson.ts'
 import { type ApiEnv, json, route } from '../api/route.ts'
 import { ProjectName, RepositoryName } from '../names.ts'
 import { Problem } from '../problem.ts'
@@ -102,12 +102,20 @@ const rerunRoute = route(developer, {
 const logRoute = route(viewer, {
   method: 'get',
   path: '/projects/{project}/runs/{run}/jobs/{job}/log',
-  summary: "A job's log, secrets hidden; one JSON object a line",
-  request: { params: ofJob, query: z.object({ follow: z.enum(['true', 'false']).default('false'), attempt }) },
+  summary: "A job's log, secrets hidden; one JSON object a line, or as text to be kept",
+  request: {
+    params: ofJob,
+    query: z.object({
+      follow: z.enum(['true', 'false']).default('false'),
+      attempt,
+      as: z.enum(['lines', 'text']).default('lines'),
+    }),
+  },
   responses: {
     // Said without a content type, as the library's types know no streams.
     200: {
-      description: 'NDJSON: lines `{"at": <milliseconds>, "text": "..."}`; with follow=true until the job has ended',
+      description:
+        'NDJSON: lines `{"at": <milliseconds>, "text": "..."}`; with follow=true until the job has ended; with as=text only the text',
     },
   },
 })
@@ -170,11 +178,17 @@ export const buildRoutes = (build: Build) =>
     })
     .openapi(logRoute, async (context) => {
       const { project, run, job } = context.req.valid('param')
-      const { follow, attempt } = context.req.valid('query')
+      const { follow, attempt, as } = context.req.valid('query')
       const { jobs } = await known(build, project, run, attempt)
       const ranIn = jobs.find((one) => one.job === job)?.attempt ?? attempt ?? 1
       const options = { follow: follow === 'true', attempt: ranIn, signal: context.req.raw.signal }
-      return context.body(asNdjson(build.followLog(run, job, options)), 200, { 'content-type': 'application/x-ndjson' })
+      const lines = build.followLog(run, job, options)
+      return as === 'text'
+        ? context.body(asText(lines), 200, {
+            'content-type': 'text/plain; charset=utf-8',
+            'content-disposition': `attachment; filename="${run}-${job}.log"`,
+          })
+        : context.body(asNdjson(lines), 200, { 'content-type': 'application/x-ndjson' })
     })
 
 const known = async (build: Build, project: ProjectName, run: string, attempt?: number): Promise<RunDetails> => {

@@ -308,6 +308,7 @@ export const runTests = (project: string, name: string) =>
     queryFn: () =>
       answer(api.tests.projects[':project'].runs[':run'].tests.$get({ ...ofRun(project, name), query: {} })),
   })
+export type RunTests = InferResponseType<(typeof api.tests.projects)[':project']['runs'][':run']['tests']['$get'], 200>
 /** How one case of a repository went, newest first. */
 export const testHistory = (project: string, repository: string, id: string) =>
   queryOptions({

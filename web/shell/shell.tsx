@@ -59,7 +59,7 @@ export const Shell = () => {
         <main
           id="content"
           tabIndex={-1}
-          className="mx-auto w-full max-w-[100rem] flex-1 p-4 outline-none sm:p-6 xl:p-8"
+          className="mx-auto w-full max-w-[120rem] flex-1 p-4 outline-none sm:p-6 xl:p-8"
         >
           <Outlet />
         </main>

@@ -87,11 +87,12 @@ export const Chart = ({ label, at, lines, marks = [], format, height = 160, leas
             },
           },
           axes: [
-            { ...axis, space: 72, values: (_, splits) => splits.map((second) => timeOf(second)) },
+            { ...axis, space: 72, values: (_, splits) => splits.map((second) => timeOf(second, isFine(splits))) },
             { ...axis, size: 56, space: 36, values: (_, splits) => splits.map((value) => formatted.current(value)) },
           ],
           series: [
-            { value: (_, second) => (second == null ? '' : timeOf(second)) },
+            // Where nothing is pointed at, the newest values stand in the legend.
+            { value: (chart, second) => timeOf(second ?? chart.data[0].at(-1) ?? null) },
             ...lines.map((line) => ({
               label: line.label,
               stroke: token(line.colour),
@@ -99,7 +100,11 @@ export const Chart = ({ label, at, lines, marks = [], format, height = 160, leas
               ...(line.isFilled ? { fill: translucent(token(line.colour)) } : {}),
               ...(line.isDashed ? { dash: [4, 4] } : {}),
               points: { show: at.length < 3 },
-              value: (_: uPlot, value: number | null) => (value == null ? '–' : formatted.current(value)),
+              value: (chart: uPlot, pointed: number | null, series: number, place: number | null) => {
+                const known = Array.from<number | null | undefined>(chart.data[series] ?? [])
+                const value = place === null ? known.findLast((one) => one != null) : pointed
+                return value == null ? '–' : formatted.current(value)
+              },
             })),
           ],
           hooks: { draw: [(chart) => drawMarks(chart, marked.current, levelled.current)] },
@@ -147,8 +152,16 @@ const dataOf = (at: readonly number[], lines: readonly Line[]): uPlot.AlignedDat
   ...lines.map(({ values }) => [...values]),
 ]
 
-const timeOf = (second: number): string =>
-  new Date(second * 1000).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hour12: false })
+const timeOf = (second: number | null, isFine = false): string =>
+  second === null
+    ? ''
+    : new Date(second * 1000).toLocaleTimeString(undefined, {
+        ...{ hour: '2-digit', minute: '2-digit', hour12: false },
+        ...(isFine ? { second: '2-digit' } : {}),
+      })
+
+/** Whether marks of an axis of time lie so close that minutes would stand there twice. */
+const isFine = ([first = 0, second = 60]: readonly number[]): boolean => second - first < 60
 
 const translucent = (colour: string): string => colour.replace(/^rgb\((.*)\)$/, 'rgba($1, 0.12)')
 

@@ -19,7 +19,7 @@ import { span } from '../../ui/format.ts'
 import { Dot, PageHead, Panel, Time, useNow } from '../../ui/parts.tsx'
 import { Failed, Skeleton } from '../../ui/states.tsx'
 import { FirstRun } from '../first-run/first-run.tsx'
-import { ServiceTable } from '../services/service-table.tsx'
+import { grouped, ServiceRow, ServiceTable } from '../services/service-table.tsx'
 import { Day } from './day.tsx'
 import { type Item, itemsOf, type Now, slowestOf, stagesOf } from './loop.ts'
 import { Track } from './track.tsx'
@@ -144,7 +144,13 @@ const Loop = ({ at }: { at: Now }) => {
             </Link>
           }
         >
-          <ServiceTable services={at.services} project={at.project} most={mostServices} />
+          <ServiceTable>
+            <tbody>
+              {grouped(at.services).map((one) => (
+                <ServiceRow key={one.service} {...one} project={at.project} />
+              ))}
+            </tbody>
+          </ServiceTable>
         </Panel>
       </div>
     </>

@@ -2,22 +2,25 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { lazy, Suspense, useState } from 'react'
 import { answer, api, base } from '../../api/client.ts'
-import { artifacts, type Run, run, runTests } from '../../api/queries.ts'
+import { artifacts, jobSummary, type Run, run } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
+import { useAct } from '../../ui/act.ts'
 import { Confirm } from '../../ui/dialog.tsx'
 import { Foreign } from '../../ui/foreign.tsx'
 import { branchOf, bytes, personOf, short, span } from '../../ui/format.ts'
 import { LogView } from '../../ui/log/log-view.tsx'
 import { Button, inputShape, PageHead, Panel, Time, useNow } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
-import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
+import { Empty, Loaded, Refused, Skeleton } from '../../ui/states.tsx'
 import { JobsWaiting } from '../approvals/jobs.tsx'
 import { RunBadge } from '../runs/page.tsx'
 import { useLog } from '../service/log.tsx'
 import { Failure } from './failure.tsx'
 import { JobList } from './job-list.tsx'
+import { Tests } from './tests.tsx'
 
+const Markdown = lazy(async () => ({ default: (await import('../../ui/markdown.tsx')).Markdown }))
 const Graph = lazy(async () => ({ default: (await import('./graph.tsx')).Graph }))
 
 /** A run: its jobs as a graph and a list, the log of one, what it left behind. */
@@ -81,11 +84,16 @@ const Page = ({ project, one }: { project: string; one: Run }) => {
           <Panel title={t.run.jobs} isFlush>
             <JobList jobs={one.jobs} chosen={chosen?.job ?? null} now={now} />
           </Panel>
-          <Tests project={project} name={one.run} />
+          <Tests project={project} repository={one.repository} run={one.run} />
           <Artifacts project={project} name={one.run} />
         </div>
         {chosen ? (
-          <JobLog key={`${chosen.job} ${chosen.attempt}`} project={project} run={one} job={chosen} />
+          <div className="flex min-w-0 flex-col gap-4">
+            <JobLog key={`${chosen.job} ${chosen.attempt}`} project={project} run={one} job={chosen} />
+            {chosen.status === 'finished' && chosen.conclusion !== 'skipped' && (
+              <Summary project={project} run={one.run} job={chosen} />
+            )}
+          </div>
         ) : (
           <Panel>
             <Empty>{t.run.noLog}</Empty>
@@ -125,17 +133,26 @@ const Actions = ({ project, run: one }: { project: string; run: Run }) => {
   const mayAct = useMay('developer', project)
   const queries = useQueryClient()
   const [isAsked, setIsAsked] = useState(false)
+  const { isWorking, refusal, act } = useAct()
   if (!mayAct) return null
   const param = { project, run: one.run }
   const changed = () => queries.invalidateQueries({ queryKey: ['runs'] })
-  const rerun = async (jobs: 'all' | 'failed'): Promise<void> => {
-    await answer(api.build.projects[':project'].runs[':run'].rerun.$post({ param, query: { jobs } }))
-    await changed()
-  }
+  const rerun = (jobs: 'all' | 'failed') =>
+    act(async () => {
+      await answer(api.build.projects[':project'].runs[':run'].rerun.$post({ param, query: { jobs } }))
+      await changed()
+    })
   return one.status === 'finished' ? (
     <>
-      {one.conclusion === 'failure' && <Button onClick={() => void rerun('failed')}>{t.run.rerunFailed}</Button>}
-      <Button onClick={() => void rerun('all')}>{t.run.rerun}</Button>
+      <Refused refusal={refusal} />
+      {(one.conclusion === 'failure' || one.conclusion === 'cancelled') && (
+        <Button disabled={isWorking} onClick={() => void rerun('failed')}>
+          {t.run.rerunFailed}
+        </Button>
+      )}
+      <Button disabled={isWorking} onClick={() => void rerun('all')}>
+        {t.run.rerun}
+      </Button>
     </>
   ) : (
     <>
@@ -190,9 +207,11 @@ const JobLog = ({ project, run: one, job }: { project: string; run: Run; job: Ru
               className={`${inputShape} w-48`}
             />
           </form>
-          <a href={path} target="_blank" rel="noreferrer" className="text-accent">
-            {t.run.raw}
-          </a>
+          {isThere && (
+            <a href={`${path}&as=text`} download className="text-accent">
+              {t.run.raw}
+            </a>
+          )}
         </>
       }
     >
@@ -225,6 +244,17 @@ const Log = ({ url, ...rest }: { url: string } & Omit<Parameters<typeof LogView>
   return <LogView {...rest} log={log} empty={t.run.noLog} />
 }
 
+const Summary = ({ project, run: name, job }: { project: string; run: string; job: Run['jobs'][number] }) => {
+  const { data } = useQuery(jobSummary(project, name, job.job, job.attempt))
+  return data ? (
+    <Panel title={t.run.summary}>
+      <Suspense>
+        <Markdown text={data} />
+      </Suspense>
+    </Panel>
+  ) : null
+}
+
 const Artifacts = ({ project, name }: { project: string; name: string }) => {
   const { data } = useQuery(artifacts(project, name))
   if (!data || data.artifacts.length === 0) return null
@@ -237,32 +267,6 @@ const Artifacts = ({ project, name }: { project: string; name: string }) => {
               <Foreign>{file}</Foreign>
             </a>
             <span className="whitespace-nowrap text-soft">{bytes(sizeBytes)}</span>
-          </li>
-        ))}
-      </ul>
-    </Panel>
-  )
-}
-
-const Tests = ({ project, name }: { project: string; name: string }) => {
-  const { data } = useQuery(runTests(project, name))
-  const attention = (data?.cases ?? []).filter(
-    ({ state, isFlaky }) => state === 'failing' || state === 'newly-failing' || isFlaky,
-  )
-  if (!data || data.reports.length === 0) return null
-  return (
-    <Panel title={t.run.tests} isFlush>
-      <ul className="m-0 list-none p-0">
-        {data.reports.map(({ job, jobName, totals }) => (
-          <li key={job} className="border-t border-line px-4 py-2.5">
-            <Foreign className="font-medium">{jobName}</Foreign>
-            <span className="block text-soft">{t.run.counted(totals.passed, totals.failed, totals.skipped)}</span>
-          </li>
-        ))}
-        {attention.map(({ case: id, name: title, state, isFlaky }) => (
-          <li key={id} className="border-t border-line px-4 py-2.5">
-            <span className={isFlaky ? 'text-wait' : 'text-bad'}>{isFlaky ? t.run.flaky : state}</span>{' '}
-            <Foreign>{title}</Foreign>
           </li>
         ))}
       </ul>

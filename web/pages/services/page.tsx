@@ -7,7 +7,8 @@ import { Pager } from '../../ui/pager.tsx'
 import { PageHead, Panel } from '../../ui/parts.tsx'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
 import { FirstRun } from '../first-run/first-run.tsx'
-import { ServiceTable } from './service-table.tsx'
+import { Rows } from './rows.tsx'
+import { grouped, ServiceTable } from './service-table.tsx'
 
 const onPage = 100
 
@@ -44,7 +45,9 @@ export const ServicesPage = () => {
               <Empty>{t.services.none}</Empty>
             ) : (
               <>
-                <ServiceTable services={shown} project={project} />
+                <ServiceTable>
+                  <Rows all={grouped(shown)} project={project} />
+                </ServiceTable>
                 <Pager
                   label={t.services.pages}
                   back={{ name: t.services.previous, before: previous }}

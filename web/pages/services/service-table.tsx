@@ -1,14 +1,12 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useWindowVirtualizer, type VirtualItem } from '@tanstack/react-virtual'
-import { useLayoutEffect, useRef, useState } from 'react'
+import type { ReactNode } from 'react'
 import { type Glance, trafficTotal } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { count, milliseconds, percent, short } from '../../ui/format.ts'
 import { Badge, Time, type Tone } from '../../ui/parts.tsx'
 
 const hourMs = 3_600_000
-const rowPx = 45
 
 export const statusTone = (status: Glance['status']): Tone =>
   (({ live: 'good', deploying: 'busy', degraded: 'wait', failed: 'bad', removed: 'calm' }) as const)[status]
@@ -24,16 +22,8 @@ export const grouped = (services: readonly Glance[]): readonly Grouped[] =>
     ),
   ].map(([service, places]) => ({ service, places }))
 
-/** Services with their health, versions, and what their users met in the last hour. */
-export const ServiceTable = ({
-  services,
-  project,
-  most = Number.POSITIVE_INFINITY,
-}: {
-  services: readonly Glance[]
-  project: string
-  most?: number
-}) => {
+/** Services with their health, versions, and what their users met in the last hour; the rows are its children. */
+export const ServiceTable = ({ children }: { children: ReactNode }) => {
   const { columns } = t.services
   return (
     <div className="@container">
@@ -48,46 +38,16 @@ export const ServiceTable = ({
             <th className="hidden px-4 py-2 text-right font-normal @md:table-cell">{columns.deployed}</th>
           </tr>
         </thead>
-        <Rows all={grouped(services).slice(0, most)} project={project} />
+        {children}
       </table>
     </div>
   )
 }
 
-/** Only the rows that can be seen are there, and only they ask for their traffic: there may be five hundred. */
-const Rows = ({ all, project }: { all: readonly Grouped[]; project: string }) => {
-  const body = useRef<HTMLTableSectionElement>(null)
-  const [top, setTop] = useState(0)
-  useLayoutEffect(() => setTop((body.current?.getBoundingClientRect().top ?? 0) + scrollY), [])
-  const rows = useWindowVirtualizer({
-    count: all.length,
-    estimateSize: () => rowPx,
-    overscan: 8,
-    scrollMargin: top,
-    getItemKey: (at) => all[at]?.service ?? at,
-  })
-  const seen = rows.getVirtualItems()
-  const before = (seen[0]?.start ?? top) - top
-  const after = rows.getTotalSize() - ((seen.at(-1)?.end ?? top) - top)
-  return (
-    <tbody ref={body}>
-      {before > 0 && <tr style={{ height: before }} />}
-      {seen.map((item) => {
-        const one = all[item.index]
-        return one && <Row key={one.service} {...one} project={project} item={item} measure={rows.measureElement} />
-      })}
-      {after > 0 && <tr style={{ height: after }} />}
-    </tbody>
-  )
-}
+/** Where a row lies in a list of which only a part is there. */
+export type Placed = { readonly index: number; readonly measure: (row: HTMLTableRowElement | null) => void }
 
-const Row = ({
-  service,
-  places,
-  project,
-  item,
-  measure,
-}: Grouped & { project: string; item: VirtualItem; measure: (row: HTMLTableRowElement | null) => void }) => {
+export const ServiceRow = ({ service, places, project, placed }: Grouped & { project: string; placed?: Placed }) => {
   const main = places.find(({ environment }) => environment === 'production') ?? places.at(-1)
   const { data } = useQuery({
     ...trafficTotal(project, service, main?.environment ?? 'production', hourMs),
@@ -95,7 +55,7 @@ const Row = ({
   })
   const latest = places.reduce<number>((newest, { requestedAt }) => Math.max(newest, requestedAt), 0)
   return (
-    <tr ref={measure} data-index={item.index} className="border-t border-line hover:bg-sunk">
+    <tr ref={placed?.measure} data-index={placed?.index} className="border-t border-line hover:bg-sunk">
       <td className="px-4 py-3 align-top @max-md:block @max-md:pb-0">
         <Link
           to="/projects/$project/services/$service"

@@ -30,7 +30,7 @@ export const runs = {
 export const run = {
   jobs: 'Jobs',
   graph: 'Graph',
-  cancel: 'Cancel',
+  cancel: 'Cancel run',
   cancelTitle: 'Cancel this run?',
   cancelDetail: 'Jobs that run are asked to end.',
   cancelling: 'Ending',
@@ -39,7 +39,9 @@ export const run = {
   rerunning: 'Running again',
   attempt: (attempt: number) => `Attempt ${attempt}`,
   log: 'Log',
-  raw: 'Raw',
+  raw: 'Download',
+  line: (number: number) => `Line ${number}`,
+  summary: 'Summary',
   search: 'Search this log',
   matches: (at: number, all: number) => (all === 0 ? 'none' : `${at} of ${all}`),
   previous: 'Previous match',
@@ -52,9 +54,25 @@ export const run = {
   tests: 'Tests',
   steps: 'Steps',
   flaky: 'flaky',
+  newlyFlaky: 'flaky for the first time',
+  caseState: {
+    'newly-failing': 'fails since this run',
+    failing: 'fails',
+    fixed: 'mended',
+    passing: 'passes',
+    skipped: 'skipped',
+  },
+  outcome: { passed: 'passed', failed: 'failed', skipped: 'skipped' },
+  allCases: (all: number) => (all === 1 ? 'The one case' : `All ${all} cases`),
+  firstCases: (shown: number, all: number) => `${shown} of ${all} cases`,
+  history: 'History',
+  flakyCommits: (commits: number) =>
+    commits === 0
+      ? 'It never both passed and failed for the same code.'
+      : `It both passed and failed for the same code of ${commits === 1 ? 'one commit' : `${commits} commits`}.`,
   counted: (passed: number, failed: number, skipped: number) =>
     `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
   waitsFor: 'waits',
   failure: 'Why it failed',
-  truncated: (shown: string) => `The log is long; the first ${shown} are shown. Raw has all of it.`,
+  truncated: (shown: string) => `The log is long; the first ${shown} are shown. The download has all of it.`,
 } as const

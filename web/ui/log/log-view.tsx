@@ -53,6 +53,16 @@ export const LogView = ({
     estimateSize: () => rowPx,
     overscan: 20,
   })
+  const [stopped, setStopped] = useState<number | null>(null)
+  const wanted = useRef<number | null>(null)
+  // The line that is gone to may come only with the next drawing, after it was scrolled to.
+  useEffect(() => {
+    if (wanted.current === null) return
+    const number = box.current?.querySelector<HTMLElement>(`[data-line="${wanted.current}"]`)
+    if (!number) return
+    number.focus({ preventScroll: true })
+    wanted.current = null
+  })
   const goTo = (number: number): void => {
     setIsAtEnd(false)
     const place = places.placeOf(number)
@@ -87,6 +97,21 @@ export const LogView = ({
     const number = hits[next]
     if (number !== undefined) goTo(number)
   }
+  const drawn = rows.getVirtualItems()
+  const inView = drawn.find(({ start }) => start >= (rows.scrollOffset ?? 0)) ?? drawn[0]
+  const firstSeen = inView === undefined ? 0 : places.lineAt(inView.index)
+  const stop = drawn.some(({ index }) => places.lineAt(index) === stopped) ? stopped : firstSeen
+  /** The numbers of the lines are one stop of the Tab key; from there arrows go on. */
+  const move = (event: React.KeyboardEvent): void => {
+    const by = steps[event.key]
+    if (by === undefined || !(event.target instanceof HTMLButtonElement) || !event.target.dataset.line) return
+    event.preventDefault()
+    const place = Math.min(total - 1, Math.max(0, (places.placeOf(stop ?? 0) ?? 0) + by))
+    wanted.current = places.lineAt(place)
+    setStopped(wanted.current)
+    setIsAtEnd(false)
+    rows.scrollToIndex(place)
+  }
   const digits = String(log.lines.length).length
   const current = search === '' ? null : (hits[hit] ?? null)
 
@@ -108,15 +133,18 @@ export const LogView = ({
       </div>
       <section
         ref={box}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+        tabIndex={0}
+        onKeyDown={move}
         aria-label={label}
         aria-busy={log.state === 'loading'}
         onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) =>
           setIsAtEnd(scrollHeight - scrollTop - clientHeight < nearEndPx)
         }
-        className="min-h-0 flex-1 overflow-auto border-t border-line bg-sunk font-mono text-xs leading-5"
+        className="min-h-0 flex-1 overflow-auto border-t border-line bg-sunk font-mono text-xs leading-[20px]"
       >
         <div className="relative min-w-max" style={{ height: rows.getTotalSize() }}>
-          {rows.getVirtualItems().map(({ index, start }) => {
+          {drawn.map(({ index, start }) => {
             const number = places.lineAt(index)
             const one = log.lines[number]
             if (!one) return null
@@ -127,7 +155,13 @@ export const LogView = ({
                 className={`absolute top-0 left-0 flex min-w-full ${number === current ? 'bg-wait-wash' : line === number + 1 ? 'bg-accent-wash' : ''}`}
                 style={{ height: rowPx, transform: `translateY(${start}px)` }}
               >
-                <LineNumber number={number + 1} digits={digits} {...(pickLine ? { pick: pickLine } : {})} />
+                <LineNumber
+                  number={number + 1}
+                  digits={digits}
+                  isStop={number === stop}
+                  isChosen={line === number + 1}
+                  {...(pickLine ? { pick: pickLine } : {})}
+                />
                 {hasInstances && <Origin line={one} />}
                 {group !== undefined && (
                   <button
@@ -140,7 +174,7 @@ export const LogView = ({
                         return after
                       })
                     }
-                    className="mr-1 w-4 text-soft"
+                    className="mr-1 w-7 text-soft"
                     aria-label={group.title}
                   >
                     {folded.has(number) ? '▸' : '▾'}
@@ -167,11 +201,38 @@ export const LogView = ({
   )
 }
 
-const LineNumber = ({ number, digits, pick }: { number: number; digits: number; pick?: (line: number) => void }) => {
+/** How far a key goes from line to line. */
+const steps: Readonly<Record<string, number>> = {
+  ArrowUp: -1,
+  ArrowDown: 1,
+  PageUp: -20,
+  PageDown: 20,
+  Home: Number.NEGATIVE_INFINITY,
+  End: Number.POSITIVE_INFINITY,
+}
+
+type NumberProps = {
+  number: number
+  digits: number
+  isStop: boolean
+  isChosen: boolean
+  pick?: (line: number) => void
+}
+
+const LineNumber = ({ number, digits, isStop, isChosen, pick }: NumberProps) => {
   const shape = 'sticky left-0 shrink-0 select-none bg-sunk pr-3 pl-4 text-right text-soft'
   const width = { minWidth: `calc(${digits}ch + 1.75rem)` }
   return pick ? (
-    <button type="button" tabIndex={-1} className={shape} style={width} onClick={() => pick(number)}>
+    <button
+      type="button"
+      tabIndex={isStop ? 0 : -1}
+      data-line={number - 1}
+      aria-label={t.run.line(number)}
+      aria-current={isChosen ? 'true' : undefined}
+      className={`${shape} -outline-offset-2`}
+      style={width}
+      onClick={() => pick(number)}
+    >
       {number}
     </button>
   ) : (
