@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join, relative } from 'node:path'
 
 // Where and how often the crash tests of the rooms kill. `npm run crash`, which CI runs, kills once at each effect, before or after it, and
@@ -73,6 +75,41 @@ export const killedOnceAt = (mark: string): Record<string, string> => {
 export const lifeEnvironment = (): Record<string, string> => {
   const { PATH = '', NODE_COMPILE_CACHE } = process.env
   return { PATH, ...(NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE } : {}) }
+}
+
+/** How a process that may have killed itself ended, and what it printed. */
+export type Life = { readonly signal: NodeJS.Signals | null; readonly said: string }
+
+/** Lets a program (`argv`: its file and what it is given) live in a process of its own; rejects with its complaints when it fails. */
+export const liveOnce = async (argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Life> => {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...argv], {
+    env: { ...lifeEnvironment(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  let complaints = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString('utf8')
+  })
+  child.stderr.on('data', (chunk: Buffer) => {
+    complaints += chunk.toString('utf8')
+  })
+  await once(child, 'close')
+  const { exitCode, signalCode: signal } = child
+  if (exitCode !== 0 && signal !== 'SIGKILL')
+    throw new Error(`${argv.join(' ')} ended with ${exitCode ?? signal}: ${complaints}`)
+  return { signal, said }
+}
+
+/** The same, and again for as long as it kills itself: `kills` is how often it did, `said` what the last one printed. */
+export const liveThrough = async (
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<{ readonly kills: number; readonly said: string }> => {
+  for (let kills = 0; ; kills += 1) {
+    const { signal, said } = await liveOnce(argv, env)
+    if (signal === null) return { kills, said }
+  }
 }
 
 /** Does the work for each, so many at a time; rejects with the first failure when those that had begun have ended. */

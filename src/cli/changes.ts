@@ -1,69 +1,13 @@
 import type { Command } from 'commander'
 import { shortCommit } from '../names.ts'
 import { Problem } from '../problem.ts'
+import { ruleCommand } from './change-rules.ts'
+import { type Change, coloured, type Details, type Difference, print, printFiles, show } from './change-view.ts'
 import { at, type Client, connect, type GlobalOptions } from './client.ts'
 import { repositoryHere } from './here.ts'
-import { ago, bold, dim, green, printable, printJson, printTable, red, stateColour, yellow } from './output.ts'
+import { ago, bold, printable, printJson, printTable, stateColour, yellow } from './output.ts'
 import { type Preview, previewLines, previewsOf } from './previews.ts'
 
-type Check = {
-  readonly job: string | null
-  readonly name: string
-  readonly conclusion: string | null
-  readonly run: string
-}
-type Change = {
-  readonly repository: string
-  readonly number: number
-  readonly status: string
-  readonly title: string | null
-  readonly body: string | null
-  readonly branch: string
-  readonly target: string
-  readonly author: string
-  readonly version: number
-  readonly head: string
-  readonly updatedAt: number
-  readonly isQueued: boolean
-  readonly conclusion: string | null
-  readonly note: string | null
-}
-type Details = Change & {
-  readonly url: string
-  readonly approvers: readonly string[]
-  readonly blockers: readonly { readonly kind: string; readonly detail: string }[]
-  readonly test: { readonly checks: readonly Check[]; readonly conclusion: string | null } | null
-  readonly wish: { readonly user: string } | null
-  readonly place: number | null
-  readonly merged: { readonly after: string; readonly user: string | null; readonly at: number } | null
-  readonly comments: readonly {
-    readonly comment: string
-    readonly user: string
-    readonly version: number
-    readonly at: number
-    readonly body: string
-    readonly place: { readonly file: string; readonly line: number; readonly side: string } | null
-  }[]
-}
-type Difference = {
-  readonly files: readonly {
-    readonly path: string
-    readonly previous: string | null
-    readonly status: string
-    readonly additions: number | null
-    readonly deletions: number | null
-  }[]
-  readonly areMore: boolean
-  readonly text: string | null
-}
-type Rules = {
-  readonly requiredChecks: readonly string[] | null
-  readonly approvals: number
-  readonly keepApprovals: boolean
-  readonly holdOnRed: boolean
-  readonly method: string
-  readonly trustDevelopers: boolean
-}
 type RepositoryOption = { readonly repository?: string }
 
 /** Changes: proposed, looked at, approved, merged, taken back. */
@@ -282,30 +226,7 @@ export const changeCommands = (program: Command): void => {
       )
     })
 
-  changes
-    .command('rules')
-    .option('--repository <name>', 'default: that of the remote headway here')
-    .option('--whole-project', 'all repositories without rules of their own')
-    .option('--checks <name...>', 'the checks that must succeed; none, or every, which is the default')
-    .option('--approvals <count>', 'how many, by others than who has written it')
-    .option('--keep-approvals <yes|no>', 'whether an approval counts for later versions')
-    .option('--hold-on-red <yes|no>', 'whether nothing is merged while the target is red')
-    .option('--method <method>', 'merge, squash or rebase')
-    .option('--trust-developers <yes|no>', 'whether their changes are tested with secrets')
-    .description('what a change must have before it is merged; without options, show it')
-    .action(async (own: RuleOptions, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>()
-      const client = connect(options)
-      const repository = own.wholeProject ? null : (own.repository ?? repositoryHere())
-      const project = at`/projects/${options.project}`
-      const path =
-        repository === null ? `${project}/change-rules` : `${project}${at`/repositories/${repository}`}/change-rules`
-      const old = repository === null ? defaults : await client.get<Rules>(path)
-      const fresh = withRules(old, own)
-      const rules = JSON.stringify(fresh) === JSON.stringify(old) ? old : await client.send<Rules>('PUT', path, fresh)
-      if (options.json) return printJson(rules)
-      printTable(['rule', ''], ruleRows(rules), '')
-    })
+  ruleCommand(changes)
 }
 
 /** Where it can be looked at, else how it stands with that. */
@@ -314,49 +235,6 @@ const previewOf = (previews: readonly Preview[], { repository, number }: Change)
   if (!found || found.status === 'none') return ''
   return found.services.map(({ url }) => url).join(' ') || found.status
 }
-
-type RuleOptions = RepositoryOption & {
-  wholeProject?: boolean
-  checks?: string[]
-  approvals?: string
-  keepApprovals?: string
-  holdOnRed?: string
-  method?: string
-  trustDevelopers?: string
-}
-
-const defaults: Rules = {
-  requiredChecks: null,
-  approvals: 0,
-  keepApprovals: false,
-  holdOnRed: false,
-  method: 'merge',
-  trustDevelopers: false,
-}
-
-const withRules = (old: Rules, own: RuleOptions): Rules => {
-  const flag = (text: string | undefined, before: boolean): boolean => (text === undefined ? before : text === 'yes')
-  const checks = own.checks?.[0] === 'every' ? null : own.checks?.[0] === 'none' ? [] : own.checks
-  return {
-    requiredChecks: checks === undefined ? old.requiredChecks : checks,
-    approvals: own.approvals === undefined ? old.approvals : Number(own.approvals),
-    keepApprovals: flag(own.keepApprovals, old.keepApprovals),
-    holdOnRed: flag(own.holdOnRed, old.holdOnRed),
-    method: own.method ?? old.method,
-    trustDevelopers: flag(own.trustDevelopers, old.trustDevelopers),
-  }
-}
-
-const ruleRows = (rules: Rules): string[][] => [
-  [
-    'checks',
-    rules.requiredChecks === null ? 'every one that runs' : rules.requiredChecks.map(printable).join(', ') || 'none',
-  ],
-  ['approvals', `${rules.approvals}${rules.keepApprovals ? ', kept over versions' : ''}`],
-  ['on a red target', rules.holdOnRed ? 'held' : 'merged'],
-  ['method', rules.method],
-  ['secrets', rules.trustDevelopers ? "for developers' changes" : 'for no change'],
-]
 
 const reached = (named: string, command: Command) => {
   const options = command.optsWithGlobals<GlobalOptions>()
@@ -401,73 +279,3 @@ const waitFor = async (client: Client, path: string, first: Details): Promise<De
   return change
 }
 const isFinal = ({ kind }: { kind: string }): boolean => kind === 'conflict' || kind === 'checks-failed'
-
-const show = (change: Details, options: GlobalOptions): void => {
-  if (options.json) printJson(change)
-  else print(change)
-}
-
-const print = (change: Details): void => {
-  const { repository, number, title, body, branch, target, author, version, head, status } = change
-  console.log(`${bold(`${repository}/${number}`)}  ${printable(title ?? '(erased)')}`)
-  console.log(
-    dim(
-      `${printable(branch)} → ${printable(target)}, version ${version} (${shortCommit(head)}) by ${author}, ${status}`,
-    ),
-  )
-  console.log(dim(change.url))
-  if (body) console.log(`\n${printable(body)}`)
-  const checks = (change.test?.checks ?? []).filter(({ job }) => job !== null)
-  if (checks.length > 0) console.log('')
-  for (const { name, conclusion, run } of checks)
-    console.log(
-      `  ${signOf(conclusion)} ${printable(name)}  ${conclusion === 'failure' ? dim(`headway runs ${run}`) : ''}`.trimEnd(),
-    )
-  if (change.approvers.length > 0) console.log(`  ${green('✓')} approved by ${change.approvers.join(', ')}`)
-  for (const { detail } of change.blockers) console.log(`  ${yellow('·')} ${printable(detail)}`)
-  if (change.note && status !== 'merged') console.log(`  ${red('✗')} ${printable(change.note)}`)
-  if (change.merged)
-    console.log(`  ${green('✓')} merged as ${shortCommit(change.merged.after)} ${ago(change.merged.at)}`)
-  else if (change.place !== null) console.log(`  ${yellow('·')} number ${change.place} in the queue`)
-  else if (change.wish)
-    console.log(`  ${yellow('·')} is merged as soon as nothing stands in the way (${change.wish.user})`)
-  else if (status === 'open' && change.blockers.length === 0)
-    console.log(`  ${green('✓')} ready: headway changes merge ${repository}/${number}`)
-  for (const one of change.comments) {
-    const place = one.place ? `${printable(one.place.file)}:${one.place.line} of version ${one.version}, ` : ''
-    console.log(`\n${bold(one.user)} ${dim(`${place}${ago(one.at)}`)}\n${printable(one.body)}`)
-  }
-}
-
-const signOf = (conclusion: string | null): string =>
-  conclusion === null
-    ? yellow('·')
-    : conclusion === 'success'
-      ? green('✓')
-      : conclusion === 'skipped'
-        ? dim('-')
-        : red('✗')
-
-const printFiles = ({ files, areMore, text }: Difference): void => {
-  printTable(
-    ['file', 'what', '+', '-'],
-    files.map(({ path, previous, status, additions, deletions }) => [
-      printable(previous === null ? path : `${previous} → ${path}`),
-      status,
-      String(additions ?? 'binary'),
-      String(deletions ?? ''),
-    ]),
-    'nothing differs',
-  )
-  if (areMore) console.log(dim('and more files'))
-  if (text === null) console.log(dim('too large to show whole: headway changes diff <change> --file <path>'))
-}
-
-const coloured = (line: string): string =>
-  /^(\+\+\+|---|diff |index )/.test(line)
-    ? bold(line)
-    : line.startsWith('+')
-      ? green(line)
-      : line.startsWith('-')
-        ? red(line)
-        : line

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -8,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { systemClock } from '../clock.ts'
-import { killedAt, killsInARow, marksToKillAt } from '../kills.testing.ts'
+import { killedAt, killsInARow, liveThrough, marksToKillAt } from '../kills.testing.ts'
 import { learnFacts } from '../learn/facts.ts'
 import { openLedger } from '../ledger/open.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
@@ -24,20 +23,7 @@ const marks = [...names.map((name) => `events.${name}`), 'ledger.append'].flatMa
   `${name}:after`,
 ])
 
-const live = async (directory: string, url: string, env: Record<string, string>) => {
-  const script = join(import.meta.dirname, 'crash-testing.ts')
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, directory, url], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  let said = ''
-  child.stderr.on('data', (chunk: Buffer) => {
-    said += chunk
-  })
-  await once(child, 'close')
-  if (child.exitCode !== 0 && child.signalCode !== 'SIGKILL') assert.fail(said)
-  return child.signalCode
-}
+const program = join(import.meta.dirname, 'crash-testing.ts')
 
 describe('killed while events come in and go out and started again, each is there once, and everybody is told', () => {
   for (const mark of marksToKillAt(marks, ['ledger.append']))
@@ -68,10 +54,8 @@ describe('killed while events come in and go out and started again, each is ther
         server.listen(0, '127.0.0.1')
         await once(server, 'listening')
         const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
-        const env = killedAt(mark, kills)
-        while ((await live(directory, url, env)) === 'SIGKILL');
-        const times = readdirSync(kills).length
-        assert.ok(times >= (mark.endsWith(':before') ? killsInARow : 1), `killed ${times} times`)
+        const life = await liveThrough([program, directory, url], killedAt(mark, kills))
+        assert.ok(life.kills >= (mark.endsWith(':before') ? killsInARow : 1), `killed ${life.kills} times`)
         const store = await openSqliteStore(join(directory, 'headway.db'))
         const definitions = [...learnFacts, ...eventsFacts]
         const ledger = await openLedger({ store, definitions, clock: systemClock })

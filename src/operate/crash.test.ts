@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { systemClock } from '../clock.ts'
 import { homeAt } from '../home.ts'
-import { killedAt, marksToKillAt } from '../kills.testing.ts'
+import { killedAt, liveThrough, marksToKillAt } from '../kills.testing.ts'
 import { connectProcessRuntime } from '../runtimes/process/index.ts'
 
 const names = [
@@ -34,20 +32,7 @@ const names = [
   'operate.forget-credential',
 ]
 
-const live = async (root: string, env: Record<string, string>): Promise<NodeJS.Signals | number | null> => {
-  const script = join(import.meta.dirname, 'crash-testing.ts')
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, root], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  let said = ''
-  child.stderr.on('data', (chunk: Buffer) => {
-    said += chunk
-  })
-  await once(child, 'close')
-  if (child.exitCode !== 0 && child.signalCode !== 'SIGKILL') assert.fail(said)
-  return child.signalCode ?? child.exitCode
-}
+const program = join(import.meta.dirname, 'crash-testing.ts')
 
 describe('killed around any effect on the engine and started again, the data is there', { concurrency: 2 }, () => {
   const marks = names.flatMap((name) => [`${name}:before`, `${name}:after`])
@@ -59,12 +44,10 @@ describe('killed around any effect on the engine and started again, the data is 
       const home = homeAt(root, {})
       const kills = join(directory, 'kills')
       mkdirSync(kills)
-      const env = killedAt(mark, kills)
       try {
-        let runs = 1
-        while ((await live(root, env)) !== 0) runs += 1
-        assert.equal(runs - 1, readdirSync(kills).length)
-        assert.ok(runs > 1, 'it was never killed')
+        const life = await liveThrough([program, root], killedAt(mark, kills))
+        assert.equal(life.kills, readdirSync(kills).length)
+        assert.ok(life.kills > 0, 'it was never killed')
         assert.deepEqual(readdirSync(home.databases), ['postgres'], 'nothing is left over')
       } finally {
         const edge = { edgeHost: '127.0.0.1', edgePort: 0 }

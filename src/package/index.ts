@@ -1,28 +1,28 @@
 import { join } from 'node:path'
-import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { previewSubject } from '../deploy/facts.ts'
 import { effect } from '../effect.ts'
-import { type Explanation, explain, type PlannedService, planCommit, type RefusedService } from '../golden/index.ts'
+import { type Explanation, explain, type PlannedService, planCommit } from '../golden/index.ts'
 import type { Home } from '../home.ts'
 import { fact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
-import { CommitId, Digest, ProjectName, RepositoryName, ServiceName, serviceSubject } from '../names.ts'
-import { describeError, describeProblem, Problem } from '../problem.ts'
+import { type CommitId, Digest, ProjectName, type RepositoryName, ServiceName, serviceSubject } from '../names.ts'
+import { Problem } from '../problem.ts'
 import type { RunAs } from '../processes/command.ts'
 import { removeTree } from '../processes/files.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
 import { sweepDisk, toCollect } from './collection.ts'
-import { changePackaged, packageFacts, pushPackaged, releaseCollected, releaseCreated, releaseFailed } from './facts.ts'
+import { changePackaged, packageFacts, pushPackaged, releaseCollected } from './facts.ts'
 import { readRelease } from './image.ts'
 import { createLayout, type Hold } from './layout.ts'
+import { actor, failure, type Outcome, outcomeFact, refusal, taken } from './outcome.ts'
 import { type Bench, type FindTool, type Installations, packageService } from './packaging.ts'
 import type { Releases } from './release.ts'
+import { candidateOf, digestsOf, knownOf, listedOf, type Push, pushOf, type Work } from './rows.ts'
 import { createShelf } from './shelf.ts'
 import { defaultBranch, openSource, type Run, type Source, textsOf } from './source.ts'
-import { type CandidateRow, type PackageTables, type PushRow, packageView, type ReleaseRow } from './views.ts'
-import { Failed, lastLinesOf } from './workshop.ts'
+import { type CandidateRow, type PackageTables, type PushRow, packageView } from './views.ts'
 
 export type { FindTool, Installations, ToolSearch } from './packaging.ts'
 export type { Release, Releases } from './release.ts'
@@ -72,7 +72,6 @@ export type PackageStage = Stage &
     collect(): Promise<void>
   }
 
-const actor = 'system:package'
 const retryMs = 2000
 
 /**
@@ -260,7 +259,7 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
         const previews = await db.selectFrom('package_candidates').select('digests').execute()
         return new Set([
           ...rows.map(({ digest }) => Digest.parse(digest)),
-          ...previews.flatMap(({ digests }) => Digests.parse(JSON.parse(digests))),
+          ...previews.flatMap(digestsOf),
           // The preview of an older version runs until the newer one takes its place.
           ...(await needs.inUse()),
         ])
@@ -345,115 +344,3 @@ const pathFor = async (
     next: `${next} on this machine, then deploy again`,
   })
 }
-
-/** A commit that is packaged; `name` is that of its folders while it is. */
-type Work = Pick<Push, 'project' | 'repository' | 'commit'> & {
-  readonly name: string
-  /** The number of the change that proposes it; null: it was pushed to the branch that is deployed. */
-  readonly change: number | null
-  readonly push?: string
-  readonly runs?: readonly string[]
-}
-
-type Push = {
-  readonly push: string
-  readonly seq: number
-  readonly project: ProjectName
-  readonly repository: RepositoryName
-  readonly ref: string
-  readonly commit: CommitId
-  readonly runs: readonly string[]
-}
-
-type Outcome =
-  | {
-      readonly kind: 'released'
-      readonly service: ServiceName
-      readonly path: string
-      readonly digest: Digest
-      readonly sizeBytes: number
-    }
-  | {
-      readonly kind: 'failed'
-      readonly service: ServiceName
-      readonly path: string
-      readonly detail: string
-      readonly lastLines: readonly string[]
-      readonly next: string | null
-    }
-
-const outcomeFact = ({ push, seq, project, repository, commit }: Push, outcome: Outcome) => {
-  const { service, path } = outcome
-  const about = { subject: serviceSubject({ project, service }), actor, causes: [seq] }
-  const origin = { push, project, service, repository, commit, path }
-  return outcome.kind === 'released'
-    ? fact(releaseCreated, { ...about, payload: { ...origin, digest: outcome.digest, sizeBytes: outcome.sizeBytes } })
-    : fact(releaseFailed, {
-        ...about,
-        payload: { ...origin, detail: outcome.detail, lastLines: [...outcome.lastLines], next: outcome.next },
-      })
-}
-
-const refusal = (push: Pick<Push, 'repository'>, { path, name, problems }: RefusedService): Outcome => {
-  const [first, ...others] = problems
-  // A file that does not even name its service stands for one that is named like its repository.
-  const service = name ?? ServiceName.safeParse(push.repository).data ?? ServiceName.parse('unnamed')
-  const { next, ...problem } = first
-  return {
-    ...{ kind: 'failed', service, path, detail: describeProblem(problem), next: next ?? null },
-    lastLines: others.flatMap((other) => describeProblem(other).split('\n')),
-  }
-}
-
-const taken = ({ path, definition }: PlannedService, owner: string): Outcome => ({
-  ...{ kind: 'failed', service: definition.name, path, lastLines: [] },
-  detail: `the service ${definition.name} belongs to the repository ${owner}`,
-  next: `choose another name in headway.yaml, or remove the service there first (headway service rm ${definition.name})`,
-})
-
-const failure = (service: ServiceName, path: string, error: unknown): Outcome => ({
-  ...{ kind: 'failed', service, path },
-  detail: error instanceof Problem ? error.detail : `packaging failed: ${describeError(error)}`,
-  lastLines:
-    error instanceof Failed ? error.lastLines : error instanceof Problem ? [] : lastLinesOf(describeError(error)),
-  next: error instanceof Problem ? (error.next ?? null) : null,
-})
-
-const pushOf = (row: PushRow): Push => ({
-  push: row.push,
-  seq: Number(row.seq),
-  project: ProjectName.parse(row.project),
-  repository: RepositoryName.parse(row.repository),
-  ref: row.ref,
-  commit: CommitId.parse(row.commit_id),
-  runs: Runs.parse(JSON.parse(row.runs)),
-})
-const Runs = z.array(z.string())
-const Digests = z.array(Digest)
-
-const candidateOf = ({ begun, project, repository, number, commit_id }: CandidateRow) => ({
-  begun: Number(begun),
-  project: ProjectName.parse(project),
-  repository: RepositoryName.parse(repository),
-  number: Number(number),
-  commit: CommitId.parse(commit_id),
-})
-
-const knownOf = (row: ReleaseRow) => ({
-  project: row.project,
-  service: row.service,
-  digest: Digest.parse(row.digest),
-  seq: Number(row.seq),
-})
-
-const listedOf = (row: ReleaseRow): ListedRelease => ({
-  digest: Digest.parse(row.digest),
-  project: ProjectName.parse(row.project),
-  service: ServiceName.parse(row.service),
-  commit: CommitId.parse(row.commit_id),
-  repository: RepositoryName.parse(row.repository),
-  path: row.path,
-  push: row.push,
-  sizeBytes: Number(row.size_bytes),
-  createdAt: Number(row.created_at),
-})

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { killedAt, killsInARow, marksToKillAt } from '../../kills.testing.ts'
+import { killedAt, killsInARow, liveThrough, marksToKillAt } from '../../kills.testing.ts'
 import { isFact } from '../../ledger/fact.ts'
 import { defaultEnvironment, defaultProject, ServiceName } from '../../names.ts'
 import { digestOf, openTestDeploy } from '../testing.ts'
@@ -25,20 +23,7 @@ const marks = [
   'agent.directory-remove',
 ].flatMap((name) => [`${name}:before`, `${name}:after`])
 
-const live = async (directory: string, env: Record<string, string>): Promise<NodeJS.Signals | number | null> => {
-  const script = join(import.meta.dirname, 'crash-testing.ts')
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, directory], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  let said = ''
-  child.stderr.on('data', (chunk: Buffer) => {
-    said += chunk
-  })
-  await once(child, 'close')
-  if (child.exitCode !== 0 && child.signalCode !== 'SIGKILL') assert.fail(said)
-  return child.signalCode ?? child.exitCode
-}
+const program = join(import.meta.dirname, 'crash-testing.ts')
 
 const endedRightly = async (directory: string): Promise<void> => {
   const world = await openTestDeploy({ directory, releases: {} })
@@ -76,11 +61,9 @@ describe('a migration killed at any effect and started again, ends in the same p
       try {
         for (const name of ['kills', ...['v1', 'v2', 'v3'].map((version) => `images/${digestOf(`shop ${version}`)}`)])
           mkdirSync(join(directory, name), { recursive: true })
-        const env = killedAt(mark, join(directory, 'kills'))
-        let end = await live(directory, env)
-        while (end === 'SIGKILL') end = await live(directory, env)
+        const { kills } = await liveThrough([program, directory], killedAt(mark, join(directory, 'kills')))
         const least = mark.endsWith(':before') ? killsInARow : 1
-        assert.ok(readdirSync(join(directory, 'kills')).length >= least, `killed at ${mark} less than ${least} times`)
+        assert.ok(kills >= least, `killed at ${mark} less than ${least} times`)
         await endedRightly(directory)
       } finally {
         rmSync(directory, { recursive: true, force: true })

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { killedAt, killsInARow, marksToKillAt } from '../../kills.testing.ts'
+import { killedAt, killsInARow, liveThrough, marksToKillAt } from '../../kills.testing.ts'
 import { digestOf } from '../testing.ts'
 import { openTestPreviews } from './testing.ts'
 
@@ -18,20 +16,7 @@ const marks = [
   'deploy.migration-forget-logs',
 ].flatMap((name) => [`${name}:before`, `${name}:after`])
 
-const live = async (directory: string, env: Record<string, string>): Promise<NodeJS.Signals | number | null> => {
-  const script = join(import.meta.dirname, 'crash-testing.ts')
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, directory], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  let said = ''
-  child.stderr.on('data', (chunk: Buffer) => {
-    said += chunk
-  })
-  await once(child, 'close')
-  if (child.exitCode !== 0 && child.signalCode !== 'SIGKILL') assert.fail(said)
-  return child.signalCode ?? child.exitCode
-}
+const program = join(import.meta.dirname, 'crash-testing.ts')
 
 const begin = (): string => {
   const directory = mkdtempSync(join(tmpdir(), 'headway-crash-'))
@@ -76,12 +61,10 @@ describe('killed at any effect and started again, a preview comes up and goes wi
     test(mark, async () => {
       const directory = begin()
       try {
-        const env = killedAt(mark, join(directory, 'kills'))
-        const ends: Awaited<ReturnType<typeof live>>[] = []
-        while (ends.at(-1) !== 0) ends.push(await live(directory, env))
+        const { kills } = await liveThrough([program, directory], killedAt(mark, join(directory, 'kills')))
         // The logs go in one stroke, and after that there is nothing left to be killed at.
         const isOnce = mark === 'deploy.migration-forget-logs:after'
-        assert.ok(ends.length - 1 === killsInARow || isOnce, `killed ${ends.length - 1} times`)
+        assert.ok(kills === killsInARow || isOnce, `killed ${kills} times`)
         await endedRightly(directory)
       } finally {
         rmSync(directory, { recursive: true, force: true })
@@ -96,9 +79,8 @@ describe('killed at any effect and started again, a preview comes up and goes wi
       try {
         const kills = join(directory, 'kills')
         const env = { HEADWAY_FAILPOINT: 'ledger.append:after', HEADWAY_FAILPOINT_TIMES: `200:${kills}` }
-        let runs = 1
-        while ((await live(directory, env)) !== 0) runs += 1
-        assert.ok(runs > 20, `${runs} runs are fewer than there are facts`)
+        const life = await liveThrough([program, directory], env)
+        assert.ok(life.kills >= 20, `${life.kills} kills are fewer than there are facts`)
         await endedRightly(directory)
       } finally {
         rmSync(directory, { recursive: true, force: true })

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { systemClock } from '../../clock.ts'
-import { killedAt, marksToKillAt } from '../../kills.testing.ts'
+import { killedAt, liveOnce, liveThrough, marksToKillAt } from '../../kills.testing.ts'
 import { openLedger } from '../../ledger/open.ts'
 import { openSqliteStore } from '../../store/sqlite.ts'
 import { learnFacts } from '../facts.ts'
@@ -14,20 +12,7 @@ import { learnFacts } from '../facts.ts'
 const effects = ['learn.write-digest', 'ledger.append']
 const marks = effects.flatMap((name) => [`${name}:before`, `${name}:after`])
 
-const live = async (directory: string, env: Record<string, string>) => {
-  const script = join(import.meta.dirname, 'crash-testing.ts')
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, directory], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  let said = ''
-  child.stderr.on('data', (chunk: Buffer) => {
-    said += chunk
-  })
-  await once(child, 'close')
-  if (child.exitCode !== 0 && child.signalCode !== 'SIGKILL') assert.fail(said)
-  return child.signalCode
-}
+const program = join(import.meta.dirname, 'crash-testing.ts')
 
 describe('killed while a digest is written and started again, there is one of that week, in the ledger and as a file', () => {
   for (const mark of marksToKillAt(marks, effects))
@@ -36,10 +21,9 @@ describe('killed while a digest is written and started again, there is one of th
       try {
         const kills = join(directory, 'kills')
         mkdirSync(kills)
-        const env = killedAt(mark, kills)
-        while ((await live(directory, env)) === 'SIGKILL');
-        assert.ok(readdirSync(kills).length >= 1)
-        await live(directory, {})
+        const life = await liveThrough([program, directory], killedAt(mark, kills))
+        assert.ok(life.kills >= 1)
+        await liveOnce([program, directory])
         const store = await openSqliteStore(join(directory, 'headway.db'))
         const ledger = await openLedger({ store, definitions: learnFacts, clock: systemClock })
         const written = await ledger.read({ types: ['digest.written'] })

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { systemClock, systemIds } from '../../clock.ts'
-import { killedAt, marksToKillAt } from '../../kills.testing.ts'
+import { killedAt, liveThrough, marksToKillAt } from '../../kills.testing.ts'
 import { openLedger } from '../../ledger/open.ts'
 import { defaultProject } from '../../names.ts'
 import { openSqliteStore } from '../../store/sqlite.ts'
@@ -17,20 +15,7 @@ import type { SurveyTables } from './tables.ts'
 const effects = ['learn.keep-survey', 'learn.count-answer', 'learn.end-survey', 'learn.forget-survey', 'ledger.append']
 const marks = effects.flatMap((name) => [`${name}:before`, `${name}:after`])
 
-const live = async (directory: string, env: Record<string, string>) => {
-  const script = join(import.meta.dirname, 'crash-testing.ts')
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, directory], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  let said = ''
-  child.stderr.on('data', (chunk: Buffer) => {
-    said += chunk
-  })
-  await once(child, 'close')
-  if (child.exitCode !== 0 && child.signalCode !== 'SIGKILL') assert.fail(said)
-  return child.signalCode
-}
+const program = join(import.meta.dirname, 'crash-testing.ts')
 
 describe('killed while people are asked and started again, each answer counts once and the survey is told once', () => {
   for (const mark of marksToKillAt(marks))
@@ -39,9 +24,8 @@ describe('killed while people are asked and started again, each answer counts on
       try {
         const kills = join(directory, 'kills')
         mkdirSync(kills)
-        const env = killedAt(mark, kills)
-        while ((await live(directory, env)) === 'SIGKILL');
-        assert.ok(readdirSync(kills).length >= 1)
+        const life = await liveThrough([program, directory], killedAt(mark, kills))
+        assert.ok(life.kills >= 1)
         const store = await openSqliteStore(join(directory, 'headway.db'))
         const ledger = await openLedger({ store, definitions: learnFacts, clock: systemClock })
         const ports = { store, ledger, clock: systemClock, ids: systemIds(systemClock), publicUrl: '' }

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { systemClock } from '../../clock.ts'
-import { killedAt, marksToKillAt } from '../../kills.testing.ts'
+import { killedAt, liveThrough, marksToKillAt } from '../../kills.testing.ts'
 import { openLedger } from '../../ledger/open.ts'
 import { openSqliteStore } from '../../store/sqlite.ts'
 import { alertFacts } from './facts.ts'
@@ -18,20 +17,7 @@ const marks = ['monitor.notify-webhook', 'monitor.notify-command', 'ledger.appen
   `${name}:after`,
 ])
 
-const live = async (directory: string, url: string, env: Record<string, string>) => {
-  const script = join(import.meta.dirname, 'crash-testing.ts')
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, directory, url], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  let said = ''
-  child.stderr.on('data', (chunk: Buffer) => {
-    said += chunk
-  })
-  await once(child, 'close')
-  if (child.exitCode !== 0 && child.signalCode !== 'SIGKILL') assert.fail(said)
-  return child.signalCode
-}
+const program = join(import.meta.dirname, 'crash-testing.ts')
 
 describe('killed while it tells of an alert and started again, everybody is told, and it fired once', () => {
   for (const mark of marksToKillAt(marks, ['ledger.append']))
@@ -49,9 +35,8 @@ describe('killed while it tells of an alert and started again, everybody is told
         server.listen(0, '127.0.0.1')
         await once(server, 'listening')
         const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
-        const env = killedAt(mark, kills)
-        while ((await live(directory, url, env)) === 'SIGKILL');
-        assert.ok(readdirSync(kills).length >= 1)
+        const life = await liveThrough([program, directory, url], killedAt(mark, kills))
+        assert.ok(life.kills >= 1)
         const store = await openSqliteStore(join(directory, 'headway.db'))
         const ledger = await openLedger({ store, definitions: alertFacts, clock: systemClock })
         const kinds = (await ledger.read({ limit: 100 }))
