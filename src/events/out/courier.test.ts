@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { toilLogged } from '../../learn/facts.ts'
+import { digestSubject, digestWritten, toilLogged } from '../../learn/facts.ts'
 import { fact } from '../../ledger/fact.ts'
 import { defaultProject, ProjectName } from '../../names.ts'
 import { signatureOf } from '../../webhook.ts'
@@ -99,6 +100,30 @@ test('who subscribes is told what happens in the project from then on, in order,
   }
   assert.equal(receiver.got.at(-1)?.id, `default/siem/${last}`)
   await waitFor(opened, async () => (await standing(opened))?.position.seq === last)
+})
+
+test('the weekly digest comes signed, and a receiver that knows only the secret and the standard finds it genuine', async () => {
+  await using opened = await openTestEvents()
+  await using receiver = await openReceiver()
+  await subscribe(opened, receiver.url)
+  const markdown = '# The week of 2026-05-25\n\n3 deployments, "quoted" and ünïcode.\n'
+  const payload = { project: defaultProject, week: '2026-05-25', from: 1, until: 2, markdown }
+  const subject = digestSubject(defaultProject)
+  await opened.ledger.append([fact(digestWritten, { subject, actor: 'system:learn', payload })])
+  const digest = () => receiver.got.find(({ body }) => body.includes('digest.written'))
+  await waitFor(opened, async () => digest() !== undefined)
+  const got = digest()
+  assert.ok(got)
+  const { type, data } = JSON.parse(got.body)
+  assert.deepEqual(
+    [type, data.customData.headway.payload.markdown],
+    ['dev.cdeventsx.headway-digest.written.0.1.0', markdown],
+  )
+  const isGenuine = (body: string): boolean => {
+    const signed = `${got.id}.${got.headers['webhook-timestamp']}.${body}`
+    return got.headers['webhook-signature'] === `v1,${createHmac('sha256', secret).update(signed).digest('base64')}`
+  }
+  assert.deepEqual([isGenuine(got.body), isGenuine(`${got.body} `)], [true, false])
 })
 
 test('all 45 types that came from elsewhere go out as they came, valid by their schemas', async () => {
