@@ -55,6 +55,13 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
     ['Export CSV', 'viewer', 'acts'],
     ['Export JSON', 'viewer', 'acts'],
   ],
+  'insights-digest': [
+    ['Copy', 'viewer', 'acts'],
+    ['Download', 'viewer', 'acts'],
+    ['Earlier', 'viewer', 'turns'],
+    ['Later', 'viewer', 'acts'],
+    ['Save', 'operator', 'acts'],
+  ],
   deployment: [['Correct', 'developer', 'asks']],
   'settings-you': [
     ['End', 'viewer', 'acts'],
@@ -71,8 +78,17 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
   ],
   'settings-runners': [['Create', 'administrator', 'acts']],
   'settings-environments': [
+    ['Add', 'administrator', 'acts'],
+    ['Calendar …', 'administrator', 'asks'],
     ['Freeze …', 'operator', 'asks'],
     ['Rules …', 'administrator', 'asks'],
+    ['Save', 'operator', 'acts'],
+    ['Set', 'operator', 'acts'],
+  ],
+  'settings-secrets': [['Set', 'developer', 'acts']],
+  'settings-actions': [
+    ['Bring', 'administrator', 'acts'],
+    ['Save', 'administrator', 'acts'],
   ],
   'settings-webhooks': [['Add', 'administrator', 'acts']],
   'settings-import': [
@@ -85,7 +101,7 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
   ],
 }
 /** Pages of the whole instance: not offered to whoever has a role in one project only. */
-const ofInstance = ['ledger', 'settings-users', 'settings-runners']
+const ofInstance = ['ledger', 'settings-users', 'settings-runners', 'settings-actions']
 
 const reaches = (role: Role, least: Role): boolean => roles.indexOf(role) >= roles.indexOf(least)
 const walked = (role: Role, { name }: Place): boolean =>
@@ -233,7 +249,9 @@ const settles = async (page: Page, where: string, wanted: readonly string[]): Pr
     const seen = await page.evaluate<string[]>(buttonsSeen)
     const names = [
       ...new Set(
-        seen.map((name) => name.replace(/^(Revoke|Roles|Invite|Rules|Freeze|Start|Comment on line) .+/, '$1 …')),
+        seen.map((name) =>
+          name.replace(/^(Revoke|Roles|Invite|Rules|Calendar|Freeze|Start|Comment on line) .+/, '$1 …'),
+        ),
       ),
     ]
     if (JSON.stringify(names.sort()) === JSON.stringify(wanted)) return

@@ -118,8 +118,8 @@ const placesOf = async (ask: Furnished['ask'], incident: string): Promise<readon
     settings('users', 'Add a user'),
     settings('runners', 'Heard'),
     settings('environments', 'production'),
-    settings('secrets', 'Set one'),
-    settings('actions', 'Bring one'),
+    settings('secrets', 'No value is ever shown again'),
+    settings('actions', 'Actions of others'),
     settings('webhooks', 'What they told of late'),
     settings('import', 'Deployments from the tags'),
   ]
