@@ -24,7 +24,7 @@ let widener: ChildProcess | null = null
 
 /**
  * A pipe holds 64 KiB, half of what `cat` writes at once: program and reader then wait for each other after each of them, and waking somebody takes as
- * long as copying that much. 100 MB so take 85 ms even when nobody looks at them, and 40 through a pipe of 512 KiB. (A socket would hold more, but
+ * long as copying that much. 100 MB so take 85 ms even when nobody looks at them, and 40 through a pipe of 1 MiB. (A socket would hold more, but
  * nobody could open `/dev/stdout` then.) Node.js has no call for it; another program does it, one for all pipes, as a process as large as Headway takes
  * 5 to 10 ms to start one. Where nothing can widen it, it stays as it is.
  */
