@@ -7,7 +7,8 @@ import { repositoryRoot } from './support/platform.ts'
 
 /**
  * `npm run screenshots [-- WORD...]`: every page of a furnished Headway (those with a word in their name), as a phone, a laptop and a
- * wall show it, in both themes, whole, as PNG in web/dist/screenshots, to be looked at.
+ * wall show it, in both themes, whole, as PNG in web/dist/screenshots, to be looked at. With `--readme` instead the three that the README
+ * shows, into docs/, after a while of traffic.
  */
 const widths = [360, 1280, 2560] as const
 const themes = ['light', 'dark'] as const
@@ -38,7 +39,30 @@ export const shoot = async (
   return tooWide
 }
 
+/** So long there is traffic before the pictures of the README, so that their charts have something to show. */
+const trafficMs = 45_000
+
+const shootReadme = async (): Promise<void> => {
+  const furnished = await furnish('slow for some')
+  const browser = await openBrowser()
+  try {
+    await new Promise((resolve) => setTimeout(resolve, trafficMs))
+    const { page, context, go } = await visit(browser, furnished.platform, { token: tokenOf(furnished.platform) })
+    for (const { name, path, shows } of furnished.places.filter((place) => forReadme.includes(place.name))) {
+      await go(path, shows)
+      await page.waitForTimeout(settledMs)
+      await page.screenshot({ path: join(repositoryRoot, `docs/web-${name}.png`) })
+    }
+    await context.close()
+  } finally {
+    await browser.close()
+    await furnished.destroy()
+  }
+}
+const forReadme: readonly string[] = ['loop', 'service', 'rollout']
+
 const main = async (): Promise<void> => {
+  if (process.argv.includes('--readme')) return shootReadme()
   const words = process.argv.slice(2)
   const folder = join(repositoryRoot, 'web/dist/screenshots')
   const furnished = await furnish()

@@ -29,9 +29,9 @@ const patient = '{ weight: 10, min: 20m, max: 40m }, { weight: 50, min: 20m, max
 
 /**
  * A service under load in production with a canary at 10 %, a change that waits for review, a run that failed, an incident, records of
- * another system, users of each role, webhooks both ways and a runner's token. What is called after people and machines is hostile.
+ * another system, users of each role, webhooks both ways and a runner's token. `called` is what the incident and the change are called: something hostile, where nothing is said.
  */
-export const furnish = async (): Promise<Furnished> => {
+export const furnish = async (called = hostile): Promise<Furnished> => {
   const platform = await startPlatform()
   const files = exampleFiles('node', 'shop', 2)
   const repository = await platform.repository('shop', files)
@@ -61,10 +61,10 @@ export const furnish = async (): Promise<Furnished> => {
     await ask('POST', '/users', { user: 'administrator', role: 'administrator' })
     await ask('POST', `${project}/events?source=elsewhere`, history(Date.now()))
     const { incident } = await ask('POST', `${project}/incidents`, {
-      ...{ title: hostile, service: 'shop', environment: 'production' },
+      ...{ title: called, service: 'shop', environment: 'production' },
     })
     await repository.git('checkout', '--quiet', '-b', 'louder')
-    await repository.commit(`Say it louder ${hostile}`, changed(files, 'src/page.js', /Hello/, 'HELLO'))
+    await repository.commit(`Say it louder ${called}`, changed(files, 'src/page.js', /Hello/, 'HELLO'))
     await repository.push(['louder', '-o', 'change'])
     await repository.git('checkout', '--quiet', 'main')
     await release('Say hello again', changed(files, 'src/page.js', /Hello/, 'Hello again'))
