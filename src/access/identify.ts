@@ -1,17 +1,22 @@
 import type { Clock } from '../clock.ts'
+import { payloadErased } from '../ledger/facts.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
 import type { Authentication, Identity } from './access.ts'
+import { accessFacts } from './facts.ts'
 import { identityOf } from './grants.ts'
 import { isToken, tokenHash } from './token.ts'
 import type { AccessQueries } from './views.ts'
 
 const rememberedTokens = 1000
 
+/** The facts after which somebody may be another, or may do less: all that this room records, and the erasure of any of them. */
+export const aboutRights: readonly string[] = [...accessFacts, payloadErased].map(({ type }) => type)
+
 type Known = { readonly identity: Identity; readonly expiresAt: number | null }
 
 /**
- * Finds out who is behind a token. What was found is remembered until the next fact of any kind, so that a token stops to count with
- * the very append that revokes it.
+ * Finds out who is behind a token. What was found is remembered until the next fact about anybody's rights, so that a token stops to count
+ * with the very append that revokes it.
  */
 export const createAuthentication = (options: {
   ledger: Ledger
@@ -25,7 +30,7 @@ export const createAuthentication = (options: {
   const stop = ledger.onAppend(() => {
     generation += 1
     known.clear()
-  })
+  }, aboutRights)
 
   const look = async (hash: string): Promise<Known | null> => {
     const asked = generation

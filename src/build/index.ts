@@ -61,6 +61,7 @@ import { createToolchain, type Toolchain, toolFolders } from './toolchain.ts'
 import { jobUsers } from './users.ts'
 import { type BuildTables, buildView } from './views.ts'
 import { createWaits } from './waits.ts'
+import { stayAwake, type Wakefulness } from './wakefulness.ts'
 
 export type { ActionShelf, MirroredAction } from './actions/shelf.ts'
 export type { JobSettings } from './conductor.ts'
@@ -222,7 +223,7 @@ export const createBuild = (parts: BuildParts): Build => {
   })
   let sandbox: Promise<Sandbox> | null = null
   const looker = createLooker(() => look(), report, clock, stopping.signal)
-  let stopFollowing = (): void => undefined
+  let wakefulness: Wakefulness | null = null
 
   const runners = createPool({
     ...{ ledger, clock, logs, version, parallelJobs, report, labels: parts.localLabels ?? [] },
@@ -263,7 +264,7 @@ export const createBuild = (parts: BuildParts): Build => {
 
   /** Looks for all that is unfinished and goes on with it. */
   const look = async (): Promise<void> => {
-    await views.reach()
+    await (wakefulness ? wakefulness.begin() : views.reach())
     const origins = await tables()
       .selectFrom('build_origins')
       .selectAll()
@@ -403,7 +404,7 @@ export const createBuild = (parts: BuildParts): Build => {
       if (parts.isolation) await openedSandbox() // asked for by name: without it nothing starts
       if (interrupted.length > 0) await openedSandbox() // which sweeps what they have left
       await runners.start()
-      stopFollowing = ledger.onAppend(() => looker.look())
+      wakefulness = stayAwake(parts, () => void looker.look())
       await looker.look()
       const tell = (error: unknown): void => report(`tidying artifacts and caches: ${describeError(error)}`)
       results.keepTidy(stopping.signal, tell).catch(() => undefined) // the stage stops
@@ -412,7 +413,7 @@ export const createBuild = (parts: BuildParts): Build => {
       inBackground('raising scheduled workflows', scheduler.run(stopping.signal, reportTick))
     },
     stop: async () => {
-      stopFollowing()
+      wakefulness?.stop()
       stopping.abort()
       await looker.idle()
       await running.stop()

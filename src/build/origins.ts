@@ -125,9 +125,9 @@ export async function* followEvent(
   const [first] = await ledger.read({ subject: `event:${event}`, limit: 1 })
   if (!first || !isFact(workflowEventRaised, first) || first.payload.project !== project) return
   let cursor = first.seq
-  for await (const _ of awakenings(ledger, signal))
+  const types = [runQueued.type, workflowEventConcluded.type]
+  for await (const _ of awakenings(ledger, signal, types))
     for (;;) {
-      const types = [runQueued.type, workflowEventConcluded.type]
       const facts = await ledger.read({ after: cursor, types, limit: 200 })
       for (const fact of facts) {
         if (isFact(runQueued, fact) && fact.payload.event === event) yield { run: fact.payload.run }

@@ -107,7 +107,7 @@ export const createNarrator =
     warnOf(obstacle, say, clock, AbortSignal.any([signal, told.signal])).catch(() => undefined)
     using _told = { [Symbol.dispose]: () => told.abort() }
     let cursor = Math.min(...updates.map(({ seq }) => seq))
-    for await (const _ of awakenings(ledger, signal)) {
+    for await (const _ of awakenings(ledger, signal, listened)) {
       for (;;) {
         const facts = await ledger.read({ after: cursor, types: listened, limit: 500 })
         for (const fact of facts)

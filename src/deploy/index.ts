@@ -78,6 +78,8 @@ export type DeployOptions = Ingredients & {
   onError?(message: string): void
 }
 
+/** After these a target may have to be looked at. */
+const awakening = [deploymentRequested.type, refUpdated.type]
 /** How often the world is compared with Git when nothing has happened. */
 const surveyEveryMs = 30_000
 /** How many releases of a service that succeeded are kept to go back to. */
@@ -163,9 +165,8 @@ export const createDeploy = (options: DeployOptions) => {
   }
 
   const follow = serially(async (): Promise<void> => {
-    const types = [deploymentRequested.type, refUpdated.type]
     for (;;) {
-      const facts = await ledger.read({ after: followed, types, limit: 500 })
+      const facts = await ledger.read({ after: followed, types: awakening, limit: 500 })
       for (const one of facts) drive(one)
       if (facts.some(isOurRef)) await survey()
       const last = facts.at(-1)
@@ -244,7 +245,7 @@ export const createDeploy = (options: DeployOptions) => {
       for (const { target, id, requestedSeq } of await queries.unfinished())
         lanes.drive(target, { newest: { seq: requestedSeq, deployment: id } })
       later(() => migrations.settleLeft(closing.signal))
-      unsubscribe = ledger.onAppend(() => later(follow))
+      unsubscribe = ledger.onAppend(() => later(follow), awakening)
       later(follow)
       later(async () => {
         await untilItAnswers(() => fleet.learnRoutes())

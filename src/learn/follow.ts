@@ -176,7 +176,7 @@ export const createFollower = (ports: FollowPorts) => {
 
   return {
     start: (): void => {
-      unsubscribe = ledger.onAppend(wake)
+      unsubscribe = ledger.onAppend(wake, types)
       wake()
     },
     stop: async (): Promise<void> => {

@@ -14,8 +14,11 @@ export type Ledger = {
   read(query: ReadQuery): Promise<RecordedFact[]>
   /** The newest sequence number and the chain's hash at it; 0 and the genesis hash when empty. */
   head(): Promise<{ seq: number; hash: string }>
-  /** Calls back after each append with the newest sequence number; returns the way to stop. Never throws into the appender. */
-  onAppend(listener: (seq: number) => void): () => void
+  /**
+   * Calls back after each append with the newest sequence number; with `types` only after those that recorded a fact of one of them, as
+   * who is called for nothing looks for nothing, thousands of times. Returns the way to stop. Never throws into the appender.
+   */
+  onAppend(listener: (seq: number) => void, types?: readonly string[]): () => void
   /** Forgets a payload for good; the envelope and the chain stay, and the erasure is itself a fact. */
   erase(seq: number, why: string, actor: Actor): Promise<void>
 }

@@ -30,6 +30,8 @@ type Waiting = {
   reject(error: unknown): void
 }
 
+type Listener = { readonly tell: (seq: number) => void; readonly types: readonly string[] | undefined }
+
 /** How many facts one commit takes when several callers wait; what one caller appends is never split. */
 const commitFacts = 1_000
 /** A statement takes at most 32,766 values in SQLite and 65,535 in PostgreSQL. */
@@ -43,7 +45,7 @@ const statementFacts = 1_000
 export const openLedger = async ({ store, definitions, clock }: LedgerOptions): Promise<Ledger> => {
   const known = new Map([...ledgerFacts, ...definitions].map((definition) => [definition.type, definition]))
   const db = store.tables<LedgerTables>()
-  const listeners = new Set<(seq: number) => void>()
+  const listeners = new Set<Listener>()
   const queue: Waiting[] = []
   let writing = false
   let tip: Tip | null = await newest(store)
@@ -67,7 +69,7 @@ export const openLedger = async ({ store, definitions, clock }: LedgerOptions): 
       if (decided.links.length > 0 && !(await record(decided))) continue
       tip = decided.tip
       for (const tell of decided.answers) tell()
-      if (decided.links.length > 0) notify(decided.tip.seq)
+      if (decided.links.length > 0) notify(decided.tip.seq, new Set(decided.links.map(({ type }) => type)))
       return
     }
   }
@@ -95,10 +97,11 @@ export const openLedger = async ({ store, definitions, clock }: LedgerOptions): 
     }
   }
 
-  const notify = (seq: number): void => {
-    for (const listener of listeners) {
+  const notify = (seq: number, recorded: ReadonlySet<string>): void => {
+    for (const { tell, types } of listeners) {
+      if (types && !types.some((type) => recorded.has(type))) continue
       try {
-        listener(seq)
+        tell(seq)
       } catch (error) {
         process.emitWarning(`a listener of the ledger failed at fact ${seq}: ${describeError(error)}`)
       }
@@ -127,7 +130,8 @@ export const openLedger = async ({ store, definitions, clock }: LedgerOptions): 
       tip ??= await newest(store)
       return { seq: tip.seq, hash: tip.hash }
     },
-    onAppend: (listener) => {
+    onAppend: (tell, types) => {
+      const listener = { tell, types }
       listeners.add(listener)
       return () => listeners.delete(listener)
     },

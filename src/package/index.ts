@@ -1,6 +1,7 @@
 import { join } from 'node:path'
+import { pushVerified } from '../build/facts.ts'
 import type { Clock } from '../clock.ts'
-import { previewSubject } from '../deploy/facts.ts'
+import { previewBegun, previewSubject } from '../deploy/facts.ts'
 import { effect } from '../effect.ts'
 import { type Explanation, explain, type PlannedService, planCommit } from '../golden/index.ts'
 import type { Home } from '../home.ts'
@@ -73,6 +74,8 @@ export type PackageStage = Stage &
   }
 
 const retryMs = 2000
+/** After these there may be something to package; what is being packaged looks again when it ends. */
+const awakening = [pushVerified, previewBegun].map(({ type }) => type)
 
 /**
  * Makes releases of what passed. It follows `push.verified`: what is verified and not packaged is packaged, in the order of each
@@ -290,7 +293,7 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
       await layout.open()
       await shelf.open()
       await effect('package.sweep-workshops', () => removeTree(bench.workspaces))
-      unsubscribe = ledger.onAppend(look)
+      unsubscribe = ledger.onAppend(look, awakening)
       look()
     },
     stop: async () => {

@@ -4,6 +4,7 @@ import type { Ledger, Views } from '../../ledger/ledger.ts'
 import { Problem } from '../../problem.ts'
 import type { Identity } from '../access.ts'
 import { identityOf, may } from '../grants.ts'
+import { aboutRights } from '../identify.ts'
 import type { Party } from '../passkeys/party.ts'
 import type { Passkeys } from '../passkeys/passkeys.ts'
 import type { SignInAnswer } from '../passkeys/responses.ts'
@@ -84,7 +85,7 @@ export const createSessions = (options: {
   ledger.onAppend(() => {
     generation += 1
     known.clear()
-  })
+  }, aboutRights)
 
   /** The fact of a new session, and its secret. */
   const opening = (

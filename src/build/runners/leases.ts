@@ -157,14 +157,14 @@ export const createLeases = (parts: {
   const follow = async (): Promise<void> => {
     if (held.size === 0 && losses.size === 0) return
     for (;;) {
-      const facts = await ledger.read({ after: cursor, types: [jobFinished.type, runFinished.type] })
+      const facts = await ledger.read({ after: cursor, types: ends })
       const last = facts.at(-1)
       if (!last) return
       cursor = Math.max(cursor, last.seq)
       // Who runs a job again begins to count again.
       for (const one of facts) if (isFact(jobFinished, one)) losses.delete(`${one.payload.run}/${one.payload.job}`)
       for (const lease of held.values())
-        if (facts.some((one) => one.seq > lease.fence && ends(one, lease))) close(lease, 'over')
+        if (facts.some((one) => one.seq > lease.fence && isEndOf(one, lease))) close(lease, 'over')
     }
   }
 
@@ -180,7 +180,7 @@ export const createLeases = (parts: {
       }
       stopFollowing = ledger.onAppend(() => {
         follow().catch((error: unknown) => report(`following the ends of jobs: ${describeError(error)}`))
-      })
+      }, ends)
     },
     stop: () => {
       stopFollowing()
@@ -218,7 +218,9 @@ export const createLeases = (parts: {
   }
 }
 
-const ends = (one: RecordedFact, { run, job }: HeldLease): boolean =>
+const ends = [jobFinished.type, runFinished.type]
+
+const isEndOf = (one: RecordedFact, { run, job }: HeldLease): boolean =>
   (isFact(jobFinished, one) && one.payload.run === run && one.payload.job === job) ||
   (isFact(runFinished, one) && one.payload.run === run)
 

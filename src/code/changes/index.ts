@@ -149,7 +149,7 @@ export const createChanges = (parts: ChangesParts) => {
       seen = (await ledger.head()).seq
       stopFollowing = ledger.onAppend(() => {
         awaken().catch((error: unknown) => looker.again(String(error)))
-      })
+      }, awakening)
       void looker.look()
     },
     stop: async (): Promise<void> => {

@@ -278,7 +278,8 @@ export const createPreviews = (parts: PreviewParts) => {
         seen = facts.at(-1)?.seq ?? seen
         if (facts.length > 0) void looker.look()
       }
-      stopFollowing = ledger.onAppend(() => void wake().catch((error: unknown) => looker.again(describeError(error))))
+      const awaken = (): void => void wake().catch((error: unknown) => looker.again(describeError(error)))
+      stopFollowing = ledger.onAppend(awaken, awakening)
       void looker.look()
     },
     stop: async (): Promise<void> => {

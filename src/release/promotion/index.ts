@@ -98,6 +98,7 @@ export const createPromotion = (parts: PromotionParts) => {
       }
       const stopListening = ledger.onAppend(
         () => void wake().catch((error: unknown) => looker.again(describeError(error))),
+        awakening,
       )
       const stopReading = book.onChange(() => void look())
       stopFollowing = () => {
