@@ -17,6 +17,7 @@ import { type ActionShelf, createActionShelf } from './actions/shelf.ts'
 import { createConclusions, type EndedRun } from './concluding.ts'
 import { type ConductorTools, type JobSettings, type JudgeQuality, type ReadReports, worstOf } from './conductor.ts'
 import { createDependencyCache, type DependencyCache, sweepDependencyCache } from './dependencies.ts'
+import { createDetails, type RunDetails } from './details.ts'
 import { buildFacts, Conclusion, type Failure } from './facts.ts'
 import type { RepositoryPath } from './git.ts'
 import type { RunSource } from './jobs/contexts.ts'
@@ -28,11 +29,9 @@ import { followEvent, type Origin, originIn, raisedEvent } from './origins.ts'
 import {
   type EnvironmentSummary,
   failureOf,
-  findRun,
   listEnvironments,
   listRuns,
   listRunsInHand,
-  type RunDetails,
   type RunInHand,
   type RunQuery,
   type RunSummary,
@@ -235,6 +234,7 @@ export const createBuild = (parts: BuildParts): Build => {
     library: shelf.library,
     ...(parts.leaseRules ? { rules: parts.leaseRules } : {}),
   })
+  const details = createDetails(store, ledger)
   const waits = createWaits(parts)
   const listeners = createListeners(parts)
   const conclusionsFor = createConclusions(parts)
@@ -361,8 +361,8 @@ export const createBuild = (parts: BuildParts): Build => {
   }
 
   const shown = async (project: ProjectName, run: string, attempt?: number): Promise<RunDetails | null> => {
-    const details = await findRun(store, project, run, attempt)
-    return details && { ...details, unassigned: details.status === 'finished' ? [] : await runners.waiting(run) }
+    const found = await details.find(project, run, attempt)
+    return found && { ...found, unassigned: found.status === 'finished' ? [] : await runners.waiting(run) }
   }
 
   const sweepLogs = async (): Promise<void> => {
@@ -414,6 +414,7 @@ export const createBuild = (parts: BuildParts): Build => {
     },
     stop: async () => {
       wakefulness?.stop()
+      details.stop()
       stopping.abort()
       await looker.idle()
       await running.stop()
@@ -458,12 +459,12 @@ export const createBuild = (parts: BuildParts): Build => {
       let seen = ''
       for await (const _ of awakenings(ledger, untilHungUp(signal))) {
         await views.reach()
-        const details = await shown(project, run)
-        if (details === null) return
-        const text = JSON.stringify(details)
-        if (text !== seen) yield details
+        const now = await shown(project, run)
+        if (now === null) return
+        const text = JSON.stringify(now)
+        if (text !== seen) yield now
         seen = text
-        if (details.status === 'finished') return
+        if (now.status === 'finished') return
       }
     },
     followEvent: (project, event, signal) => followEvent(ledger, project, event, untilHungUp(signal)),

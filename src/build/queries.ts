@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import type { Store } from '../store/store.ts'
-import { Annotation, Conclusion, Failure, JobWait } from './facts.ts'
-import { WaitingJob } from './runners/protocol.ts'
+import { Conclusion, Failure } from './facts.ts'
 import type { BuildTables } from './tables.ts'
 import { protectionIn } from './waits.ts'
 
@@ -43,48 +42,6 @@ export const RunSummary = z
   })
   .meta({ id: 'Run' })
 export type RunSummary = z.infer<typeof RunSummary>
-
-const StepSummary = z.object({
-  name: z.string(),
-  outcome: Conclusion,
-  conclusion: Conclusion,
-  exitCode: z.number().nullable(),
-  durationMs: z.number(),
-})
-
-/** Made once, not for each of a thousand jobs: a schema costs more to make than to use. */
-const Steps = z.array(StepSummary)
-const Annotations = z.array(Annotation)
-
-const UsedEnvironment = z.object({ name: z.string(), url: z.string().nullable() })
-
-export const RunDetails = RunSummary.extend({
-  jobs: z.array(
-    z.object({
-      job: z.string(),
-      name: z.string(),
-      /** The jobs of this list that had to be over before it could start: `job` of each; of a matrix all its rows. */
-      needs: z.array(z.string()),
-      status: z.enum(['waiting', 'running', 'finished']),
-      /** For what a waiting one waits. */
-      wait: JobWait.nullable(),
-      conclusion: Conclusion.nullable(),
-      failure: Failure.nullable(),
-      steps: Steps,
-      annotations: Annotations,
-      /** What it was let into, once it has ended, and where that is reached. */
-      environment: UsedEnvironment.nullable(),
-      starts: z.number(),
-      /** The attempt that its result and log are of; an earlier one than the run's where it did not run again. */
-      attempt: z.number(),
-      startedAt: z.number().nullable(),
-      finishedAt: z.number().nullable(),
-    }),
-  ),
-  /** Jobs that could run, but have no runner yet. */
-  unassigned: z.array(WaitingJob),
-}).meta({ id: 'RunDetails' })
-export type RunDetails = z.infer<typeof RunDetails>
 
 export type RunQuery = {
   readonly repository?: string | undefined
@@ -153,63 +110,13 @@ export const listRunsInHand = (store: Store) =>
     .execute()
 export type RunInHand = Awaited<ReturnType<typeof listRunsInHand>>[number]
 
-/** A run with the jobs of an attempt, the newest one when none is named. */
-export const findRun = async (
-  store: Store,
-  project: string,
-  run: string,
-  attempt?: number,
-): Promise<Omit<RunDetails, 'unassigned'> | null> => {
+/** A run without its jobs; null where the project has no such run. */
+export const findSummary = async (store: Store, project: string, run: string): Promise<RunSummary | null> => {
   const row = await runsWithClaims(store)
     .where('build_runs.project', '=', project)
     .where('build_runs.run', '=', run)
     .executeTakeFirst()
-  if (!row) return null
-  const jobs = await store
-    .tables<BuildTables>()
-    .selectFrom('build_jobs')
-    .selectAll()
-    .where('run', '=', run)
-    .where('attempt', '=', attempt ?? row.attempt)
-    .orderBy('seq')
-    .execute()
-  const needsOf = needsAmong(jobs)
-  return {
-    ...summaryOf(row),
-    jobs: jobs.map((job) => ({
-      job: job.job,
-      name: job.name,
-      needs: needsOf(job.needs),
-      status: job.status,
-      wait: job.wait === null ? null : JobWait.parse(JSON.parse(job.wait)),
-      conclusion: conclusionOf(job.conclusion),
-      failure: failureOf(job.failure),
-      steps: Steps.parse(JSON.parse(job.steps)),
-      annotations: Annotations.parse(JSON.parse(job.annotations)),
-      environment: job.environment === null ? null : UsedEnvironment.parse(JSON.parse(job.environment)),
-      starts: job.starts,
-      attempt: job.ran_in,
-      startedAt: timeOf(job.started_at),
-      finishedAt: timeOf(job.finished_at),
-    })),
-  }
-}
-
-/**
- * The jobs that the text of a row's `needs` names. A job with a matrix is known by its rows: `build` is `build.1`, `build.2`; ids of jobs
- * begin with no digit. The rows of a matrix need the same, so that what was looked for once is known: a run may hold a thousand.
- */
-const needsAmong = (jobs: readonly { readonly job: string }[]): ((needs: string) => string[]) => {
-  const known = new Map<string, string[]>()
-  const find = (needs: string): string[] => {
-    const wanted = new Set(z.array(z.string()).parse(JSON.parse(needs)))
-    return jobs.flatMap(({ job }) => (wanted.has(job) || wanted.has(job.replace(/\.\d+$/, '')) ? [job] : []))
-  }
-  return (needs) => {
-    const found = known.get(needs) ?? find(needs)
-    known.set(needs, found)
-    return found
-  }
+  return row ? summaryOf(row) : null
 }
 
 export const EnvironmentSummary = z
@@ -316,7 +223,7 @@ export const summaryOf = (row: BuildTables['build_runs'] & { waits_for: string |
   }
 }
 
-const conclusionOf = (text: string | null): Conclusion | null => (text === null ? null : Conclusion.parse(text))
+export const conclusionOf = (text: string | null): Conclusion | null => (text === null ? null : Conclusion.parse(text))
 export const failureOf = (text: string | null): Failure | null =>
   text === null ? null : Failure.parse(JSON.parse(text))
-const timeOf = (time: number | null): number | null => (time === null ? null : Number(time))
+export const timeOf = (time: number | null): number | null => (time === null ? null : Number(time))

@@ -51,6 +51,8 @@ export type BuildTables = {
     attempt: number
     job: string
     seq: number
+    /** The newest fact about it in this attempt. */
+    changed: number
     name: string
     status: 'waiting' | 'running' | 'finished'
     /** JSON: the keys of the jobs before it. */
@@ -254,6 +256,7 @@ const createRunTables = async (db: Kysely<BuildTables>): Promise<void> => {
     .addColumn('attempt', 'integer', (column) => column.notNull())
     .addColumn('job', 'text', (column) => column.notNull())
     .addColumn('seq', 'bigint', (column) => column.notNull())
+    .addColumn('changed', 'bigint', (column) => column.notNull())
     .addColumn('name', 'text', (column) => column.notNull())
     .addColumn('status', 'text', (column) => column.notNull())
     .addColumn('needs', 'text', (column) => column.notNull())

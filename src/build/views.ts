@@ -1,3 +1,4 @@
+import { type RawBuilder, sql } from 'kysely'
 import { refUpdated } from '../code/facts.ts'
 import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { View } from '../ledger/ledger.ts'
@@ -26,7 +27,7 @@ export { type BuildTables, generated } from './tables.ts'
 
 export const buildView: View<BuildTables> = {
   name: 'build',
-  version: 4,
+  version: 5,
   create: createTables,
   drop: dropTables,
   apply: async (tx, fact) => {
@@ -153,19 +154,40 @@ const newAttempt = {
 }
 
 const applyToJobs = async (tx: Tx, fact: RecordedFact): Promise<void> => {
-  const attemptOf = async (run: string): Promise<number> => {
-    const row = await tx.selectFrom('build_runs').select('attempt').where('run', '=', run).executeTakeFirst()
-    return row?.attempt ?? 1
-  }
+  /** One statement for each fact: a run may have thousands of them. */
   const put = async (
     { run, job, name }: { run: string; job: string; name: string },
     values: Partial<BuildTables['build_jobs']>,
+    isStart = false,
   ): Promise<void> => {
-    const attempt = await attemptOf(run)
+    const attempt = attemptOf(run)
+    const changed = { ...values, changed: fact.seq }
+    const first = isStart ? { starts: 1, started_at: fact.at } : {}
     await tx
       .insertInto('build_jobs')
-      .values({ ...noJob, ran_in: attempt, status: 'waiting', ...values, run, attempt, job, name, seq: fact.seq })
-      .onConflict((conflict) => conflict.columns(['run', 'attempt', 'job']).doUpdateSet(values))
+      .values({
+        ...noJob,
+        ran_in: attempt,
+        status: 'waiting',
+        ...changed,
+        ...first,
+        run,
+        attempt,
+        job,
+        name,
+        seq: fact.seq,
+      })
+      .onConflict((conflict) =>
+        conflict.columns(['run', 'attempt', 'job']).doUpdateSet((row) => ({
+          ...changed,
+          ...(isStart
+            ? {
+                starts: row('build_jobs.starts', '+', 1),
+                started_at: row.fn.coalesce('build_jobs.started_at', 'excluded.started_at'),
+              }
+            : {}),
+        })),
+      )
       .execute()
   }
   if (isFact(jobWaiting, fact)) {
@@ -176,22 +198,12 @@ const applyToJobs = async (tx: Tx, fact: RecordedFact): Promise<void> => {
     const said = { environment, is_approved: isApproved ? 1 : 0, actor: fact.actor, comment }
     await tx
       .insertInto('build_approvals')
-      .values({ run, job, attempt: await attemptOf(run), ...said })
+      .values({ run, job, attempt: attemptOf(run), ...said })
       .onConflict((conflict) => conflict.doNothing()) // the first word counts
       .execute()
   } else if (isFact(jobStarted, fact)) {
     const { run, job, name, needs } = fact.payload
-    const attempt = await attemptOf(run)
-    const known = await tx
-      .selectFrom('build_jobs')
-      .select(['starts', 'started_at'])
-      .where('run', '=', run)
-      .where('attempt', '=', attempt)
-      .where('job', '=', job)
-      .executeTakeFirst()
-    const starts = (known?.starts ?? 0) + 1
-    const begun = { status: 'running' as const, wait: null, name, starts, started_at: known?.started_at ?? fact.at }
-    await put({ run, job, name }, { ...begun, ...needsIn(needs) })
+    await put({ run, job, name }, { status: 'running', wait: null, name, ...needsIn(needs) }, true)
   } else if (isFact(jobFinished, fact)) {
     const { run, job, name, needs, conclusion, steps, failure, annotations = [], keptFrom, environment } = fact.payload
     await put(
@@ -212,6 +224,9 @@ const applyToJobs = async (tx: Tx, fact: RecordedFact): Promise<void> => {
     )
   }
 }
+
+const attemptOf = (run: string): RawBuilder<number> =>
+  sql`coalesce((select attempt from build_runs where run = ${run}), 1)`
 
 const needsIn = (needs: readonly string[] | undefined): { needs?: string } =>
   needs === undefined ? {} : { needs: JSON.stringify(needs) }
