@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
+import { sweepCgroups } from '../src/processes/cgroup-owners.ts'
 
 // `npm run e2e [-- WORD...]`: the system as a user meets it. One file after the other: each starts a whole Headway of its own.
 const words = process.argv.slice(2)
@@ -15,4 +16,5 @@ const { status } = spawnSync(
   ['--disable-warning=ExperimentalWarning', '--test', '--test-concurrency=2', '--test-timeout=900000', ...files.sort()],
   { stdio: 'inherit' },
 )
+await sweepCgroups() // of the homes whose Headway was killed
 process.exit(status ?? 1)

@@ -115,6 +115,7 @@ export const passedElsewhere: readonly {
   { name: 'processes.cgroup-kill', why: 'a process or group that outlives its SIGTERM', killedBy: 'src/marks.test.ts' },
   { name: 'processes.cgroup-here', why: "depends on the machine's cgroups", killedBy: 'src/marks.test.ts' },
   { name: 'processes.cgroup-move', why: "depends on the machine's cgroups", killedBy: 'src/marks.test.ts' },
+  { name: 'processes.sweep-cgroups', why: 'what homes that are gone have left', killedBy: 'src/marks.test.ts' },
   { name: 'processes.cgroup-tree', why: "depends on the machine's cgroups", killedBy: 'src/marks.test.ts' },
   { name: 'agent.edge-kill', why: 'a process or group that outlives its SIGTERM', killedBy: 'src/agent/marks.test.ts' },
   { name: 'agent.edge-shed', why: 'one edge is enough', killedBy: 'src/agent/marks.test.ts' },

@@ -3,6 +3,7 @@ import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync } 
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { passedElsewhere } from '../e2e/rare-marks.ts'
+import { sweepCgroups } from '../src/processes/cgroup-owners.ts'
 
 // `npm test [-- WORD...]`: every test beside the source, or those whose path contains one of the words given.
 // `npm run crash [-- WORD...]`: those that kill real processes at the failpoints of a room; they take minutes, so they stand apart. In the
@@ -46,7 +47,8 @@ const limit = setTimeout(() => {
   child.kill('SIGKILL')
   end(left, `${limitMinutes} minutes for all`)
 }, limitMinutes * 60_000)
-child.once('exit', (status) => {
+child.once('exit', async (status) => {
+  await sweepCgroups() // of the homes whose Headway was killed
   clearTimeout(limit)
   clearInterval(looking)
   const isRoot = process.getuid?.() === 0 // some effects are those of a Headway that changes users

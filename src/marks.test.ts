@@ -51,6 +51,7 @@ const scenes: Readonly<Record<string, readonly string[]>> = {
   'images half unpacked': ['package.sweep-staging'],
   'a copy of what is no database': ['store.backup-discard'],
   'a store in PostgreSQL is dumped': ['store.dump-begin', 'store.dump-copy', 'store.dump-end', 'store.dump-discard'],
+  'control groups of a home that is gone': ['processes.sweep-cgroups'],
   'control groups of version 2, and one with somebody in it': [
     'processes.cgroup-here',
     'processes.cgroup-move',

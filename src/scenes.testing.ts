@@ -40,6 +40,7 @@ import { ProjectName, RepositoryName, ServiceName } from './names.ts'
 import { findBinaries } from './operate/binaries.ts'
 import { createLayout } from './package/layout.ts'
 import { createShelf } from './package/shelf.ts'
+import { isOwner, ownOwner, sweepCgroups } from './processes/cgroup-owners.ts'
 import { openCgroups } from './processes/cgroups.ts'
 import { run } from './processes/run.ts'
 import { identityOf } from './processes/tree.ts'
@@ -457,6 +458,15 @@ const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> 
     }
   },
 
+  'control groups of a home that is gone': async (directory) => {
+    const [left, used] = [join(directory, 'cgroup', 'headway-gone'), join(directory, 'cgroup', 'headway-used')]
+    const gone = ownOwner().replace(/^\.owner-\d+/, '.owner-4194304')
+    for (const group of [join(left, 'job.1'), join(left, gone), join(used, 'job.1'), join(used, ownOwner())])
+      mkdirSync(group, { recursive: true })
+    await sweepCgroups([join(directory, 'cgroup')])
+    return [namesIn(join(directory, 'cgroup')), namesIn(used).includes('job.1')]
+  },
+
   'control groups of version 2, and one with somebody in it': async (directory) => {
     const root = join(directory, 'cgroup')
     const group = join(root, 'service')
@@ -474,7 +484,12 @@ const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> 
       real.prepare('left.1', { memoryBytes: null, cpus: null, processes: null })
       real.place('left.1', pid)
       await real.remove('left.1')
-      return [namesIn(join(group, 'ours')), namesIn(join(group, 'headway-here')), real.ids(), identityOf(pid)]
+      return [
+        namesIn(join(group, 'ours')).filter((one) => !isOwner(one)),
+        namesIn(join(group, 'headway-here')),
+        real.ids(),
+        identityOf(pid),
+      ]
     } finally {
       left.kill('SIGKILL')
       real.close()

@@ -9,6 +9,7 @@ import type { Ledger, Views } from '../ledger/ledger.ts'
 import { createLooker } from '../looker.ts'
 import type { ProjectName, RepositoryName } from '../names.ts'
 import { describeError } from '../problem.ts'
+import { sweepCgroups } from '../processes/cgroup-owners.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
 import { version } from '../version.ts'
@@ -399,6 +400,7 @@ export const createBuild = (parts: BuildParts): Build => {
       await mkdir(dependenciesDirectory, { recursive: true, mode: 0o711 })
       await sweepDependencyCache(dependenciesDirectory)
       await mirrors.sweep()
+      await sweepCgroups()
       const interrupted = await readdir(home.workspaces).catch(() => [])
       for (const run of interrupted) await running.endLeftovers(run)
       if (parts.isolation) await openedSandbox() // asked for by name: without it nothing starts

@@ -261,6 +261,7 @@ export const createDeploy = (options: DeployOptions) => {
       routesAreKnown()
       await lanes.close()
       await Promise.all(background)
+      migrations.close()
     },
 
     /** What runs for a target; null while nothing has succeeded there. */

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { systemClock } from '../clock.ts'
-import { openCgroups } from './cgroups.ts'
+import { ownOwner } from './cgroup-owners.ts'
+import { cgroupNameOf, openCgroups } from './cgroups.ts'
 
 /** The files that the kernel has in a group of version 2. */
 const filesOfGroup = ['cgroup.procs', 'memory.max', 'memory.swap.max', 'memory.events', 'memory.stat', 'cpu.weight']
@@ -117,4 +118,46 @@ test('a group whose controllers do not reach us limits nothing, and says which a
   assert.equal(groups.enforced, false)
   assert.match(said.join('\n'), /user\.slice has no controller of memory; systemd hands/)
   assert.throws(() => tree.read('user.slice/headway-here/cgroup.procs'), /ENOENT/)
+})
+
+test('what a killed Headway has left of a home goes, and nothing that somebody uses or may use', async (context) => {
+  const tree = fakeTree(context)
+  const names = () =>
+    readdirSync(tree.root)
+      .filter((one) => !one.startsWith('cgroup.'))
+      .sort()
+  const used = openCgroups(cgroupNameOf('/home/used'), systemClock, () => undefined, tree.root)
+  const ended = ownOwner().replace(/^\.owner-\d+/, '.owner-4194304')
+  const elsewhere = ended.replace(/\d+$/, '1')
+  for (const group of [
+    'headway-gone/run.job',
+    `headway-gone/${ended}`,
+    `headway-busy/${ended}`,
+    'headway-busy/run.job',
+  ])
+    mkdirSync(join(tree.root, group), { recursive: true })
+  for (const group of [`headway-elsewhere/${elsewhere}`, 'headway-unknown/run.job', `others/${ended}`])
+    mkdirSync(join(tree.root, group), { recursive: true })
+  tree.write('headway-busy/run.job/cgroup.procs', '41\n')
+
+  await used.sweepOthers()
+  const left = ['headway--home-used', 'headway-busy', 'headway-elsewhere', 'headway-unknown', 'others']
+  assert.deepEqual(names(), left)
+
+  // Files that the kernel would take away with the group.
+  rmSync(join(tree.root, 'headway--home-used/cgroup.subtree_control'))
+  used.close()
+  assert.deepEqual(names(), left.slice(1))
+})
+
+test('who comes back to a home takes away the notes of those that were killed there, and stays with a group in it', (context) => {
+  const tree = fakeTree(context)
+  const ended = ownOwner().replace(/^\.owner-\d+/, '.owner-4194304')
+  mkdirSync(join(tree.root, 'headway-home', ended), { recursive: true })
+  const groups = openCgroups('headway-home', systemClock, () => undefined, tree.root)
+  const directories = () => readdirSync(join(tree.root, 'headway-home')).filter((one) => !one.startsWith('cgroup'))
+  assert.deepEqual(directories(), [ownOwner()])
+  mkdirSync(join(tree.root, 'headway-home/run.job'))
+  groups.close()
+  assert.deepEqual(directories(), [ownOwner(), 'run.job'])
 })

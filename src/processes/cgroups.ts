@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdir, rmdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { effect, effectSync } from '../effect.ts'
 import { describeError } from '../problem.ts'
+import { enter, isOwner, leave, sweepCgroups, treePrefix } from './cgroup-owners.ts'
 import { openOwnTree } from './own-tree.ts'
 import { sendSignal } from './tree.ts'
 
@@ -25,6 +26,8 @@ export type Cgroups = {
   readonly enforced: boolean
   /** Makes the groups of an instance, or sets their limits again. */
   prepare(id: string, limits: CgroupLimits): void
+  /** The same, without holding the process up: the kernel takes milliseconds to make a group. */
+  prepareSoon(id: string, limits: CgroupLimits): Promise<void>
   place(id: string, pid: number): void
   /** The same, without holding the process up: the kernel may take some ten milliseconds. */
   placeSoon(id: string, pid: number): Promise<void>
@@ -39,6 +42,8 @@ export type Cgroups = {
   remove(id: string): Promise<void>
   /** The ids that have groups. */
   ids(): string[]
+  /** Removes the parts of other homes that nobody uses any more: see `sweepCgroups`. */
+  sweepOthers(): Promise<void>
   /** Removes this home's own part of the trees, once no instance is left. */
   close(): void
 }
@@ -66,6 +71,17 @@ export const openCgroups = (
   const version = findVersion(root, name, say, own)
   const paths = (id: string): string[] => version?.trees.map((tree) => join(tree, id)) ?? []
   const members = (id: string): number[] => [...new Set(paths(id).flatMap(pidsIn))]
+  const limit = (id: string, limits: CgroupLimits): void => {
+    for (const [file, value] of version?.settings(limits) ?? []) {
+      const target = version?.trees.map((tree) => join(tree, id, file)).find((path) => existsSync(path))
+      if (target === undefined) continue // a kernel without it, such as one without swap accounting
+      try {
+        effectSync('processes.cgroup-limit', () => writeFileSync(target, value))
+      } catch (error) {
+        say(`${id}: the limit ${file} = ${value} is not enforced: ${describeError(error)}`)
+      }
+    }
+  }
   return {
     enforced: version !== null,
     prepare: (id, limits) => {
@@ -73,15 +89,15 @@ export const openCgroups = (
       effectSync('processes.cgroup-make', () => {
         for (const path of paths(id)) mkdirSync(path, { recursive: true })
       })
-      for (const [file, value] of version.settings(limits)) {
-        const target = version.trees.map((tree) => join(tree, id, file)).find((path) => existsSync(path))
-        if (target === undefined) continue // a kernel without it, such as one without swap accounting
-        try {
-          effectSync('processes.cgroup-limit', () => writeFileSync(target, value))
-        } catch (error) {
-          say(`${id}: the limit ${file} = ${value} is not enforced: ${describeError(error)}`)
-        }
-      }
+      limit(id, limits)
+    },
+    prepareSoon: async (id, limits) => {
+      const groups = paths(id)
+      if (groups.length > 0)
+        await effect('processes.cgroup-make-soon', () =>
+          Promise.all(groups.map((path) => mkdir(path, { recursive: true }))),
+        )
+      limit(id, limits)
     },
     place: (id, pid) => {
       for (const path of paths(id))
@@ -113,19 +129,23 @@ export const openCgroups = (
         for (const pid of left) effectSync('processes.cgroup-kill', () => sendSignal(pid, 'SIGKILL'))
         const present = paths(id).filter((path) => existsSync(path))
         if (present.length === 0) return
-        present.forEach(tryRemove)
+        // The kernel takes milliseconds for each.
+        await effect('processes.cgroup-remove', () =>
+          Promise.all(present.map((path) => rmdir(path).catch(() => undefined))),
+        )
         if (present.some((path) => existsSync(path))) await clock.sleep(5 + round)
       }
       say(`${id}: its control group cannot be removed`)
     },
-    ids: () => [...new Set(version?.trees.flatMap(directoriesIn) ?? [])],
-    close: () => version?.trees.forEach(tryRemove),
+    ids: () => [...new Set(version?.trees.flatMap(directoriesIn) ?? [])].filter((one) => !isOwner(one)),
+    sweepOthers: () => sweepCgroups(version?.trees.map((tree) => dirname(tree)) ?? []),
+    close: () => version?.trees.forEach(leave),
   }
 }
 
 /** The name of a directory's own part of the trees. */
 export const cgroupNameOf = (directory: string): string =>
-  `headway-${directory.replace(/[^a-zA-Z0-9]+/g, '-').slice(-80)}`
+  `${treePrefix}${directory.replace(/[^a-zA-Z0-9]+/g, '-').slice(-80)}`
 
 const findVersion = (root: string, name: string, say: Say, own?: string | null): Version | null => {
   try {
@@ -142,9 +162,7 @@ const versionOne = (root: string, name: string): Version => {
   const trees = ['memory', 'cpu', 'pids']
     .filter((one) => existsSync(join(root, one)))
     .map((one) => join(root, one, name))
-  effectSync('processes.cgroup-root', () => {
-    for (const tree of trees) mkdirSync(tree, { recursive: true })
-  })
+  effectSync('processes.cgroup-root', () => trees.forEach(enter))
   const memory = join(root, 'memory', name)
   return {
     trees,
@@ -191,14 +209,6 @@ const directoriesIn = (path: string): string[] =>
   existsSync(path)
     ? readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? entry.name : []))
     : []
-
-const tryRemove = (path: string): void => {
-  try {
-    effectSync('processes.cgroup-remove', () => rmdirSync(path))
-  } catch {
-    // its processes are still ending, or it is gone
-  }
-}
 
 const readOrEmpty = (file: string): string => {
   try {

@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSy
 import { dirname, join } from 'node:path'
 import { effectSync } from '../effect.ts'
 import { describeError } from '../problem.ts'
+import { enter } from './cgroup-owners.ts'
 
 /** Where the processes of a group go that is to have groups below it: version 2 lets it have one or the other. */
 const here = 'headway-here'
@@ -52,7 +53,7 @@ const openBelow = (base: string, name: string): string => {
   const tree = join(base, name)
   const handedDown = controllersOf(base).filter((one) => wanted.includes(one))
   effectSync('processes.cgroup-tree', () => {
-    mkdirSync(tree, { recursive: true })
+    enter(tree)
     for (const group of [base, tree])
       writeFileSync(join(group, 'cgroup.subtree_control'), handedDown.map((one) => `+${one}`).join(' '))
   })

@@ -69,6 +69,7 @@ export const openSandbox = async (parts: SandboxParts): Promise<Sandbox> => {
   const limits = parts.limits ?? defaultLimits()
   const tools: CellTools = { cgroups, meter: createMeter(clock, cgroups, report), limits }
   const sweep = (): Promise<void> => sweepWith(cgroups, engine, home)
+  void cgroups.sweepOthers() // of other homes; nobody waits for it
   await sweep().catch((error: unknown) => report(`what earlier jobs have left: ${describeError(error)}`))
   const failures: string[] = []
   const openers = openersFor(parts, tools)

@@ -47,7 +47,7 @@ export const openHostCell = async (
     return ending
   }
 
-  cgroups.prepare(id, { ...limits, cpuWeight: jobCpuWeight })
+  await cgroups.prepareSoon(id, { ...limits, cpuWeight: jobCpuWeight })
   const watching = await meter.watch({ id, family, directory: workspace.root, limits, onOver: overLimit })
   confinement.begin()
   return {

@@ -234,6 +234,8 @@ export const createMigrations = (ports: MigrationPorts) => {
       const keys = existsSync(directory) ? readdirSync(directory) : []
       await Promise.all(keys.map((key) => inTurn(key, () => settle(key, signal))))
     },
+    /** Lets go of the machine's control groups; a migration that runs stays in its own. */
+    close: (): void => opened?.close(),
     /** The migrations of a target, the newest first: facts of their starts, ends and advice. */
     history: (target: Target, limit: number): Promise<RecordedFact[]> =>
       ledger.read({ subject: migrationSubject(target), newestFirst: true, limit }),
