@@ -9,12 +9,24 @@ import { defineRelease } from '../golden/release.ts'
 import type { ServiceDefinition } from '../golden/service.ts'
 import { verifyLedger } from '../ledger/verify.ts'
 import { operateFacts } from '../operate/facts.ts'
+import { Problem } from '../problem.ts'
 import { digestOf, diskRuntime, eventually, openTestDeploy, scriptedJudge, weightsOf } from './testing.ts'
 
 /** Tries again soon. */
 const clock = {
   ...systemClock,
   sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(Math.min(ms, 50), signal),
+}
+
+/** Asks again after a question that came while the disk was full, as people would. */
+const patiently = async <Answer>(ask: () => Promise<Answer>): Promise<Answer> => {
+  for (;;)
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof Problem && error.kind === 'disk-full')) throw error
+      await clock.sleep(50)
+    }
 }
 
 /** Deploy with its ledger, repository and migrations on a small disk of their own; what runs is elsewhere. Null without the right to mount. */
@@ -43,7 +55,10 @@ const begin = async (releases: Readonly<Record<string, Partial<ServiceDefinition
     ...world,
     runtime,
     judge,
-    live: async (words: string) => world.deploy.finished(await world.release(words)),
+    live: async (words: string) => {
+      const id = await world.release(words)
+      return patiently(() => world.deploy.finished(id))
+    },
     fill: (): void => {
       const file = openSync(filler, 'w')
       try {
@@ -89,7 +104,7 @@ for (const verdict of ['pass', 'fail'] as const)
       await eventually(() => world.errors.some((line) => /full|space/.test(line)))
     }
     world.free()
-    const { finished } = await world.deploy.finished(id)
+    const { finished } = await patiently(() => world.deploy.finished(id))
     assert.equal(finished?.outcome, verdict === 'pass' ? 'succeeded' : 'rolled-back')
     const steps = verdict === 'pass' ? ['v1:50 v2:50', 'v2:100'] : ['v1:100']
     assert.deepEqual(weightsOf(world.runtime), ['v1:100', 'v1:90 v2:10', ...steps])
