@@ -21,6 +21,7 @@ import { type LateRoutes, type Routes, routesFor } from './late.ts'
 import { welcomePage } from './page.ts'
 import { invalidRequest, problemBody, problemOf, protection } from './refusal.ts'
 import { type ApiEnv, askingOf, guardedRoutes } from './route.ts'
+import { largestSignedBody, tooLarge } from './signed-body.ts'
 import { createVisibility } from './visibility.ts'
 
 export type AppOptions = {
@@ -50,8 +51,6 @@ const base = '/api/v1'
 const largestBody = 1024 * 1024
 /** A job's end may bring a summary of 1 MiB, outputs of 1 MiB and reports; only a runner's token gets that far. */
 const largestRunnerBody = 48 * 1024 * 1024
-/** What other systems send is signed, and known to be only once it was read. GitHub's largest is a push of 2,048 commits. */
-const largestSignedBody = 5 * 1024 * 1024
 const signedPaths = `${base}/hooks/`
 
 /** Everything beneath `/api/v1` is a route that was made by `route()`, everything else is refused or described here. */
@@ -199,9 +198,10 @@ const ofFramework = ({ status, message }: HTTPException): Problem => {
 const challengeFor = (problem: ProblemDetails): Record<string, string> =>
   problem.status === 401 ? { 'www-authenticate': 'Bearer realm="Headway"' } : {}
 
-/** What is said to be no larger is no larger: Node reads no more of a body than its length says. */
+/** What is said to be no larger is no larger: Node reads no more of a body than its length says. Signed ones are counted as they are read. */
 async function limitBody(context: Context, next: Next): Promise<void> {
-  if (context.req.header('transfer-encoding') !== undefined)
+  const isSigned = context.req.path.startsWith(signedPaths)
+  if (context.req.header('transfer-encoding') !== undefined && !isSigned)
     throw new Problem({
       kind: 'length-required',
       status: 411,
@@ -209,15 +209,8 @@ async function limitBody(context: Context, next: Next): Promise<void> {
       next: 'send it with a Content-Length',
     })
   const isRunner = context.get('identity')?.runner !== undefined
-  const isSigned = context.req.path.startsWith(signedPaths)
   const largest = isRunner ? largestRunnerBody : isSigned ? largestSignedBody : largestBody
-  if (Number(context.req.header('content-length') ?? 0) > largest)
-    throw new Problem({
-      kind: 'too-large',
-      status: 413,
-      detail: `the body of a request has at most ${largest} bytes`,
-      next: 'send less at once',
-    })
+  if (Number(context.req.header('content-length') ?? 0) > largest) throw tooLarge(largest)
   await next()
 }
 

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { MiddlewareHandler } from 'hono'
 import { atLeast, type Identity } from '../access/access.ts'
 import type { Role } from '../access/facts.ts'
@@ -5,7 +6,11 @@ import { ProjectName } from '../names.ts'
 import { Problem } from '../problem.ts'
 
 /** What every handler sees: who asks, already checked against the route's needs, and from which address. */
-export type ApiEnv = { Variables: { identity: Identity; address: string } }
+export type ApiEnv = {
+  Variables: { identity: Identity; address: string }
+  /** Node's own request, for those who read its body as it comes. */
+  Bindings: { incoming?: IncomingMessage }
+}
 
 /**
  * Who may call a route. With `in: 'project'` the role is needed in the project named by the path parameter `{project}`; with

@@ -7,11 +7,11 @@ import { eventDoorRoutes } from './routes.ts'
 import * as bodies from './sources/bodies.testing.ts'
 import { addSource, openTestEvents, secret } from './testing.ts'
 
-test('over HTTP a signed body is taken without a token, and an oversized, an endless or an unsigned one ends in no fact', async () => {
+test('over HTTP a signed body is taken without a token, and an oversized or an unsigned one ends in no fact', async () => {
   await using opened = await openTestEvents()
   await using api = await openTestApi({ routes: [eventDoorRoutes(opened.events)] })
   await addSource(opened, 'github', { service: ServiceName.parse('shop') })
-  const post = (body: string | ReadableStream, signed: string) =>
+  const post = (body: string, signed: string) =>
     fetch(`${api.url}/api/v1/hooks/default/github`, {
       method: 'POST',
       body,
@@ -19,13 +19,10 @@ test('over HTTP a signed body is taken without a token, and an oversized, an end
         ...{ 'content-type': 'application/json', 'x-github-event': 'deployment_status' },
         'x-hub-signature-256': `sha256=${createHmac('sha256', secret).update(signed).digest('hex')}`,
       },
-      ...(typeof body === 'string' ? {} : { duplex: 'half' }),
     })
   const body = JSON.stringify(bodies.github.deploymentStatus)
   const large = JSON.stringify({ ...bodies.github.deploymentStatus, note: 'x'.repeat(5 * 1024 * 1024) })
   assert.equal((await post(large, large)).status, 413)
-  const endless = new ReadableStream({ start: (stream) => stream.enqueue(Buffer.from('{')) })
-  assert.equal((await post(endless, '{')).status, 411)
   assert.equal((await post(body, 'another')).status, 401)
   assert.deepEqual(await opened.told(/^(delivery|event\.)/), [])
 

@@ -1,6 +1,7 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { streamOf } from '../api/ndjson.ts'
 import { type ApiEnv, json, route } from '../api/route.ts'
+import { readSignedBody } from '../api/signed-body.ts'
 import { Digest, EnvironmentName, ProjectName, ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { Source, SourceName } from './facts.ts'
@@ -76,13 +77,16 @@ export const eventDoorRoutes = (events: Events) =>
         method: 'post',
         path: '/hooks/{project}/{source}',
         summary: 'A webhook of another system',
-        description: 'The body is what that system sends (JSON, 5 MiB at most), signed as it signs: docs/events.md.',
+        description:
+          'The body is what that system sends (JSON, 5 MiB at most, there within 30 s), signed as it signs: docs/events.md.',
         request: { params: ofSource },
         responses: { 200: json(ReceiptBody, 'What became of it. The same again changes nothing.') },
       }),
       async (context) => {
         const { project, source } = context.req.valid('param')
-        const body = new Uint8Array(await context.req.arrayBuffer())
+        const { incoming } = context.env
+        if (!incoming) throw new Error('a delivery comes by HTTP')
+        const body = await readSignedBody(incoming)
         return context.json(
           receiptOf(await events.deliver(project, source, { headers: context.req.raw.headers, body })),
           200,

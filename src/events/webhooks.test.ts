@@ -1,41 +1,18 @@
 import assert from 'node:assert/strict'
-import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { defaultProject, EnvironmentName, ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
-import { signatureOf } from '../webhook.ts'
 import * as bodies from './sources/bodies.testing.ts'
 import type { SourceKind } from './sources/reading.ts'
-import { addSource, openTestEvents, secret, type TestEvents } from './testing.ts'
+import { hex, signed } from './sources/signed.testing.ts'
+import { addSource, openTestEvents, type TestEvents } from './testing.ts'
 
 const shop = ServiceName.parse('shop')
 const at = (text: string): number => Date.parse(text)
 
-const hex = (body: string, key = secret): string => createHmac('sha256', key).update(body).digest('hex')
-/** How each system shows that it is the one. */
-const signed: Readonly<
-  Record<Exclude<SourceKind, 'cdevents'>, (body: string, nowMs: number) => Record<string, string>>
-> = {
-  github: (body) => ({ 'x-hub-signature-256': `sha256=${hex(body)}` }),
-  gitlab: () => ({ 'x-gitlab-token': secret }),
-  jenkins: () => ({ authorization: `Basic ${Buffer.from(`headway:${secret}`).toString('base64')}` }),
-  argocd: () => ({ authorization: `Bearer ${secret}` }),
-  flux: (body) => ({ 'x-signature': `sha256=${hex(body)}` }),
-  alertmanager: () => ({ authorization: `Bearer ${secret}` }),
-  pagerduty: (body) => ({ 'x-pagerduty-signature': `v1=${hex(body, 'another')},v1=${hex(body)}` }),
-  plain: (body, nowMs) => {
-    const seconds = Math.floor(nowMs / 1000)
-    return {
-      'webhook-id': 'msg-1',
-      'webhook-timestamp': String(seconds),
-      'webhook-signature': signatureOf(secret, 'msg-1', seconds, body),
-    }
-  },
-}
-
 const send = (
   opened: TestEvents,
-  kind: keyof typeof signed,
+  kind: Exclude<SourceKind, 'cdevents'>,
   content: unknown,
   headers: Record<string, string> = {},
 ) => {
