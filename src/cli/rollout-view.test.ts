@@ -20,6 +20,7 @@ const counted = { requests: 0, errors: 0, restarts: 0 }
 const band = (quantile: number, fromMs: number, untilMs: number | null) => ({ quantile, fromMs, untilMs })
 const judgement: NonNullable<NonNullable<RolloutView['why']>['now']> = {
   verdict: 'inconclusive',
+  alpha: 0.01,
   reason: 'not enough is known \u001b[2J yet',
   numbers: { at: now, batches: 3, lnE: 2.3, p: 0.1, metrics: [], baseline: counted, canary: counted } as never,
   canary: {
@@ -40,6 +41,7 @@ const why: NonNullable<RolloutView['why']> = {
   verdicts: [],
   series: [0, 1.2, Math.LN10].map((lnE, place) => ({ at: place, lnE, baseline: counted, canary: counted })),
   now: judgement,
+  latency: null,
 }
 const story = Array.from({ length: 9 }, (_, index) => ({ at: now, seq: index, text: `line ${index}` }))
 
@@ -58,7 +60,7 @@ test('a screen shows weights, both versions with honest bands, the evidence towa
     '',
     '  evidence against the new version  ████████████░░░░░░░░░░░░ 10 of 100 to 1',
     '  its course                        ▁▃▅',
-    '  no verdict: not enough is known  yet',
+    '  no verdict yet: not enough is known  yet',
     '',
     `  ${time}  line 3`,
     `  ${time}  line 4`,
@@ -111,7 +113,27 @@ test("a team's own metrics are shown beneath the evidence, and one of which noth
   assert.deepEqual(lines.slice(11, 14), [
     '  failed-payments: new 5 % of 100, old 1 % of 900, evidence 8 to 1',
     '  queue: nothing seen of it yet',
-    '  no verdict: not enough is known  yet',
+    '  no verdict yet: not enough is known  yet',
+  ])
+})
+
+test('while errors have passed and latency has not, it says what the step still waits for, against the line of each', () => {
+  const passed = { ...judgement, verdict: 'pass', reason: 'no worse', alpha: 0.0075 } as const
+  const latency = { ...judgement, reason: 'nothing speaks against it so far', alpha: 0.0025 }
+  const both = { ...why, now: passed, latency }
+  const lines = renderRollout({ rollout, why: both, story: [] }, now, 20)
+  assert.deepEqual(lines.slice(9), [
+    '  evidence against the new version  ███████████░░░░░░░░░░░░░ 10 of 133 to 1',
+    '  its course                        ▁▂▄',
+    '  errors: pass: no worse',
+    '  latency: no verdict yet: nothing speaks against it so far',
+    '',
+  ])
+  assert.match(statusLine({ rollout, why: both, story: [] }, now), / failed, errors: pass, latency: inconclusive$/)
+  const watched: Rollout = { ...rollout, phase: 'watch', shiftedAt: now, weightPercent: 90 }
+  assert.deepEqual(renderRollout({ rollout: watched, why: both, story: [] }, now, 20).slice(11), [
+    '  pass: no worse',
+    '',
   ])
 })
 

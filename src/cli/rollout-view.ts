@@ -2,6 +2,7 @@ import { shortCommit } from '../names.ts'
 import type { Explanation } from '../release/index.ts'
 import type { MetricNumbers } from '../release/judge/judge.ts'
 import { bold, dim, green, printable, red, span, yellow } from './output.ts'
+import { asked, spoken } from './rollout-standing.ts'
 import { metricsIn } from './why.ts'
 
 /** A rollout as the API shows it, as far as the commands go by it. */
@@ -45,7 +46,7 @@ export const renderRollout = ({ rollout, why, story }: RolloutView, now: number,
       ? [`  old ${' '.repeat(7)}  ${bar(1 - rollout.weightPercent / 100)} ${weight(100 - rollout.weightPercent)}`]
       : []),
     '',
-    ...(why?.now ? [...compared(why.now), '', ...judged(why)] : []),
+    ...(why?.now ? [...compared(why.now), '', ...judged(why, isInStep(rollout))] : []),
   ]
   const room = Math.max(3, height - head.length - 1)
   return [...head, ...story.slice(-room).map((line) => logLine(line))]
@@ -57,7 +58,9 @@ export const logLine = ({ at, text }: StoryLine): string => `  ${dim(clockTime(a
 /** How it stands, in one line for those who are no terminal. */
 export const statusLine = ({ rollout, why }: RolloutView, now: number): string => {
   const { requests, errors } = why?.now?.canary ?? { requests: 0, errors: 0 }
-  const counted = why?.now ? `, ${errors} of ${requests} requests failed, ${why.now.verdict}` : ''
+  const said = why?.now && asked(why.now, isInStep(rollout) ? why.latency : null)
+  const verdicts = said?.map(({ name, judgement: { verdict } }) => `${name}${verdict}`).join(', ')
+  const counted = verdicts ? `, ${errors} of ${requests} requests failed, ${verdicts}` : ''
   return `  ${clockTime(now)}  ${rollout.phase} at ${weight(rollout.weightPercent).trim()}${counted}`
 }
 
@@ -94,6 +97,9 @@ const weight = (share: number): string => `${Number(share.toFixed(1))} %`.padSta
 
 type Now = NonNullable<Explanation['now']>
 
+/** Only a step waits for what latency comes to; afterwards it is not looked at any more. */
+const isInStep = ({ phase }: Pick<Rollout, 'phase'>): boolean => phase === 'step'
+
 const compared = ({ canary, baseline }: Now): string[] => {
   const row = (name: string, requests: string, errors: string, latency: string): string =>
     `  ${name.padEnd(5)}${requests.padStart(10)}   ${errors.padEnd(28)}${latency}`
@@ -118,15 +124,15 @@ const p95Of = ({ requests, latency }: Now['canary']): string => {
 
 const percent = (share: number): string => `${Number((share * 100).toFixed(share < 0.01 ? 2 : 1))} %`
 
-const judged = ({ now, series, plan }: Explanation): string[] => {
-  const line = Math.log(1 / plan.alpha)
+const judged = ({ now, latency, series, plan }: Explanation, isStep: boolean): string[] => {
+  const alpha = now?.alpha ?? plan.alpha
+  const line = Math.log(1 / alpha)
   const lnE = series.at(-1)?.lnE ?? 0
-  const said = now?.verdict === 'fail' ? red('fail') : now?.verdict === 'pass' ? green('pass') : yellow('no verdict')
   return [
-    `  evidence against the new version  ${bar(lnE / line)} ${odds(lnE)} of ${Math.round(1 / plan.alpha)} to 1`,
+    `  evidence against the new version  ${bar(lnE / line)} ${odds(lnE)} of ${Math.round(1 / alpha)} to 1`,
     ...(series.length > 1 ? [`  ${dim('its course'.padEnd(32))}  ${spark(series.map((one) => one.lnE / line))}`] : []),
     ...ownIn(now),
-    `  ${said}: ${printable(now?.reason ?? '')}`,
+    ...(now ? asked(now, isStep ? latency : null).map((one) => `  ${spoken(one)}`) : []),
     '',
   ]
 }

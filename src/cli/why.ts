@@ -5,6 +5,7 @@ import type { Explanation } from '../release/index.ts'
 import type { MetricNumbers } from '../release/judge/judge.ts'
 import { at, type Client, connect, type GlobalOptions } from './client.ts'
 import { bold, dim, green, printable, printJson, printTable, red, yellow } from './output.ts'
+import { asked, spoken } from './rollout-standing.ts'
 
 type Judged = Explanation['verdicts'][number]
 
@@ -51,7 +52,7 @@ const named = async (client: Client, project: string, name: string): Promise<str
   })
 }
 
-const printWhy = ({ rollout, service, environment, plan, verdicts, now }: Explanation): void => {
+const printWhy = ({ rollout, service, environment, plan, verdicts, now, latency }: Explanation): void => {
   console.log(`${bold(`${service} in ${environment}`)} ${dim(rollout)}`)
   console.log(
     dim(
@@ -62,8 +63,10 @@ const printWhy = ({ rollout, service, environment, plan, verdicts, now }: Explan
   for (const one of verdicts) printVerdict(one)
   if (verdicts.length === 0 && !now) console.log('  nothing was judged')
   if (verdicts.length > 0 || !now) return
-  console.log(`  ${yellow('no verdict yet')}: ${printable(now.reason)}`)
-  printNumbers(now.numbers)
+  for (const one of asked(now, latency)) {
+    console.log(`  ${spoken(one)}`)
+    printNumbers(one.judgement.numbers)
+  }
 }
 
 const printVerdict = (one: Judged): void => {

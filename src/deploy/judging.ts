@@ -51,6 +51,9 @@ export type OwnMetrics = {
   readonly canary: readonly string[]
 }
 
+/** Under which name latency is judged beside fresh instances of the old version. */
+export const latencyQuestion = (deployment: string): string => `${deployment}.latency`
+
 /**
  * The judge, as deploy asks it. What is being judged has a name of deploy's choosing; what was begun is remembered over a crash of the
  * process. A fail stays a fail: whoever looks again after a crash in the midst of a rollback must find it.

@@ -180,7 +180,7 @@ const rolloutBody = (deployment: Deployment): RolloutBody => {
     steps: [...(rollout?.steps ?? [])],
     step: step?.index ?? null,
     stepStartedAt: step?.at ?? null,
-    weightPercent: canaryPercent(deployment),
+    weightPercent: deployment.finished?.outcome === 'succeeded' ? 100 : canaryPercent(deployment),
     phase: phaseOf(deployment),
     isJudged: rollout?.isJudged ?? false,
     watch: rollout?.watch ?? { timeMs: 0, holdbackPercent: 0 },

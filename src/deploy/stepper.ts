@@ -51,6 +51,16 @@ const tendEveryMs = 10_000
 /** What is done to the world in a rollout, one step of its facts at a time. Each may be repeated after a crash. */
 export const createStepper = (ports: Stepping) => {
   const { clock, runtime, fleet, queries, judging } = ports
+  /** Since when a step is held by this process; known as long as its deployment is on its way. */
+  const held = new Map<string, { readonly step: number; readonly at: number }>()
+
+  const heldSince = ({ id, step }: Deployment): number => {
+    const known = held.get(id)
+    if (known && known.step === step?.index) return known.at
+    const at = clock.now()
+    held.set(id, { step: step?.index ?? 0, at })
+    return at
+  }
 
   /** Starts the instances of a step; once all are healthy, and never before, they may have traffic. */
   const bringUp = async (
@@ -195,8 +205,9 @@ export const createStepper = (ports: Stepping) => {
   }
 
   const lookAt = async (deployment: Deployment, answer: Answer | null, interruptions: Interruptions): Promise<Look> => {
+    const heldAt = heldSince(deployment)
     return {
-      now: clock.now(),
+      ...{ now: clock.now(), heldAt },
       judgement: answer?.judgement ?? null,
       main: answer?.main ?? null,
       broken: await brokenOf(deployment),
@@ -299,12 +310,14 @@ export const createStepper = (ports: Stepping) => {
         await restore(deployment, others.old)
       }
       await fleet.stop(startedBy(deployment))
+      held.delete(deployment.id)
       return { kind: 'reverted' }
     },
 
     /** What was replaced goes; what is left is routed as it will stay. */
     retire: async (deployment: Deployment): Promise<void> => {
       const { target, release } = deployment
+      held.delete(deployment.id)
       const instances = deployment.instances ?? []
       fleet.serve({ target, ...(await ports.door(deployment)), ...wholly(release, instances) })
       if (!fleet.isRouted(target, await runtime.routes())) await fleet.route()

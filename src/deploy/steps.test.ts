@@ -32,9 +32,22 @@ const saw = (canaryRequests: number, baselineRequests: number): Judgement => {
 
 const unheard: Judgement = { ...saw(0, 0), numbers: { ...saw(0, 0).numbers, cause: 'telemetry-gap' } }
 
-const decide = (judgement: Judgement, now: number, noData: 'hold' | 'promote' | 'abort' | null = null): string => {
+const decide = (
+  judgement: Judgement,
+  now: number,
+  noData: 'hold' | 'promote' | 'abort' | null = null,
+  heldAt = 0,
+): string => {
   const deployment = canary.rollout ? { ...canary, rollout: { ...canary.rollout, noData } } : canary
-  const look = { now, judgement, main: judgement, broken: null, newer: null, partners: { kind: 'ready' } } as const
+  const look = {
+    now,
+    heldAt,
+    judgement,
+    main: judgement,
+    broken: null,
+    newer: null,
+    partners: { kind: 'ready' },
+  } as const
   return decideStep(deployment, look).kind
 }
 
@@ -44,6 +57,18 @@ test('a canary that nobody uses goes on after a minute, called inconclusive, whe
   assert.equal(decide(saw(0, 0), minute, 'hold'), 'wait')
   assert.equal(decide(saw(0, 0), 10 * minute, 'hold'), 'held')
   assert.equal(decide(saw(0, 0), 10 * minute, 'abort'), 'undo')
+})
+
+test('of a time in which nobody looked nothing follows: after a restart a step has its time anew', () => {
+  const restartedAt = 20 * minute
+  const after = (sinceMs: number, judgement = saw(0, 0), noData: 'hold' | null = null) =>
+    decide(judgement, restartedAt + sinceMs, noData, restartedAt)
+  assert.deepEqual([after(0), after(minute - 1), after(minute)], ['wait', 'wait', 'judged'])
+  assert.deepEqual([after(0, saw(0, 500)), after(10 * minute, saw(0, 500))], ['wait', 'held'])
+  assert.deepEqual([after(0, saw(0, 0), 'hold'), after(10 * minute, saw(0, 0), 'hold')], ['wait', 'held'])
+  const passed: Judgement = { ...saw(500, 500), verdict: 'pass' }
+  assert.deepEqual([after(minute - 1, passed), after(minute, passed)], ['wait', 'judged'])
+  assert.equal(after(0, { ...saw(500, 500), verdict: 'fail' }), 'judged')
 })
 
 test('one that is hardly used has the time of its step, and goes on', () => {

@@ -5,6 +5,11 @@ import type { Deployment } from './rollout.ts'
 /** What was seen of a rollout at one moment, everything that it is decided by. */
 export type Look = {
   readonly now: number
+  /**
+   * Since when this process has held the step. What the edges counted while nobody asked them may be lost, and the step may not even have
+   * been routed: of such a time nothing follows, least of all that nobody used the service.
+   */
+  readonly heldAt: number
   /** Null where nothing is judged; the one that decides where there are several. */
   readonly judgement: Judgement | null
   /** The one by whose requests it is told whether there were any. */
@@ -44,17 +49,18 @@ export const decideStep = (deployment: Deployment, look: Look): Decision => {
   if (paused) return { kind: 'wait' }
   const since = Math.max(step.at, deployment.resumedAt ?? 0)
   const isDecided = judged !== null && judged.step === step.index && judged.at >= since
-  const isOutOfTime = now - since >= rules.maxMs
+  const heldMs = now - Math.max(since, look.heldAt)
+  const isOutOfTime = heldMs >= rules.maxMs
   if (promoted) return { kind: 'over' }
   if (isDecided)
     return partners.kind === 'ready' || (isOutOfTime && partners.kind === 'absent')
       ? { kind: 'over' }
       : { kind: 'wait' }
-  if (now - since < rules.minMs) return { kind: 'wait' }
+  if (heldMs < rules.minMs) return { kind: 'wait' }
   if (!judgement) return step.weightPercent === 0 && !isOutOfTime ? { kind: 'wait' } : { kind: 'over' }
   if (judgement.verdict === 'pass') return { kind: 'judged', judgement }
   const main = look.main ?? judgement
-  const isQuiet = rollout.noData === null && now - since >= Math.max(rules.minMs, quietMs) && isUnused(main, deployment)
+  const isQuiet = rollout.noData === null && heldMs >= Math.max(rules.minMs, quietMs) && isUnused(main, deployment)
   if (isQuiet) return { kind: 'judged', judgement }
   if (!isOutOfTime) return { kind: 'wait' }
   if (hasEvidence(main, deployment)) return { kind: 'judged', judgement }

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { defineRelease } from '../golden/release.ts'
 import { commitOf, digestOf, openTestDeploy } from './testing.ts'
 
 test('a deployment is told in words, its migration in its place', async () => {
@@ -26,6 +27,26 @@ test('a deployment is told in words, its migration in its place', async () => {
       'succeeded',
     ])
     assert.deepEqual(await world.deploy.story('deployment-unknown'), [])
+  } finally {
+    await world.close()
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
+
+test('what is watched beside a hold-back is not said to have all traffic', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'headway-story-'))
+  const release = defineRelease({ strategy: 'blue-green', watch: { time: '50ms', holdback: 10 } })
+  const world = await openTestDeploy({ directory, releases: { 'shop v1': {}, 'shop v2': { release } } })
+  try {
+    await world.deploy.start()
+    await world.deploy.finished(await world.release('shop v1'))
+    const { id } = await world.deploy.finished(await world.release('shop v2'))
+    const told = (await world.deploy.story(id)).map(({ text }) => text)
+    assert.deepEqual(told.slice(2, 5), [
+      'blue-green through 100 %, 2 instances',
+      'has 90 % of the traffic; a hold-back of 10 % stays with the old version',
+      'has all traffic but the hold-back',
+    ])
   } finally {
     await world.close()
     rmSync(directory, { recursive: true, force: true })

@@ -8,7 +8,15 @@ import { defineRelease, type ReleaseKey } from '../golden/release.ts'
 import type { ServiceDefinition } from '../golden/service.ts'
 import { defaultEnvironment, defaultProject, EnvironmentName, ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
-import { commitOf, digestOf, eventually, openTestDeploy, type TestDeployOptions, weightsOf } from './testing.ts'
+import {
+  commitOf,
+  digestOf,
+  eventually,
+  openTestDeploy,
+  scriptedJudge,
+  type TestDeployOptions,
+  weightsOf,
+} from './testing.ts'
 
 const project = defaultProject
 const shop = { project, service: ServiceName.parse('shop') }
@@ -140,6 +148,41 @@ test('a step without requests holds, is promoted or aborted, as the service has 
   assert.equal((await world.deploy.finished(held)).finished?.outcome, 'succeeded')
   assert.equal((await world.live('shop v3')).finished?.outcome, 'succeeded')
   assert.equal((await world.live('shop v4')).finished?.outcome, 'rolled-back')
+})
+
+test('a control plane that was dead for longer than a step does not conclude that nobody used it', async (context) => {
+  const directory = mkdtempSync(join(tmpdir(), 'headway-strategies-'))
+  context.after(() => rmSync(directory, { recursive: true, force: true }))
+  const steps = [{ weight: 10, min: 0 }, { weight: 50, min: 0 }, 100]
+  const releases = { 'shop v1': {}, 'shop v2': released({ ...quick, steps }) }
+  let aheadMs = 0
+  const clock = { ...systemClock, now: () => systemClock.now() + aheadMs }
+  const first = await openTestDeploy({ directory, releases, clock })
+  await first.deploy.start()
+  await first.deploy.finished(await first.release('shop v1'))
+  const id = await first.release('shop v2')
+  await eventually(() => weightsOf(first.runtime).includes('v1:90 v2:10'))
+  await first.close()
+
+  aheadMs += 3_600_000
+  let looks = 0
+  const { judging } = scriptedJudge(directory)
+  const look = (rollout: string) => {
+    looks += 1
+    return judging.look(rollout)
+  }
+  const second = await openTestDeploy({ directory, releases, clock, judging: { ...judging, look } })
+  try {
+    await second.deploy.start()
+    await eventually(() => looks >= 3)
+    const kinds = async () => (await second.ledger.read({ subject: `deployment:${id}` })).map(({ type }) => type)
+    assert.deepEqual((await kinds()).slice(-2), ['rollout.started', 'rollout.step-started'])
+    aheadMs += 60_000
+    await eventually(async () => (await kinds()).includes('rollout.judged'))
+    assert.deepEqual(weightsOf(second.runtime).slice(0, 2), ['v1:100', 'v1:90 v2:10'])
+  } finally {
+    await second.close()
+  }
 })
 
 test('with evidence and no fail the time of a step promotes', async (context) => {

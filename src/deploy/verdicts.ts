@@ -1,4 +1,4 @@
-import type { Judged, Judgement, JudgePlan, Judging } from './judging.ts'
+import { type Judged, type Judgement, type JudgePlan, type Judging, latencyQuestion } from './judging.ts'
 import type { Deployment } from './rollout.ts'
 import { targetLabel } from './target.ts'
 import { type Others, versionsOf } from './traffic.ts'
@@ -26,7 +26,7 @@ export const questionsOf = (deployment: Deployment, others: Others): Question[] 
   const forLatency: JudgePlan = { ...rest, alpha: plan.alpha * 0.25, thresholds: [], focus: 'latency' }
   const errors = { name: id, plan: forErrors, who: main }
   const { own: _own, ...versions } = main
-  const latency = { name: `${id}.latency`, plan: forLatency, who: { ...versions, baseline: fresh } }
+  const latency = { name: latencyQuestion(id), plan: forLatency, who: { ...versions, baseline: fresh } }
   return step?.weightPercent === 0 ? [errors] : [errors, latency] // copies of requests are for the new version only
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { rolloutJudged, rolloutStarted } from '../deploy/facts.ts'
-import type { JudgePlan, Judgement as Recorded } from '../deploy/judging.ts'
+import { type JudgePlan, latencyQuestion, type Judgement as Recorded } from '../deploy/judging.ts'
 import { type FactDefinition, isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Digest, ProjectName } from '../names.ts'
@@ -50,8 +50,10 @@ export type Explanation = {
   readonly environment: string
   readonly plan: JudgePlan
   readonly verdicts: readonly ExplainedVerdict[]
-  /** What is known by the newest counts; null when nothing was judged, or its counts are gone. */
-  readonly now: (Judgement & { readonly baseline: Shown; readonly canary: Shown }) | null
+  /** What is known by the newest counts; null when nothing was judged, or its counts are gone. `alpha` is this judging's part of the plan's. */
+  readonly now: (Judgement & { readonly alpha: number; readonly baseline: Shown; readonly canary: Shown }) | null
+  /** How latency stands where it is judged by itself, beside fresh instances of the old version. A step goes by both. */
+  readonly latency: (Judgement & { readonly alpha: number }) | null
   readonly series: readonly EvidencePoint[]
 }
 
@@ -106,9 +108,17 @@ export const createExplanations = (ports: {
       const verdicts = (await Promise.all((await factsOf(rollout, rolloutJudged)).map(explained))).flat()
       const evidence = await evidenceOf(rollout, verdicts.at(-1)?.evidence ?? null)
       const { series, state } = evidence ? follow(evidence, points) : { series: [], state: null }
+      const beside = await book.read(latencyQuestion(rollout))
       return {
         ...{ rollout, project, service, environment, plan, verdicts, series },
-        now: state && { ...verdict(state), baseline: shown(state.baseline), canary: shown(state.canary) },
+        now: state && {
+          ...{ ...verdict(state), alpha: state.plan.alpha },
+          ...{ baseline: shown(state.baseline), canary: shown(state.canary) },
+        },
+        latency: beside && {
+          ...verdict(follow({ plan: beside.plan, batches: [...beside.batches] }, points).state),
+          alpha: beside.plan.alpha,
+        },
       }
     },
 

@@ -40,7 +40,10 @@ const WhyBody = z
         }),
       }),
     ),
-    now: z.object({ ...judgement, baseline: Shown, canary: Shown }).nullable(),
+    /** `alpha`: of the chance to stop a release that is no worse, the part that this judging has. */
+    now: z.object({ ...judgement, alpha: z.number(), baseline: Shown, canary: Shown }).nullable(),
+    /** Latency where it is judged by itself, beside fresh instances of the old version. */
+    latency: z.object({ ...judgement, alpha: z.number() }).nullable(),
     /** Sums since the judging began; `lnE` is the natural logarithm of the evidence against the new version. */
     series: z.array(z.object({ at: z.number(), baseline: counted, canary: counted, lnE: z.number() })),
   })

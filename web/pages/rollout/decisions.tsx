@@ -12,7 +12,8 @@ const tones: Readonly<Record<Why['verdicts'][number]['verdict'], Tone>> = {
 }
 
 /** What the judge said at the end of each step, and whether its numbers give the same again today. */
-export const Decisions = ({ why, upTo }: { why: Why; upTo: number | null }) => {
+export const Decisions = ({ why, upTo, isStep }: { why: Why; upTo: number | null; isStep: boolean }) => {
+  const latency = isStep ? why.latency : null
   const shown = why.verdicts.filter(({ at }) => upTo === null || at <= upTo)
   if (shown.length === 0 && !why.now) return <Empty>{t.rollout.noEvidence}</Empty>
   return (
@@ -29,16 +30,21 @@ export const Decisions = ({ why, upTo }: { why: Why; upTo: number | null }) => {
           <Foreign>{reason}</Foreign>
         </li>
       ))}
-      {why.now && upTo === null && (
-        <li className="flex flex-col gap-1 border-t border-line px-4 py-3">
-          <span>
-            <Badge tone={why.now.verdict === 'inconclusive' ? 'busy' : tones[why.now.verdict]}>
-              {t.rollout.verdict[why.now.verdict]}
-            </Badge>
-          </span>
-          <Foreign>{why.now.reason}</Foreign>
-        </li>
-      )}
+      {why.now && upTo === null && <Standing name={latency && t.rollout.errors} judgement={why.now} />}
+      {latency && upTo === null && <Standing name={t.rollout.latency} judgement={latency} />}
     </ol>
   )
 }
+
+/** How a judging stands at this moment; with its name where a step waits for more than one. */
+const Standing = ({ name, judgement }: { name: string | null; judgement: NonNullable<Why['latency']> }) => (
+  <li className="flex flex-col gap-1 border-t border-line px-4 py-3">
+    <span className="flex flex-wrap items-center gap-3">
+      {name}
+      <Badge tone={judgement.verdict === 'inconclusive' ? 'busy' : tones[judgement.verdict]}>
+        {t.rollout.verdict[judgement.verdict]}
+      </Badge>
+    </span>
+    <Foreign>{judgement.reason}</Foreign>
+  </li>
+)

@@ -18,7 +18,8 @@ export const Evidence = ({ why, upTo }: { why: Why; upTo: number | null }) => {
     }
   }, [why.series, upTo])
   if (at.length === 0) return <Empty>{t.rollout.noEvidence}</Empty>
-  const line = Math.log(1 / why.plan.alpha)
+  const alpha = why.now?.alpha ?? why.plan.alpha
+  const line = Math.log(1 / alpha)
   return (
     <>
       <Chart
@@ -29,7 +30,7 @@ export const Evidence = ({ why, upTo }: { why: Why; upTo: number | null }) => {
         height={200}
         level={{ value: line, colour: '--bad', label: t.rollout.line }}
       />
-      <p className="m-0 mt-2 text-xs text-soft">{t.rollout.evidenceHelp(percent(why.plan.alpha))}</p>
+      <p className="m-0 mt-2 text-xs text-soft">{t.rollout.evidenceHelp(percent(alpha))}</p>
     </>
   )
 }

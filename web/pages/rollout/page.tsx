@@ -83,7 +83,9 @@ const Page = ({ project, one }: { project: string; one: Rollout }) => {
               <Loaded query={why}>{(known) => <Evidence why={known} upTo={replay.at} />}</Loaded>
             </Panel>
             <Panel title={t.rollout.decisions} isFlush>
-              <Loaded query={why}>{(known) => <Decisions why={known} upTo={replay.at} />}</Loaded>
+              <Loaded query={why}>
+                {(known) => <Decisions why={known} upTo={replay.at} isStep={one.phase === 'step'} />}
+              </Loaded>
             </Panel>
           </>
         ) : (

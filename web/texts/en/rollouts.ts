@@ -19,7 +19,7 @@ export const rollout = {
   phase: {
     starting: 'Starting instances',
     step: 'Judging a step',
-    watch: 'All traffic, watched',
+    watch: 'Being watched',
     undoing: 'Being undone',
     ended: 'Ended',
   },
@@ -39,6 +39,7 @@ export const rollout = {
   figures: 'Both versions',
   requests: 'Requests',
   errors: 'Errors',
+  latency: 'Latency',
   errorRate: 'Error rate',
   band: (from: string, until: string) => `between ${from} and ${until}`,
   quantile: (quantile: number) => `p${Math.round(quantile * 1000) / 10}`,
