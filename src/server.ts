@@ -26,6 +26,7 @@ import type { EdgeSettings } from './edge/settings.ts'
 import { effectSync } from './effect.ts'
 import { eventsFacts, eventsMigrations, eventsView } from './events/index.ts'
 import { type Home, prepareHome } from './home.ts'
+import { lazily } from './lazily.ts'
 import { learnFacts } from './learn/facts.ts'
 import { learnMigrations } from './learn/survey/tables.ts'
 import { doraView } from './learn/views.ts'
@@ -80,6 +81,8 @@ export type ServerOptions = {
   readonly isolation?: string
   /** What one job may take, as `memory=2GiB,processes=1024`. */
   readonly jobLimits?: string
+  /** Told how many facts of how many the views hold that are built anew before it is ready, as after an upgrade. */
+  readonly progress?: (applied: number, total: number) => void
   readonly clock?: Clock
   readonly ids?: Ids
 }
@@ -177,7 +180,11 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
   const store = taken.adopt(await openStore(place, { migrations, program: version, clock }), (one) => one.close())
   const connecting = connectingEarly ?? connect()
   const ledger = await openLedger({ store, definitions, clock })
-  const views = taken.adopt(await openViews({ store, ledger, views: allViews(home) }), (one) => one.stop())
+  const progress = (applied: number, total: number): void => {
+    listener.tell(`the views are built anew, ${applied} of ${total} facts are done`)
+    options.progress?.(applied, total)
+  }
+  const views = taken.adopt(await openViews({ store, ledger, views: allViews(home), progress }), (one) => one.stop())
   const runtime = await connecting
   const { edge } = await runtime.health()
 
@@ -242,7 +249,7 @@ export const up = async (options: ServerOptions, say: (line: string) => void = c
   const signalled = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
   })
-  const server = await startServer(options)
+  const server = await startServer({ ...options, progress: rebuildProgress(options.clock ?? systemClock) })
   say(`Headway is ready at ${server.url}`)
   say(`  services answer at http://<service>.localhost:${server.edgePort}/`)
   if (server.edgeTlsPort !== null)
@@ -254,6 +261,15 @@ export const up = async (options: ServerOptions, say: (line: string) => void = c
   await signalled
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
   await server.stop()
+}
+
+/** What takes long before the server is ready, on standard error. Loaded when there is something to tell. */
+const rebuildProgress = ({ monotonicMs }: Clock): ((applied: number, total: number) => void) => {
+  const telling = lazily(async () => {
+    const { createProgress, rebuiltViews } = await import('./cli/progress.ts')
+    return createProgress(rebuiltViews, process.stderr, monotonicMs)
+  })
+  return (applied, total) => void telling().then((tell) => tell(applied, total))
 }
 
 /** Loaded when asked for: tar and gzip are needed for nothing else. */

@@ -45,6 +45,7 @@ const administrator = { role: 'administrator', in: 'instance' } as const
 /** Everything that happened, and the proof that nothing of it was altered. */
 export const ledgerRoutes = (options: { ledger: Ledger; views: Views; store: Store; home: Home; clock: Clock }) => {
   const { ledger, views, store, home, clock } = options
+  let building: { applied: number; total: number } | null = null
   return new OpenAPIHono<ApiEnv>()
     .openapi(
       route(viewer, {
@@ -120,6 +121,22 @@ export const ledgerRoutes = (options: { ledger: Ledger; views: Views; store: Sto
       },
     )
     .openapi(
+      route(viewer, {
+        method: 'get',
+        path: '/ledger/views',
+        summary: 'How far a rebuild of the views has come',
+        responses: {
+          200: json(
+            z.object({
+              building: z.object({ applied: z.number().int(), total: z.number().int() }).nullable(),
+            }),
+            'Facts that were applied, of how many; null: nobody has asked for a rebuild, or it is only compared yet.',
+          ),
+        },
+      }),
+      async (context) => context.json({ building }, 200),
+    )
+    .openapi(
       route(administrator, {
         method: 'post',
         path: '/ledger/views/rebuild',
@@ -132,7 +149,14 @@ export const ledgerRoutes = (options: { ledger: Ledger; views: Views; store: Sto
         },
       }),
       async (context) => {
-        return context.json({ equal: await equalsRebuild(ledger, views) }, 200)
+        const progress = (applied: number, total: number): void => {
+          building = { applied, total }
+        }
+        try {
+          return context.json({ equal: await equalsRebuild(ledger, views, progress) }, 200)
+        } finally {
+          building = null
+        }
       },
     )
     .openapi(
@@ -182,11 +206,15 @@ export const ledgerRoutes = (options: { ledger: Ledger; views: Views; store: Sto
 }
 
 /** Compares the views with a rebuild of the same facts: what was recorded meanwhile would make another picture, so then it is tried again. */
-const equalsRebuild = async (ledger: Ledger, views: Views): Promise<boolean> => {
+const equalsRebuild = async (
+  ledger: Ledger,
+  views: Views,
+  progress: (applied: number, total: number) => void,
+): Promise<boolean> => {
   for (;;) {
     const { seq } = await ledger.head()
     const before = await views.digest()
-    await views.rebuild()
+    await views.rebuild(progress)
     const equal = (await views.digest()) === before
     if (equal || (await ledger.head()).seq === seq) return equal
   }

@@ -9,6 +9,8 @@ export type Listener = {
   readonly port: number
   /** Who answers from now on; until then everybody is told that Headway is starting. */
   serve(handle: Handle): void
+  /** What everybody is told besides until then: what the start waits for. */
+  tell(what: string): void
   /** Takes no new connection, lets requests end for so long, then cuts what is left. */
   close(patienceMs: number): Promise<void>
 }
@@ -22,9 +24,10 @@ export const listen = async (options: {
 }): Promise<Listener> => {
   const { host, port, certificate } = options
   let handle: Handle | null = null
+  let starting = 'Headway is starting'
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     if (!handle) {
-      tellStarting(response)
+      tellStarting(response, starting)
       return
     }
     handle(request, response).catch((error: unknown) => {
@@ -56,6 +59,9 @@ export const listen = async (options: {
     serve: (next) => {
       handle = next
     },
+    tell: (what) => {
+      starting = `Headway is starting: ${what}`
+    },
     close: (patienceMs) =>
       new Promise((resolve) => {
         const patience = setTimeout(() => server.closeAllConnections(), patienceMs)
@@ -70,12 +76,12 @@ export const listen = async (options: {
   }
 }
 
-const tellStarting = (response: ServerResponse): void => {
+const tellStarting = (response: ServerResponse, detail: string): void => {
   const problem = {
     type: 'urn:headway:problem:starting',
     title: 'Starting',
     status: 503,
-    detail: 'Headway is starting',
+    detail,
   }
   response.writeHead(503, { 'content-type': 'application/problem+json', 'retry-after': '1' })
   response.end(JSON.stringify({ ...problem, next: 'try again in a second' }))

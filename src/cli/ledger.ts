@@ -1,9 +1,11 @@
 import { createWriteStream, readFileSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
+import { systemClock } from '../clock.ts'
 import { effect } from '../effect.ts'
 import { Problem } from '../problem.ts'
-import { connect, type GlobalOptions } from './client.ts'
+import { type Client, connect, type GlobalOptions } from './client.ts'
 import { dim, green, printable, printJson, red } from './output.ts'
 
 type Fact = {
@@ -61,7 +63,7 @@ export const ledgerCommands = (program: Command): void => {
       const verdict = await client.send<Verdict>('POST', '/ledger/verify', {
         checkpoints: own.checkpoint ? [readCheckpoint(own.checkpoint)] : [],
       })
-      const views = own.views ? await client.send<{ equal: boolean }>('POST', '/ledger/views/rebuild') : null
+      const views = own.views ? await rebuildViews(client) : null
       if (options.json) printJson({ ...verdict, ...(views ? { viewsEqual: views.equal } : {}) })
       else {
         if (verdict.kind === 'whole')
@@ -95,6 +97,29 @@ export const ledgerCommands = (program: Command): void => {
       if (file === undefined) for await (const chunk of body) process.stdout.write(chunk)
       else await effect('cli.write-export', () => pipeline(body, createWriteStream(file, { mode: 0o600, flags: 'wx' })))
     })
+}
+
+const lookMs = 500
+
+/** Asks for a rebuild, and tells on standard error how far it is. */
+const rebuildViews = async (client: Client): Promise<{ equal: boolean }> => {
+  const { createProgress, rebuiltViews } = await import('./progress.ts')
+  const tell = createProgress(rebuiltViews, process.stderr, systemClock.monotonicMs)
+  const ended = new AbortController()
+  const rebuilding = client.send<{ equal: boolean }>('POST', '/ledger/views/rebuild').finally(() => ended.abort())
+  const look = async (): Promise<void> => {
+    let last = { applied: 0, total: 0 }
+    while (!ended.signal.aborted) {
+      await delay(lookMs, undefined, { signal: ended.signal }).catch(() => undefined)
+      const { building } = await client.get<{ building: typeof last | null }>('/ledger/views')
+      if (building) last = building
+      if (building) tell(building.applied, building.total)
+    }
+    if (last.applied < last.total) tell(last.total, last.total)
+  }
+  // Only told: whether it went well is said by the rebuild itself.
+  await Promise.all([rebuilding, look().catch(() => undefined)])
+  return rebuilding
 }
 
 const readCheckpoint = (file: string): unknown => {
