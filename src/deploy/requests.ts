@@ -15,7 +15,7 @@ import type { Admission, Asked } from './admission.ts'
 import type { EnvironmentBook } from './environment-book.ts'
 import { deploymentRequested } from './facts.ts'
 import type { Orders } from './orders.ts'
-import { type Deployment, deploymentSubject, isBeyondWatch, type Reason } from './rollout.ts'
+import { type Deployment, deploymentSubject, isBeyondWatch, isUndone, type Reason } from './rollout.ts'
 import type { Target } from './target.ts'
 import { type DeployQueries, releaseOfRow } from './views.ts'
 
@@ -118,18 +118,20 @@ export const createRequests = (ports: {
       return request(target, { release, commit }, 'rollback', options.actor)
     },
 
-    /** Deploys a release; without one, what runs now once more, with the settings as they are now. */
+    /** Deploys a release; without one, what runs now (also while it is watched) once more, with the settings as they are now. */
     deploy: async (
       key: ServiceKey,
       options: { release?: string | undefined; environment?: EnvironmentName | undefined; actor: string },
     ): Promise<string> => {
       await views.reach()
       const target = await placeOf(key, options.environment)
-      refuseBeside((await queries.unfinishedOf(target)).find(isHalfway))
+      const unfinished = await queries.unfinishedOf(target)
+      refuseBeside(unfinished.find(isHalfway))
       if (options.release !== undefined)
         return admitted(target, await find(key, options.release), 'manual', options.actor)
       const row = await queries.service(target)
-      const current = row?.current ? await queries.deployment(row.current) : null
+      const watched = unfinished.find((one) => one.shiftedAt !== null && !isUndone(one))
+      const current = watched ?? (row?.current ? await queries.deployment(row.current) : null)
       if (current)
         return admitted(target, { release: current.release, commit: current.commit }, 'configuration', options.actor)
       const [newest] = await queries.releasesOf(key.project, key.service)

@@ -232,6 +232,20 @@ test('after promotion it is watched beside a hold-back of the old version, and a
   assert.deepEqual(world.weights(), ['v1:100', 'v1:90 v2:10', 'v1:50 v2:50', 'v1:2 v2:98', 'v1:100'])
 })
 
+test('deployed once more while it is watched is the version that people use, not the one before it', async (context) => {
+  const world = await begin(context, {
+    releases: { 'shop v1': {}, 'shop v2': released({ strategy: 'blue-green', watch: '1h' }) },
+  })
+  await world.live('shop v1')
+  const id = await world.release('shop v2')
+  await eventually(async () => (await world.kinds(id)).includes('rollout.shifted'))
+  const again = await world.deploy.deploy(shop, { actor: 'user:ada' })
+  await eventually(async () => (await world.kinds(again)).includes('rollout.shifted'))
+  await world.order('promote')
+  const { release, finished } = await world.deploy.finished(again)
+  assert.deepEqual([release, finished?.outcome], [digestOf('shop v2'), 'succeeded'])
+})
+
 test('a watch that ends well says so and lets the old version go', async (context) => {
   const world = await begin(context, {
     releases: { 'shop v1': {}, 'shop v2': released({ strategy: 'blue-green', watch: '50ms' }) },

@@ -133,6 +133,30 @@ test('an alert fires once when it holds, halts, and is over when it has not held
   ])
 })
 
+test('what fired for a deployment fires anew for the next one, which it would not have stopped otherwise', async () => {
+  await using bench = await begin(ruleOf())
+  const { seen, clock } = bench
+  seen.deployment = 'deployment-7'
+  seen.traffic = traffic({ requests: 100, errorRate: 0.05 })
+  await bench.lookAround()
+  seen.deployment = null
+  await bench.lookAround()
+  await clock.advance(settleMs - 1)
+  seen.deployment = 'deployment-8'
+  for (let count = 0; count < 3; count += 1) await bench.lookAround()
+  assert.deepEqual([bench.state(), seen.asked], [['firing'], ['halt', 'halt']])
+  assert.deepEqual(
+    (await bench.facts()).map(({ type, payload }) => [type, payload.deployment ?? payload.detail]),
+    [
+      ['alert.fired', 'deployment-7'],
+      ['alert.acted', 'halt done'],
+      ['alert.resolved', 'another deployment is under way'],
+      ['alert.fired', 'deployment-8'],
+      ['alert.acted', 'halt done'],
+    ],
+  )
+})
+
 test('a window of five minutes is the minute under way and the four before it', async () => {
   await using bench = await begin(ruleOf())
   await bench.clock.advance(90_000)

@@ -82,7 +82,10 @@ export const createAlerts = (ports: AlertPorts) => {
     for (const rule of rules) {
       const condition = conditionOf(rule)
       const truth = holds(condition, { value, isInProgress: deployment !== null })
-      const { state, event } = look(states.get(rule.name) ?? quiet, truth, clock.monotonicMs(), rule.forMs)
+      const before = states.get(rule.name) ?? quiet
+      const known = truth === true && isOfAnother(before, deployment) ? { ...before, firing: null } : before
+      if (known !== before) await resolve(target, rule.name, before, 'another deployment is under way', rule)
+      const { state, event } = look(known, truth, clock.monotonicMs(), rule.forMs)
       states.set(rule.name, state)
       if (event === 'fire') {
         const values = comparisonsOf(condition).map((one) => ({
@@ -218,6 +221,10 @@ export const createAlerts = (ports: AlertPorts) => {
   }
 }
 export type Alerts = ReturnType<typeof createAlerts>
+
+/** What it has halted or undone is not what is on its way now: without this a release could follow an undone one unseen. */
+const isOfAnother = ({ firing }: AlertState, deployment: string | null): boolean =>
+  firing !== null && firing.deployment !== null && deployment !== null && firing.deployment !== deployment
 
 /** Halting and undoing belong to the firing alone; whoever was told of it is told of its end. */
 const tasksOf = (rule: AlertRule, event: RecordedFact): Task[] => {
