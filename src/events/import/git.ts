@@ -26,8 +26,8 @@ export async function* gitHistory(history: GitHistory, run: Run): AsyncGenerator
   const { directory, repository, environment } = history
   const tags = (await tagsIn(directory, run)).filter(({ name }) => fits(history.tags, name))
   if (tags.length === 0) throw noTags(history)
-  for (const [place, { name, commit, at }] of tags.entries()) {
-    const earlier = tags.slice(0, place).map((tag) => tag.commit)
+  const bring = await bringing(directory, tags, run)
+  for (const { name, commit, at } of tags)
     yield {
       ...{
         type: 'deployment',
@@ -37,9 +37,8 @@ export async function* gitHistory(history: GitHistory, run: Run): AsyncGenerator
         unit: name.slice(0, 200),
       },
       ...{ revision: commit, finishedAt: at, outcome: 'succeeded' },
-      commits: place === 0 ? [] : await commitsOf(directory, commit, earlier, run),
+      commits: bring(commit),
     }
-  }
 }
 
 /** By the time at which they were made; of one time, by their names as versions go. */
@@ -55,18 +54,64 @@ const tagsIn = async (directory: string, run: Run): Promise<Tag[]> => {
   })
 }
 
-const commitsOf = async (directory: string, commit: string, earlier: readonly string[], run: Run) => {
-  const format = '--format=%H%x00%ct%x00%P%x00%B'
-  const revisions = [commit, ...earlier.map((one) => `^${one}`)].join('\n')
-  const listed = await ask(directory, ['log', '-z', '--reverse', format, '--stdin'], `${revisions}\n`, run)
-  const fields = listed.split('\0')
-  return Array.from({ length: Math.floor(fields.length / 4) }, (_, place) => {
-    const [name = '', seconds = '', parents = '', message = ''] = fields.slice(place * 4, place * 4 + 4)
-    return {
-      ...{ commit: name, at: Number(seconds) * 1000, isMerge: parents.includes(' ') },
-      reverts: /^This reverts commit ([0-9a-f]{40,64})\b/m.exec(message)?.[1] ?? null,
+type Commit = { commit: string; at: number; isMerge: boolean; reverts: string | null }
+
+/**
+ * What a tag brings that no tag brought that was asked for before. All commits are read at once and walked once: a `git log` for each tag
+ * that is told all tags before it takes a time that grows with the square of their number.
+ */
+const bringing = async (directory: string, tags: readonly Tag[], run: Run): Promise<(tag: string) => Commit[]> => {
+  const left = await commitsOf(directory, tags, run)
+  return (tag) => {
+    const brought: (Commit & { place: number })[] = []
+    const ahead = [tag]
+    for (let name = ahead.pop(); name !== undefined; name = ahead.pop()) {
+      const found = left.get(name)
+      if (!found) continue
+      left.delete(name)
+      ahead.push(...found.parents)
+      const { at, place, reverts } = found
+      brought.push({ commit: name, at, isMerge: found.parents.length > 1, reverts, place })
     }
-  })
+    return brought.sort((one, other) => one.place - other.place).map(({ place: _, ...commit }) => commit)
+  }
+}
+
+type Found = {
+  readonly at: number
+  readonly parents: string[]
+  readonly place: number
+  readonly reverts: string | null
+}
+
+/** All that came after the first tag, oldest first. Only the messages of reverts are read. */
+const commitsOf = async (directory: string, tags: readonly Tag[], run: Run): Promise<Map<string, Found>> => {
+  const [first] = tags
+  const revisions = `${[...tags.map(({ commit }) => commit), `^${first?.commit}`].join('\n')}\n`
+  const log = (...args: string[]) => ask(directory, ['log', '-z', '--reverse', ...args, '--stdin'], revisions, run)
+  const reverts = new Map(
+    rowsOf(await log('--grep=^This reverts commit', '--format=%H%x00%B'), 2).flatMap(([name = '', message = '']) => {
+      const reverted = /^This reverts commit ([0-9a-f]{40,64})\b/m.exec(message)?.[1]
+      return reverted === undefined ? [] : [[name, reverted] as const]
+    }),
+  )
+  const rows = rowsOf(await log('--format=%H%x00%ct%x00%P'), 3)
+  return new Map(
+    rows.map(([name = '', seconds = '', parents = ''], place) => [
+      name,
+      {
+        ...{ at: Number(seconds) * 1000, place, reverts: reverts.get(name) ?? null },
+        parents: parents.split(' ').filter((parent) => parent !== ''),
+      },
+    ]),
+  )
+}
+
+const rowsOf = (listed: string, width: number): string[][] => {
+  const fields = listed.split('\0')
+  return Array.from({ length: Math.floor(fields.length / width) }, (_, place) =>
+    fields.slice(place * width, (place + 1) * width),
+  )
 }
 
 /** Nothing of whoever asks reaches Git but where it is found. */
