@@ -214,15 +214,33 @@ const saidOf = (answer: string): boolean | null => {
   throw new Problem({ kind: 'invalid-answer', status: 400, detail: `"${answer}" is none of yes, no and rules` })
 }
 
+/** What the table takes besides its charts, and the longest of the metrics' names with what stands behind it. */
+const widestDora = 92
+const longestName = 19
+
 const showDora = (answer: DoraAnswer): void => {
   console.log(scopeLine(answer))
-  printTable(
-    ['metric', 'figure', '', 'level (survey)', 'quick check', 'over time'],
-    doraRows(answer).map(({ name, figure, detail, level, score, chart }) => [
-      ...[name, figure, dim(detail), level, score, chart],
-    ]),
-    '',
-  )
+  const rows = doraRows(answer)
+  const headings = ['metric', 'figure', '', 'level (survey)', 'quick check']
+  const cells = rows.map(({ name, figure, detail, level, score }) => [name, figure, dim(detail), level, score])
+  const columns = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY
+  if (answer.buckets.length <= columns - widestDora) {
+    const charts = rows.map(({ chart }) => chart)
+    printTable(
+      [...headings, 'over time'],
+      cells.map((row, place) => [...row, charts[place] ?? '']),
+      '',
+    )
+  } else {
+    printTable(headings, cells, '')
+    const newest = columns - longestName
+    const heading = answer.buckets.length > newest ? `over time (the newest ${newest})` : 'over time'
+    printTable(
+      ['', heading],
+      rows.map(({ name, chart }) => [name, chart.slice(-newest)]),
+      '',
+    )
+  }
   for (const line of droppedLines(answer)) console.log(line)
   const { suspected } = answer.total.changeFailRate
   if (suspected > 0)

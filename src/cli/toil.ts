@@ -81,7 +81,9 @@ export const showToil = async (options: Asked): Promise<void> => {
     hoursPerWeek === null
       ? dim('next: headway toil capacity <hours a week> says what it is a share of')
       : `${share !== null && share > line ? red(part) : part} of ${hoursPerWeek} h a week (line: ${percent(line)})`
-  console.log(`${time(minutes * 60_000)} of work by hand in ${entries} entries; ${ofTime}`)
+  console.log(
+    `${time(minutes * 60_000)} of work by hand in ${entries} ${entries === 1 ? 'entry' : 'entries'}; ${ofTime}`,
+  )
   console.log(`${pagesPerWeek.toFixed(1)} alerts a week`)
   printTable(
     ['automate first', 'times', 'time', ''],
