@@ -87,7 +87,12 @@ export const Chart = ({ label, at, lines, marks = [], format, height = 160, leas
             },
           },
           axes: [
-            { ...axis, space: 72, values: (_, splits) => splits.map((second) => timeOf(second, isFine(splits))) },
+            {
+              ...axis,
+              size: 30,
+              space: 72,
+              values: (_, splits) => splits.map((second) => timeOf(second, isFine(splits))),
+            },
             { ...axis, size: 56, space: 36, values: (_, splits) => splits.map((value) => formatted.current(value)) },
           ],
           series: [
@@ -193,7 +198,10 @@ const drawMarks = (chart: uPlot, marks: readonly Mark[], level: Props['level']):
     ctx.lineTo(bbox.left + bbox.width, y)
     ctx.stroke()
     ctx.font = `${11 * devicePixelRatio}px system-ui`
-    ctx.fillText(level.label, bbox.left + 4 * devicePixelRatio, y - 4 * devicePixelRatio)
+    // The chart leaves its axes' alignment behind.
+    ctx.textAlign = 'left'
+    ctx.textBaseline = 'alphabetic'
+    ctx.fillText(level.label, bbox.left + 6 * devicePixelRatio, y - 4 * devicePixelRatio)
   }
   ctx.restore()
 }

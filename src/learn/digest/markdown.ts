@@ -59,15 +59,24 @@ const metricsOf = ({ now, before }: DigestInput): string => {
 const flowOf = ({ now, before, bottleneck, bottleneckBefore, progress, rhythm }: FlowAnswer): string[] => [
   now.changes === 0
     ? `- No change went live (${before.changes} the week before).`
-    : `- ${now.changes} changes went live (${before.changes} the week before), ${lengthOf(now.total.median)} from the first commit (median).`,
+    : `- ${changesIn(now.changes)} went live (${before.changes} the week before), ${lengthOf(now.total.median)} from the first commit (median).`,
   bottleneck
     ? `- Bottleneck: ${bottleneck.stage.replace('-', ' ')}, ${lengthOf(bottleneck.perWeekMs)} this week, ${percentOf(bottleneck.share)} of all time (${lengthOf(bottleneckBefore)} the week before).`
     : '- No bottleneck: nothing went live, or nothing took any time.',
-  `- ${progress.open} changes are open${progress.open > 0 ? `, half of them for ${lengthOf(progress.ages.median)} or longer` : ''}.`,
+  `- ${openIn(progress)}.`,
   ...(rhythm.automatic.value === null
     ? []
     : [`- Nobody had to do anything for ${percentOf(rhythm.automatic.value)} of the deployments.`]),
 ]
+
+const changesIn = (changes: number): string => (changes === 1 ? '1 change' : `${changes} changes`)
+
+const openIn = ({ open, ages }: FlowAnswer['progress']): string =>
+  open === 0
+    ? '0 changes are open'
+    : open === 1
+      ? `1 change is open, for ${lengthOf(ages.median)}`
+      : `${open} changes are open, half of them for ${lengthOf(ages.median)} or longer`
 
 const incidentsOf = ({ incidents, zone }: DigestInput): string[] =>
   incidents.length === 0
