@@ -150,7 +150,10 @@ const canonical = (route: Route | undefined): string =>
     ? JSON.stringify([
         [...route.hosts].sort(),
         route.pools.map(({ version, weight, instances }) => [version, weight, [...instances].sort()]),
-        ...[route.affinity ?? null, route.overrides ?? null, route.mirror ?? null, route.sample ?? null],
+        ...[route.affinity ?? null, route.overrides ?? null, route.sample ?? null],
+        // Field by field: the agent gives them back in another order.
+        ...[route.mirror?.version ?? null, route.mirror?.share ?? null, route.mirror?.methods ?? null],
+        [...(route.mirror?.instances ?? [])].sort(),
         ...[route.shared ?? null, route.rules ?? null],
       ])
     : ''
