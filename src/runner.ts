@@ -70,6 +70,7 @@ export const runRunner = async (options: RunnerOptions, say: (line: string) => v
     records: createRecords(join(home.root, 'jobs')),
     guard: startGuard(report),
     clock: bootClock,
+    greeting: `runs jobs of ${serverUrl}, ${parallel} at a time, isolated by: ${sandbox.isolation}; labels [${labels.join(', ')}]`,
     ...{ session, version, labels, parallel, say },
   })
   const stop = (): void => {
@@ -81,9 +82,6 @@ export const runRunner = async (options: RunnerOptions, say: (line: string) => v
     }
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
-  say(
-    `runs jobs of ${serverUrl}, ${parallel} at a time, isolated by: ${sandbox.isolation}; labels [${labels.join(', ')}]`,
-  )
   await runner.run()
 }
 

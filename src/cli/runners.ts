@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { homeAt } from '../home.ts'
 import { Problem } from '../problem.ts'
@@ -147,6 +147,10 @@ const tokenIn = (file: string | undefined): string => {
 
 const readToken = (file: string): string => {
   try {
+    const { mode } = statSync(file)
+    // Only told, as the shell that was told to write it there made it so.
+    if ((mode & 0o077) !== 0)
+      console.error(`! ${file} is open to others, and whoever has the token is this runner; next: chmod 600 ${file}`)
     return readFileSync(file, 'utf8')
   } catch (cause) {
     throw new Problem({ kind: 'no-token', status: 401, detail: `${file} cannot be read` }, { cause })

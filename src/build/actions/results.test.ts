@@ -185,6 +185,28 @@ jobs:
   assert.match(looked, /Unable to reserve cache with key x-1: a cache of this key exists on refs\/heads\/main/)
 })
 
+test('setup-node with a cache keeps what npm has fetched by the lock file, for the next job that has the same', async () => {
+  await using opened = await openServedBuild()
+  const job = (name: string, needs: string, steps: string): string => `
+  ${name}:
+    runs-on: x
+    ${needs}
+    steps:
+      - run: echo '{}' > package-lock.json
+      - { id: node, uses: actions/setup-node@v4, with: { cache: npm } }
+${steps}`
+  await passes(
+    opened,
+    `
+on: push
+jobs:${job('first', '', `      - run: test "\${{ steps.node.outputs.cache-hit }}" = false && mkdir ~/.npm && echo kept > ~/.npm/fetched`)}
+${job('second', 'needs: first', `      - run: test "\${{ steps.node.outputs.cache-hit }}" = true && test "$(cat ~/.npm/fetched)" = kept`)}
+`,
+    'first',
+    'second',
+  )
+})
+
 test('jobs trust the certificate that the server has made for itself', async () => {
   const root = mkdtempSync(join(tmpdir(), 'headway-tls-'))
   try {

@@ -5,7 +5,7 @@ import type { Action, ActionCall } from '../jobs/actions.ts'
 import { readInWorkspace } from '../jobs/workspace.ts'
 import { describeMissing, type Toolchain } from '../toolchain.ts'
 import { compareVersions, isInRange, versionIn } from '../version.ts'
-import { cacheAction } from './cache.ts'
+import { dependencyPaths, restorePackages } from './package-cache.ts'
 
 /** A Java of this machine. */
 type Java = { readonly home: string; readonly version: string; readonly vendor: string; readonly isWhole: boolean }
@@ -42,7 +42,7 @@ export const setupJavaAction =
     return {
       outputs: {
         ...{ distribution, version: java.version, path: java.home },
-        'cache-hit': cached?.outputs?.['cache-hit'] ?? 'false',
+        'cache-hit': String(cached?.isHit ?? false),
       },
       env: Object.fromEntries([...found.map((one) => [variableOf(one), one.home]), ['JAVA_HOME', java.home]]),
       paths: [join(java.home, 'bin')],
@@ -179,17 +179,11 @@ const managers: Readonly<Record<string, { readonly paths: readonly string[]; rea
 const restoreFor = async (manager: string, call: ActionCall) => {
   const kind = managers[manager]
   if (!kind) throw new Error(`unknown package manager specified: ${manager}`)
-  const files = call.inputs['cache-dependency-path']?.split('\n').flatMap((line) => line.trim() || []) ?? kind.files
+  const files = dependencyPaths(call) ?? kind.files
   const hash = await call.hashFiles(files)
   if (hash === '')
     throw new Error(
       `No file in ${call.workspace.work} matched to [${files}], make sure you have checked out the target repository`,
     )
-  const inputs = { path: kind.paths.join('\n'), key: `setup-java-Linux-${process.arch}-${manager}-${hash}` }
-  const { outputs = {}, post } = await cacheAction({ ...call, inputs })
-  const { run } = post ?? {}
-  return {
-    outputs,
-    ...(run ? { post: { condition: 'success()', run: (later: ActionCall) => run({ ...later, inputs }) } } : {}),
-  }
+  return restorePackages({ paths: kind.paths, key: `setup-java-Linux-${process.arch}-${manager}-${hash}` }, call)
 }

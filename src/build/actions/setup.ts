@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import type { Action } from '../jobs/actions.ts'
 import { linkPrograms, readInWorkspace } from '../jobs/workspace.ts'
 import { describeMissing, type Toolchain } from '../toolchain.ts'
+import { restorePackages } from './package-cache.ts'
+import { type CacheOf, goCache, nodeCache, pythonCache } from './setup-cache.ts'
 
 type SetupKind = {
   readonly program: string
@@ -15,6 +17,7 @@ type SetupKind = {
   readonly output: string
   /** The range of versions in that file. */
   readonly read: (text: string) => string | null
+  readonly cache: CacheOf
 }
 
 const firstLine = (text: string): string | null => text.split('\n')[0]?.trim().replace(/^v/, '') || null
@@ -27,6 +30,7 @@ export const setupKinds: Readonly<Record<string, SetupKind>> = {
     file: 'node-version-file',
     output: 'node-version',
     read: (text) => /"node"\s*:\s*"([^"]+)"/.exec(text)?.[1] ?? firstLine(text),
+    cache: nodeCache,
   },
   'actions/setup-python': {
     program: 'python3',
@@ -35,6 +39,7 @@ export const setupKinds: Readonly<Record<string, SetupKind>> = {
     file: 'python-version-file',
     output: 'python-version',
     read: (text) => /requires-python\s*=\s*"([^"]+)"/.exec(text)?.[1] ?? firstLine(text),
+    cache: pythonCache,
   },
   'actions/setup-go': {
     program: 'go',
@@ -47,27 +52,29 @@ export const setupKinds: Readonly<Record<string, SetupKind>> = {
       const least = /^go\s+(\d+(?:\.\d+)*)/m.exec(text)?.[1]
       return least ? `>=${least}` : firstLine(text)
     },
+    cache: goCache,
   },
 }
 
 /** `actions/setup-*` from what is on this machine: the newest version in the range that was asked for. */
 export const setupAction =
   (kind: SetupKind, toolchain: Toolchain): Action =>
-  async ({ inputs, workspace, user, tools, say }) => {
+  async (call) => {
+    const { inputs, workspace, user, tools, say } = call
     const file = inputs[kind.file]
     const range = inputs[kind.version] || (file ? kind.read(await readInWorkspace(workspace, file, user)) : null)
     const search = await toolchain.find(kind.program, range, user)
     if (search.kind === 'missing') throw new Error(describeMissing(kind.program, range, search))
     const { directory, version } = search.tool
-    if (inputs.cache)
-      say(`cache: ${inputs.cache} has no effect here; install from the lock file, the download cache is shared`)
     tools.set(kind.program, version)
     say(`${kind.program} ${version} in ${directory}`)
     const folder = await linkPrograms(workspace, kind.program, {
       [kind.program]: join(directory, kind.program),
       ...brought(kind, directory),
     })
-    return { outputs: { [kind.output]: version, 'cache-hit': 'false' }, paths: [folder] }
+    const cache = await kind.cache(call, version)
+    const { isHit, ...restored } = cache ? await restorePackages(cache, call) : { isHit: false }
+    return { outputs: { [kind.output]: version, 'cache-hit': String(isHit) }, paths: [folder], ...restored }
   }
 
 const brought = ({ brings }: SetupKind, directory: string): Record<string, string> =>

@@ -30,6 +30,8 @@ export type RunnerParts = {
   readonly labels: readonly string[]
   readonly parallel: number
   readonly say: (line: string) => void
+  /** Said once the server has accepted this runner. */
+  readonly greeting?: string
   readonly killTickMs?: number
 }
 
@@ -77,6 +79,7 @@ export const createRunner = (parts: RunnerParts): Runner => {
   const leavingOff = new AbortController()
   let isDraining = false
   let isWelcome = true
+  let isGreeted = false
   let turn = 0
   let outage: string | null = null
 
@@ -168,7 +171,8 @@ export const createRunner = (parts: RunnerParts): Runner => {
       parallel: parts.parallel,
       free: isDraining || isFarewell ? 0 : Math.max(0, parts.parallel - jobs.size - leaving.size),
       jobs: reports.map(({ said }) => said),
-      isHurried: isFarewell || reports.some(({ isHurried }) => isHurried),
+      // Whether the server will have it is to be known at once, not when there is a job.
+      isHurried: isFarewell || !isGreeted || reports.some(({ isHurried }) => isHurried),
       isFarewell,
     }
     const sentAt = clock.monotonicMs()
@@ -181,6 +185,8 @@ export const createRunner = (parts: RunnerParts): Runner => {
     const given = isFarewell ? lost.signal : AbortSignal.any([lost.signal, killing.signal, leavingOff.signal])
     const answer = await parts.exchange(request, given).finally(() => lost.abort())
     rules = answer
+    if (!isGreeted && parts.greeting !== undefined) say(parts.greeting)
+    isGreeted = true
     for (const { fence, verdict, isBegun, logBytes } of answer.jobs) {
       const job = jobs.get(fence)
       if (!job) continue
