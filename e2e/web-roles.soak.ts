@@ -12,8 +12,15 @@ type Shown = readonly [button: string, role: Role, does: 'asks' | 'acts' | 'turn
 
 /** Every button of every page by its name, without what stands in lists of lines; `…` is a name that somebody gave. */
 const shown: Readonly<Record<string, readonly Shown[]>> = {
-  service: [['Roll back', 'developer', 'asks']],
+  service: [
+    ['Remove service', 'operator', 'asks'],
+    ['Roll back', 'developer', 'asks'],
+  ],
+  'service-logs': [['Remove service', 'operator', 'asks']],
+  'service-history': [['Remove service', 'operator', 'asks']],
+  'service-file': [['Remove service', 'operator', 'asks']],
   'service-releases': [
+    ['Remove service', 'operator', 'asks'],
     ['Deploy to production', 'developer', 'asks'],
     ['What changed', 'viewer', 'turns'],
   ],
@@ -22,6 +29,7 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
     ['Pause', 'developer', 'asks'],
     ['Promote now', 'developer', 'asks'],
   ],
+  runs: [['Start by hand', 'developer', 'asks']],
   run: [['Run again', 'developer', 'acts']],
   changes: [['Open a change', 'developer', 'asks']],
   change: [
@@ -76,7 +84,10 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
     ['Invite …', 'administrator', 'acts'],
     ['Roles …', 'administrator', 'asks'],
   ],
-  'settings-runners': [['Create', 'administrator', 'acts']],
+  'settings-runners': [
+    ['Create', 'administrator', 'acts'],
+    ['Labels …', 'administrator', 'asks'],
+  ],
   'settings-environments': [
     ['Add', 'administrator', 'acts'],
     ['Calendar …', 'administrator', 'asks'],
@@ -84,6 +95,16 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
     ['Rules …', 'administrator', 'asks'],
     ['Save', 'operator', 'acts'],
     ['Set', 'operator', 'acts'],
+  ],
+  'settings-repositories': [
+    ['Create', 'developer', 'acts'],
+    ['Protect …', 'operator', 'asks'],
+    ['Rules', 'operator', 'asks'],
+    ['Rules …', 'viewer', 'asks'],
+  ],
+  'settings-data': [
+    ['Back up now', 'administrator', 'acts'],
+    ['Copy', 'administrator', 'acts'],
   ],
   'settings-secrets': [['Set', 'developer', 'acts']],
   'settings-actions': [
@@ -96,8 +117,10 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
     ['Import', 'operator', 'acts'],
   ],
   ledger: [
+    ['Checkpoint', 'administrator', 'asks'],
     ['Show', 'administrator', 'turns'],
     ['Verify', 'administrator', 'acts'],
+    ['Verify against a checkpoint', 'administrator', 'asks'],
   ],
 }
 /** Pages of the whole instance: not offered to whoever has a role in one project only. */
@@ -250,7 +273,7 @@ const settles = async (page: Page, where: string, wanted: readonly string[]): Pr
     const names = [
       ...new Set(
         seen.map((name) =>
-          name.replace(/^(Revoke|Roles|Invite|Rules|Calendar|Freeze|Start|Comment on line) .+/, '$1 …'),
+          name.replace(/^(Revoke|Roles|Invite|Rules|Labels|Protect|Calendar|Freeze|Start|Comment on line) .+/, '$1 …'),
         ),
       ),
     ]

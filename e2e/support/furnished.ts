@@ -118,9 +118,11 @@ const placesOf = async (ask: Furnished['ask'], incident: string): Promise<readon
     settings('users', 'Add a user'),
     settings('runners', 'Heard'),
     settings('environments', 'production'),
+    settings('repositories', 'Rules of all other repositories'),
     settings('secrets', 'No value is ever shown again'),
     settings('actions', 'Actions of others'),
     settings('webhooks', 'What they told of late'),
+    settings('data', 'Caches of pipelines'),
     settings('import', 'Deployments from the tags'),
   ]
 }

@@ -32,7 +32,7 @@ export const ruleCommand = (changes: Command): void => {
       const project = at`/projects/${options.project}`
       const path =
         repository === null ? `${project}/change-rules` : `${project}${at`/repositories/${repository}`}/change-rules`
-      const old = repository === null ? defaults : await client.get<Rules>(path)
+      const old = await client.get<Rules>(path)
       const fresh = withRules(old, own)
       const rules = JSON.stringify(fresh) === JSON.stringify(old) ? old : await client.send<Rules>('PUT', path, fresh)
       if (options.json) return printJson(rules)
@@ -49,15 +49,6 @@ type RuleOptions = {
   holdOnRed?: string
   method?: string
   trustDevelopers?: string
-}
-
-const defaults: Rules = {
-  requiredChecks: null,
-  approvals: 0,
-  keepApprovals: false,
-  holdOnRed: false,
-  method: 'merge',
-  trustDevelopers: false,
 }
 
 const withRules = (old: Rules, own: RuleOptions): Rules => {

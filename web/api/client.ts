@@ -25,6 +25,7 @@ import type { surveyRoutes } from '../../src/learn/survey/routes.ts'
 import type { toilRoutes } from '../../src/learn/toil/routes.ts'
 import type { alertRoutes } from '../../src/monitor/alerts/routes.ts'
 import type { monitorRoutes } from '../../src/monitor/routes.ts'
+import type { operateRoutes } from '../../src/operate/routes.ts'
 import type { packageRoutes } from '../../src/package/routes.ts'
 import type { promotionRoutes } from '../../src/release/promotion/routes.ts'
 import type { releaseRoutes } from '../../src/release/routes.ts'
@@ -64,6 +65,7 @@ export const api = {
   surveys: hc<ReturnType<typeof surveyRoutes>>(base),
   incidents: hc<ReturnType<typeof incidentRoutes>>(base),
   door: hc<ReturnType<typeof eventDoorRoutes>>(base),
+  operate: hc<ReturnType<typeof operateRoutes>>(base),
   ledger: hc<ReturnType<typeof ledgerRoutes>>(base),
 }
 

@@ -28,7 +28,7 @@ import { createLanding } from './landing.ts'
 import { createOpening } from './opening.ts'
 import { titleOf, wantsChange } from './options.ts'
 import { changeUrl } from './payload.ts'
-import { type ChangeFilter, type Comment, createChangeQueries } from './queries.ts'
+import { type ChangeFilter, type Comment, createChangeQueries, type RulesKey } from './queries.ts'
 import type { Queue } from './queues.ts'
 import { createReverting, rangeOf } from './reverting.ts'
 import type { Rules } from './rules.ts'
@@ -317,15 +317,11 @@ export const createChanges = (parts: ChangesParts) => {
       return { change: null, commit: await reverting.directly(reversal) }
     },
 
-    rules: async (key: RepositoryKey): Promise<Rules> => {
+    rules: async (key: RulesKey): Promise<Rules> => {
       await views.reach()
       return queries.rules(key)
     },
-    setRules: async (
-      { project, repository }: { project: ProjectName; repository: RepositoryName | null },
-      rules: Rules,
-      { actor }: Identity,
-    ): Promise<void> => {
+    setRules: async ({ project, repository }: RulesKey, rules: Rules, { actor }: Identity): Promise<void> => {
       if (repository !== null) await parts.mustExist({ project, repository })
       const subject = repository === null ? `project:${project}` : repositorySubject(project, repository)
       await ledger.append([fact(rulesSet, { subject, actor, payload: { project, repository, rules } })])

@@ -19,6 +19,9 @@ export type Comment = {
   readonly seq: number
 }
 
+/** Whose rules: a repository's, or with null those of all repositories of the project without rules of their own. */
+export type RulesKey = { readonly project: ProjectName; readonly repository: RepositoryName | null }
+
 /** A push that asked for a change. */
 export type Wish = RepositoryKey & {
   readonly push: string
@@ -110,13 +113,13 @@ export const createChangeQueries = (store: Store) => {
         options: JSON.parse(options),
       }))
     },
-    /** Those of the repository, else of its project, else the default ones. */
-    rules: async ({ project, repository }: RepositoryKey): Promise<Rules> => {
+    /** Those of the repository (null: none), else of its project, else the default ones. */
+    rules: async ({ project, repository }: RulesKey): Promise<Rules> => {
       const rows = await tables()
         .selectFrom('code_change_rules')
         .selectAll()
         .where('project', '=', project)
-        .where('repository', 'in', ['', repository])
+        .where('repository', 'in', ['', repository ?? ''])
         .orderBy('repository', 'desc')
         .execute()
       const [own] = rows

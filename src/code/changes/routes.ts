@@ -235,6 +235,13 @@ const routes = {
     request: { params: ofRepository, body: body(Rules) },
     responses: { 200: json(Rules, 'They hold from now on.') },
   }),
+  projectRules: route(viewer, {
+    method: 'get',
+    path: '/projects/{project}/change-rules',
+    summary: 'What changes must have in all repositories that have no rules of their own',
+    request: { params: inProject },
+    responses: { 200: json(Rules, 'Those of the project, else the default ones.') },
+  }),
   setProjectRules: route(operator, {
     method: 'put',
     path: '/projects/{project}/change-rules',
@@ -329,6 +336,9 @@ export const changeRoutes = (room: Changes) =>
       await room.setRules(context.req.valid('param'), rules, context.get('identity'))
       return context.json(rules, 200)
     })
+    .openapi(routes.projectRules, async (context) =>
+      context.json(await room.rules({ ...context.req.valid('param'), repository: null }), 200),
+    )
     .openapi(routes.setProjectRules, async (context) => {
       const rules = context.req.valid('json')
       await room.setRules({ ...context.req.valid('param'), repository: null }, rules, context.get('identity'))

@@ -1,15 +1,14 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { Fragment, useState } from 'react'
-import { answer, api } from '../../api/client.ts'
+import { Fragment } from 'react'
 import { facts } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { Foreign } from '../../ui/foreign.tsx'
-import { count } from '../../ui/format.ts'
-import { Badge, Button, ButtonLink, inputShape, PageHead, Panel, Time } from '../../ui/parts.tsx'
+import { Button, ButtonLink, inputShape, PageHead, Panel, Time } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
-import { Empty, Failed, Loaded, Skeleton } from '../../ui/states.tsx'
+import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
 import { TableBox } from '../../ui/tabs.tsx'
+import { Proofs } from './proofs.tsx'
 
 /** Everything that happened: by type and by what it is about, with what led to it, and the proof that nothing was altered. */
 export const LedgerPage = () => {
@@ -19,7 +18,7 @@ export const LedgerPage = () => {
   const { columns } = t.ledger
   return (
     <>
-      <PageHead title={t.ledger.title} detail={t.ledger.detail} actions={<Verify />} />
+      <PageHead title={t.ledger.title} detail={t.ledger.detail} actions={<Proofs />} />
       <form
         key={`${search.types} ${search.subject}`}
         className="mb-4 flex flex-wrap items-end gap-3"
@@ -155,36 +154,3 @@ const Fact = ({ fact }: { fact: { causes: readonly number[]; payload?: unknown }
     </pre>
   </div>
 )
-
-type Outcome = { readonly isWhole: boolean; readonly said: string }
-
-const Verify = () => {
-  const [isWorking, setIsWorking] = useState(false)
-  const [outcome, setOutcome] = useState<Outcome | null>(null)
-  const [error, setError] = useState<unknown>(null)
-  const verify = async (): Promise<void> => {
-    setIsWorking(true)
-    setError(null)
-    try {
-      const chain = await answer(api.ledger.ledger.verify.$post({ json: {} }))
-      setOutcome(
-        chain.kind === 'whole'
-          ? { isWhole: true, said: t.ledger.whole(count(chain.facts)) }
-          : { isWhole: false, said: `${t.ledger.broken(count(chain.seq))}: ${chain.detail}` },
-      )
-    } catch (caught) {
-      setError(caught)
-    } finally {
-      setIsWorking(false)
-    }
-  }
-  return (
-    <>
-      <span role="status">{outcome && <Badge tone={outcome.isWhole ? 'good' : 'bad'}>{outcome.said}</Badge>}</span>
-      {error !== null && <Failed error={error} />}
-      <Button onClick={() => void verify()} disabled={isWorking}>
-        {isWorking ? t.actions.working : t.ledger.verify}
-      </Button>
-    </>
-  )
-}

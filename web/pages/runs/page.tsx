@@ -1,15 +1,19 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { lazy, Suspense, useState } from 'react'
 import { type Run, type RunState, runs } from '../../api/queries.ts'
+import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { FilterBox } from '../../ui/filter.tsx'
 import { Foreign } from '../../ui/foreign.tsx'
 import { branchOf, personOf, short, span } from '../../ui/format.ts'
 import { Pager } from '../../ui/pager.tsx'
-import { Badge, PageHead, Panel, Time, type Tone, useNow } from '../../ui/parts.tsx'
+import { Badge, Button, PageHead, Panel, Time, type Tone, useNow } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
 import { Choice, TableBox } from '../../ui/tabs.tsx'
+
+const Dispatch = lazy(async () => ({ default: (await import('./dispatch.tsx')).Dispatch }))
 
 type Summary = Pick<Run, 'status' | 'conclusion'>
 
@@ -50,6 +54,9 @@ export const RunsPage = () => {
       replace: true,
     })
   const now = useNow(1_000)
+  const mayStart = useMay('developer', project)
+  const [isStarting, setIsStarting] = useState(false)
+  const [isStarted, setIsStarted] = useState(false)
   const { columns } = t.runs
   return (
     <>
@@ -68,9 +75,18 @@ export const RunsPage = () => {
               value={filter}
               change={(words) => choose({ filter: words || undefined })}
             />
+            {mayStart && <Button onClick={() => setIsStarting(true)}>{t.runs.start}</Button>}
           </>
         }
       />
+      <p role="status" className="mt-0 mb-4 text-good empty:hidden">
+        {isStarted && t.runs.started}
+      </p>
+      {isStarting && (
+        <Suspense>
+          <Dispatch project={project} close={() => setIsStarting(false)} done={() => setIsStarted(true)} />
+        </Suspense>
+      )}
       <Panel isFlush>
         <Loaded query={query} waiting={<Skeleton rows={8} />}>
           {({ runs: shown, newer, older }) =>

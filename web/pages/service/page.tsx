@@ -1,8 +1,10 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { lazy, Suspense, useState } from 'react'
 import { service as serviceNamed } from '../../api/queries.ts'
+import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
-import { PageHead } from '../../ui/parts.tsx'
+import { Button, PageHead } from '../../ui/parts.tsx'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
 import { Choice, Tabs } from '../../ui/tabs.tsx'
 import { OpenPromotions } from '../approvals/promotions.tsx'
@@ -14,6 +16,8 @@ import { ServiceLog } from './log.tsx'
 import { Releases } from './releases.tsx'
 import { rangeNamed, Signals } from './signals.tsx'
 
+const RemoveService = lazy(async () => ({ default: (await import('./remove.tsx')).RemoveService }))
+
 const tabs = ['overview', 'logs', 'releases', 'history', 'file'] as const
 type Tab = (typeof tabs)[number]
 const tabNamed = (name: string | undefined): Tab => tabs.find((tab) => tab === name) ?? 'overview'
@@ -24,6 +28,9 @@ export const ServicePage = () => {
   const navigate = useNavigate({ from: '/projects/$project/services/$service' })
   const query = useQuery(serviceNamed(project, service))
   const tab = tabNamed(search.tab)
+  const mayRemove = useMay('operator', project)
+  const isThere = (query.data ?? []).some(({ status }) => status !== 'removed')
+  const [isRemoving, setIsRemoving] = useState(false)
   return (
     <>
       <PageHead
@@ -33,7 +40,20 @@ export const ServicePage = () => {
           </Link>
         }
         title={service}
+        actions={
+          mayRemove &&
+          isThere && (
+            <Button kind="quiet" onClick={() => setIsRemoving(true)}>
+              {t.service.remove}
+            </Button>
+          )
+        }
       />
+      {isRemoving && (
+        <Suspense>
+          <RemoveService project={project} service={service} close={() => setIsRemoving(false)} />
+        </Suspense>
+      )}
       <Tabs label={service} tabs={tabs} chosen={tab} names={t.service.tabs} />
       <Loaded query={query} waiting={<Skeleton rows={5} rowClass="h-20" />}>
         {(all) => {

@@ -5,8 +5,10 @@ import { t } from '../../texts/en.ts'
 import { PageHead } from '../../ui/parts.tsx'
 import { Tabs } from '../../ui/tabs.tsx'
 import { ActionsTab } from './actions.tsx'
+import { DataTab } from './data.tsx'
 import { EnvironmentsTab } from './environments.tsx'
 import { ImportTab } from './import.tsx'
+import { RepositoriesTab } from './repositories.tsx'
 import { RunnersTab } from './runners.tsx'
 import { SecretsTab } from './secrets.tsx'
 import { TokensTab } from './tokens.tsx'
@@ -26,7 +28,7 @@ const useTabs = (project: string): readonly Tab[] => {
     'tokens',
     ...(isAdministrator ? (['users'] as const) : []),
     ...(seesInstance ? (['runners', 'actions'] as const) : []),
-    ...(seesProject ? (['secrets', 'environments', 'webhooks', 'import'] as const) : []),
+    ...(seesProject ? (['repositories', 'secrets', 'environments', 'webhooks', 'data', 'import'] as const) : []),
   ]
 }
 
@@ -43,10 +45,12 @@ export const SettingsPage = () => {
       {tab === 'tokens' && <TokensTab project={project} />}
       {tab === 'users' && <UsersTab project={project} />}
       {tab === 'runners' && <RunnersTab project={project} />}
+      {tab === 'repositories' && <RepositoriesTab project={project} />}
       {tab === 'secrets' && <SecretsTab project={project} />}
       {tab === 'actions' && <ActionsTab />}
       {tab === 'environments' && <EnvironmentsTab project={project} />}
       {tab === 'webhooks' && <WebhooksTab project={project} />}
+      {tab === 'data' && <DataTab project={project} />}
       {tab === 'import' && <ImportTab project={project} />}
     </>
   )

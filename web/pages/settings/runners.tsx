@@ -21,6 +21,7 @@ export const RunnersTab = ({ project }: { project: string }) => {
   const mayAdd = useMay('administrator')
   const [secret, setSecret] = useState<string | null>(null)
   const [revoked, setRevoked] = useState<Runner | null>(null)
+  const [labelled, setLabelled] = useState<Runner | null>(null)
   const queries = useQueryClient()
   return (
     <div className="grid items-start gap-4 2xl:grid-cols-[minmax(0,1fr)_22rem]">
@@ -31,7 +32,7 @@ export const RunnersTab = ({ project }: { project: string }) => {
               all.length === 0 ? (
                 <Empty>{t.settings.noRunners}</Empty>
               ) : (
-                <RunnerTable all={all} revoke={mayAdd ? setRevoked : null} />
+                <RunnerTable all={all} orders={mayAdd ? { revoke: setRevoked, label: setLabelled } : null} />
               )
             }
           </Loaded>
@@ -62,11 +63,42 @@ export const RunnersTab = ({ project }: { project: string }) => {
           }}
         />
       )}
+      {labelled && <Labels known={labelled} close={() => setLabelled(null)} />}
     </div>
   )
 }
 
-const RunnerTable = ({ all, revoke }: { all: readonly Runner[]; revoke: ((runner: Runner) => void) | null }) => (
+/** What every runner of a server has; the rest of its labels was given to it. */
+const isItsOwn = (label: string): boolean =>
+  /^(self-hosted|local|ubuntu-\*|linux|macos|windows|freebsd|x64|arm64)$/.test(label)
+
+const Labels = ({ known, close }: { known: Runner; close: () => void }) => {
+  const queries = useQueryClient()
+  return (
+    <Confirm
+      title={t.settings.labelsLocal}
+      detail={t.settings.labelsLocalDetail}
+      action={t.settings.save}
+      close={close}
+      act={async (data) => {
+        await answer(api.runners.runners.local.labels.$put({ json: { labels: wordsOf(textOf(data, 'labels')) } }))
+        await queries.invalidateQueries({ queryKey: ['runners'] })
+      }}
+    >
+      <Field
+        name="labels"
+        label={t.settings.labelsSet}
+        placeholder="gpu, large"
+        autoCapitalize="none"
+        defaultValue={(known.labels ?? []).filter((label) => !isItsOwn(label)).join(', ')}
+      />
+    </Confirm>
+  )
+}
+
+type Orders = { readonly revoke: (runner: Runner) => void; readonly label: (runner: Runner) => void }
+
+const RunnerTable = ({ all, orders }: { all: readonly Runner[]; orders: Orders | null }) => (
   <TableBox label={t.settings.tabs.runners}>
     <thead>
       <tr>
@@ -78,7 +110,7 @@ const RunnerTable = ({ all, revoke }: { all: readonly Runner[]; revoke: ((runner
         </th>
         <th className="text-right!">{t.run.jobs}</th>
         <th className="text-right!">{t.settings.seen}</th>
-        {revoke && (
+        {orders && (
           <th>
             <span className="sr-only">{t.table.actions}</span>
           </th>
@@ -98,10 +130,15 @@ const RunnerTable = ({ all, revoke }: { all: readonly Runner[]; revoke: ((runner
           <td className="text-right text-soft">
             <Time at={runner.seenAt} />
           </td>
-          {revoke && (
+          {orders && (
             <td className="text-right">
+              {runner.runner === 'local' && (
+                <Button onClick={() => orders.label(runner)} aria-label={`${t.settings.labels} ${runner.name}`}>
+                  {t.settings.labels}
+                </Button>
+              )}
               {runner.registeredAt !== null && runner.state !== 'revoked' && (
-                <Button onClick={() => revoke(runner)} aria-label={`${t.settings.revoke} ${runner.name}`}>
+                <Button onClick={() => orders.revoke(runner)} aria-label={`${t.settings.revoke} ${runner.name}`}>
                   {t.settings.revoke}
                 </Button>
               )}

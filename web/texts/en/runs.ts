@@ -25,6 +25,8 @@ export const runs = {
   newer: 'Newer',
   older: 'Older',
   pages: 'Pages of runs',
+  start: 'Start by hand',
+  started: 'Started. Its run is the first of the list once it is queued.',
 } as const
 
 export const run = {

@@ -19,6 +19,12 @@ export const services = {
 
 export const service = {
   tabs: { overview: 'Overview', logs: 'Logs', releases: 'Releases', history: 'History', file: 'Service file' },
+  remove: 'Remove service',
+  removeTitle: (service: string) => `Remove ${service}?`,
+  removeDetail:
+    'It is taken out of every environment, and its address answers no more. Its database, if it has one, stays: operators remove that by itself, under Settings, Data.',
+  removeConfirm: (service: string) => `Type ${service} to confirm`,
+  removeWrong: (service: string) => `confirm: this is not ${service}; nothing was changed`,
   environments: 'Environments',
   open: 'Open',
   version: 'Version',
