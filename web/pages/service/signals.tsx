@@ -98,7 +98,7 @@ const Charts = ({ data, marks }: { data: Traffic; marks: readonly Mark[] }) => {
       <p className="m-0 mb-4 text-soft">
         {t.service.summary(count(total.requests), percent(total.errorRate), milliseconds(total.p95Ms))}
       </p>
-      <div className="grid gap-x-6 gap-y-4 lg:grid-cols-[1fr_1fr_1.3fr]">
+      <div className="grid gap-x-6 gap-y-4 lg:grid-cols-[minmax(0,1fr)_minmax(0,1fr)_minmax(0,1.3fr)]">
         <div>
           <h3 className="m-0 mb-1 text-xs font-normal text-soft">{t.service.requests}</h3>
           <Chart label={t.service.requests} {...ends} at={at} lines={lines.requests} marks={marks} format={count} />

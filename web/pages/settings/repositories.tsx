@@ -25,7 +25,7 @@ export const RepositoriesTab = ({ project }: { project: string }) => {
   const [guarded, setGuarded] = useState<Repository | null>(null)
   const [ruled, setRuled] = useState<string | null>(null)
   return (
-    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+    <div className="grid items-start gap-4 2xl:grid-cols-[minmax(0,1fr)_22rem]">
       <Panel title={t.repositories.title} isFlush>
         <Loaded query={query}>
           {(all) =>
