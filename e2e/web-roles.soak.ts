@@ -29,7 +29,7 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
     ['Pause', 'developer', 'asks'],
     ['Promote now', 'developer', 'asks'],
   ],
-  runs: [['Start by hand', 'developer', 'asks']],
+  runs: [['Start …', 'developer', 'asks']],
   run: [['Run again', 'developer', 'acts']],
   changes: [['Open a change', 'developer', 'asks']],
   change: [
