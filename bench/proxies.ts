@@ -11,7 +11,9 @@ import { makeCertificate } from '../src/edge/tls/testing.ts'
  * The edge beside other proxies of this machine: one core for the proxy, one for the upstream (nginx, two ports), the rest for wrk; kept
  * connections and fresh ones, TLS; a bare pipe over node:net beside them, as the limit of what Node.js can do. In turns, so that what else
  * the machine does meets all of them; ratios are of rounds that followed each other. Then five minutes of load on the edge alone, for its
- * memory. About 16 minutes; ROUND_SECONDS (1), ROUNDS (9) and MEMORY_SECONDS (300) say otherwise. The current Caddy is the `caddy` of
+ * memory. About 20 minutes; ROUND_SECONDS (1; 3 where 1,000 connections are kept, or most of a round is their beginning), ROUNDS (9) and
+ * MEMORY_SECONDS (300) say otherwise. CASES and PROXIES are patterns of those to be measured (`CASES='64 kept, TLS' PROXIES=haproxy`);
+ * the edge itself always is. BEFORE names another checkout, whose edge is measured beside this one's. The current Caddy is the `caddy` of
  * CADDY_CURRENT (`go install github.com/caddyserver/caddy/v2/cmd/caddy@latest`) or of ~/go/bin; KAMAL_PROXY and TRAEFIK name binaries of
  * those two. It ends with a table of each goal against its figure.
  */
@@ -24,7 +26,7 @@ type Case = {
   readonly fresh?: true
   readonly secure?: true
 }
-const cases: readonly Case[] = [
+const allCases: readonly Case[] = [
   { size: '1 KB', connections: 64 },
   { size: '1 KB', connections: 1_000 },
   { size: '1 KB', connections: 64, fresh: true },
@@ -38,7 +40,10 @@ const cases: readonly Case[] = [
 ]
 const nameOf = ({ size, connections, fresh, secure }: Case): string =>
   `${size}, ${connections} ${fresh ? 'fresh' : 'kept'}${secure ? ', TLS' : ''}`
-const roundSeconds = Number(process.env.ROUND_SECONDS ?? 1)
+const isNamedIn = (pattern: string | undefined, name: string): boolean => new RegExp(pattern ?? '').test(name)
+const cases = allCases.filter((one) => isNamedIn(process.env.CASES, nameOf(one)))
+const roundSeconds = ({ connections, fresh }: Case): number =>
+  Number(process.env.ROUND_SECONDS ?? (connections > 100 && !fresh ? 3 : 1))
 const rounds = Number(process.env.ROUNDS ?? 9)
 const memorySeconds = Number(process.env.MEMORY_SECONDS ?? 300)
 /** What the edge's throughput is to be of theirs, at least. */
@@ -86,13 +91,9 @@ const proxies: readonly Proxy[] = [
   {
     name: 'headway',
     needs: null,
-    start: (directory, { own, secure, certificates, upstreams }) => {
-      const flags = edgeLaunch({ home: '', sockets: '', state: '' }).args.slice(0, -1)
-      const words = ['edge', directory, String(own), ...upstreams.map(String)]
-      const env = { ...process.env, BENCH_CERTIFICATES: certificates, BENCH_TLS_PORT: String(secure) }
-      return { command: process.execPath, args: [...flags, join(import.meta.dirname, 'edge.ts'), ...words], env }
-    },
+    start: (directory, ports) => edgeIn(directory, ports, import.meta.dirname),
   },
+  ...(process.env.BEFORE === undefined ? [] : [edgeBefore(process.env.BEFORE)]),
   {
     name: 'bare pipe',
     needs: null,
@@ -156,7 +157,7 @@ const proxies: readonly Proxy[] = [
     needs: process.env.TRAEFIK ?? 'traefik',
     isIn: isBeside,
     start: (directory, { own, upstreams }) => {
-      const file = join(directory, 'routes.json')
+      const file = join(directory, 'routes.yaml') // whose superset of JSON it reads; a name that ends in json it refuses
       const servers = upstreams.map((port) => ({ url: `http://127.0.0.1:${port}` }))
       const router = { rule: `Host(\`${host}\`)`, service: 'bench' }
       writeFileSync(
@@ -170,6 +171,22 @@ const proxies: readonly Proxy[] = [
     },
   },
 ]
+
+/** Of another checkout, to see what a change did. */
+function edgeBefore(checkout: string): Proxy {
+  return {
+    name: 'headway before',
+    needs: null,
+    start: (directory, ports) => edgeIn(directory, ports, join(checkout, 'bench')),
+  }
+}
+
+function edgeIn(directory: string, { own, secure, certificates, upstreams }: Ports, bench: string) {
+  const flags = edgeLaunch({ home: '', sockets: '', state: '' }).args.slice(0, -1)
+  const words = ['edge', directory, String(own), ...upstreams.map(String)]
+  const env = { ...process.env, BENCH_CERTIFICATES: certificates, BENCH_TLS_PORT: String(secure) }
+  return { command: process.execPath, args: [...flags, join(bench, 'edge.ts'), ...words], env }
+}
 
 /** The pipe reads nothing, so that most cases would say the same of it. */
 function isPiped({ size, connections, fresh, secure }: Case): boolean {
@@ -210,6 +227,9 @@ type Round = {
   readonly p50Ms: number
   readonly p99Ms: number
   readonly cpuPer10k: number
+  readonly requests: number
+  /** Answers that are not 2xx. */
+  readonly refused: number
   readonly errors: string
 }
 
@@ -226,6 +246,7 @@ export const measureProxies = async (say: (name: string, figure: string) => void
     const began = performance.now()
     say('edge: load average before', loadOf())
     for (const proxy of proxies) {
+      if (!proxy.name.startsWith('headway') && !isNamedIn(process.env.PROXIES, proxy.name)) continue
       if (proxy.needs && !isInstalled(proxy.needs))
         say(`edge: ${proxy.name} was not found`, `looked for ${proxy.needs}`)
       else running.push(await startProxy(proxy, directory, certificates, upstreams))
@@ -236,10 +257,10 @@ export const measureProxies = async (say: (name: string, figure: string) => void
       outcomes.push(...compare(there, one, say))
     }
     const edge = running.find(({ name }) => name === 'headway')
-    if (edge) outcomes.push(...(await holdMemory(edge, say)))
+    const growth = edge && memorySeconds > 0 ? holdMemory(edge, say) : null
     say('edge: load average after', `${loadOf()}; took ${((performance.now() - began) / 60_000).toFixed(1)} min`)
     for (const one of running.slice(1)) say(`edge: ${one.name}, memory after it, MB PSS`, pssOf(one.child).toFixed(0))
-    tell(outcomes)
+    tell(outcomes, growth)
   } finally {
     for (const { child } of running) {
       const ended = new Promise((done) => child.once('exit', done))
@@ -250,15 +271,35 @@ export const measureProxies = async (say: (name: string, figure: string) => void
   }
 }
 
-type Outcome = { readonly what: string; readonly goal: string; readonly figure: string; readonly isMet: boolean }
+/** What is wanted of a figure: so much at least, or at most. */
+type Goal = { readonly least: number } | { readonly most: number }
+type Outcome = { readonly row: string; readonly column: string; readonly goal: Goal; readonly figure: number }
 
-/** Each goal of the matrix against what was measured. */
-const tell = (outcomes: readonly Outcome[]): void => {
-  const widest = Math.max(...outcomes.map(({ what }) => what.length))
-  console.log(`\n${'goal'.padEnd(widest)}  wanted      seen   `)
-  for (const { what, goal, figure, isMet } of outcomes)
-    console.log(`${what.padEnd(widest)}  ${goal.padEnd(10)}  ${figure.padEnd(6)} ${isMet ? 'met' : 'MISSED'}`)
-  console.log(`${outcomes.filter(({ isMet }) => isMet).length} of ${outcomes.length} goals are met`)
+const isMet = ({ goal, figure }: Outcome): boolean => ('least' in goal ? figure >= goal.least : figure <= goal.most)
+const cellOf = (one: Outcome | undefined): string => {
+  if (!one) return ''
+  const wanted = 'least' in one.goal ? `below ${one.goal.least}` : `above ${one.goal.most}`
+  const figure = Number.isNaN(one.figure) ? 'none' : one.figure.toFixed(2)
+  return isMet(one) ? figure : `${figure}, ${wanted}`
+}
+
+/** Each goal against what was measured: a figure alone is one that meets it. */
+const tell = (outcomes: readonly Outcome[], growth: number | null): void => {
+  const columns = [...new Set(outcomes.map(({ column }) => column))]
+  const rows = [...new Set(outcomes.map(({ row }) => row))].map((row) => [
+    row,
+    ...columns.map((column) => cellOf(outcomes.find((one) => one.row === row && one.column === column))),
+  ])
+  const table = [['headway beside', ...columns], ...rows]
+  const widths = ['', ...columns].map((_, at) => Math.max(...table.map((line) => line[at]?.length ?? 0)))
+  const [head = '', ...lines] = table.map(
+    (line) => `| ${line.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`,
+  )
+  console.log(['', head, `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...lines, ''].join('\n'))
+  const met = [...outcomes.map(isMet), ...(growth === null ? [] : [growth <= mostGrowth])]
+  if (growth !== null)
+    console.log(`after the first tenth, memory grew by ${(growth * 100).toFixed(0)} % (${mostGrowth * 100} % at most)`)
+  console.log(`${met.filter((one) => one).length} of ${met.length} goals are met`)
 }
 
 const loadOf = (): string =>
@@ -275,54 +316,54 @@ const certificatesIn = async (directory: string): Promise<string> => {
   return place
 }
 
-/** What the edge holds while it is under steady load: flat, or not. */
-const holdMemory = async (edge: Running, say: (name: string, figure: string) => void): Promise<Outcome[]> => {
-  const [one] = cases
-  if (!one || memorySeconds === 0) return []
+/** What the edge holds while it is under steady load, flat or not: how much it grew, in parts of what it was after the first tenth. */
+const holdMemory = (edge: Running, say: (name: string, figure: string) => void): number => {
   const readings: number[] = []
   for (let part = 0; part < 10; part += 1) {
-    load(edge, one, memorySeconds / 10)
+    load(edge, { size: '1 KB', connections: 64 }, memorySeconds / 10)
     readings.push(pssOf(edge.child))
   }
   say(`edge: headway, MB PSS over ${memorySeconds} s of load`, readings.map((reading) => reading.toFixed(0)).join(', '))
   const [first = Number.NaN, ...later] = readings
-  const growth = median(later.slice(-3)) / first - 1
-  const what = `memory over ${memorySeconds} s of load, growth after the first tenth`
-  const figure = `${(growth * 100).toFixed(0)} %`
-  return [{ what, goal: `<= ${mostGrowth * 100} %`, figure, isMet: growth <= mostGrowth }]
+  return median(later.slice(-3)) / first - 1
 }
 
 const compare = (all: readonly Running[], one: Case, say: (name: string, figure: string) => void): Outcome[] => {
   const results = new Map<string, Round[]>(all.map(({ name }) => [name, []]))
   for (const proxy of all) if (/headway|pipe/.test(proxy.name)) load(proxy, one, 1) // what Node.js compiles meanwhile
   for (let round = 0; round < rounds; round += 1)
-    for (const proxy of all) results.get(proxy.name)?.push(load(proxy, one, roundSeconds))
+    for (const proxy of all) results.get(proxy.name)?.push(load(proxy, one, roundSeconds(one)))
   const ours = results.get('headway') ?? []
   const outcomes: Outcome[] = []
+  const row = nameOf(one)
   for (const [name, taken] of results) {
-    const of = (pick: (round: Round) => number) => median(taken.map(pick))
-    const paired = (pick: (round: Round) => number) =>
-      median(taken.map((theirs, at) => pick(ours[at] ?? theirs) / pick(theirs)))
+    const paired = (pick: (round: Round) => number): number =>
+      refusedOf([...ours, ...taken]) > 0
+        ? Number.NaN
+        : median(taken.map((theirs, at) => pick(ours[at] ?? theirs) / pick(theirs)))
     const [ratio, tail, cpu] = [paired(rateOf), paired(tailOf), paired(cpuOf)]
     const beside = `; headway/${name} ${ratio.toFixed(2)}, p99 ${tail.toFixed(2)}, CPU ${cpu.toFixed(2)}`
-    say(
-      `edge: ${nameOf(one)}, ${name}`,
-      `${of(rateOf).toFixed(0)} requests/s, p50 ${of(({ p50Ms }) => p50Ms).toFixed(2)}, p99 ${of(tailOf).toFixed(2)} ms, CPU s per 10,000 ${of(cpuOf).toFixed(2)}${name === 'headway' ? '' : beside}${taken.map(({ errors }) => errors).join('')}`,
-    )
-    const what = `${nameOf(one)}, beside ${name}`
-    const goal = goals(one)[name]
-    if (goal !== undefined) outcomes.push({ what, goal: `>= ${goal}`, figure: ratio.toFixed(2), isMet: ratio >= goal })
-    if (name === 'haproxy')
-      outcomes.push({
-        what: `${what}, p99`,
-        goal: `<= ${mostTail}`,
-        figure: tail.toFixed(2),
-        isMet: tail <= mostTail,
-      })
+    say(`edge: ${row}, ${name}`, `${figuresOf(taken)}${name === 'headway' || Number.isNaN(ratio) ? '' : beside}`)
+    const least = goals(one)[name]
+    if (least !== undefined) outcomes.push({ row, column: name, goal: { least }, figure: ratio })
+    if (name === 'haproxy') outcomes.push({ row, column: 'haproxy, p99', goal: { most: mostTail }, figure: tail })
   }
   return outcomes
 }
+
+/** What else is answered than what was asked for says nothing about how fast that is. */
+const figuresOf = (taken: readonly Round[]): string => {
+  const of = (pick: (round: Round) => number): string => median(taken.map(pick)).toFixed(pick === rateOf ? 0 : 2)
+  const refused = refusedOf(taken)
+  if (refused > 0)
+    return `no figure: ${refused} of ${taken.reduce((sum, { requests }) => sum + requests, 0)} answers were not 2xx`
+  const errors = taken.map((round) => round.errors).join('')
+  return `${of(rateOf)} requests/s, p50 ${of(middleOf)}, p99 ${of(tailOf)} ms, CPU s per 10,000 ${of(cpuOf)}${errors}`
+}
+
+const refusedOf = (taken: readonly Round[]): number => taken.reduce((sum, { refused }) => sum + refused, 0)
 const rateOf = ({ perSecond }: Round): number => perSecond
+const middleOf = ({ p50Ms }: Round): number => p50Ms
 const tailOf = ({ p99Ms }: Round): number => p99Ms
 const cpuOf = ({ cpuPer10k }: Round): number => cpuPer10k
 
@@ -357,9 +398,9 @@ const load = (
     p50Ms: milliseconds(/50%\s+(\S+)/.exec(stdout)?.[1] ?? ''),
     p99Ms: milliseconds(/99%\s+(\S+)/.exec(stdout)?.[1] ?? ''),
     cpuPer10k: ((cpuSecondsOf(child) - before) / requests) * 10_000,
-    errors: [/Socket errors:.*/.exec(stdout)?.[0], /Non-2xx.*/.exec(stdout)?.[0]]
-      .map((line) => (line ? `; ${line}` : ''))
-      .join(''),
+    requests,
+    refused: Number(/Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? 0),
+    errors: /Socket errors:.*/.exec(stdout)?.[0].replace(/^/, '; ') ?? '',
   }
 }
 
