@@ -120,6 +120,9 @@ routes:
   assert.deepEqual(said('routes: [{ hosts: [a.example] }]'), [
     '1:10 routes.0: expected either to or versions, found {"hosts":["a.example"]}',
   ])
+  assert.deepEqual(said('routes: [{ hosts: [a.example], to: 1, override: { query: version, value: v2 } }]'), [
+    '1:49 routes.0.override: expected a value that is a version of this route, found {"query":"version","value":"v2"}',
+  ])
   assert.deepEqual(said('routes: [{ hosts: [a.example], to: 1 }, { hosts: [a.example], to: 2 }]'), [
     '1:9 routes: two routes are for the same requests of a.example, found a list',
   ])

@@ -49,7 +49,7 @@ const RouteKeys = z.strictObject({
   affinity: affinityKey.optional().describe('Whether a client stays with the version that it met, by a cookie.'),
   override: overrideKey
     .optional()
-    .describe('Requests with this header or query parameter go to the version of that name.'),
+    .describe('Requests with this header or query parameter go to the version that its value names.'),
   mirror: z
     .strictObject({
       to: addresses,
@@ -72,6 +72,9 @@ export const RoutesFile = z.strictObject({
     .array(
       RouteKeys.refine(({ to, versions }) => (to === undefined) !== (versions === undefined), {
         error: 'expected either to or versions',
+      }).refine((route) => overrideLeads(route), {
+        path: ['override'],
+        error: 'expected a value that is a version of this route',
       }),
     )
     .max(10_000)
@@ -80,6 +83,12 @@ export const RoutesFile = z.strictObject({
     }),
 })
 export type RoutesFile = z.infer<typeof RoutesFile>
+
+/** Nobody would hear of an override that leads to no version. */
+const overrideLeads = ({ override, versions = [] }: RouteKeys): boolean => {
+  const wanted = override && overrideOf(override).value
+  return wanted === undefined || versions.some(({ version }) => version === wanted)
+}
 
 const asRoutes = (value: unknown): readonly RouteKeys[] => (Array.isArray(value) ? value : [])
 

@@ -252,9 +252,11 @@ test('an address has so many connections open and no more, whatever it does', as
   assert.ok(at > 0)
 })
 
-test('an edge that retires lets connections of HTTP/2 go by themselves', async (t) => {
+test('an edge that retires answers all that clients of HTTP/2 have sent, and tells each with an answer that it was the last', async (t) => {
   const slow = Promise.withResolvers<void>()
-  const { port } = await startInstance(t, (_, response) => void slow.promise.then(() => response.end('late')))
+  const { port } = await startInstance(t, ({ url }, response) => {
+    void (url === '/slow' ? slow.promise : Promise.resolve()).then(() => response.end(`${url} answered`))
+  })
   const { edge, at } = await startTls(t, port)
   const client = connectH2(`https://${host}:${at}`, {
     createConnection: () =>
@@ -262,14 +264,20 @@ test('an edge that retires lets connections of HTTP/2 go by themselves', async (
   })
   client.on('error', () => {})
   t.after(() => client.destroy())
-  const stream = client.request({ ':path': '/' })
+  const told = new Promise((done) => client.once('goaway', done))
+  const bodyOf = async (path: string) => {
+    let body = ''
+    for await (const chunk of client.request({ ':path': path })) body += chunk
+    return body
+  }
+  const early = bodyOf('/slow')
   await until('the request is served', () => edge.health().openRequests === 1)
-  const goaway = new Promise((done) => client.once('goaway', done))
   edge.retire({ limitMs: 60_000, leaveIdle: false })
-  await goaway
+  assert.deepEqual(await Promise.all([bodyOf('/a'), bodyOf('/b')]), ['/a answered', '/b answered'])
+  assert.equal(client.closed, false)
   slow.resolve()
-  let body = ''
-  for await (const chunk of stream) body += chunk
-  assert.equal(body, 'late')
+  assert.equal(await early, '/slow answered')
+  assert.equal(await bodyOf('/last'), '/last answered')
+  await told
   await edge.over
 })

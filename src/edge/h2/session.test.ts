@@ -7,12 +7,13 @@ import { connect as connectTls } from 'node:tls'
 import { covers, openCertificates } from '../tls/certificates.ts'
 import { createTlsListener } from '../tls/listener.ts'
 import { certificateDirectory, makeCertificate, writePair } from '../tls/testing.ts'
-import { serveH2 } from './session.ts'
+import type { Carrier } from './carrier.ts'
+import { type H2Limits, type H2Session, serveH2, usualH2Limits } from './session.ts'
 
 const host = 'shop.example'
 
 /** A server of HTTP/1.1 that is reached by HTTP/2: what is between is what is tested. */
-const serving = async (t: TestContext, answer: RequestListener) => {
+const serving = async (t: TestContext, answer: RequestListener, limits: Partial<H2Limits> = {}) => {
   const directory = certificateDirectory(t)
   writePair(directory, 'shop', await makeCertificate([host]))
   const certificates = openCertificates([directory], () => {})
@@ -20,16 +21,18 @@ const serving = async (t: TestContext, answer: RequestListener) => {
   const http = createHttpServer(answer)
   const over = Promise.withResolvers<void>()
   const sockets = new Set<Socket>()
+  const sessions: H2Session[] = []
   const listener = createTlsListener(certificates, {
     handshakeMs: 5_000,
     secured: ({ socket, protocol }) => {
       if (protocol !== 'h2') return void http.emit('connection', socket)
       const shown = certificates.find(host)
-      serveH2(socket, {
-        request: (carrier) => void http.emit('connection', carrier),
-        mayServe: (authority) => shown !== null && covers(shown, authority.replace(/:\d+$/, '')),
+      const on = {
+        request: (carrier: Carrier) => void http.emit('connection', carrier),
+        mayServe: (authority: string) => shown !== null && covers(shown, authority.replace(/:\d+$/, '')),
         closed: over.resolve,
-      })
+      }
+      sessions.push(serveH2(socket, on, { ...usualH2Limits, ...limits }))
     },
   })
   const server = createServer((socket) => {
@@ -45,7 +48,7 @@ const serving = async (t: TestContext, answer: RequestListener) => {
   })
   const address = server.address()
   const port = typeof address === 'object' && address ? address.port : 0
-  return { port, over: over.promise }
+  return { port, over: over.promise, sessions }
 }
 
 const clientTo = (t: TestContext, port: number): ClientHttp2Session => {
@@ -197,4 +200,19 @@ test('a client that opens and resets streams for ever loses its connection', asy
   await over // the client itself may hear of it late: it has more to send
   clearInterval(flood)
   assert.ok(served < 2000, `${served} requests were served first`)
+})
+
+test('a connection that is to go and always has several requests open is not waited for without end', async (t) => {
+  const held = Promise.withResolvers<void>()
+  const answer: RequestListener = ({ url }, response) =>
+    void (url === '/held' ? held.promise : Promise.resolve()).then(() => response.end('ok'))
+  const { port, over, sessions } = await serving(t, answer, { partingMs: 20 })
+  const client = clientTo(t, port)
+  const beside = ask(client, { ':path': '/held' })
+  await ask(client, { ':path': '/' })
+  for (const session of sessions) session.leave()
+  while (!client.closed) await ask(client, { ':path': '/' })
+  held.resolve()
+  assert.equal((await beside).status, 200)
+  await over
 })

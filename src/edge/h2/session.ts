@@ -10,11 +10,23 @@ export type H2Limits = {
   readonly headers: number
   /** Without a request. */
   readonly idleMs: number
+  /** How long one that is to go, and always has several requests open, is waited for. */
+  readonly partingMs: number
 }
-export const usualH2Limits: H2Limits = { streams: 128, headerBytes: 16 << 10, headers: 200, idleMs: 180_000 }
+export const usualH2Limits: H2Limits = {
+  streams: 128,
+  headerBytes: 16 << 10,
+  headers: 200,
+  idleMs: 180_000,
+  partingMs: 60_000,
+}
 
 export type H2Session = {
-  /** Takes no further requests; it is closed when those that are open have ended. */
+  /**
+   * Its next request that has no other beside it is its last, and the client is told so before the answer. Node.js can only say
+   * goodbye in a way that refuses what the client has sent and not yet got here (no notice as in RFC 9113, 6.8): one that waits for an
+   * answer is sending nothing.
+   */
   leave(): void
   destroy(): void
 }
@@ -49,8 +61,18 @@ export const serveH2 = (
   session.on('error', () => {}) // its close follows
   session.on('close', on.closed)
   session.on('frameError', () => session.destroy())
+  let open = 0
+  let parting: 'not' | 'alone' | 'now' = 'not'
+  const part = (): void => {
+    if (!session.closed && !session.destroyed && (open === 1 || parting === 'now')) session.close()
+  }
   session.on('stream', (stream: ServerHttp2Stream, _headers: object, flags: number, rawHeaders: string[]) => {
     stream.on('error', () => {})
+    open += 1
+    stream.once('close', () => {
+      open -= 1
+    })
+    if (parting !== 'not') setImmediate(part) // what was sent together with it is read first
     const reading = readRequest(rawHeaders, (flags & endOfStream) !== 0)
     if (reading.kind === 'malformed') return void stream.close(protocolError)
     if (headBytes(rawHeaders) > limits.headerBytes) return answerAlone(stream, 431)
@@ -59,7 +81,12 @@ export const serveH2 = (
   })
   return {
     leave: () => {
-      if (!session.closed && !session.destroyed) session.close()
+      if (parting !== 'not') return
+      parting = 'alone'
+      const waited = setTimeout(() => {
+        parting = 'now'
+      }, limits.partingMs).unref()
+      session.once('close', () => clearTimeout(waited))
     },
     destroy: () => session.destroy(),
   }
