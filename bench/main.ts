@@ -17,13 +17,16 @@ import { measureWeb } from './web.ts'
 
 /**
  * `npm run bench [-- NAME...]`: figures and ratios, each against a bare baseline measured in the same run. Asserts nothing.
- * Names: start, memory, ledger, push, deployments, pipeline, judge, edge; judged (a quarter of an hour), insights (some minutes, 5 GB of disk) and web (some minutes) only when they are named. Results
- * that are kept stand in bench/RESULTS.md.
+ * Names: start, memory, ledger, push, deployments, pipeline, judge, edge; pipeline-user (as on a machine without bubblewrap), judged (a quarter of an hour), insights (some minutes, 5 GB of
+ * disk) and web (some minutes) only when they are named. Results that are kept stand in bench/RESULTS.md.
  */
 const wanted = process.argv.slice(2)
 /** Measures on a Headway of one's own, which is stopped whatever happens. */
-const onPlatform = async (measure: (platform: Platform) => Promise<void>): Promise<void> => {
-  const platform = await startPlatform()
+const onPlatform = async (
+  measure: (platform: Platform) => Promise<void>,
+  options: Parameters<typeof startPlatform>[0] = {},
+): Promise<void> => {
+  const platform = await startPlatform(options)
   try {
     await measure(platform)
   } finally {
@@ -162,6 +165,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   ledger: () => measureLedger(say),
   push: () => onPlatform(pushToLive),
   deployments: () => onPlatform(deployments),
+  'pipeline-user': () => onPlatform((platform) => measurePipeline(platform, say), { isolation: 'user' }),
   judge: () => measureJudge(say),
   pipeline: () => onPlatform((platform) => measurePipeline(platform, say)),
   edge: () => measureProxies(say),
@@ -170,7 +174,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   judged: () => onPlatform((platform) => measureJudged(platform, say)),
 }
 /** They take long, so they are asked for by name. */
-const onDemand = ['judged', 'insights', 'web']
+const onDemand = ['pipeline-user', 'judged', 'insights', 'web']
 
 if (process.argv[1] === import.meta.filename) {
   console.log(

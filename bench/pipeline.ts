@@ -15,6 +15,7 @@ type Job = {
 }
 type Run = {
   readonly run: string
+  readonly isolation: string | null
   readonly conclusion: string | null
   readonly queuedAt: number
   readonly startedAt: number
@@ -34,7 +35,7 @@ const queueForMs = 60_000
 /**
  * What the pipeline costs beside the same commands from a bare shell script, how the API answers while a thousand jobs wait, and how
  * fast a job's output reaches its log. What is compared runs in turns, and medians are told, as a machine is never quiet for long. Takes some
- * three minutes. On two cores: `taskset -c 0,1 npm run bench -- pipeline`.
+ * three minutes. On two cores: `taskset -c 0,1 npm run bench -- pipeline`. What keeps the jobs apart is told with the first figure.
  */
 export const measurePipeline = async (platform: Platform, say: Say): Promise<void> => {
   const repository = await platform.repository('bench', { 'README.md': 'bench' })
@@ -61,7 +62,8 @@ const stepOverhead = async (platform: Platform, repository: Repository, say: Say
   const ours: number[] = []
   const bares: number[] = []
   for (let round = 0; round < rounds; round += 1) {
-    const { run } = await runOf(platform, repository, text)
+    const { run, isolation } = await runOf(platform, repository, text)
+    if (round === 0) say('jobs are isolated by', String(isolation))
     const log = (await platform.headway('runs', run, '--log')).stdout
     for (let block = 0; block < blocks; block += 1) {
       ours.push(betweenMs(log, `ours ${block}`))

@@ -233,6 +233,14 @@ export const passedElsewhere: readonly {
   { name: 'build.keep-namespaces', why: 'only where bubblewrap is installed', killedBy: 'src/build/crash.test.ts' },
   { name: 'build.map-users', why: 'only where bubblewrap is installed', killedBy: 'src/build/crash.test.ts' },
   { name: 'build.write-accounts', why: 'only where bubblewrap is installed', killedBy: 'src/build/crash.test.ts' },
+  { name: 'build.keep-job-shell', why: 'only where bubblewrap is not installed', killedBy: 'src/build/crash.test.ts' },
+  { name: 'build.end-job-shell', why: 'only where bubblewrap is not installed', killedBy: 'src/build/crash.test.ts' },
+  { name: 'build.kill-job-shell', why: 'a job that stops what starts its programs', killedBy: 'src/marks.test.ts' },
+  {
+    name: 'build.give-up-job-shell',
+    why: 'a shell of a job that no control group takes',
+    killedBy: 'src/marks.test.ts',
+  },
   { name: 'build.widen-pipe', why: 'no job prints more than 1 MiB', killedBy: 'src/marks.test.ts' },
   { name: 'build.give-up-namespaces', why: 'bubblewrap that cannot make namespaces', killedBy: 'src/marks.test.ts' },
   {

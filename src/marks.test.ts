@@ -22,6 +22,8 @@ const scenes: Readonly<Record<string, readonly string[]>> = {
   'mirrors of actions go, and what was half made of others': ['build.remove-mirror', 'build.sweep-mirrors'],
   'a runner finds what it had only begun to keep': ['runner.remove-half-note', 'runner.sweep-actions'],
   'bubblewrap that cannot make namespaces': ['build.give-up-namespaces'],
+  'a shell of a job that no control group takes': ['build.keep-job-shell', 'build.give-up-job-shell'],
+  'a job stops what starts its programs': ['build.end-job-shell', 'build.kill-job-shell'],
   'a program prints much': ['build.widen-pipe'],
   'two artifacts are downloaded': ['cli.write-artifact', 'cli.place-artifact', 'cli.clear-artifact'],
   'a history is fetched from elsewhere': ['cli.clone-history', 'cli.remove-history'],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -17,11 +17,14 @@ import { certificateFor } from './api/tls.ts'
 import { backup, restore } from './backup.ts'
 import { createMirrors } from './build/actions/mirrors.ts'
 import { createDependencyCache, sweepDependencyCache } from './build/dependencies.ts'
+import { endFamily, membersOf } from './build/jobs/processes.ts'
 import { createLogBook } from './build/logs.ts'
 import { createRemoteLibrary } from './build/runners/remote/library.ts'
 import { createRecords } from './build/runners/remote/records.ts'
 import { openSandbox } from './build/sandbox/choose.ts'
+import { keepJobShell } from './build/sandbox/job-shell.ts'
 import { openOutputPipe } from './build/sandbox/output-pipe.ts'
+import { startersOf } from './build/sandbox/starters.ts'
 import { createToolchain } from './build/toolchain.ts'
 import { jobUsers } from './build/users.ts'
 import { systemClock as clock, systemIds } from './clock.ts'
@@ -197,6 +200,28 @@ const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> 
     const sandbox = await openSandbox({ ...about, serverUrl: () => '', report: () => undefined })
     sandbox.close()
     return [sandbox.isolation, sandbox.note]
+  },
+
+  'a shell of a job that no control group takes': async (directory) => {
+    const pipes = join(directory, 'pipes')
+    await given(directory, () => mkdirSync(pipes))
+    const placed = () => Promise.reject(new Error('no room'))
+    return keepJobShell({ user: null, marker: `${directory}/`, limits: '', pipes, clock, placed }).catch(String)
+  },
+
+  'a job stops what starts its programs': async (directory) => {
+    const pipes = join(directory, 'pipes')
+    rmSync(pipes, { recursive: true, force: true })
+    mkdirSync(pipes)
+    const family = { marker: `${directory}/`, directory: null, sessions: new Set<number>(), user: null }
+    await endFamily(family, clock) // as the next start does with what was stopped
+    const own: number[] = []
+    const placed = async (pid: number) => void own.push(pid)
+    const kept = await keepJobShell({ user: null, marker: `${directory}/`, limits: '', pipes, clock, placed })
+    for (const starter of startersOf(own[0] ?? null)) process.kill(starter, 'SIGSTOP')
+    await kept.end()
+    await endFamily(family, clock)
+    return [kept.shell.isSound(), membersOf(family)]
   },
 
   'a program prints much': async (directory) => {

@@ -85,11 +85,14 @@ export const startPlatform = async (
     launcher?: string
     /** Those of a new home; one where nothing is said, as most tests and benches are about what happens in one. */
     environments?: string
+    /** Of pipeline jobs; the best that works where nothing is said. */
+    isolation?: string
   } = {},
 ): Promise<Platform> => {
   const home = options.home ?? mkdtempSync(join(tmpdir(), 'headway-'))
   const program = options.launcher ?? launcher
-  const words = ['--home', home, '--environments', options.environments ?? 'production']
+  const isolation = options.isolation === undefined ? [] : ['--isolation', options.isolation]
+  const words = ['--home', home, '--environments', options.environments ?? 'production', ...isolation]
   let controlPlane = await up(program, words, options.port ?? 0, options.edgePort ?? 0, options.env)
   let server = serverOf(home)
   const platform: Platform = {

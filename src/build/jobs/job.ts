@@ -129,6 +129,7 @@ export const runJob = async (order: JobOrder, place: JobPlace, signals: JobSigna
       user: place.user,
       marker,
       clock,
+      steps: order.job.steps.length,
       container: await containerIn(order.job.container, wished),
       services: await servicesIn(order.job.services, wished),
       say: (line) => log.write(`${mask.hide(line)}\n`),

@@ -10,6 +10,7 @@ import { makeDirectory, type Workspace } from '../jobs/workspace.ts'
 import { type Confinement, processLimit, ulimits } from './confinement.ts'
 import type { JobLimits } from './limits.ts'
 import { keepNamespaces, type Namespaces } from './namespaces.ts'
+import { keptWhileSound } from './starters.ts'
 
 export type BubblewrapParts = {
   /** The program. */
@@ -60,8 +61,6 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
       .flatMap((folder) => ['--ro-bind-try', folder, folder]),
     ...['--bind', workspace.root, workspace.root, '--remount-ro', '/'],
   ]
-  let keeping: Promise<Namespaces> | null = null
-
   const keep = async (): Promise<Namespaces> => {
     const made = [privateFolder, pipes].map((path) => makeDirectory(path, 0o700, user))
     const written = user && accounts && writeAccounts(accounts, user, workspace.home)
@@ -70,20 +69,7 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
     return keepNamespaces(about)
   }
   const limited = countsProcesses ? [] : processLimit(limits)
-  const kept = async (): Promise<Namespaces> => {
-    const earlier = await keeping?.catch(() => null)
-    if (earlier && !earlier.shell.isSound()) await end() // a program has killed all that it could reach
-    keeping ??= keep()
-    return keeping.catch((error: unknown) => {
-      keeping = null
-      throw error
-    })
-  }
-  const end = async (): Promise<void> => {
-    const ending = await keeping?.catch(() => null)
-    keeping = null
-    await ending?.end()
-  }
+  const kept = keptWhileSound(keep)
 
   const argumentsFor = ({ cwd, env }: ProcessStart): string[] => [
     ...['--userns', '4', '--pidns', '5', '--unshare-ipc', '--unshare-uts'],
@@ -95,10 +81,10 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
   ]
 
   return {
-    begin: () => void kept().catch(() => undefined),
-    startInside: async (start) => (await kept()).shell.start(start, limited),
+    begin: () => void kept.get().catch(() => undefined),
+    startInside: async (start) => (await kept.get()).shell.start(start, limited),
     prepare: async (start, placedProgram) => {
-      const { userNamespace, pidNamespace } = await kept()
+      const { userNamespace, pidNamespace } = await kept.get()
       const script = `${ulimits(limits)}exec "$@"`
       return {
         ...start,
@@ -113,7 +99,7 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
     signal: (pid, name) => {
       for (const member of groupMembers(pid)) if (member !== pid) sendSignal(member, name)
     },
-    end,
+    end: kept.end,
   }
 }
 

@@ -109,28 +109,25 @@ const openersFor = (
   { user, readable }: SandboxParts,
   tools: CellTools,
 ): readonly (readonly [Isolation, Opener | string])[] => {
-  const countsProcesses = tools.cgroups.enforced
   const program = findBubblewrap()
+  const partsFor = (order: CellOrder) => ({
+    workspace: order.workspace,
+    user: order.user,
+    marker: order.marker,
+    clock: order.clock,
+    steps: order.steps,
+    limits: tools.limits,
+    countsProcesses: tools.cgroups.enforced,
+    placed: (pid: number): Promise<void> => tools.cgroups.placeSoon(cellId(order), pid),
+  })
   const inBubblewrap: Opener = (order) => {
-    const placed = (pid: number): Promise<void> => tools.cgroups.placeSoon(cellId(order), pid)
-    const { workspace, user: own, marker } = order
-    const parts = {
-      program: program ?? '',
-      workspace,
-      user: own,
-      marker,
-      clock: order.clock,
-      limits: tools.limits,
-      countsProcesses,
-      readable: [...readable, ...(order.readable ?? [])],
-      placed,
-    }
+    const parts = { program: program ?? '', readable: [...readable, ...(order.readable ?? [])], ...partsFor(order) }
     return openHostCell(order, 'bubblewrap', bubblewrapConfinement(parts), tools)
   }
   const plain =
     (isolation: Isolation): Opener =>
     (order) =>
-      openHostCell(order, isolation, plainConfinement(tools.limits, countsProcesses), tools)
+      openHostCell(order, isolation, plainConfinement(partsFor(order)), tools)
   return [
     ['bubblewrap', program ? inBubblewrap : 'it is not installed (apt-get install bubblewrap)'],
     ['unprivileged user', user ? plain('unprivileged user') : 'Headway is not root and cannot change users'],
@@ -157,7 +154,16 @@ const tryOut = async (opener: Opener, { home, clock, user }: SandboxParts): Prom
     const workspace = await prepareWorkspace(join(root, 'job'), 'trial', user)
     const cancel = AbortSignal.timeout(20_000)
     const marker = `${root}/` // as of a job, so that it is found by its directory where this process is killed
-    const order = { run: 'trial', key: String(process.pid), isByAdministrator: true, workspace, user, marker, clock }
+    const order = {
+      run: 'trial',
+      key: String(process.pid),
+      steps: 1,
+      isByAdministrator: true,
+      workspace,
+      user,
+      marker,
+      clock,
+    }
     await using cell = await opener({ ...order, container: null, services: [], say: () => undefined, cancel })
     const script = `if cat "$0" >/dev/null 2>&1; then echo "it can read $0"; exit 1; fi; : >"$HOME/written" && echo ${proof}`
     const program = await cell.start({

@@ -1,9 +1,14 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '../../clock.ts'
 import { isRoot } from '../../home.ts'
 import { withoutNewPrivileges } from '../../processes/confine.ts'
-import { type ProcessStart, type Spawn, signalGroup } from '../jobs/processes.ts'
+import { type JobUser, type ProcessStart, type Spawn, signalGroup } from '../jobs/processes.ts'
+import { makeDirectory, type Workspace } from '../jobs/workspace.ts'
 import type { InnerProcess } from './inner-shell.ts'
+import { keepJobShell } from './job-shell.ts'
 import type { JobLimits } from './limits.ts'
+import { keptWhileSound } from './starters.ts'
 
 /** How a job's programs are kept to themselves, as processes of this machine. */
 export type Confinement = {
@@ -18,29 +23,61 @@ export type Confinement = {
   end(): Promise<void>
 }
 
+export type PlainParts = {
+  readonly workspace: Workspace
+  readonly user: JobUser | null
+  /** What the markers of the job's processes begin with. */
+  readonly marker: string
+  readonly clock: Clock
+  readonly limits: JobLimits
+  /** Where no control group counts processes, each program gets a limit of its own of them. */
+  readonly countsProcesses: boolean
+  /** How many the job has. */
+  readonly steps: number
+  /** Puts the shell that starts programs where it belongs. */
+  placed(pid: number): Promise<void>
+}
+
 /**
- * No more than the job's own user, or, where Headway is no root, its own: a shell of that user waits for a word, so that it is in its
- * control group before anything of the job's is run, enters the directory, in which a link of the job's may be, and becomes the program.
+ * No more than the job's own user, or, where Headway is no root, its own. A shell of that user starts the job's programs. What it cannot start gets one
+ * of its own, which waits for a word, so that it is in its control group before anything of the job's is run, enters the directory, in which
+ * a link of the job's may be, and becomes the program.
  */
-export const plainConfinement = (limits: JobLimits, countsProcesses: boolean): Confinement => ({
-  prepare: async (start, placed) => {
-    const { argv, cwd, user } = start
-    const { env, restore } = withoutLoader(start.env)
-    const harden = user && isRoot() ? [...withoutNewPrivileges, ...(countsProcesses ? [] : processLimit(limits))] : []
-    const script = `read -r go <&3 || exit 125; exec 3<&-; ${restore}${ulimits(limits)}${user ? 'umask 027; ' : ''}cd -P -- "$0" && unset OLDPWD && exec "$@"`
-    return {
-      ...start,
-      argv: [...shellFor(env), '-c', script, cwd, ...harden, ...argv],
-      env,
-      cwd: '/',
-      gate: { text: 'go\n', placed },
-    }
-  },
-  begin: () => undefined,
-  startInside: async () => null,
-  signal: (pid, name) => signalGroup(pid, name),
-  end: async () => undefined,
-})
+export const plainConfinement = (parts: PlainParts): Confinement => {
+  const { workspace, user, marker, limits, clock, steps, placed } = parts
+  const limited = user && isRoot() && !parts.countsProcesses ? processLimit(limits) : []
+  const inherited = `${ulimits(limits)}${user ? 'umask 027; ' : ''}`
+  const pipes = join(workspace.root, 'pipes')
+  const kept = keptWhileSound(async () => {
+    await makeDirectory(pipes, 0o700, user)
+    return keepJobShell({ user, marker, limits: inherited, pipes, clock, placed })
+  })
+  let programs = 0
+  return {
+    begin: () => {
+      if (steps > 1) kept.get().catch(() => undefined) // told by the first program
+    },
+    startInside: async (start) => {
+      programs += 1
+      if (steps === 1 && programs === 1) return null // to start a shell that starts it would only take longer
+      return (await kept.get()).shell.start(start, limited)
+    },
+    prepare: async (start, placedProgram) => {
+      const { env, restore } = withoutLoader(start.env)
+      const harden = user && isRoot() ? [...withoutNewPrivileges, ...limited] : []
+      const script = `read -r go <&3 || exit 125; exec 3<&-; ${restore}${inherited}cd -P -- "$0" && unset OLDPWD && exec "$@"`
+      return {
+        ...start,
+        argv: [...shellFor(env), '-c', script, start.cwd, ...harden, ...start.argv],
+        env,
+        cwd: '/',
+        gate: { text: 'go\n', placed: placedProgram },
+      }
+    },
+    signal: (pid, name) => signalGroup(pid, name),
+    end: kept.end,
+  }
+}
 
 const bash = ['/bin/bash', '/usr/bin/bash'].find((path) => existsSync(path))
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.ts'
 import type { Cgroups } from '../../processes/cgroups.ts'
 import {
   type Ending,
@@ -72,11 +73,15 @@ export const openHostCell = async (
       const inside = await confinement.startInside(asked)
       if (inside) {
         const { pid, ended, ...streams } = inside
+        if (pid !== null) sessions.add(pid)
         return {
           ...streams,
           ended: ended.then(told),
-          signal: (name) => signalFamily(familyOf(pid()), name),
-          end: async () => void (await endFamily(familyOf(pid()), clock)),
+          signal: (name) => signalFamily(familyOf(pid), name),
+          end: async () => {
+            await endFamily(familyOf(pid), clock)
+            if (!(await isOver(ended, clock))) await confinement.end() // who would tell was stopped, too
+          },
         }
       }
       const spawn = await confinement.prepare(asked, (pid) => cgroups.placeSoon(id, pid))
@@ -97,6 +102,17 @@ export const openHostCell = async (
     },
   }
 }
+
+/** Whether the end of a program that was killed is told within a second. */
+const isOver = async (ended: Promise<unknown>, clock: Clock): Promise<boolean> => {
+  const over = new AbortController()
+  const late = clock.sleep(untilToldMs, over.signal).then(() => false)
+  const isTold = await Promise.race([ended.then(() => true), late]).catch(() => true)
+  over.abort()
+  late.catch(() => undefined)
+  return isTold
+}
+const untilToldMs = 1000
 
 /** SIGXFSZ, or what a shell makes of it. */
 const isFileTooLarge = ({ exitCode, signal }: Ending): boolean => signal === 'SIGXFSZ' || exitCode === 128 + 25

@@ -9,17 +9,17 @@ import { childrenOf } from '../../processes/tree.ts'
 import { type Ending, type Output, type ProcessStart, quietMs } from '../jobs/processes.ts'
 import { openOutputPipe } from './output-pipe.ts'
 
-/** A program that was started from inside of its job's namespaces. */
+/** A program that was started by a shell of its job's. */
 export type InnerProcess = {
   readonly stdout: Output
   readonly stderr: Output
   readonly ended: Promise<Ending>
-  /** Its id on this machine, which is its session's, too; null when it is gone. */
-  pid(): number | null
+  /** Its id on this machine, which is its session's, too; null when it was gone at once. */
+  readonly pid: number | null
 }
 
 /**
- * A shell inside of a job's namespaces that starts the job's programs, one at a time: as quickly as from any shell, while a process as large
+ * A shell of a job's that starts the job's programs, one at a time: as quickly as from any shell, while a process as large
  * as Headway, or one that makes namespaces, takes milliseconds for it.
  */
 export type InnerShell = {
@@ -75,6 +75,7 @@ export const openInnerShell = async (parts: InnerShellParts): Promise<InnerShell
     const read = Promise.all(streams.map((stream) => oneOf(stream, ['end', 'close'])))
     Promise.all(streams.map((stream) => oneOf(stream, ['close']))).then(() => free.push(pair))
     await starter.isReady()
+    const pid = childOf(parts.pid()) // it waits, and becomes the program
     const exit = effectSync('build.start-inside', () => starter.order(orderFor(start, prefix, names)))
     const ended = exit.then(async (ending) => {
       isBusy = false
@@ -82,7 +83,7 @@ export const openInnerShell = async (parts: InnerShellParts): Promise<InnerShell
       await outputRead(streams, read, clock, quietMs)
       return ending
     })
-    return { stdout, stderr, ended, pid: () => childOf(parts.pid()) }
+    return { stdout, stderr, ended, pid }
   }
 
   await starter.isReady()

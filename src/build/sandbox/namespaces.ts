@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
-import type { Readable, Writable } from 'node:stream'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import type { Clock } from '../../clock.ts'
 import { effectSync } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
 import { childrenOf, identityOf, isAlive, sendSignal } from '../../processes/tree.ts'
 import { markerVariable } from '../jobs/processes.ts'
-import { commandOf, type InnerShell, inTurn, openInnerShell, starterScript } from './inner-shell.ts'
+import type { InnerShell } from './inner-shell.ts'
+import { faultOf, openStarters, starterDescriptors } from './starters.ts'
 
 /** The user and process namespaces that all programs of a job share, kept by shells that start programs in them. */
 export type Namespaces = {
@@ -46,7 +46,7 @@ export const keepNamespaces = async (parts: NamespacesParts): Promise<Namespaces
     spawn(program, [...options, ...mounts, '--chdir', '/', '--', '/bin/sh'], {
       cwd: '/',
       env: { PATH: '/usr/bin:/bin', [markerVariable]: marker },
-      stdio: Array.from({ length: 9 }, () => 'pipe' as const),
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', ...starterDescriptors],
       detached: true,
       ...(user ? { uid: user.uid, gid: user.gid } : {}),
     }),
@@ -78,8 +78,9 @@ const begun = async (
   child: ChildProcess,
   { user, limits, pipes, clock, placed }: NamespacesParts,
 ): Promise<{ pid: number; shell: InnerShell }> => {
-  const [stdin, stdout] = pipesOf(child, 0)
-  const fault = faultOf(child)
+  const { stdin, stdout } = child
+  if (!stdin || !stdout) throw new Error('bubblewrap has no pipes')
+  const fault = faultOf(child, 'bubblewrap ended at once')
   const pid = await Promise.race([firstPid(child), fault])
   if (user) mapUsers(pid, user)
   const placing = placed(pid) // for which the kernel takes as long as bubblewrap for its mounts
@@ -92,63 +93,7 @@ const begun = async (
   const launcher = childrenOf(pid)[0] ?? null
   await placing
   if (launcher !== null) await placed(launcher)
-  stdin.write(`${limits}${bothShells(pipes)}\n`)
-  const open = (name: string, input: number): Promise<InnerShell> => {
-    const [orders, answers] = pipesOf(child, input)
-    let known: number | null = null
-    const shellPid = (): number | null => {
-      const watchers = launcher === null ? [] : childrenOf(launcher)
-      known ??= watchers.flatMap(childrenOf).find((one) => isCalled(one, commandOf(name))) ?? null
-      return known
-    }
-    return openInnerShell({ stdin: orders, stdout: answers, pid: shellPid, name, pipes, clock })
-  }
-  const one = await Promise.race([open('one', 5), fault])
-  if (!one.isSound()) await fault // which says why
-  const openOther = (): Promise<InnerShell> => {
-    pipesOf(child, 7)[0].write('go\n')
-    return Promise.race([open('other', 7), fault])
-  }
-  return { pid, shell: inTurn(one, openOther) }
-}
-
-const pipesOf = ({ stdio }: ChildProcess, input: number): readonly [Writable, Readable] => {
-  const [stdin, stdout] = [stdio[input], stdio[input + 1]]
-  if (!stdin || !stdout || !('write' in stdin) || !('read' in stdout)) throw new Error('bubblewrap has no pipes')
-  return [stdin, stdout]
-}
-
-const ownClosed = [3, 4, 5, 6, 7, 8].map((descriptor) => `${descriptor}>&-`).join(' ')
-const kept = (name: string, pipes: string, input: number, before = ''): string =>
-  `{ ${before}(${starterScript(name, pipes)}) <&${input} >&${input + 1} ${ownClosed}; echo lost >&${input + 1}; }`
-
-/**
- * Each is watched by one that tells of its end, as others hold its outputs open, too. They are a pipeline, which they make no use of, as a shell
- * has what it starts in the background ignore signals for good. The other one begins when it is told to.
- */
-const bothShells = (pipes: string): string =>
-  `printf job-starter >/proc/$$/comm; trap '' HUP INT QUIT TERM; exec 2>/dev/null; ${kept('one', pipes, 5)} | ${kept('other', pipes, 7, 'read -r go <&7; ')}`
-
-const isCalled = (pid: number, command: string): boolean => {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, 'latin1').startsWith(command.slice(0, 15)) // the kernel keeps no more
-  } catch {
-    return false
-  }
-}
-
-/** Rejects with what bubblewrap said before it ended. */
-const faultOf = (child: ChildProcess): Promise<never> => {
-  let said = ''
-  child.stderr?.on('data', (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(0, 2000)
-  })
-  const fault = new Promise<never>((_, reject) => {
-    child.once('error', reject)
-    child.once('close', () => reject(new Error(said.trim() || 'bubblewrap ended at once')))
-  })
-  fault.catch(() => undefined) // also when nobody waits any more
-  return fault
+  return { pid, shell: await openStarters({ child, pid: launcher, limits, pipes, clock, fault }) }
 }
 
 /** What bubblewrap tells of the first process in the namespaces, before that does anything. */

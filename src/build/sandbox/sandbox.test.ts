@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
@@ -61,6 +70,9 @@ for (const wanted of kinds)
         shadow: 'cat /etc/shadow',
         "the first process's environment": 'grep -z HOME /proc/1/environ',
         "Headway's environment": `cat /proc/${process.pid}/environ`,
+        "the environment of another job's program": `cat /proc/${sleeper}/environ`,
+        "the pipes of another job's programs": `ls ${victim.workspace.root}/pipes`,
+        "a pipe of another job's programs": `cat ${victim.workspace.root}/pipes/one-0-out`,
         "another job's memory": `head -c 1 /proc/${sleeper}/mem`,
         'a signal to another job': `kill -9 ${sleeper}`,
         'a signal to Headway': `kill -9 ${process.pid}`,
@@ -116,6 +128,116 @@ for (const wanted of kinds)
       const { exitCode, signal } = await stubborn.ended
       assert.ok(signal === 'SIGKILL' || exitCode === 137)
       assert.equal(isSleeping(ownSeconds(4)), false)
+    })
+
+    test('a program gets its words and its environment as they are, whatever they hold, and nothing else', async () => {
+      await using sandbox = await openTestSandbox({ wanted })
+      await using job = await sandbox.open('job')
+      const odd = `a 'b' "c" $d \`e\` \\ \n\t;&|<>()#~*é\u0081\u0088😀%s\r end `
+      const env = { ODD: odd, EMPTY: '', PATH: '/usr/bin:/bin', HOME: job.workspace.home }
+      const seen = await job.run(
+        `printf %s "$ODD"; [ "\${EMPTY+set}" ]; printf '%s' '${odd.replaceAll("'", `'\\''`)}'`,
+        { env },
+      )
+      assert.deepEqual([seen.exitCode, seen.stdout], [0, odd + odd])
+      const names = await job.run('exec /usr/bin/env -u _ /usr/bin/env | cut -d= -f1', { env: { A: '1' } })
+      assert.deepEqual(
+        names.stdout
+          .split('\n')
+          .filter((name) => name !== '_' && name !== 'SHLVL')
+          .sort(),
+        ['', 'A', 'HEADWAY_JOB_PROCESS', 'HOME', 'PATH', 'PWD'],
+      )
+    })
+
+    test('a program has no privilege, no open file but its own and the limits of its job, however it was started', async () => {
+      await using sandbox = await openTestSandbox({ wanted })
+      await using job = await sandbox.open('job')
+      const script = `umask; ulimit -c; ulimit -f; grep -e ${wanted === 'bubblewrap' ? 'Cap' : 'Cap[^B]'} -e NoNewPrivs /proc/self/status; sed 's/.*:[a-z]*://' /proc/self/cgroup | sort
+        ls /proc/self/fd | grep -v 255 | wc -l; readlink /proc/self/ns/user /proc/self/ns/pid`
+      const inside = await job.run(script)
+      assert.match(inside.stdout, /^00\d\d\n0\n65536\n(Cap\w+:\t0+\n){4,5}NoNewPrivs:\t1\n/)
+      if (hasCgroups) assert.match(inside.stdout, /run-1\.job\n/)
+      const { stdout } = await job.run(script, { env: { 'INPUT_A-B': 'no name for a shell' } })
+      assert.deepEqual(stdout.replaceAll(/^\d+$/gm, ''), inside.stdout.replaceAll(/^\d+$/gm, ''))
+    })
+
+    test('a directory that a job has replaced by a link leads it nowhere that is closed to it', async () => {
+      await using sandbox = await openTestSandbox({ wanted })
+      await using job = await sandbox.open('job')
+      const cwd = join(job.workspace.work, 'link')
+      await job.run(`ln -s ${sandbox.home.repositories} link`)
+      for (const env of [{}, { 'INPUT_A-B': 'no name for a shell' }]) {
+        const { exitCode, stdout } = await job.run('pwd; ls', { cwd, env })
+        assert.deepEqual([exitCode === 0, stdout], [false, ''])
+      }
+    })
+
+    test('who stops what starts the programs is ended all the same, and the next program runs', async () => {
+      await using sandbox = await openTestSandbox({ wanted })
+      await using job = await sandbox.open('job')
+      const seconds = ownSeconds(6)
+      const program = await job.cell.start({
+        argv: ['/bin/bash', '-c', `kill -STOP $PPID; echo stopped; sleep ${seconds}`],
+        cwd: job.workspace.work,
+        env: { PATH: '/usr/bin:/bin' },
+        marker: 'stopping/1',
+      })
+      await new Promise((resolve) => program.stdout.once('data', resolve))
+      await program.end()
+      assert.deepEqual(await program.ended, { exitCode: null, signal: 'SIGKILL' })
+      assert.equal(isSleeping(seconds), false)
+      assert.equal((await job.run('echo next', { step: 2 })).stdout, 'next\n')
+    })
+
+    test('who answers in place of what starts the programs harms its own job at most', async () => {
+      await using sandbox = await openTestSandbox({ wanted })
+      await using other = await sandbox.open('other')
+      await using job = await sandbox.open('job')
+      const forge = `import ctypes, os
+call = ctypes.CDLL(None).syscall
+answers = call(438, call(434, os.getppid(), 0), 1, 0)
+os.write(answers, b'= 1 0\\n? 2\\n= 2 0\\n' + b'= 9 9\\n' * 100) if answers > 2 else print('refused')`
+      await job.run(`python3 -c "$FORGE"; exit 3`, { env: { FORGE: forge } })
+      const next = await job.run('echo next; exit 4', { step: 2 })
+      assert.deepEqual([next.stdout, next.exitCode], ['next\n', 4])
+      const unharmed = await other.run('echo other; exit 5')
+      assert.deepEqual([unharmed.stdout, unharmed.exitCode], ['other\n', 5])
+    })
+
+    test('who kills what starts the programs, or keeps their outputs open, harms its own job at most', async () => {
+      await using sandbox = await openTestSandbox({ wanted })
+      await using job = await sandbox.open('job')
+      const lost = await job.run('kill -9 $PPID; sleep 60')
+      assert.deepEqual([lost.exitCode, lost.signal], [null, 'SIGKILL'])
+      const said: string[] = []
+      for (let step = 1; step <= 18; step += 1) {
+        const { stdout } = await job.run(`sleep ${ownSeconds(5)} & echo ${'$'}{OF}`, {
+          step,
+          env: { OF: String(step) },
+        })
+        said.push(stdout)
+      }
+      assert.deepEqual(
+        said,
+        Array.from({ length: 18 }, (_, index) => `${index + 1}\n`),
+      )
+      await job.cell.endAll()
+      assert.equal(isSleeping(ownSeconds(5)), false)
+    })
+
+    test('the environment of a program takes effect on nothing but itself', async () => {
+      await using sandbox = await openTestSandbox({ wanted })
+      await using job = await sandbox.open('job')
+      const env = { LD_PRELOAD: `${job.workspace.work}/evil.so`, ENV: '/x', LD_LIBRARY_PATH: '/x' }
+      await job.run('sleep 0.2; true', { env })
+      const starter = await job.run(`tr '\\0' '\\n' < /proc/$PPID/environ`, { env })
+      assert.match(starter.stdout, /^HEADWAY_JOB_PROCESS=/m)
+      assert.doesNotMatch(starter.stdout, /evil/)
+      if (wanted !== 'bubblewrap') return
+      const first = await job.run(`tr '\\0' '\\n' < /proc/1/environ`, { env: { ...env, BASH_ENV: '/x' } })
+      assert.match(first.stdout, /^HEADWAY_JOB_PROCESS=/m)
+      assert.doesNotMatch(first.stdout, /evil/)
     })
 
     test('a program that kills all that it can reach harms its own job at most, which goes on', async () => {
@@ -183,67 +305,25 @@ if (findBubblewrap())
       const pids = await job.run('ls /proc | grep -c "^[0-9]"')
       assert.ok(Number(pids.stdout) < 15, pids.stdout) // those that start programs among them
     })
+  })
 
-    test('a program gets its words and its environment as they are, whatever they hold, and nothing else', async () => {
-      await using sandbox = await openTestSandbox({ wanted: 'bubblewrap' })
-      await using job = await sandbox.open('job')
-      const odd = `a 'b' "c" $d \`e\` \\ \n\t;&|<>()#~*é\u0081\u0088😀%s\r end `
-      const env = { ODD: odd, EMPTY: '', PATH: '/usr/bin:/bin', HOME: job.workspace.home }
-      const seen = await job.run(
-        `printf %s "$ODD"; [ "\${EMPTY+set}" ]; printf '%s' '${odd.replaceAll("'", `'\\''`)}'`,
-        { env },
-      )
-      assert.deepEqual([seen.exitCode, seen.stdout], [0, odd + odd])
-      const names = await job.run('exec /usr/bin/env -u _ /usr/bin/env | cut -d= -f1', { env: { A: '1' } })
-      assert.deepEqual(
-        names.stdout
-          .split('\n')
-          .filter((name) => name !== '_' && name !== 'SHLVL')
-          .sort(),
-        ['', 'A', 'HEADWAY_JOB_PROCESS', 'HOME', 'PATH', 'PWD'],
-      )
-    })
-
-    test('a program has no privilege and no open file but its own, however it was started', async () => {
-      await using sandbox = await openTestSandbox({ wanted: 'bubblewrap' })
-      await using job = await sandbox.open('job')
-      const script =
-        'grep -e Cap -e NoNewPrivs /proc/self/status; ls /proc/self/fd | grep -v 255 | wc -l; readlink /proc/self/ns/user /proc/self/ns/pid'
-      const inside = await job.run(script)
-      assert.match(inside.stdout, /^(Cap\w+:\t0+\n){5}NoNewPrivs:\t1\n/)
-      const { stdout } = await job.run(script, { env: { 'INPUT_A-B': 'no name for a shell' } })
-      assert.deepEqual(stdout.replaceAll(/^\d+$/gm, ''), inside.stdout.replaceAll(/^\d+$/gm, ''))
-    })
-
-    test('who kills what starts the programs, or keeps their outputs open, harms its own job at most', async () => {
-      await using sandbox = await openTestSandbox({ wanted: 'bubblewrap' })
-      await using job = await sandbox.open('job')
-      const lost = await job.run('kill -9 $PPID; sleep 60')
-      assert.deepEqual([lost.exitCode, lost.signal], [null, 'SIGKILL'])
-      const said: string[] = []
-      for (let step = 1; step <= 18; step += 1) {
-        const { stdout } = await job.run(`sleep ${ownSeconds(5)} & echo ${'$'}{OF}`, {
-          step,
-          env: { OF: String(step) },
-        })
-        said.push(stdout)
-      }
-      assert.deepEqual(
-        said,
-        Array.from({ length: 18 }, (_, index) => `${index + 1}\n`),
-      )
-      await job.cell.endAll()
-      assert.equal(isSleeping(ownSeconds(5)), false)
-    })
-
-    test('the environment of a step takes no effect outside of the sandbox', async () => {
-      await using sandbox = await openTestSandbox({ wanted: 'bubblewrap' })
-      await using job = await sandbox.open('job')
-      const env = { LD_PRELOAD: `${job.workspace.work}/evil.so`, BASH_ENV: '/x', ENV: '/x', LD_LIBRARY_PATH: '/x' }
-      await job.run('sleep 0.2; true', { env })
-      const ran = await job.run(`tr '\\0' '\\n' < /proc/1/environ`, { env })
-      assert.doesNotMatch(ran.stdout, /evil/)
-    })
+if (isRoot())
+  test('what starts the programs of a job of another user can neither be looked into nor hurt', async () => {
+    await using sandbox = await openTestSandbox({ wanted: 'unprivileged user' })
+    await using victim = await sandbox.open('victim')
+    await using job = await sandbox.open('job')
+    const starter = (await victim.run('echo $PPID')).stdout.trim()
+    assert.equal(readFileSync(`/proc/${starter}/comm`, 'utf8'), 'starter-one\n')
+    for (const script of [
+      `kill -9 ${starter}`,
+      `kill -STOP ${starter}`,
+      `cat /proc/${starter}/environ`,
+      `ls -l /proc/${starter}/fd/`,
+      `echo x > /proc/${starter}/fd/1`,
+      `head -c 1 /proc/${starter}/mem`,
+    ])
+      assert.notEqual((await job.run(script)).exitCode, 0, script)
+    assert.equal((await victim.run('echo "$SECRET"', { step: 2, env: { SECRET: 's' } })).stdout, 's\n')
   })
 
 test('where nothing isolates, only jobs of administrators run, and others are told what to install', async () => {
@@ -254,7 +334,17 @@ test('where nothing isolates, only jobs of administrators run, and others are to
     /only jobs that an administrator caused.*apt-get install bubblewrap/s,
   )
   await using job = await sandbox.open('job', { user: null })
-  assert.equal((await job.run('echo runs')).stdout, 'runs\n')
+  for (const step of [1, 2, 3]) {
+    const { stdout, exitCode } = await job.run('echo "runs $STEP"; exit $STEP', { step, env: { STEP: `${step}` } })
+    assert.deepEqual([stdout, exitCode], [`runs ${step}\n`, step])
+  }
+})
+
+test('a job of one step starts its only program without a shell that would start it', async () => {
+  await using sandbox = await openTestSandbox({ wanted: 'none', user: null })
+  await using job = await sandbox.open('job', { user: null, steps: 1 })
+  const parentOf = async (): Promise<boolean> => (await job.run('echo $PPID')).stdout === `${process.pid}\n`
+  assert.deepEqual([await parentOf(), await parentOf(), await parentOf()], [true, false, false])
 })
 
 test('a job that asks for containers where there is no engine is refused at once, by name', async () => {

@@ -54,6 +54,8 @@ export type CellOrder = {
   /** Starts with `<run>/<job>/`: every process of the job carries it in its environment. */
   readonly marker: string
   readonly clock: Clock
+  /** How many its job has: what pays only from the second program on is not made for one. */
+  readonly steps: number
   readonly container: ContainerWish | null
   readonly services: readonly ServiceWish[]
   /** Directories of this machine that it reads besides the tools. */

@@ -69,7 +69,7 @@ export const openTestSandbox = async (parts: Partial<SandboxParts> = {}): Promis
       const workspace = await prepareWorkspace(join(home.workspaces, 'run-1', key), 'shop', user)
       const marker = `${root}/${key}/`
       const cell = await sandbox.open({
-        ...{ run: 'run-1', key, isByAdministrator: true, workspace, user, marker, clock: systemClock },
+        ...{ run: 'run-1', key, steps: 2, isByAdministrator: true, workspace, user, marker, clock: systemClock },
         ...{
           container: null,
           services: [],
