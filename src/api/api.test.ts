@@ -101,6 +101,31 @@ test('a body without a content type, or with broken JSON, does not reach a handl
   assert.deepEqual(await opened.access.settings.list(shop), [])
 })
 
+test('a body that does not come in time is refused, a long one later than a short one, and nothing was done', async () => {
+  await using opened = await openTestApi()
+  const token = await opened.token('administrator', null)
+  const announce = (length: number): Promise<number> =>
+    new Promise((answered, failed) => {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'content-length': length }
+      const asking = request(`${opened.url}/api/v1/projects/shop/settings/KEY`, { method: 'PUT', headers })
+      asking.on('response', ({ statusCode = 0 }) => {
+        answered(statusCode)
+        asking.destroy()
+      })
+      asking.on('error', failed)
+      asking.write('{')
+    })
+  const waiting = opened.clock.sleeping
+  const [short, long] = [announce(20), announce(640_000)]
+  while (opened.clock.sleeping < waiting + 2) await new Promise((done) => setImmediate(done))
+  await opened.clock.advance(31_000)
+  assert.equal(await short, 408)
+  assert.equal(opened.clock.sleeping, waiting + 1)
+  await opened.clock.advance(9_000)
+  assert.equal(await long, 408)
+  assert.deepEqual([await opened.access.settings.list(shop), opened.reported], [[], []])
+})
+
 test('a secret is set by its value and shown by its name only', async () => {
   await using opened = await openTestApi()
   const token = await opened.token('developer', shop)

@@ -21,7 +21,7 @@ import { type LateRoutes, type Routes, routesFor } from './late.ts'
 import { welcomePage } from './page.ts'
 import { invalidRequest, problemBody, problemOf, protection } from './refusal.ts'
 import { type ApiEnv, askingOf, guardedRoutes } from './route.ts'
-import { largestSignedBody, tooLarge } from './signed-body.ts'
+import { largestSignedBody, tooLarge, tooSlow } from './signed-body.ts'
 import { createVisibility } from './visibility.ts'
 
 export type AppOptions = {
@@ -52,6 +52,9 @@ const largestBody = 1024 * 1024
 /** A job's end may bring a summary of 1 MiB, outputs of 1 MiB and reports; only a runner's token gets that far. */
 const largestRunnerBody = 48 * 1024 * 1024
 const signedPaths = `${base}/hooks/`
+/** How long any body may take, and how slow a long one may be besides. */
+const patienceMs = 30_000
+const slowestBytesPerMs = 64
 
 /** Everything beneath `/api/v1` is a route that was made by `route()`, everything else is refused or described here. */
 export const createApp = (options: AppOptions): App => {
@@ -76,7 +79,7 @@ export const createApp = (options: AppOptions): App => {
       return problemResponse(context, problem, challengeFor(problem))
     })
     app.notFound((context) => problemResponse(context, nothingAt(context.req.path)))
-    app.use(`${base}/*`, compressJson, enter(door), onlyGuarded, limitBody)
+    app.use(`${base}/*`, compressJson, enter(door), onlyGuarded, limitBody(clock))
     for (const routes of loaded) app.route(base, routes)
     const asked = (context: Context) => identify(credentialIn(askingOf(context), context.req.header('authorization')))
     app.route(base, eventRoutes({ events, ledger, identify: asked }))
@@ -199,19 +202,43 @@ const challengeFor = (problem: ProblemDetails): Record<string, string> =>
   problem.status === 401 ? { 'www-authenticate': 'Bearer realm="Headway"' } : {}
 
 /** What is said to be no larger is no larger: Node reads no more of a body than its length says. Signed ones are counted as they are read. */
-async function limitBody(context: Context, next: Next): Promise<void> {
-  const isSigned = context.req.path.startsWith(signedPaths)
-  if (context.req.header('transfer-encoding') !== undefined && !isSigned)
-    throw new Problem({
-      kind: 'length-required',
-      status: 411,
-      detail: 'the request does not say how long its body is',
-      next: 'send it with a Content-Length',
-    })
-  const isRunner = context.get('identity')?.runner !== undefined
-  const largest = isRunner ? largestRunnerBody : isSigned ? largestSignedBody : largestBody
-  if (Number(context.req.header('content-length') ?? 0) > largest) throw tooLarge(largest)
-  await next()
+const limitBody =
+  (clock: Clock) =>
+  async (context: Context<ServerEnv>, next: Next): Promise<void> => {
+    const isSigned = context.req.path.startsWith(signedPaths)
+    if (context.req.header('transfer-encoding') !== undefined && !isSigned)
+      throw new Problem({
+        kind: 'length-required',
+        status: 411,
+        detail: 'the request does not say how long its body is',
+        next: 'send it with a Content-Length',
+      })
+    const isRunner = context.get('identity')?.runner !== undefined
+    const largest = isRunner ? largestRunnerBody : isSigned ? largestSignedBody : largestBody
+    const announced = Number(context.req.header('content-length') ?? 0)
+    if (announced > largest) throw tooLarge(largest)
+    const { incoming } = context.env
+    if (isSigned || announced === 0 || !incoming) return next()
+    await whileBodyComes(incoming, patienceMs + announced / slowestBytesPerMs, clock, next())
+  }
+
+/** Rejects with a Problem (408) when the body is not there in time, so that nobody's connection is held by one who never sends it. */
+const whileBodyComes = async (
+  incoming: IncomingMessage,
+  withinMs: number,
+  clock: Clock,
+  handled: Promise<void>,
+): Promise<void> => {
+  const over = new AbortController()
+  const late = clock.sleep(withinMs, over.signal).then(() => {
+    if (!incoming.complete) throw tooSlow(withinMs)
+    return handled
+  })
+  try {
+    await Promise.race([handled, late])
+  } finally {
+    over.abort()
+  }
 }
 
 const nothingAt = (path: string): Problem =>

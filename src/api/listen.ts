@@ -15,17 +15,22 @@ export type Listener = {
   close(patienceMs: number): Promise<void>
 }
 
+/** How long a client may still send that was answered already: it reads the answer meanwhile. */
+const unreadMs = 10_000
+
 /** Listens; rejects with a Problem that names the port when that cannot be. */
 export const listen = async (options: {
   host: string
   port: number
   certificate: Certificate | null
   report(error: unknown): void
+  unreadMs?: number
 }): Promise<Listener> => {
   const { host, port, certificate } = options
   let handle: Handle | null = null
   let starting = 'Headway is starting'
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    response.once('finish', () => endUnread(request, options.unreadMs ?? unreadMs))
     if (!handle) {
       tellStarting(response, starting)
       return
@@ -74,6 +79,13 @@ export const listen = async (options: {
         })
       }),
   }
+}
+
+/** Whoever was answered before all was sent, and goes on sending, would hold the connection for as long as a push may take. */
+const endUnread = (request: IncomingMessage, afterMs: number): void => {
+  if (request.complete) return
+  const patience = setTimeout(() => request.destroy(), afterMs)
+  request.once('close', () => clearTimeout(patience))
 }
 
 const tellStarting = (response: ServerResponse, detail: string): void => {

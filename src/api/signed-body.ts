@@ -44,11 +44,11 @@ export const tooLarge = (mostBytes: number): Problem =>
     detail: `the body of a request has at most ${mostBytes} bytes`,
     next: 'send less at once',
   })
-const tooSlow = (ms: number): Problem =>
+export const tooSlow = (ms: number): Problem =>
   new Problem({
     kind: 'too-slow',
     status: 408,
-    detail: `the body of the request was not there after ${ms / 1000} s`,
+    detail: `the body of the request was not there after ${Math.round(ms / 1000)} s`,
     next: 'send it at once with its headers',
   })
 const brokenOff = (): Problem =>
