@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { CarriedCommit } from '../learn/facts.ts'
-import { fact, type NewFact } from '../ledger/fact.ts'
+import { fact, type NewFact, type RecordedFact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
 import type { Digest, EnvironmentName, ProjectName, ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
@@ -44,6 +44,8 @@ export type ReceiverPorts = {
   readonly clock: { now(): number }
 }
 
+const [askedAtOnce, readAtOnce] = [500, 1_000]
+
 /**
  * Takes what others tell: keeps the bytes, makes the facts, and records them in one append. One delivery after the other, so that what is
  * told twice at once is taken once. What was taken before changes nothing.
@@ -53,13 +55,7 @@ export const createReceiver = ({ ledger, views, commits, shelf, clock }: Receive
 
   const receive = async (delivered: Delivered): Promise<Receipt> => {
     const { project, source, actor } = delivered
-    const fresh: { arrival: Arrival; place: number }[] = []
-    const seen = new Set<string>()
-    for (const [place, arrival] of delivered.arrivals.entries())
-      if (!seen.has(arrival.identity) && !(await wasReceived(delivered, arrival))) {
-        seen.add(arrival.identity)
-        fresh.push({ arrival, place })
-      }
+    const fresh = await freshIn(delivered)
     if (fresh.length === 0) return { outcome: 'duplicate', events: 0, facts: 0, unplaced: [] }
     const records = fresh.map(({ arrival }) => parseRecords(arrival.told))
 
@@ -72,48 +68,74 @@ export const createReceiver = ({ ledger, views, commits, shelf, clock }: Receive
       carried: (of) => carriedBy(project, of),
       held: (repository, base, head) => commits.between(project, repository, base, head, true),
     }
-    const made: NewFact[] = []
-    const told = new Set<string>()
-    const unplaced: string[] = []
-    for (const [index, { arrival, place }] of fresh.entries()) {
-      const own = await newFacts(records[index] ?? [], making, told)
-      made.push(...own.facts, receivedFact(delivered, arrival, place, received, own, now))
-      unplaced.push(...own.unplaced)
-    }
+    const outcomes: Awaited<ReturnType<typeof makeFacts>>[] = []
+    for (const own of records) outcomes.push(await makeFacts(own, making))
+    const news = await newsIn(outcomes.flatMap(({ facts }) => facts))
+    const made = fresh.flatMap(({ arrival, place }, index): NewFact[] => {
+      const { facts = [], unplaced = [] } = outcomes[index] ?? {}
+      const own = { facts: facts.filter((one) => news.has(one)), unplaced }
+      return [...own.facts, receivedFact(delivered, arrival, place, received, own, now)]
+    })
     await ledger.append(made)
     if (made.some(({ type }) => type === commitsPushed.type)) await tellWaiting(project, actor)
     return {
       outcome: 'recorded',
       events: fresh.length,
       facts: made.length - fresh.length,
-      unplaced: unplaced.slice(0, 20),
+      unplaced: outcomes.flatMap(({ unplaced }) => unplaced).slice(0, 20),
     }
   }
 
-  const wasReceived = async (delivered: Delivered, arrival: Arrival): Promise<boolean> =>
-    (await ledger.read({ subject: subjectOf(delivered, arrival), limit: 1 })).length > 0
+  /** What of a delivery was not received before, each once, with its place in it. */
+  const freshIn = async (delivered: Delivered): Promise<{ arrival: Arrival; place: number }[]> => {
+    const subjects = delivered.arrivals.map((arrival) => subjectOf(delivered, arrival))
+    const seen = new Set<string>()
+    for await (const { subject } of factsAbout(subjects, [eventReceived.type])) seen.add(subject)
+    return delivered.arrivals.flatMap((arrival, place) => {
+      const subject = subjects[place] ?? ''
+      if (seen.has(subject)) return []
+      seen.add(subject)
+      return [{ arrival, place }]
+    })
+  }
 
-  const newFacts = async (records: readonly OutsideRecord[], making: Making, told: Set<string>) => {
+  const makeFacts = async (records: readonly OutsideRecord[], making: Making) => {
     const facts: NewFact[] = []
     const unplaced: string[] = []
     for (const record of records) {
       const outcome = await factsOf(record, making)
       if ('unplaced' in outcome) unplaced.push(outcome.unplaced.slice(0, 500))
-      else
-        for (const one of outcome.facts) {
-          const mark = markOf(one)
-          if (told.has(mark) || (await isTold(one, mark))) continue
-          told.add(mark)
-          facts.push(one)
-        }
+      else facts.push(...outcome.facts)
     }
     return { facts, unplaced }
   }
 
-  /** Whether the ledger has it: the same under the same key is no news. */
-  const isTold = async (one: NewFact, mark: string): Promise<boolean> => {
-    const known = await ledger.read({ subject: one.subject, types: [one.type], limit: 200 })
-    return known.some((other) => markOf(other) === mark)
+  /** What of these the ledger does not have: the same under the same key is no news. */
+  const newsIn = async (made: readonly NewFact[]): Promise<ReadonlySet<NewFact>> => {
+    const told = new Set<string>()
+    const [subjects, types] = [made.map(({ subject }) => subject), made.map(({ type }) => type)]
+    for await (const known of factsAbout(subjects, types)) told.add(markOf(known))
+    const news = new Set<NewFact>()
+    for (const one of made) {
+      const mark = markOf(one)
+      if (!told.has(mark)) news.add(one)
+      told.add(mark)
+    }
+    return news
+  }
+
+  /** A question for each of the many would take most of the time of an import. */
+  async function* factsAbout(subjects: readonly string[], types: readonly string[]): AsyncGenerator<RecordedFact> {
+    const all = [...new Set(subjects)]
+    for (let from = 0; from < all.length; from += askedAtOnce) {
+      const query = { subject: all.slice(from, from + askedAtOnce), types: [...new Set(types)], limit: readAtOnce }
+      let facts = await ledger.read(query)
+      yield* facts
+      while (facts.length === readAtOnce) {
+        facts = await ledger.read({ ...query, after: facts.at(-1)?.seq ?? 0 })
+        yield* facts
+      }
+    }
   }
 
   const carriedBy = async (

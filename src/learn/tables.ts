@@ -115,7 +115,7 @@ export type WindowRow = { project: string; window_ms: number }
 export type CellRow = {
   scope: string
   environment: string
-  grain: 'day' | 'hour' | 'quarter'
+  grain: 'day' | 'six-hours' | 'hour' | 'quarter'
   start: number
   deployments: number
   /** Everything else that is counted, and how long things took: see `cells.ts`. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { sql } from 'kysely'
+import { CompiledQuery, createQueryId, type KyselyPlugin, type RootOperationNode, sql } from 'kysely'
 import { z } from 'zod'
 import { migrate } from '../store/migrations.ts'
 import { type FreshStore, onEveryStore } from '../store/testing.ts'
@@ -65,8 +65,37 @@ onEveryStore('a ledger', (fresh, dialect) => {
     assert.deepEqual(await ledger.read({ types: ['note.moved'] }), [third])
     assert.deepEqual(await ledger.read({ types: [] }), [])
     assert.deepEqual(await ledger.read({ subject: 'note:1' }), [first, third])
+    assert.deepEqual(await ledger.read({ subject: 'note:1', types: ['note.moved'] }), [third])
+    assert.deepEqual(await ledger.read({ subject: ['note:1', 'note:2', 'note:3'], after: 1 }), [second, third])
+    assert.deepEqual(await ledger.read({ subject: [] }), [])
     assert.equal((await ledger.head()).seq, 3)
   })
+
+  if (dialect === 'sqlite')
+    test('finds what is of a kind and about a subject by the subject, however many there are of the kind', async () => {
+      await using opened = await fresh()
+      const asked: RootOperationNode[] = []
+      const listening: KyselyPlugin = {
+        transformQuery: ({ node }) => {
+          asked.push(node)
+          return node
+        },
+        transformResult: async ({ result }) => result,
+      }
+      const { store } = opened
+      const heard = { ...store, tables: <Tables>() => store.tables<Tables>().withPlugin(listening) }
+      const { ledger } = await ledgerOn({ ...opened, store: heard })
+      for (const subject of ['note:1', ['note:1', 'note:2']]) {
+        asked.length = 0
+        await ledger.read({ subject, types: ['note.moved'] })
+        const [node] = asked
+        assert.ok(node)
+        const query = store.tables().getExecutor().compileQuery(node, createQueryId())
+        const explain = CompiledQuery.raw(`EXPLAIN QUERY PLAN ${query.sql}`, [...query.parameters])
+        const plan = await store.transaction((tx) => tx.executeQuery(explain))
+        assert.match(JSON.stringify(plan.rows), /ledger_facts_subject/)
+      }
+    })
 
   test('goes on where it was when it is opened again', async () => {
     await using opened = await fresh()

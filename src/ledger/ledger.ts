@@ -31,7 +31,8 @@ export type ReadQuery = {
   readonly after?: number
   readonly limit?: number
   readonly types?: readonly string[]
-  readonly subject?: string
+  /** About this, or about any of these (some hundreds at most). */
+  readonly subject?: string | readonly string[]
   /** Newest first instead; `after` then means before. */
   readonly newestFirst?: boolean
 }

@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely'
+import { sql, type Transaction } from 'kysely'
 import type { Clock } from '../clock.ts'
 import { effect } from '../effect.ts'
 import { describeError, Problem } from '../problem.ts'
@@ -122,7 +122,7 @@ export const openLedger = async ({ store, definitions, clock }: LedgerOptions): 
       return enqueue({ facts: parsed, expect })
     },
     read: async (query) => {
-      if (query.types?.length === 0) return []
+      if (query.types?.length === 0 || query.subject?.length === 0) return []
       const links = await select(store, query).execute()
       return links.map((link) => lift(known, link))
     },
@@ -216,8 +216,10 @@ const insert = async (store: Store, links: readonly Link[], erases: readonly num
 const select = (store: Store, { after, limit = 1_000, types, subject, newestFirst = false }: ReadQuery) => {
   let query = store.tables<LedgerTables>().selectFrom('ledger_facts').select(['seq', 'envelope', 'payload'])
   if (after !== undefined) query = query.where('seq', newestFirst ? '<' : '>', after)
-  if (types) query = query.where('type', 'in', types)
-  if (subject !== undefined) query = query.where('subject', '=', subject)
+  // With a subject no index of types: SQLite would take it, and look through all facts of a type for those few about one thing.
+  if (types) query = query.where(subject === undefined ? 'type' : sql`type || ''`, 'in', types)
+  if (typeof subject === 'string') query = query.where('subject', '=', subject)
+  else if (subject !== undefined) query = query.where('subject', 'in', subject)
   return query.orderBy('seq', newestFirst ? 'desc' : 'asc').limit(limit)
 }
 

@@ -1,9 +1,10 @@
-import { type Compilable, CompiledQuery, type RawBuilder, sql } from 'kysely'
+import { type Compilable, CompiledQuery, sql } from 'kysely'
 import { storable } from '../../store/text.ts'
 import { type CommitRow, commitColumns, type DeploymentRow, deploymentColumns } from '../tables.ts'
 import type { Tx } from './lane.ts'
 import { type Entry, type Memory, memoryOf } from './memory.ts'
 import { restand, type Standing } from './spine.ts'
+import { inSizes, statement } from './statement.ts'
 import { together } from './together.ts'
 
 /** Deployments as they are in this transaction: what was told is remembered, and written at the end of a batch. */
@@ -112,29 +113,21 @@ export const written = async (tx: Tx): Promise<Tx> => {
   return tx
 }
 
-/** Statements of few sizes, which are compiled once. */
-const sizes = [100, 10, 1] as const
-
 const insertAll = (
   tx: Tx,
   table: 'learn_deployments' | 'learn_commits',
   columns: readonly string[],
   rows: readonly (DeploymentRow | CommitRow)[],
-): Compilable<unknown>[] => {
-  const found: Compilable<unknown>[] = []
-  for (let at = 0; at < rows.length; ) {
-    const size = sizes.find((one) => one <= rows.length - at) ?? 1
-    const values = rows.slice(at, at + size).flatMap((row) => valuesOf(row, columns))
-    const text = statement(tx, `${table} ${size}`, () => {
+): Compilable<unknown>[] =>
+  inSizes(rows).map((some) => {
+    const values = some.flatMap((row) => valuesOf(row, columns))
+    const text = statement(tx, `${table} ${some.length}`, () => {
       const row = sql`(${sql.join(columns.map(() => sql.val(null)))})`
       const names = sql.join(columns.map((column) => sql.ref(column)))
-      return sql`INSERT INTO ${sql.table(table)} (${names}) VALUES ${sql.join(Array.from({ length: size }, () => row))}`
+      return sql`INSERT INTO ${sql.table(table)} (${names}) VALUES ${sql.join(some.map(() => row))}`
     })
-    found.push({ compile: () => CompiledQuery.raw(text, values) })
-    at += size
-  }
-  return found
-}
+    return { compile: () => CompiledQuery.raw(text, values) }
+  })
 
 const updateAll = (tx: Tx, rows: readonly DeploymentRow[]): Compilable<unknown>[] =>
   rows.map((row) => {
@@ -148,15 +141,3 @@ const updateAll = (tx: Tx, rows: readonly DeploymentRow[]): Compilable<unknown>[
 
 const valuesOf = (row: Readonly<Record<string, unknown>>, columns: readonly string[]): unknown[] =>
   columns.map((column) => storable(row[column]))
-
-/** By the kind of store: each writes its parameters in its own way. */
-const compiled = new WeakMap<object, Map<string, string>>()
-
-const statement = (tx: Tx, name: string, build: () => RawBuilder<unknown>): string => {
-  const kind = tx.getExecutor().adapter.constructor
-  const kept = compiled.get(kind) ?? new Map<string, string>()
-  compiled.set(kind, kept)
-  const text = kept.get(name) ?? build().compile(tx).sql
-  kept.set(name, text)
-  return text
-}

@@ -1,16 +1,31 @@
+import { type Compilable, CompiledQuery, sql } from 'kysely'
 import type { CellRow, DeploymentRow } from '../tables.ts'
 import { recoveryOf, unpackLeads } from './assess.ts'
 import type { Tx } from './lane.ts'
-import { type Histogram, Numbers, newHistogram, putNumber, putSketch, type Sketch, tally } from './sketch.ts'
+import {
+  addHistogram,
+  addToHistogram,
+  emptyHistogram,
+  type Histogram,
+  Numbers,
+  newHistogram,
+  putNumber,
+  putSketch,
+  type Sketch,
+  tally,
+} from './sketch.ts'
+import { inSizes, statement } from './statement.ts'
+import { together } from './together.ts'
 
 /**
- * Cells are what long questions are answered from: for a service, a project and everything, by the day, the hour and the quarter of an
- * hour of UTC (the clocks of all time zones differ by whole quarters), how many deployments there were and how long things took.
- * One deployment belongs to seven of them, however many there are.
+ * Cells are what long questions are answered from: for a service, a project and everything, by the day, six hours, the hour and the quarter
+ * of an hour of UTC (the clocks of all time zones differ by whole quarters), how many deployments there were and how long things took.
+ * One deployment belongs to nine of them, however many there are.
  */
-export const grainMs = { day: 86_400_000, hour: 3_600_000, quarter: 900_000 } as const
+export const grainMs = { day: 86_400_000, 'six-hours': 21_600_000, hour: 3_600_000, quarter: 900_000 } as const
 export type Grain = keyof typeof grainMs
-export const grains: readonly Grain[] = ['day', 'hour', 'quarter']
+/** From long to short. */
+export const grains: readonly Grain[] = ['day', 'six-hours', 'hour', 'quarter']
 
 export const everything = 'all'
 export const projectScope = (project: string): string => `p:${project}`
@@ -99,7 +114,8 @@ export const collect = (
 export const writeChanges = async (tx: Tx, changes: Changes): Promise<void> => {
   const changed = [...changes.values()].filter(({ tally: change }) => !isNothing(change))
   changes.clear()
-  for (let at = 0; at < changed.length; at += 50) await writeSome(tx, changed.slice(at, at + 50))
+  // So that a batch that touches very many does not hold them all.
+  for (let at = 0; at < changed.length; at += 2_000) await writeSome(tx, changed.slice(at, at + 2_000))
 }
 
 const nameOf = ({ scope, environment, grain, start }: CellKey): string => `${scope} ${environment} ${grain} ${start}`
@@ -107,22 +123,8 @@ const isNothing = ({ counts, leads, recoveries }: Tally): boolean =>
   leads.size === 0 && recoveries.size === 0 && countNames.every((name) => counts[name] === 0)
 
 const writeSome = async (tx: Tx, changed: readonly { key: CellKey; tally: Tally }[]): Promise<void> => {
-  const stored = await tx
-    .selectFrom('learn_cells')
-    .selectAll()
-    .where((where) =>
-      where.or(
-        changed.map(({ key }) =>
-          where.and([
-            where('scope', '=', key.scope),
-            where('environment', '=', key.environment),
-            where('grain', '=', key.grain),
-            where('start', '=', key.start),
-          ]),
-        ),
-      ),
-    )
-    .execute()
+  const keys = inSizes(changed.map(({ key }) => key))
+  const stored = (await together(tx, (ask) => Promise.all(keys.map((some) => ask(cellsAt(tx, some)))))).flat()
   const known = new Map(stored.map((row) => [nameOf(row), row]))
   const totals = changed.map(({ key, tally: change }) => {
     const before = known.get(nameOf(key))
@@ -142,17 +144,27 @@ const writeSome = async (tx: Tx, changed: readonly { key: CellKey; tally: Tally 
         .where('start', '=', key.start)
         .execute()
   const rows = totals.flatMap(({ key, tally: total }) => (isNothing(total) ? [] : [rowOfCell(key, total)]))
-  if (rows.length === 0) return
-  await tx
-    .insertInto('learn_cells')
-    .values(rows)
-    .onConflict((conflict) =>
-      conflict.columns(['scope', 'environment', 'grain', 'start']).doUpdateSet((row) => ({
-        deployments: row.ref('excluded.deployments'),
-        packed: row.ref('excluded.packed'),
-      })),
-    )
-    .execute()
+  await together(tx, (ask) => Promise.all(inSizes(rows).map((some) => ask(putCells(tx, some)))))
+}
+
+const cellsAt = (tx: Tx, keys: readonly CellKey[]): Compilable<CellRow> => {
+  const text = statement(tx, `cells at ${keys.length}`, () => {
+    const one = sql`(${null}, ${null}, ${null}, CAST(${null} AS bigint))`
+    return sql`SELECT * FROM learn_cells WHERE (scope, environment, grain, start) IN (VALUES ${sql.join(keys.map(() => one))})`
+  })
+  const values = keys.flatMap(({ scope, environment, grain, start }) => [scope, environment, grain, start])
+  return { compile: () => CompiledQuery.raw(text, values) }
+}
+
+const putCells = (tx: Tx, rows: readonly CellRow[]): Compilable<unknown> => {
+  const text = statement(tx, `put cells ${rows.length}`, () => {
+    const one = sql`(${null}, ${null}, ${null}, ${null}, ${null}, ${null})`
+    return sql`INSERT INTO learn_cells (scope, environment, grain, start, deployments, packed)
+      VALUES ${sql.join(rows.map(() => one))}
+      ON CONFLICT (scope, environment, grain, start) DO UPDATE SET deployments = excluded.deployments, packed = excluded.packed`
+  })
+  const values = rows.flatMap((row) => [row.scope, row.environment, row.grain, row.start, row.deployments, row.packed])
+  return { compile: () => CompiledQuery.raw(text, values) }
 }
 
 /** A cell as it is stored: the counts in their order, then the sketches. */
@@ -177,16 +189,32 @@ const unpackCell = (packed: Uint8Array): Tally => {
 export type Total = { readonly counts: Counts; readonly leads: Histogram; readonly recoveries: Histogram }
 export const newTotal = (): Total => ({ counts: { ...noCounts }, leads: newHistogram(), recoveries: newHistogram() })
 
-/** Adds a cell, and takes it away from another total, which it is a part of. */
-export const addCell = (into: Total, packed: Uint8Array, from: Total | null = null): void => {
+export const emptyTotal = ({ counts, leads, recoveries }: Total): void => {
+  Object.assign(counts, noCounts)
+  emptyHistogram(leads)
+  emptyHistogram(recoveries)
+}
+
+/** Adds a cell (1), or takes it away (-1) from a total that holds it as a part of another. */
+export const addCell = (into: Total, packed: Uint8Array, times: 1 | -1): void => {
   const numbers = new Numbers(packed)
-  for (const name of countNames) {
-    const count = numbers.next()
-    into.counts[name] += count
-    if (from) from.counts[name] -= count
-  }
-  numbers.addSketchToHistogram(into.leads, from?.leads ?? null)
-  numbers.addSketchToHistogram(into.recoveries, from?.recoveries ?? null)
+  for (const name of countNames) into.counts[name] += numbers.next() * times
+  numbers.addSketchToHistogram(into.leads, times)
+  numbers.addSketchToHistogram(into.recoveries, times)
+}
+
+/** The same of a deployment by itself. */
+export const addRow = (into: Total, row: Counted & Pick<DeploymentRow, 'leads'>, times: 1 | -1): void => {
+  addCounts(into.counts, countsOf(row), times)
+  const recovery = recoveryOf(row)
+  for (const lead of unpackLeads(row.leads)) addToHistogram(into.leads, lead, times)
+  if (recovery !== null && recovery >= 0) addToHistogram(into.recoveries, recovery, times)
+}
+
+export const addTotal = (into: Total, { counts, leads, recoveries }: Total): void => {
+  addCounts(into.counts, counts)
+  addHistogram(into.leads, leads)
+  addHistogram(into.recoveries, recoveries)
 }
 
 const sum = (into: Sketch, from: Sketch): Sketch => {

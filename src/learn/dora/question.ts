@@ -1,24 +1,29 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { DeploymentRow, DoraTables } from '../tables.ts'
 import { recoveryOf, unpackLeads } from './assess.ts'
 import { type BucketName, bucketsOf, clockOf, type Span } from './calendar.ts'
 import {
   addCell,
   addCounts,
+  addRow,
+  addTotal,
   type Counts,
   countsOf,
   emptyTally,
+  emptyTotal,
   everything,
   type Grain,
   grainMs,
+  grains,
   newTotal,
   projectScope,
   serviceScope,
   type Total,
 } from './cells.ts'
 import { type Figures, figuresOf, type Levels, levelsOf, quickCheckOf } from './figures.ts'
+import { type PlannedRows, planOf, type Use } from './plan.ts'
 import { type Distribution, distributionOf } from './quantile.ts'
-import { addHistogram, addToHistogram, distributionOfHistogram, relativeError } from './sketch.ts'
+import { distributionOfHistogram, relativeError } from './sketch.ts'
 
 /** Whose figures: a service's; a blend of some services, of all of a project, or of everything. */
 export type Scope = {
@@ -81,7 +86,7 @@ type Groups = {
   readonly parts: readonly Part[]
   readonly total: Part
   readonly relativeError: number
-  /** When there were how many deployments. */
+  /** When there were how many deployments; fewer than 0: so many less than was said of that day. */
   readonly days: readonly { readonly at: number; readonly n: number }[]
 }
 
@@ -126,13 +131,20 @@ const rowsBetween = async (
   { project, environment }: Scope,
   lanes: readonly number[],
   { from, until }: Span,
+  times: readonly Span[] = [],
 ): Promise<Measured[]> => {
-  const between = db
+  let between = db
     .selectFrom('learn_deployments')
     .select(measuredBy)
     .where('live_at', '>=', from)
     .where('live_at', '<', until)
     .where('counted', '=', 1)
+  if (times.length > 0) {
+    const time = sql<number>`live_at % ${sql.lit(grainMs.day)}`
+    between = between.where((where) =>
+      where.or(times.map((part) => where.and([where(time, '>=', part.from), where(time, '<', part.until)]))),
+    )
+  }
   if (project === null) return between.where('environment', '=', environment).execute()
   if (lanes.length === 0) return []
   return between.where('lane', 'in', [...lanes]).execute()
@@ -179,141 +191,106 @@ const exactly = (rows: readonly Measured[]): Part => {
   return { counts, leads: distributionOf(leads), recoveries: distributionOf(recoveries) }
 }
 
-/**
- * Days of UTC that are whole within a bucket come as such. Of a day that several buckets share, the shorter parts come in hours, then quarters
- * of an hour, and what is shorter than that row by row; the longest part is the day without them. What is a part of no whole day comes in hours, too.
- */
+/** What is added to a bucket, or taken away from it: a cell, or one deployment. */
+type Piece = { readonly times: 1 | -1 } & ({ readonly packed: Uint8Array } | { readonly row: Measured })
+
+/** Of services by themselves there are only cells of days: what is shorter comes deployment by deployment. */
 const fromCells = async (
   db: Db,
   question: DoraQuestion,
   lanes: readonly number[],
   spans: readonly Span[],
 ): Promise<Groups> => {
-  const totals = spans.map(newTotal)
+  const pieces: Piece[][] = spans.map(() => [])
   const days: { at: number; n: number }[] = []
-  const isFine = question.services.length === 0
-  const { whole, parts } = isFine ? shared(spans) : { ...plainly(split(spans, grainMs.day)) }
-  const own = new Map(parts.flatMap(({ without, from }) => (without === null ? [] : [[dayOf(from), without] as const])))
-  for (const cell of await cellsIn(db, question, 'day', whole)) {
-    const total = totals[own.get(cell.start) ?? placeIn(spans, cell.start)]
-    if (total) addCell(total, cell.packed)
-    days.push({ at: cell.start, n: cell.deployments })
+  const tell = (
+    at: number,
+    n: number,
+    what: { packed: Uint8Array } | { row: Measured },
+    uses: readonly Use[],
+  ): void => {
+    for (const { bucket, times } of uses) pieces[bucket]?.push({ ...what, times })
+    days.push({ at, n: uses.reduce((sum, { times }) => sum + times * n, 0) })
   }
-  let rest: Span[] = parts
-  const tell = (at: number, n: number, add: (into: Total, from: Total | null) => void): void => {
-    const part = parts[placeIn(parts, at)]
-    const total = totals[placeIn(spans, at)]
-    const from = part?.without === null || part === undefined ? null : (totals[part.without] ?? null)
-    if (total) add(total, from)
-    // Of a day that is there as a whole, this is no more of it.
-    if (from === null) days.push({ at, n })
-  }
-  for (const grain of isFine ? (['hour', 'quarter'] as const) : []) {
-    const { whole: cells, over } = split(rest, grainMs[grain])
-    for (const cell of await cellsIn(db, question, grain, cells))
-      tell(cell.start, cell.deployments, (into, from) => addCell(into, cell.packed, from))
-    rest = over
-  }
-  for (const span of joined(rest, mostQueries))
-    for (const row of await rowsBetween(db, question, lanes, span)) {
-      const at = row.live_at ?? 0
-      const found = rest[placeIn(rest, at)]
-      if (found === undefined || at < found.from || found.until <= at) continue
-      tell(at, 1, (into, from) => {
-        addRow(into, row, 1)
-        if (from) addRow(from, row, -1)
-      })
-    }
-  const all = newTotal()
-  for (const { counts, leads, recoveries } of totals) {
-    addCounts(all.counts, counts)
-    addHistogram(all.leads, leads)
-    addHistogram(all.recoveries, recoveries)
-  }
-  return { parts: totals.map(about), total: about(all), relativeError, days }
+  const plan = planOf(spans, question.services.length === 0 ? grains : ['day'])
+  const read = [...plan.cells].map(async ([grain, wanted]) => {
+    for (const { start, deployments, packed } of await cellsIn(db, question, grain, [...wanted.keys()]))
+      tell(start, deployments, { packed }, wanted.get(start) ?? [])
+  })
+  await Promise.all(read)
+  for (const { row, uses } of await rowsIn(db, question, lanes, plan.rows)) tell(row.live_at ?? 0, 1, { row }, uses)
+  return { ...added(pieces), relativeError, days }
 }
 
-/** A part of a day of UTC. `without`: the bucket to which that day is added as a whole, and which this part is to leave again. */
-type DayPart = Span & { readonly without: number | null }
-
-const dayOf = (at: number): number => Math.floor(at / grainMs.day) * grainMs.day
-
-const plainly = ({ whole, over }: { whole: Span[]; over: Span[] }): { whole: Span[]; parts: DayPart[] } => ({
-  whole,
-  parts: over.map((span) => ({ ...span, without: null })),
-})
-
-/** Which days of UTC are read as a whole, and which parts of days besides; in their order. The spans follow each other. */
-const shared = (spans: readonly Span[]): { whole: Span[]; parts: DayPart[] } => {
-  const { whole, over } = split(spans, grainMs.day)
-  const byDay = new Map<number, Span[]>()
-  for (const span of over)
-    for (let from = span.from; from < span.until; from = dayOf(from) + grainMs.day) {
-      const part = { from, until: Math.min(span.until, dayOf(from) + grainMs.day) }
-      byDay.set(dayOf(from), [...(byDay.get(dayOf(from)) ?? []), part])
-    }
-  const parts: DayPart[] = []
-  for (const [day, own] of [...byDay].sort(([one], [two]) => one - two)) {
-    const lengthOf = ({ from, until }: Span): number => until - from
-    const longest = own.reduce((best, one) => (lengthOf(one) > lengthOf(best) ? one : best))
-    const isWhole = own[0]?.from === day && own.at(-1)?.until === day + grainMs.day
-    const without = isWhole ? placeIn(spans, longest.from) : null
-    if (isWhole) whole.push({ from: day, until: day + grainMs.day })
-    for (const one of own) if (!isWhole || one !== longest) parts.push({ ...one, without })
-  }
-  return { whole: whole.sort((one, two) => one.from - two.from), parts }
+/** One bucket after the other, so that there need not be room for all of them at once. */
+const added = (pieces: readonly (readonly Piece[])[]): { readonly parts: Part[]; readonly total: Part } => {
+  const [one, all] = [newTotal(), newTotal()]
+  const parts = pieces.map((own) => {
+    emptyTotal(one)
+    for (const piece of own)
+      if ('packed' in piece) addCell(one, piece.packed, piece.times)
+      else addRow(one, piece.row, piece.times)
+    addTotal(all, one)
+    return about(one)
+  })
+  return { parts, total: about(all) }
 }
 
 const about = ({ counts, leads, recoveries }: Total): Part => ({
-  counts,
+  counts: { ...counts },
   leads: distributionOfHistogram(leads),
   recoveries: distributionOfHistogram(recoveries),
 })
 
-const addRow = (total: Total, row: Measured, times: 1 | -1): void => {
-  addCounts(total.counts, countsOf(row), times)
-  const recovery = recoveryOf(row)
-  for (const lead of unpackLeads(row.leads)) addToHistogram(total.leads, lead, times)
-  if (recovery !== null && recovery >= 0) addToHistogram(total.recoveries, recovery, times)
-}
-
-/** The part of each span that is made of whole cells, and what is left of it before and after. */
-const split = (spans: readonly Span[], sizeMs: number): { whole: Span[]; over: Span[] } => {
-  const whole: Span[] = []
-  const over: Span[] = []
-  for (const { from, until } of spans) {
-    const first = Math.ceil(from / sizeMs) * sizeMs
-    const last = Math.floor(until / sizeMs) * sizeMs
-    if (first >= last) over.push({ from, until })
-    else {
-      whole.push({ from: first, until: last })
-      over.push({ from, until: first }, { from: last, until })
-    }
-  }
-  return { whole, over: over.filter(({ from, until }) => from < until) }
-}
-
 const mostQueries = 20
 
-/** At most so many spans that hold these: neighbours are joined where there are more. */
-const joined = (spans: readonly Span[], most: number): Span[] => {
-  const size = Math.ceil(spans.length / most)
+/** Where there are very many of these spans, they are asked for together by the time of day. */
+const rowsIn = async (
+  db: Db,
+  question: DoraQuestion,
+  lanes: readonly number[],
+  planned: readonly PlannedRows[],
+): Promise<{ readonly row: Measured; readonly uses: readonly Use[] }[]> => {
+  const [first, last] = [planned[0], planned.at(-1)]
+  if (!first || !last) return []
+  if (planned.length <= mostQueries) {
+    const found = planned.map(async (span) =>
+      (await rowsBetween(db, question, lanes, span)).map((row) => ({ row, uses: span.uses })),
+    )
+    return (await Promise.all(found)).flat()
+  }
+  const byDay = Map.groupBy(planned, ({ from }) => dayOf(from))
+  const span = { from: first.from, until: dayOf(last.from) + grainMs.day }
+  const rows = await rowsBetween(db, question, lanes, span, timesOfDay(planned))
+  return rows.map((row) => {
+    const at = row.live_at ?? 0
+    const own = (byDay.get(dayOf(at)) ?? []).filter(({ from, until }) => from <= at && at < until)
+    return { row, uses: own.flatMap(({ uses }) => uses) }
+  })
+}
+
+const dayOf = (at: number): number => Math.floor(at / grainMs.day) * grainMs.day
+
+/** Which parts of the day these spans are in, in milliseconds since midnight: those that touch are one. */
+const timesOfDay = (spans: readonly Span[]): Span[] => {
+  const times = spans.map(({ from, until }) => ({ from: from - dayOf(from), until: until - dayOf(from) }))
+  return touching(times.sort((one, two) => one.from - two.from))
+}
+
+/** The same in as few spans as there can be. In their order. */
+const touching = (spans: readonly Span[]): Span[] => {
   const found: Span[] = []
-  for (let at = 0; at < spans.length; at += size) {
-    const some = spans.slice(at, at + size)
-    const last = some.at(-1)
-    if (some[0] && last) found.push({ from: some[0].from, until: last.until })
+  for (const { from, until } of spans) {
+    const last = found.at(-1)
+    if (last && from <= last.until) found[found.length - 1] = { from: last.from, until: Math.max(last.until, until) }
+    else found.push({ from, until })
   }
   return found
 }
 
-const cellsIn = async (db: Db, question: DoraQuestion, grain: Grain, whole: readonly Span[]) => {
-  const touching: Span[] = []
-  for (const span of whole) {
-    const last = touching.at(-1)
-    if (last && last.until === span.from) touching[touching.length - 1] = { from: last.from, until: span.until }
-    else touching.push(span)
-  }
+const cellsIn = async (db: Db, question: DoraQuestion, grain: Grain, wanted: readonly number[]) => {
+  const starts = wanted.toSorted((one, two) => one - two)
+  const spans = touching(starts.map((from) => ({ from, until: from + grainMs[grain] })))
   const cells = db
     .selectFrom('learn_cells')
     .select(['start', 'deployments', 'packed'])
@@ -321,16 +298,12 @@ const cellsIn = async (db: Db, question: DoraQuestion, grain: Grain, whole: read
     .where('environment', '=', question.environment)
     .where('grain', '=', grain)
   const found = []
-  if (touching.length <= mostQueries) {
-    for (const { from, until } of touching)
+  if (spans.length <= mostQueries)
+    for (const { from, until } of spans)
       found.push(cells.where('start', '>=', from).where('start', '<', until).execute())
-    return (await Promise.all(found)).flat()
-  }
-  const starts = touching.flatMap(({ from, until }) =>
-    Array.from({ length: (until - from) / grainMs[grain] }, (_, place) => from + place * grainMs[grain]),
-  )
-  for (let at = 0; at < starts.length; at += 500)
-    found.push(cells.where('start', 'in', starts.slice(at, at + 500)).execute())
+  else
+    for (let at = 0; at < starts.length; at += 500)
+      found.push(cells.where('start', 'in', starts.slice(at, at + 500)).execute())
   return (await Promise.all(found)).flat()
 }
 
@@ -339,10 +312,11 @@ const perDayOf = (days: Groups['days'], span: Span, zone: string, now: number): 
   const { offsetAt } = clockOf(zone)
   const counts = new Map<number, number>()
   for (const { at, n } of days) {
-    if (n === 0) continue
     const day = Math.floor((at + offsetAt(at)) / grainMs.day)
     counts.set(day, (counts.get(day) ?? 0) + n)
   }
+  // Of a day that only a part is asked about, all may have been taken away again.
+  for (const [day, n] of counts) if (n === 0) counts.delete(day)
   if (counts.size === 0) return distributionOf([])
   const last = Math.min(span.until - 1, Math.max(now, span.from))
   const from = Math.min(...counts.keys())

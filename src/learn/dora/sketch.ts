@@ -22,51 +22,42 @@ const bucketOf = (value: number): number => (value < 1 ? 0 : 1 + Math.floor(Math
 const sizeOf = (bucket: number): number => (bucket === 0 ? 0 : Math.exp((bucket - 0.5) * growth))
 
 /**
- * The same, added up for reading: a place for each bucket from `base` on, which is many times faster to add to; `low` to `high` are in use.
- * It holds no more than lies between its values, as a question may be about a thousand spans.
+ * The same, added up for reading: a place for each bucket, which is many times faster to add to; only `low` to `high` are in use. There are
+ * `n` values in it. It takes 11 KB, and is emptied and used again, as a question may be about a thousand spans.
  */
-export type Histogram = { counts: Uint32Array; base: number; low: number; high: number }
+export type Histogram = { readonly counts: Uint32Array; low: number; high: number; n: number }
 /** Beyond forty years all values are taken for the same. */
 const mostBuckets = 2_800
-const none = new Uint32Array()
-export const newHistogram = (): Histogram => ({ counts: none, base: 0, low: mostBuckets, high: -1 })
+export const newHistogram = (): Histogram => ({
+  ...{ counts: new Uint32Array(mostBuckets), low: mostBuckets, high: -1, n: 0 },
+})
+
+export const emptyHistogram = (one: Histogram): void => {
+  one.counts.fill(0, one.low, one.high + 1)
+  one.low = mostBuckets
+  one.high = -1
+  one.n = 0
+}
 
 const addAt = (into: Histogram, bucket: number, times: number): void => {
-  if (bucket < into.base || bucket >= into.base + into.counts.length) makeRoom(into, bucket, bucket)
-  const { counts } = into
-  const place = bucket - into.base
+  const place = bucket < mostBuckets ? bucket : mostBuckets - 1
   // Whole numbers of 32 bits: what is taken away before it was added is right in the end all the same.
-  counts[place] = (counts[place] ?? 0) + times
-  if (bucket < into.low) into.low = bucket
-  if (bucket > into.high) into.high = bucket
+  into.counts[place] = (into.counts[place] ?? 0) + times
+  if (place < into.low) into.low = place
+  if (place > into.high) into.high = place
+  into.n += times
 }
 
-const makeRoom = (into: Histogram, low: number, high: number): void => {
-  const isEmpty = into.counts.length === 0
-  const first = isEmpty ? low : Math.min(low, into.base)
-  const last = isEmpty ? high : Math.max(high, into.base + into.counts.length - 1)
-  // Half as much again, so that values that come in order do not make it move each time.
-  const spare = 128 + ((last - first) >> 2)
-  const base = Math.max(0, first - spare)
-  const counts = new Uint32Array(Math.min(mostBuckets, last + spare + 1) - base)
-  if (!isEmpty) counts.set(into.counts, into.base - base)
-  into.counts = counts
-  into.base = base
-}
-
-export const addToHistogram = (into: Histogram, value: number, times = 1): void =>
-  addAt(into, Math.min(bucketOf(value), mostBuckets - 1), times)
+export const addToHistogram = (into: Histogram, value: number, times = 1): void => addAt(into, bucketOf(value), times)
 
 export const addHistogram = (into: Histogram, from: Histogram): void => {
   for (let bucket = from.low; bucket <= from.high; bucket += 1) {
-    const times = from.counts[bucket - from.base] ?? 0
+    const times = from.counts[bucket] ?? 0
     if (times !== 0) addAt(into, bucket, times)
   }
 }
 
-export const distributionOfHistogram = ({ counts, base, low, high: last }: Histogram): Distribution => {
-  let n = 0
-  for (let bucket = low; bucket <= last; bucket += 1) n += counts[bucket - base] ?? 0
+export const distributionOfHistogram = ({ counts, low, high: last, n }: Histogram): Distribution => {
   if (n === 0) return { median: null, p90: null, n }
   const [middle, high] = [placeOf(n, 0.5), placeOf(n, 0.9)]
   const wanted = [middle.lower, middle.upper, high.lower, high.upper].sort((left, right) => left - right)
@@ -74,7 +65,7 @@ export const distributionOfHistogram = ({ counts, base, low, high: last }: Histo
   let before = 0
   let next = 0
   for (let bucket = low; next < wanted.length && bucket <= last; bucket += 1) {
-    before += counts[bucket - base] ?? 0
+    before += counts[bucket] ?? 0
     for (let rank = wanted[next]; rank !== undefined && rank < before; rank = wanted[next]) {
       values.set(rank, sizeOf(bucket))
       next += 1
@@ -127,14 +118,17 @@ export class Numbers {
     return value
   }
 
-  addSketchToHistogram(into: Histogram, from: Histogram | null): void {
+  /** A long question reads hundreds of thousands of pairs, most of them of a byte each. */
+  addSketchToHistogram(into: Histogram, times: 1 | -1): void {
+    const bytes = this.#bytes
     let bucket = 0
     for (let left = this.next(); left > 0; left -= 1) {
-      bucket += this.next()
-      const place = bucket < mostBuckets ? bucket : mostBuckets - 1
-      const count = this.next()
-      addAt(into, place, count)
-      if (from) addAt(from, place, -count)
+      const distance = bytes[this.#at] ?? 0
+      bucket += distance < 128 ? distance : this.next()
+      if (distance < 128) this.#at += 1
+      const count = bytes[this.#at] ?? 0
+      addAt(into, bucket, count < 128 ? count * times : this.next() * times)
+      if (count < 128) this.#at += 1
     }
   }
 
