@@ -69,16 +69,17 @@ const deployments = (
   rows: readonly Row[],
   diffs: readonly Row[],
   committed: ReadonlyMap<string, number | null>,
-): OutsideRecordInput[] =>
-  [...Map.groupBy(rows, (row) => row.cicd_deployment_id || row.id || '')].flatMap(
+): OutsideRecordInput[] => {
+  const brought = Map.groupBy(diffs, (diff) => diff.new_commit_sha ?? '')
+  return [...Map.groupBy(rows, (row) => row.cicd_deployment_id || row.id || '')].flatMap(
     ([id, parts]): OutsideRecordInput[] => {
       const [first] = parts
       const outcome = first?.result === 'SUCCESS' ? 'succeeded' : first?.result === 'FAILURE' ? 'failed' : null
       const finishedAt = momentOr(first?.finished_date)
       if (!first || !outcome || finishedAt === null) return []
       const commits = parts.flatMap((part) =>
-        diffs
-          .filter((diff) => diff.new_commit_sha === part.commit_sha && diff.commit_sha)
+        (brought.get(part.commit_sha ?? '') ?? [])
+          .filter((diff) => diff.commit_sha)
           .map((diff) => ({
             commit: diff.commit_sha ?? '',
             at: committed.get(diff.commit_sha ?? '') ?? null,
@@ -96,6 +97,7 @@ const deployments = (
       ]
     },
   )
+}
 
 const repositoryOf = (row: Row): string => (row.repo_url || row.repo_id || row.base_repo_id || 'unknown').slice(-200)
 
