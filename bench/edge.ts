@@ -58,7 +58,8 @@ const roles: Readonly<Record<string, () => Promise<void>>> = {
       generation: 1,
       routes: [{ hosts: [host], service: 'bench', pools: [{ version: 'v1', weight: 1, endpoints }] }],
     })
-    await edge.listen({ port: Number(port) })
+    const { HEADWAY_EDGE_FD: fds } = process.env
+    await edge.listen(fds ? { fds: fds.split(',').map(Number) } : { port: Number(port) })
     const { BENCH_CERTIFICATES: certificates, BENCH_TLS_PORT: tlsPort } = process.env
     if (certificates && tlsPort) {
       const of = { host: '127.0.0.1', port: Number(tlsPort), publicPort: null, redirect: false, acme: null }

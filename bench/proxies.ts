@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
 import { availableParallelism, homedir, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { edgeLaunch } from '../src/edge/launch.ts'
+import { edgeLaunch, edgeStdio } from '../src/edge/launch.ts'
 import { makeCertificate } from '../src/edge/tls/testing.ts'
 
 /**
@@ -70,7 +71,14 @@ type Proxy = {
   readonly isIn?: (one: Case) => boolean
   /** What is done once it answers. */
   readonly configure?: (directory: string, ports: Ports) => void
-  start(directory: string, ports: Ports): { command: string; args: readonly string[]; env?: NodeJS.ProcessEnv }
+  start(directory: string, ports: Ports): Launch
+}
+type Launch = {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env?: NodeJS.ProcessEnv
+  /** It is given its listening socket, as an edge is by its agent. */
+  readonly inherits?: boolean
 }
 
 const nginxOf = (directory: string, http: string): string[] => {
@@ -182,10 +190,13 @@ function edgeBefore(checkout: string): Proxy {
 }
 
 function edgeIn(directory: string, { own, secure, certificates, upstreams }: Ports, bench: string) {
-  const flags = edgeLaunch({ home: '', sockets: '', state: '' }).args.slice(0, -1)
+  const launch = edgeLaunch({ home: '', sockets: '', state: '' })
   const words = ['edge', directory, String(own), ...upstreams.map(String)]
-  const env = { ...process.env, BENCH_CERTIFICATES: certificates, BENCH_TLS_PORT: String(secure) }
-  return { command: process.execPath, args: [...flags, join(bench, 'edge.ts'), ...words], env }
+  const tls = { BENCH_CERTIFICATES: certificates, BENCH_TLS_PORT: String(secure) }
+  const args = [...launch.args.slice(0, -1), join(bench, 'edge.ts'), ...words]
+  const inherits = readFileSync(join(bench, 'edge.ts'), 'utf8').includes('HEADWAY_EDGE_FD') // an older one opens its own
+  const env = { ...process.env, ...(inherits ? launch.env : {}), ...tls }
+  return { command: process.execPath, args, env, inherits }
 }
 
 /** The pipe reads nothing, so that most cases would say the same of it. */
@@ -443,18 +454,21 @@ const launch = async (
   name: string,
   core: string,
   port: number,
-  { command, args, env }: ReturnType<Proxy['start']>,
+  { command, args, env, inherits }: Launch,
 ): Promise<Running> => {
+  const listener = inherits ? await listening(port) : null
   const child = spawn('taskset', ['-c', core, command, ...args], {
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: listener ? edgeStdio('pipe', descriptorOf(listener), null) : ['ignore', 'ignore', 'pipe'],
     ...(env ? { env } : {}),
   })
+  listener?.close()
   let said = ''
-  child.stderr.on('data', (text: Buffer) => {
+  child.stdout?.resume()
+  child.stderr?.on('data', (text: Buffer) => {
     said = `${said}${text}`.slice(-2_000)
   })
   for (let tries = 0; tries < 200; tries += 1) {
-    if (await accepts(port)) return { name, port, securePort: 0, child, isIn: () => true }
+    if (await answers(port)) return { name, port, securePort: 0, child, isIn: () => true }
     if (child.exitCode !== null) throw new Error(`${name} ended: ${said}`)
     await delay(50)
   }
@@ -462,15 +476,32 @@ const launch = async (
   throw new Error(`${name} does not answer: ${said}`)
 }
 
-const accepts = (port: number): Promise<boolean> =>
+/** Anything: that a socket listens which was opened for it says nothing. */
+const answers = (port: number): Promise<boolean> =>
   new Promise((done) => {
     const socket = connect({ port, host: '127.0.0.1' })
-    socket.once('connect', () => {
+    socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+    socket.once('data', () => {
       socket.destroy()
       done(true)
     })
-    socket.once('error', () => done(false))
+    socket.on('error', () => {})
+    socket.once('close', () => done(false))
   })
+
+const listening = async (port: number): Promise<Server> => {
+  const server = createServer().listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  return server
+}
+
+/** Node tells nobody the descriptor of a server; its handle has it. */
+const descriptorOf = (server: Server): number => {
+  const handle: unknown = Reflect.get(server, '_handle')
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
+  if (typeof fd !== 'number') throw new Error('this Node.js does not tell the descriptor of a listening socket')
+  return fd
+}
 
 const freePort = (): Promise<number> =>
   new Promise((done) => {

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { forgetLastWords, lastWordsIn, readLastWords } from '../edge/last-words.ts'
-import { edgeLaunch, edgeListenFd } from '../edge/launch.ts'
+import { edgeLaunch, edgeListenFd, edgeStdio } from '../edge/launch.ts'
 import type { EdgeRoute, EdgeSamples } from '../edge/protocol.ts'
 import { settingsSignature } from '../edge/settings.ts'
 import { parseTaken, TakenElsewhere } from '../edge/taken.ts'
@@ -123,7 +123,7 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, traffic, say, keeper, 
       spawn(command, args, {
         env,
         detached: true,
-        stdio: ['ignore', log, log, listenFd, 'pipe', ...(tlsFd === null ? [] : [tlsFd])],
+        stdio: edgeStdio(log, listenFd, tlsFd),
       }),
     )
     closeSync(log)

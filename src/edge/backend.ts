@@ -33,10 +33,10 @@ export class Backend {
   readonly fresh: HttpAgent
   otherConnections = 0
 
-  constructor(instance: string, port: number, host = '127.0.0.1') {
+  constructor(instance: string, port: number, host = '127.0.0.1', mostIdle?: number) {
     this.instance = instance
     this.host = host
-    this.pool = new Pool(host)
+    this.pool = new Pool(host, mostIdle)
     this.port = port
     this.pooled = new BackendAgent(this, { keepAlive: true, maxFreeSockets: 64, timeout: 30_000 })
     this.fresh = new BackendAgent(this, { keepAlive: false })

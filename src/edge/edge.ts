@@ -1,4 +1,4 @@
-import { createServer, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { type AccessLog, withoutQueryValues } from './access-log.ts'
 import { type Asked, type Heading, judge } from './asked.ts'
@@ -20,6 +20,7 @@ import { type Trust, trustNobody } from './trust.ts'
 import { Tunnel } from './tunnel.ts'
 import { Client, type Line, type Peer } from './wire/client.ts'
 import type { RequestLines, Section } from './wire/head.ts'
+import { idleWithin } from './wire/pool.ts'
 import { Sections } from './wire/sections.ts'
 
 export type EdgeOptions = {
@@ -49,8 +50,8 @@ export type EdgeOptions = {
 export type OwnAnswer = { readonly status: number; readonly headers: readonly string[]; readonly body: string }
 
 export type Edge = {
-  /** Accepts from an inherited descriptor, or (tests, benches) from a port of its own on loopback. */
-  listen(at: { fd: number } | { port: number }): Promise<void>
+  /** Accepts from inherited descriptors, all of one socket, or (tests, benches) from a port of its own on loopback. */
+  listen(at: { fds: readonly number[] } | { port: number }): Promise<void>
   port(): number | null
   /** Every request that comes after it returns is routed so. */
   route(table: EdgeTable): void
@@ -80,7 +81,7 @@ export type Edge = {
 export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOptions): Edge => {
   const { isBusy = saturation(clock), trust = trustNobody, greet = null, own, settings = 'none' } = options
   const { random = () => 0, turned, worded = (refusal) => refusal } = options
-  const router = new Router(random)
+  const router = new Router(random, idleWithin(limits.connections))
   const counters = new Counters(() => clock.now())
   const epoch = newId()
   const judging = { trust, newId }
@@ -204,18 +205,37 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     })
   }
 
-  const server = createServer({ allowHalfOpen: true, noDelay: true })
-  server.maxConnections = limits.connections
-  server.on('drop', () => turned?.away('full'))
-  server.on('error', (error) => {
-    if (server.listening && isOutOfDescriptors(error)) turned?.away(error)
-    else if (server.listening) throw error
-  })
-  server.on('connection', (socket: Socket) => {
-    if (!greet) return serveOn(socket, { address: addressOf(socket), isSecure: false })
+  const servers: Server[] = []
+  /** Plain connections of clients that are open. */
+  let accepted = 0
+  const accept = (socket: Socket): void => {
+    if (accepted >= limits.connections) {
+      turned?.away('full')
+      socket.destroy()
+      return
+    }
+    accepted += 1
+    if (!greet) {
+      serveOn(socket, { address: addressOf(socket), isSecure: false })
+      return
+    }
     attend(socket)
+    socket.once('close', () => {
+      accepted -= 1
+    })
     greet(socket, (address) => serveOn(socket, { address, isSecure: false }))
-  })
+  }
+  const listenAt = (at: { fd: number } | { port: number; host: string }): Promise<void> =>
+    new Promise((done, failed) => {
+      const server = createServer({ allowHalfOpen: true, noDelay: true }, accept)
+      servers.push(server)
+      server.on('error', (error) => {
+        if (!server.listening) failed(error)
+        else if (isOutOfDescriptors(error)) turned?.away(error)
+        else throw error
+      })
+      server.listen(at, done)
+    })
   const attend = (socket: Socket): void => {
     guests.add(socket)
     socket.once('close', () => {
@@ -234,6 +254,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       turnAway(client, malformed(why, status), null),
     closed: (client: Client) => {
       clients.delete(client)
+      if (!greet && !client.peer.isSecure) accepted -= 1
       lookWhetherOver()
     },
   }
@@ -250,20 +271,16 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     for (const { socket } of clients) socket.destroy()
     for (const socket of guests) socket.destroy()
     router.end()
-    server.close()
+    for (const server of servers) server.close()
   })
 
   return {
-    listen: (at) =>
-      new Promise((done, failed) => {
-        server.once('error', failed)
-        server.listen('fd' in at ? { fd: at.fd } : { port: at.port, host: '127.0.0.1' }, () => {
-          server.off('error', failed)
-          done()
-        })
-      }),
+    listen: async (at) => {
+      const places = 'fds' in at ? at.fds.map((fd) => ({ fd })) : [{ port: at.port, host: '127.0.0.1' }]
+      await Promise.all(places.map(listenAt))
+    },
     port: () => {
-      const address = server.address()
+      const address = servers[0]?.address()
       return typeof address === 'object' ? (address?.port ?? null) : null
     },
     route: (table) => {
@@ -280,7 +297,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       generation: router.table.generation,
       retiring: retiring !== null,
       openRequests: open.size,
-      openConnections: guests.size + (greet ? 0 : [...clients].filter(({ peer }) => !peer.isSecure).length),
+      openConnections: guests.size + (greet ? 0 : accepted),
       busyMs: Math.round(performance.eventLoopUtilization().active),
     }),
     exchangeTaken: (elsewhere) => router.exchangeTaken(elsewhere, clock.monotonicMs()),
@@ -288,7 +305,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       for (const client of clients) client.isShed ||= random() < share
     },
     retire: ({ limitMs, leaveIdle }) => {
-      if (!retiring) server.close()
+      if (!retiring) for (const server of servers) server.close()
       retiring = { leaveIdle: leaveIdle || retiring?.leaveIdle === true }
       retirement.abort()
       setTimeout(finish, limitMs).unref()

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { edgeStdio } from './launch.ts'
 
 // Holds the listening socket (descriptor 3) for the edge's tests without ever accepting on it, and starts edges with it, as an agent does.
 // A process of its own, because Node accepts on every socket that it listens on itself.
@@ -18,7 +19,7 @@ process.on('message', (order: HolderOrder) => {
     return
   }
   const { command, args, env } = order.start
-  const child = spawn(command, args, { env, detached: true, stdio: ['ignore', 'inherit', 'inherit', 3, 'pipe'] })
+  const child = spawn(command, args, { env, detached: true, stdio: edgeStdio('inherit', 3, null) })
   const pid = child.pid ?? 0
   children.set(pid, child)
   child.on('exit', (code, signal) => tell({ exited: pid, outcome: signal ?? code }))

@@ -15,7 +15,7 @@ await runEdge({
   home: setting('HEADWAY_EDGE_HOME'),
   sockets: setting('HEADWAY_EDGE_SOCKETS'),
   state: setting('HEADWAY_EDGE_STATE'),
-  listenFd: Number(setting('HEADWAY_EDGE_FD')),
+  listenFds: setting('HEADWAY_EDGE_FD').split(',').map(Number),
   livenessFd: liveness ? Number(liveness) : null,
   tlsFd: tls ? Number(tls) : null,
   ...(keeper ? { keeper } : {}),

@@ -180,7 +180,7 @@ import { spawn } from 'node:child_process'
 import { appendFileSync } from 'node:fs'
 await runEdge({
   home: process.env.HEADWAY_EDGE_HOME, sockets: process.env.HEADWAY_EDGE_SOCKETS, state: process.env.HEADWAY_EDGE_STATE,
-  listenFd: 3, livenessFd: 4, timing: { lookMs: 20, backOffMs: ${backOffMs}, starts: 3 },
+  listenFds: [3], livenessFd: 4, timing: { lookMs: 20, backOffMs: ${backOffMs}, starts: 3 },
   startAgent: async ({ home, listenFd }) => {
     appendFileSync(home + '/started', listenFd + '\\n')
     ${successor}

@@ -11,7 +11,7 @@ import { connectionsWithin, mostDescriptors, tellTurned } from './descriptors.ts
 import type { TlsDoor } from './doors.ts'
 import { createEdge } from './edge.ts'
 import { leaveLastWords } from './last-words.ts'
-import type { EdgePlaces } from './launch.ts'
+import { type EdgePlaces, edgeListenFd } from './launch.ts'
 import { batchedUuids } from './request-ids.ts'
 import { type EdgeSettings, loadSettings, noSettings, settingsSignature } from './settings.ts'
 import { type SuccessorTiming, watchOverAgent } from './successor.ts'
@@ -19,7 +19,8 @@ import { tableFile } from './table.ts'
 import { parseTrust, type Trust, trustNobody } from './trust.ts'
 
 export type EdgeProcess = EdgePlaces & {
-  readonly listenFd: number
+  /** Of one listening socket, each of them. */
+  readonly listenFds: readonly number[]
   /** Reads end-of-file once the agent is gone; null when nobody started this edge that it would have to watch over. */
   readonly livenessFd: number | null
   /** The listening socket for TLS; null where there is none. */
@@ -31,7 +32,7 @@ export type EdgeProcess = EdgePlaces & {
 const say = (line: string): void => void process.stderr.write(`${new Date().toISOString()} ${line}\n`)
 
 /** Routes by the table on disk at once, then obeys its agent, and sees to it that there is one. Ends the process when all is over. */
-export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgeProcess): Promise<void> => {
+export const runEdge = async ({ home, sockets, state, listenFds, ...how }: EdgeProcess): Promise<void> => {
   outliveItsStarter()
   const saved = tableFile(state, say)
   const signature = settingsSignature(state) // before they are read: a change in between counts as one
@@ -64,7 +65,7 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
     door = await doors.openTlsDoor({ ...shared, connections, turned })
     await door.listen({ fd: how.tlsFd })
   }
-  await edge.listen({ fd: listenFd })
+  await edge.listen({ fds: listenFds })
 
   const controlSocket = join(sockets, `edge-${process.pid}.sock`)
   const control = await openControl(edge, saved, controlSocket, say)
@@ -88,7 +89,7 @@ export const runEdge = async ({ home, sockets, state, listenFd, ...how }: EdgePr
     agentGone: endOf(how.livenessFd),
     home,
     agentSocket: join(sockets, 'agent.sock'),
-    startAgent: () => how.startAgent({ home, listenFd, tlsFd: how.tlsFd }),
+    startAgent: () => how.startAgent({ home, listenFd: listenFds[0] ?? edgeListenFd, tlsFd: how.tlsFd }),
     clock: systemClock,
     say,
     signal: edge.retiring,

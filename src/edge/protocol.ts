@@ -3,7 +3,7 @@ import type { EdgeMatch, EdgeRules } from './rules.ts'
 
 /**
  * What is said between the agent and an edge process: JSON over HTTP on a Unix socket of the edge's own (`edge-<pid>.sock`, mode 0600).
- * The listening socket is inherited as file descriptor 3 (`HEADWAY_EDGE_FD`), never opened by the edge.
+ * The listening socket is inherited as file descriptor 3 and some more (`HEADWAY_EDGE_FD`), never opened by the edge.
  *
  *   PUT  /table       EdgeTable          { generation } once every new request is routed so; 409 when older than the last one
  *   GET  /table                          EdgeTable

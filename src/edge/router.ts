@@ -49,10 +49,12 @@ export class Router {
   #crossings = new Map<string, Way[]>()
   #hasWild = false
   readonly #random: () => number
+  readonly #mostIdle: number | undefined
 
   /** By `random` turns begin somewhere: were it the same place in each of several edges, the small weights would come too late in all. */
-  constructor(random: () => number = () => 0) {
+  constructor(random: () => number = () => 0, mostIdle?: number) {
     this.#random = random
+    this.#mostIdle = mostIdle
   }
 
   replace(table: EdgeTable): void {
@@ -166,7 +168,7 @@ export class Router {
     const named = new Set<Backend>()
     for (const endpoint of table.routes.flatMap(endpointsOf)) {
       const known = this.#backends.get(endpoint.instance)
-      const backend = known ?? new Backend(endpoint.instance, endpoint.port, endpoint.host)
+      const backend = known ?? new Backend(endpoint.instance, endpoint.port, endpoint.host, this.#mostIdle)
       if (!isFirst && (!known || known.port !== endpoint.port || (!known.healthy && endpoint.healthy))) backend.begin()
       this.#backends.set(endpoint.instance, backend)
       backend.listed = true
