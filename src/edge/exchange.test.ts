@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { request as sendRequest } from 'node:http'
 import { connect } from 'node:net'
+import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import {
   ask,
@@ -440,4 +441,49 @@ test('an offer of h2c is ignored, the request answered as it is, and nothing beh
   assert.match(received, /\r\nConnection: close\r\n/)
   assert.equal(received.match(/HTTP\/1\.1 /g)?.length, 1, received)
   assert.ok(received.endsWith('5\r\nhello\r\n0\r\n\r\n'), received)
+})
+
+/** A connection whose far end takes what it is given only when it is told to, as one of TLS does. */
+class LateLine extends Duplex {
+  readonly given: string[] = []
+  bytesRead = 0
+  bytesWritten = 0
+  #taken: (() => void) | null = null
+
+  override _read(): void {}
+
+  override _write(bytes: Buffer, _: string, taken: () => void): void {
+    this.given.push(bytes.toString())
+    this.#taken = taken
+  }
+
+  accept(): void {
+    const taken = this.#taken
+    this.#taken = null
+    taken?.()
+  }
+
+  resetAndDestroy(): void {
+    this.destroy()
+  }
+}
+
+test('over TLS an answer is one write, and over once it is taken; a client that goes before that went away', async (t) => {
+  const { port } = await startInstance(t, (_, response) => response.end('hello'))
+  const edge = await startEdge(t, one(port))
+  const line = new LateLine()
+  edge.serveOn(line, { address: '192.0.2.1', isSecure: true })
+  for (const nth of [1, 2]) {
+    line.push(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+    await until('the answer is given', () => line.given.length === nth && edge.inFlight('a').requests === 0)
+    assert.match(line.given[nth - 1] ?? '', /^HTTP\/1\.1 200 OK\r\n.*\r\n\r\nhello$/s)
+    if (nth === 1) {
+      assert.deepEqual(counted(edge), [])
+      line.accept()
+      assert.deepEqual(counted(edge), [{ requests: 1, ...none, c2: 1 }])
+    }
+  }
+  line.destroy()
+  await until('its going is counted', () => counted(edge)[0]?.requests === 2)
+  assert.deepEqual(counted(edge), [{ requests: 2, ...none, c2: 1, c4: 1 }])
 })

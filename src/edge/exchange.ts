@@ -72,6 +72,11 @@ export class Exchange implements Open, Served, Listener, Entrant {
   #keeps = false
   #status = 0
   #failed = false
+  /** Writes whose end is awaited: all to a client over TLS or HTTP/2, else the last one. */
+  #untaken = 0
+  #onTaken: ((error?: Error | null) => void) | null = null
+  /** All has been said, and is over once it is taken. */
+  #awaitsTaking = false
   #over = false
   #endedMs: number | undefined
   #answerDueMs: number
@@ -456,9 +461,12 @@ export class Exchange implements Open, Served, Listener, Entrant {
 
   /** Over once the client's kernel has all of it. */
   #finish(): void {
-    const { socket } = this.#client
+    const { socket, writesThrough } = this.#client
     if (socket.writableLength === 0) this.#done(this.#endedMs)
-    else socket.write('', () => this.#done(this.#core.clock.monotonicMs()))
+    else {
+      this.#awaitsTaking = true
+      if (writesThrough) this.#write('')
+    }
   }
 
   #done(nowMs: number | undefined): void {
@@ -471,12 +479,25 @@ export class Exchange implements Open, Served, Listener, Entrant {
   /** Head lines and framing: latin1, as they came. */
   #say(text: string): boolean {
     this.#givenBytes += text.length
-    return this.#client.socket.write(text, 'latin1')
+    return this.#write(text)
   }
 
   #give(bytes: Buffer): boolean {
     this.#givenBytes += bytes.length
-    return this.#client.socket.write(bytes)
+    return this.#write(bytes)
+  }
+
+  /** TLS takes what it is given a moment later, and a further, empty write would be a system call. */
+  #write(bytes: Buffer | string): boolean {
+    const { socket, writesThrough } = this.#client
+    if (writesThrough && !this.#awaitsTaking) return socket.write(bytes, 'latin1')
+    this.#untaken += 1
+    this.#onTaken ??= (error) => {
+      this.#untaken -= 1
+      if (error) return // its close follows
+      if (this.#awaitsTaking && this.#untaken === 0) this.#done(this.#core.clock.monotonicMs())
+    }
+    return socket.write(bytes, 'latin1', this.#onTaken)
   }
 
   #cork(): void {
