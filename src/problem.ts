@@ -44,11 +44,11 @@ export const describeProblem = (problem: ProblemDetails): string => {
   return problem.next ? `${first}\n  next: ${problem.next}` : first
 }
 
-/** Any thrown value as one line for a log or a message, its causes included. */
+/** Any thrown value as one line for a log or a message, its causes included, unless they say the same. */
 export const describeError = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error)
-  const cause = error.cause === undefined ? '' : ` (because: ${describeError(error.cause)})`
-  return `${error.message}${cause}`
+  const cause = error.cause === undefined ? error.message : describeError(error.cause)
+  return cause === error.message ? cause : `${error.message} (because: ${cause})`
 }
 
 /** Ends an exhaustive switch: a new member of the union breaks the build where it is not handled. */

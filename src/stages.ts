@@ -80,6 +80,7 @@ export const createStages = (grounds: Grounds) => {
     serverUrl: () => grounds.serverUrl,
     roleOf: access.users.roleOf,
     cancelRun: (project, run) => build.cancel(project, run, 'system:code'),
+    heldUp: (origin) => build.heldUp(origin),
     hasPreviews: async (project) => (await previews.rules(project)).isEnabled,
     report,
   })

@@ -75,7 +75,6 @@ export const conductRun = async (
     prefix: '',
     label: '',
     neededByCaller: [],
-    notes: plan.notes,
     reports: await declaredReports(reader).catch(() => wellKnownReports),
     isByAdministrator: await tools.isAdministrator(source.actor),
     tools,

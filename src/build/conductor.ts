@@ -107,7 +107,6 @@ export type Conduct = {
   readonly label: string
   /** The keys of what the calling job waited for, and so do those that need nothing else; empty at the top. */
   readonly neededByCaller: readonly string[]
-  readonly notes: readonly string[]
   /** The files that jobs' reports are in, as patterns. */
   readonly reports: readonly string[]
   readonly isByAdministrator: boolean

@@ -21,6 +21,7 @@ import { createDependencyCache, type DependencyCache, sweepDependencyCache } fro
 import { createDetails, type RunDetails } from './details.ts'
 import { buildFacts, Conclusion, type Failure } from './facts.ts'
 import type { RepositoryPath } from './git.ts'
+import { createHeldUp } from './held-up.ts'
 import type { RunSource } from './jobs/contexts.ts'
 import type { JobUser } from './jobs/processes.ts'
 import { createListeners } from './listeners.ts'
@@ -139,6 +140,8 @@ export type Build = Stage & {
   /** Runs a run that has ended once more, all of it or what did not succeed; resolves to the attempt that this is. */
   rerun(project: ProjectName, run: string, jobs: 'all' | 'failed', actor: string): Promise<Rerunning>
   runs(project: ProjectName, query: RunQuery): Promise<RunSummary[]>
+  /** What a push or an event (`push:<id>`, `event:<id>`) waits for where nothing of it goes on before somebody acts; else null. */
+  heldUp(origin: string): Promise<readonly string[] | null>
   /** Some of the runs, and where the newer and the older ones begin. */
   runPage(project: ProjectName, query: RunPageQuery): Promise<RunPage>
   /** All of them in a few numbers; `since` in milliseconds since 1970. */
@@ -237,6 +240,7 @@ export const createBuild = (parts: BuildParts): Build => {
   })
   const details = createDetails(store, ledger)
   const waits = createWaits(parts)
+  const heldUp = createHeldUp({ store, unassigned: runners.waiting })
   const listeners = createListeners(parts)
   const conclusionsFor = createConclusions(parts)
   const startRuns = createStarter({ ...parts, listeners, end: conclusionsFor })
@@ -441,6 +445,10 @@ export const createBuild = (parts: BuildParts): Build => {
     runs: async (project, query) => {
       await views.reach()
       return listRuns(store, project, query)
+    },
+    heldUp: async (origin) => {
+      await views.reach()
+      return heldUp(origin)
     },
     runPage: async (project, query) => {
       await views.reach()

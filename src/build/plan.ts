@@ -86,7 +86,7 @@ export const parseAll = async (
 }
 
 export type RunPlan =
-  | { readonly kind: 'workflow'; readonly tree: WorkflowTree; readonly notes: readonly string[] }
+  | { readonly kind: 'workflow'; readonly tree: WorkflowTree }
   | { readonly kind: 'refused'; readonly failure: Failure }
 
 /** The workflow of a run that was queued, with those that it calls; the same commits give the same ones. */
@@ -108,7 +108,7 @@ const checked = async (
   if (parsing.kind === 'invalid') return refusedAt(file, parsing.faults)
   const calling = await resolveCalls(parsing.workflow, reader, open)
   if (calling.kind === 'invalid') return refusedAt(file, calling.faults)
-  return { kind: 'workflow', tree: calling.tree, notes: parsing.notes }
+  return { kind: 'workflow', tree: calling.tree }
 }
 
 const refusedAt = (file: string, [first, ...others]: readonly [WorkflowFault, ...WorkflowFault[]]): RunPlan => {

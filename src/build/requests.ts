@@ -183,7 +183,7 @@ export type Requests = ReturnType<typeof createRequests>
 const noBranches = { baseRef: null, headRef: null, changedSince: null, isTrusted: true }
 
 /** `token:alice/ci` is Alice too. */
-const personOf = (actor: string): string => actor.replace(/^[a-z]+:/, '').replace(/\/.*$/, '')
+export const personOf = (actor: string): string => actor.replace(/^[a-z]+:/, '').replace(/\/.*$/, '')
 
 const jobsWaitingFor = async (store: Store, run: string, attempt: number, environment: string): Promise<string[]> => {
   const wanted = JSON.stringify({ kind: 'approval', environment })

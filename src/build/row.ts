@@ -1,6 +1,7 @@
 import { conductCall } from './calls.ts'
 import { type Conduct, neededFor } from './conductor.ts'
-import type { Failure } from './facts.ts'
+import type { Conclusion, Failure } from './facts.ts'
+import { failureFor } from './failure.ts'
 import { passGates } from './gates.ts'
 import { readJobReports } from './job-reports.ts'
 import { type JobLog, openJobLog } from './jobs/log.ts'
@@ -11,7 +12,7 @@ import type { BegunJob } from './runners/executor.ts'
 import { labelsIn } from './runners/labels.ts'
 import { evaluateTemplate, flagFrom, textFrom } from './workflow/evaluate.ts'
 import type { Json, Scope } from './workflow/expression.ts'
-import { namesInWorkflow } from './workflow/names.ts'
+import { namesInWorkflow, unknownReferences } from './workflow/names.ts'
 import { atMost, defaultPermissions, onlyReading, type Permissions } from './workflow/permissions.ts'
 import type { Job } from './workflow/workflow.ts'
 
@@ -44,7 +45,8 @@ export const conductRow = async (row: RowOfJob): Promise<Finished> => {
   const name = `${conduct.label}${(await textFrom(job.name, scope)) || `${job.id}${row.label}`}`
   const about = { job: key, name, ...neededFor(conduct, job) }
   const gate = await passGates(row, name)
-  if (gate.kind === 'ended') await tell({ kind: 'job-ended', result: { ...nothing, ...gate.end, ...about } })
+  if (gate.kind === 'ended')
+    await tell({ kind: 'job-ended', result: { ...nothing, ...explained(gate.end, name, row.cancel), ...about } })
   else if (job.call) await tell(await conductCall({ ...row, cancel: gate.cancel }, job.call, name, permissionsOf(row)))
   else await execute({ ...row, cancel: gate.cancel }, name, gate.environment)
   return finished() ?? { run: source.run, ...nothing, job: key, conclusion: 'failure' }
@@ -52,10 +54,11 @@ export const conductRow = async (row: RowOfJob): Promise<Finished> => {
 
 const execute = async (row: RowOfJob, name: string, environment: string | null): Promise<void> => {
   const { conduct, job, needs, key, matrix, strategy, scope, cancel } = row
-  const { state, tell, tools, signals, source, workflow, inputs, notes, reports, isByAdministrator, cleaning } = conduct
+  const { state, tell, tools, signals, source, workflow, inputs, reports, isByAdministrator, cleaning } = conduct
   const finished = (): Finished | null => state().jobs.get(key)?.finished ?? null
   const about = { job: key, name, ...neededFor(conduct, job) }
   const { secrets, vars } = await settingsIn(conduct, environment?.toLowerCase() ?? null)
+  const notes = unknownReferences(workflow.file, job)
   const given = { needs, secrets, vars, inputs, permissions: permissionsOf(row), environment, notes, isByAdministrator }
   const order = { source, workflow, job, key, name, matrix, strategy, reports, ...given }
   await using log = openOnDemand(conduct, key)
@@ -79,15 +82,31 @@ const execute = async (row: RowOfJob, name: string, environment: string | null):
       .keepSummary(source.run, logKey(key, source.attempt), result.summary)
       .catch(() => null)
     const used = environment === null ? {} : { environment: { name: environment, url: result.environmentUrl } }
-    const end = { job: key, ...(await tolerated(result, job, scope)), annotations: read.annotations, summary, ...used }
+    const outcome = explained(await tolerated(result, job, scope), name, cancel)
+    const end = { job: key, ...outcome, annotations: read.annotations, summary, ...used }
     const ended = { kind: 'job-ended' as const, result: end, also: read.facts }
     // The job itself may have filled the disk: once its directory is gone there is room to say so.
     await tell(ended).catch(() => cleaned.then(() => tell(ended)))
   } else if (!finished()) {
-    const why = execution.kind === 'refused' ? refusedAs(execution.failure) : { conclusion: 'cancelled' as const }
+    const why = execution.kind === 'refused' ? refusedAs(execution.failure) : cancelledAs(name, cancel)
     await tell({ kind: 'job-ended', result: { ...nothing, ...about, ...why } })
   }
 }
+
+/** Why a job is to end that nobody asked to end: the reason of the signal that ends it. */
+export class EndedBecause extends Error {}
+
+const cancelledAs = (name: string, { reason }: AbortSignal) => ({
+  conclusion: 'cancelled' as const,
+  failure: reason instanceof EndedBecause ? failureFor(reason.message, { job: name }) : null,
+})
+
+/** A job that was cancelled says why, where it does not yet and somebody knows. */
+const explained = <End extends { readonly conclusion: Conclusion; readonly failure?: Failure | null | undefined }>(
+  end: End,
+  name: string,
+  cancel: AbortSignal,
+): End => (end.conclusion === 'cancelled' && !end.failure ? { ...end, ...cancelledAs(name, cancel) } : end)
 
 const refusedAs = (failure: Failure) => ({ conclusion: 'failure' as const, failure })
 

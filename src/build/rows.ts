@@ -1,7 +1,7 @@
 import type { Conduct, JobEnd } from './conductor.ts'
 import { worstOf } from './conductor.ts'
 import type { RowOfJob } from './row.ts'
-import { conductRow } from './row.ts'
+import { conductRow, EndedBecause } from './row.ts'
 import type { Finished } from './run.ts'
 import { evaluateTemplate, flagFrom, numberFrom } from './workflow/evaluate.ts'
 import type { Json, Scope } from './workflow/expression.ts'
@@ -51,7 +51,8 @@ export const conductRows = async (
       const contexts = { ...scope.contexts, matrix: row.matrix, strategy }
       const end = await conductRow({ ...about, ...row, scope: { ...scope, contexts }, strategy, cancel })
       ends.push(end)
-      if (failFast && end.conclusion === 'failure') siblings.abort()
+      if (failFast && end.conclusion === 'failure')
+        siblings.abort(new EndedBecause(`${job.id}${row.label} failed, and fail-fast ends the rest of its matrix`))
     }
   }
   const settled = await Promise.allSettled(Array.from({ length: Math.min(maxParallel, rows.length) }, worker))

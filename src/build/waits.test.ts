@@ -440,3 +440,30 @@ test('a red main names who can mend it, until a push or another attempt has mend
     broken: null,
   })
 })
+
+test('the rows that fail-fast ends say which one failed, also those that had not begun', async () => {
+  await using build = await openTestBuild({ parallelJobs: 2 })
+  const pushed = await build.push({
+    '.github/workflows/ci.yml': file(`
+on: push
+jobs:
+  rows:
+    strategy: { matrix: { n: [1, 2, 3] } }
+    runs-on: x
+    steps: [{ run: 'test #{ matrix.n }} = 1 || sleep 600; ${waitFor(build, 'gate')}; exit 3' }]
+`),
+  })
+  await build.until((facts) => facts.filter((one) => isFact(jobStarted, one))[1])
+  open(build, 'gate')
+  assert.equal((await build.verified(pushed)).failure?.exitCode, 3)
+  const ended = (await build.build.run(defaultProject, 'run-1'))?.jobs ?? []
+  const why = 'rows (1) failed, and fail-fast ends the rest of its matrix'
+  assert.deepEqual(
+    ended.map(({ name, conclusion, failure }) => [name, conclusion === 'failure' ? null : failure?.detail]).sort(),
+    [
+      ['rows (1)', null],
+      ['rows (2)', why],
+      ['rows (3)', why],
+    ],
+  )
+})

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url))
 
@@ -302,6 +303,14 @@ describe('the command line', () => {
     assert.doesNotMatch(outcome.stdout + outcome.stderr, /hunter2/)
     const asArgument = await headway(['secret', 'set', 'KEY', 'hunter2'], { env: here() })
     assert.equal(asArgument.code, 2)
+  })
+
+  test('waits for a secret that comes late through a pipe', async () => {
+    const slow = '(sleep 1; printf hunter3) | "$0" --disable-warning=ExperimentalWarning "$@"'
+    const env = { PATH: process.env.PATH ?? '', HOME: '/nonexistent', ...here() }
+    const argv = ['-c', slow, process.execPath, main, 'secret', 'set', 'KEY']
+    await promisify(execFile)('sh', argv, { env })
+    assert.deepEqual(stub.asked.at(-1)?.body, { value: 'hunter3', kind: 'secret', service: null, environment: null })
   })
 
   test('prints the lines of services without what would move the cursor', async () => {

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { text as textOf } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import { effectSync } from '../effect.ts'
 import {
@@ -86,11 +87,11 @@ export const repositoryCommands = (program: Command, launcher: string): void => 
     .command('credential', { hidden: true })
     .argument('<operation>')
     .description("answers Git's credential protocol with this machine's token")
-    .action((operation: string, _own, command: Command) => {
+    .action(async (operation: string, _own, command: Command) => {
       if (operation !== 'get') return
       const { url, token } = reach(command.optsWithGlobals<GlobalOptions>())
       const asked = Object.fromEntries(
-        readFileSync(0, 'utf8')
+        (await textOf(process.stdin))
           .split('\n')
           .filter(Boolean)
           .map((line) => line.split(/=(.*)/s).slice(0, 2)),

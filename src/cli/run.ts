@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { LocalResult } from '../local.ts'
 import { Problem } from '../problem.ts'
 import type { GlobalOptions } from './client.ts'
-import { printFailed } from './failure.ts'
+import { failedLines } from './failure.ts'
 import { bold, dim, printable, printJson, red, span, stateColour } from './output.ts'
 
 type RunOptions = {
@@ -142,7 +142,7 @@ const printResult = ({ runs, conclusion, notes }: LocalResult): void => {
           `    ${step.conclusion === 'success' ? '✓' : step.conclusion === 'skipped' ? '–' : red('✗')} ${printable(step.name)} ${dim(span(step.durationMs))}`,
         )
     }
-    if (run.failure) printFailed(run.failure, red('✗'))
+    if (run.failure) for (const line of failedLines(run.failure, Object.values(run.jobs), red('✗'))) console.log(line)
   }
   if (runs.length > 0) return
   console.log(`nothing was run (${conclusion})`)

@@ -2,19 +2,10 @@ import type { Command } from 'commander'
 import { shortCommit } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { at, type Client, connect, type GlobalOptions } from './client.ts'
-import { printFailed } from './failure.ts'
+import { failedLines, type Told } from './failure.ts'
 import { commitHere } from './here.ts'
 import { ago, bold, dim, printable, printJson, printTable, red, span, stateColour, yellow } from './output.ts'
 
-type Failure = {
-  readonly job: string | null
-  readonly step: string | null
-  readonly command: string | null
-  readonly exitCode: number | null
-  readonly detail: string
-  readonly lastLines: readonly string[]
-  readonly where: { readonly file?: string; readonly line?: number; readonly column?: number } | null
-}
 type Run = {
   readonly run: string
   readonly repository: string
@@ -33,7 +24,7 @@ type Run = {
   readonly isolation: string | null
   readonly queuedAt: number
   readonly durationMs: number | null
-  readonly failure: Failure | null
+  readonly failure: Told | null
 }
 type Wait =
   | { readonly kind: 'concurrency'; readonly group: string }
@@ -44,6 +35,7 @@ type Job = {
   readonly status: string
   readonly conclusion: string | null
   readonly wait: Wait | null
+  readonly failure: Told | null
   readonly attempt: number
   readonly startedAt: number | null
   readonly finishedAt: number | null
@@ -260,7 +252,8 @@ const printRun = (run: Details): void => {
   if (run.isolation) console.log(dim(`  isolation: ${run.isolation}${run.isTrusted ? '' : ', without secrets'}`))
   for (const job of run.jobs) {
     const kept = job.attempt < run.attempt ? dim(` (of attempt ${job.attempt})`) : ''
-    const state = job.wait ? yellow(waitText(run.run, job.wait)) : stateColour(job.conclusion ?? job.status)
+    const why = job.conclusion === 'cancelled' && job.failure ? dim(` (${printable(job.failure.detail)})`) : ''
+    const state = job.wait ? yellow(waitText(run.run, job.wait)) : stateColour(job.conclusion ?? job.status) + why
     console.log(`\n  ${bold(printable(job.name))} ${state}${kept}${urlText(job.environment)}`)
     for (const step of job.steps)
       console.log(`    ${signOf(step.conclusion)} ${printable(step.name)} ${dim(span(step.durationMs))}`)
@@ -283,9 +276,9 @@ const printEnd = (run: Details): void => {
 const placeText = (file: string | null | undefined, line: number | null | undefined): string =>
   file ? `${[file, line].filter((part) => part !== null && part !== undefined).join(':')}: ` : ''
 
-/** The step, the command, the exit code and the last lines. */
-const printFailure = ({ run, failure, conclusion }: Run): void => {
+/** Of each job that failed the step, the command, the exit code and the last lines. */
+const printFailure = ({ run, failure, conclusion, jobs }: Details): void => {
   if (!failure) return
-  printFailed(failure, signOf(conclusion))
+  for (const line of failedLines(failure, jobs, signOf(conclusion))) console.log(line)
   console.log(dim(`\n  headway runs ${run} --log   the whole log\n  headway rerun ${run} --failed   once more`))
 }

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import { Problem } from '../problem.ts'
 import { at, connect, type GlobalOptions } from './client.ts'
@@ -82,7 +82,7 @@ const addNoun = (program: Command, kind: Setting['kind']): void => {
 const readValue = async (name: string, kind: Setting['kind']): Promise<string> => {
   const value = process.stdin.isTTY
     ? await askFor(`${name}: `, kind === 'secret')
-    : readFileSync(0, 'utf8').replace(/\r?\n$/, '')
+    : (await text(process.stdin)).replace(/\r?\n$/, '')
   if (value === '')
     throw new Problem({
       kind: 'no-value',

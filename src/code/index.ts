@@ -57,6 +57,8 @@ export type CodeParts = {
   roleOf(user: string, project: ProjectName): Promise<Role | null>
   /** Asks a run to end. */
   cancelRun(project: ProjectName, run: string): Promise<unknown>
+  /** What a push or an event (`push:<id>`, `event:<id>`) waits for where nothing of it goes on before somebody acts; else null. */
+  heldUp?(origin: string): Promise<readonly string[] | null>
   /** Whether changes of a project can be looked at once their checks have passed; none can where nobody says. */
   hasPreviews?(project: ProjectName): Promise<boolean>
   /** Told of what went wrong while nobody was waiting for an answer. */
@@ -207,6 +209,7 @@ export const createCode = (parts: CodeParts) => {
     clock,
     environments: parts.environments,
     obstacle: () => fullDisk(parts.home.repositories),
+    heldUp: parts.heldUp ?? (async () => null),
     committedAt: async ({ payload: { project, repository, after } }) =>
       after === null ? null : reading.committedAt(project, repository, after),
     changeOf: ({ payload }) => changes.openOn(payload, payload.ref.replace('refs/heads/', '')),

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type Failure, jobFinished, jobStarted, pushVerified, runQueued, runStarted } from '../build/facts.ts'
+import {
+  type Failure,
+  jobFinished,
+  jobStarted,
+  pushVerified,
+  runFinished,
+  runQueued,
+  runStarted,
+} from '../build/facts.ts'
 import {
   deploymentFinished,
   deploymentRequested,
@@ -181,6 +189,17 @@ const migrated = fact(migrationFinished, {
   },
 })
 
+const otherJob = (conclusion: 'success' | 'failure', name: string, lastLines: string[]): NewFact =>
+  fact(jobFinished, {
+    ...about,
+    payload: {
+      ...{ run: 'run-1', job: name, name, conclusion, outputs: {}, steps: [] },
+      failure: { ...failure, job: name, step: 'Test', command: `test ${name}`, lastLines },
+    },
+  })
+const runEnds = (run: string, conclusion: 'success' | 'failure', why: Failure | null): NewFact =>
+  fact(runFinished, { ...about, payload: { run, conclusion, failure: why } })
+
 const stories: Record<string, { facts: NewFact[]; lines: string[]; ended: boolean }> = {
   'a push with a migration': {
     facts: [verified('success'), released, packaged([service]), requested, advised, migrated, rolling, shifted, live],
@@ -204,6 +223,56 @@ const stories: Record<string, { facts: NewFact[]; lines: string[]; ended: boolea
       '  ✓ deploy shop               1.0 s   3 of 3 healthy, taking the traffic',
       'live at http://shop.localhost:4680/ in 5.5 s (lead time from the commit 1 min 6 s)',
     ],
+    ended: true,
+  },
+  'a push of which two jobs fail': {
+    facts: [
+      ...[queued, started, job],
+      otherJob('success', 'may fail', ['as it may']),
+      otherJob('failure', 'old', ['1', '2', '3', '4', '5', '6', '7']),
+      otherJob('failure', 'new', ['red']),
+      runEnds('run-1', 'failure', {
+        ...failure,
+        job: 'old',
+        step: 'Test',
+        command: 'test old',
+        lastLines: ['1', '2', '3', '4', '5', '6', '7'],
+      }),
+      verified('failure', failure),
+    ],
+    lines: [
+      '  · pipeline shop                     run-1',
+      '  ✓ may fail',
+      '  ✗ old',
+      '  ✗ new',
+      'not deployed: 2 jobs failed',
+      '  ✗ old: Test',
+      '      $ test old   exit code 1',
+      ...['2', '3', '4', '5', '6', '7'].map((line) => `      | ${line}`),
+      '  ✗ new: Test',
+      '      $ test new   exit code 1',
+      '      | red',
+      '      more: headway runs run-1',
+    ],
+    ended: true,
+  },
+  'a push of whose runs one cannot be read': {
+    facts: [
+      ...[queued, fact(runQueued, { ...queued, payload: { ...queued.payload, run: 'run-2', name: 'bad.yml' } })],
+      runEnds('run-1', 'success', null),
+      runEnds('run-2', 'failure', {
+        ...failure,
+        job: null,
+        step: null,
+        command: null,
+        exitCode: null,
+        detail: 'Unexpected',
+        lastLines: [],
+        where: { file: 'bad.yml', line: 6 },
+      }),
+      verified('failure'),
+    ],
+    lines: ['not deployed: the pipeline failed', '      bad.yml:6: Unexpected', '      more: headway runs run-2'],
     ended: true,
   },
   'a push whose tests fail': {

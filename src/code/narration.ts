@@ -1,5 +1,6 @@
 import {
   type Conclusion,
+  type Failure,
   jobFinished,
   jobKeptWaiting,
   jobStarted,
@@ -86,16 +87,40 @@ const tellRun = (narration: Narration, fact: RecordedFact): Told | null => {
     const { run, name, why } = fact.payload
     return narration.runs[run] ? told(narration, [mark('·', plainText(name), '', plainText(`waits: ${why}`))]) : null
   }
-  if (isFact(jobFinished, fact))
-    return narration.runs[fact.payload.run] ? told(narration, jobLines(narration, fact)) : null
+  if (isFact(jobFinished, fact)) {
+    const { run, conclusion, failure } = fact.payload
+    const next = conclusion === 'failure' ? withFailure(narration, failure) : narration
+    return narration.runs[run] ? told(next, jobLines(narration, fact)) : null
+  }
+  if (isFact(runFinished, fact) && narration.runs[fact.payload.run]) {
+    const { run, conclusion, failure } = fact.payload
+    if (conclusion !== 'failure') return silent(narration)
+    return silent(withFailure({ ...narration, failedRuns: [...narration.failedRuns, run] }, failure))
+  }
   if (isFact(pushVerified, fact) && fact.payload.push === narration.push) {
     const { conclusion, failure, runs, notes = [] } = fact.payload
     if (conclusion === 'success') return silent({ ...narration, verifiedAt: fact.at })
-    const lines = [...notes.map(note), ...verdictLines(conclusion, failure, runs)]
+    const lines = [
+      ...notes.map(note),
+      ...verdictLines(conclusion, failuresOf(narration, failure), runsToOpen(narration, runs)),
+    ]
     return ended({ ...narration, hasFailed: conclusion !== 'skipped' }, lines)
   }
   return null
 }
+
+/** A run's failure is that of its first job which failed. */
+const withFailure = (narration: Narration, failure: Failure | null | undefined): Narration =>
+  failure && !narration.failures.some((known) => JSON.stringify(known) === JSON.stringify(failure))
+    ? { ...narration, failures: [...narration.failures, failure] }
+    : narration
+
+/** Why it failed: by what was heard of its jobs, else by the verdict. */
+export const failuresOf = ({ failures }: Narration, verdict: Failure | null): readonly Failure[] =>
+  failures.length > 0 ? failures : verdict ? [verdict] : []
+/** Where there is more to read: in the runs that failed. */
+export const runsToOpen = ({ failedRuns }: Narration, runs: readonly string[]): readonly string[] =>
+  failedRuns.length > 0 ? failedRuns : runs
 
 const tellTests = (narration: Narration, fact: RecordedFact): Told | null => {
   if (isFact(testsReported, fact) && narration.runs[fact.payload.run])
@@ -142,7 +167,7 @@ const isWorthTelling = ({ name, outcome, durationMs }: Step): boolean =>
 type Step = JobFinished['payload']['steps'][number]
 
 const jobLines = (narration: Narration, { at, payload }: JobFinished): string[] => {
-  const { run, job, conclusion, steps } = payload
+  const { run, job, conclusion, steps, failure } = payload
   const isOnly = Object.keys(narration.jobs).length === 1
   const started = narration.jobs[`${run}/${job}`]
   const jobName = payload.name ?? started?.name ?? job
@@ -150,16 +175,18 @@ const jobLines = (narration: Narration, { at, payload }: JobFinished): string[] 
   if (conclusion === 'skipped') return [mark('-', plainText(jobName), '', 'skipped')]
   const lines = steps.filter(isWorthTelling).map((step) => {
     const sign = step.outcome === 'success' ? '✓' : '✗'
-    return mark(sign, labelled(step.name), describeDuration(step.durationMs), toleratedOf(step))
+    return mark(sign, labelled(step.name), describeDuration(step.durationMs), toleratedOf(step, conclusion))
   })
   const isExplained = conclusion === 'success' ? lines.length > 0 : steps.some(({ outcome }) => outcome === 'failure')
   if (isExplained && conclusion !== 'cancelled') return lines
   const took = started === undefined ? '' : describeDuration(at - started.startedAt)
   const sign = conclusion === 'success' ? '✓' : '✗'
-  return [...lines, mark(sign, plainText(jobName), took, conclusion === 'cancelled' ? 'cancelled' : '')]
+  const why = failure ? `: ${plainText(failure.detail)}` : ''
+  return [...lines, mark(sign, plainText(jobName), took, conclusion === 'cancelled' ? `cancelled${why}` : '')]
 }
 
 const lowered = (name: string): string => name.replace(/^[A-Z](?=[a-z ])/, (first) => first.toLowerCase())
 
-const toleratedOf = (step: { outcome: Conclusion; conclusion: Conclusion }): string =>
-  step.outcome === 'failure' && step.conclusion === 'success' ? 'failed, which it may' : ''
+/** `continue-on-error` of the step or of its job. */
+const toleratedOf = ({ outcome, conclusion }: Step, ofJob: Conclusion): string =>
+  outcome === 'failure' && (conclusion === 'success' || ofJob === 'success') ? 'failed, which it may' : ''

@@ -7,11 +7,12 @@ import { type ProjectName, shortCommit } from '../names.ts'
 import { isJob } from './changes/change.ts'
 import type { ChangeKey } from './changes/facts.ts'
 import { isChangeOption, wantsChange } from './changes/options.ts'
-import { beginChangeStory, changeStoryFacts, narrateChange } from './changes/story.ts'
+import { beginChangeStory, type ChangeStory, changeStoryFacts, narrateChange } from './changes/story.ts'
 import { narrate, narratedFacts } from './narration.ts'
 import { plainText } from './plain-text.ts'
 import type { RecordedUpdate } from './recorder.ts'
-import { beginNarration } from './telling.ts'
+import { detailLine, nextLine, verdictLines } from './story-lines.ts'
+import { beginNarration, type Narration } from './telling.ts'
 import { type Stop, type Stops, usualWay, wayTo } from './way.ts'
 
 export type NarratorParts = {
@@ -21,6 +22,8 @@ export type NarratorParts = {
   environments(): Stops
   /** Why nothing can be recorded at the moment; null when nothing is in the way. */
   obstacle(): Promise<string | null>
+  /** What a push or an event (`push:<id>`, `event:<id>`) waits for where nothing of it goes on before somebody acts; else null. */
+  heldUp(origin: string): Promise<readonly string[] | null>
   committedAt(update: RecordedUpdate): Promise<number | null>
   /** The open change that follows the branch which was pushed; null where there is none. */
   changeOf(update: RecordedUpdate): Promise<number | null>
@@ -33,6 +36,7 @@ export type NarratorParts = {
 }
 
 const obstacleEveryMs = 2000
+const heldEveryMs = 1500
 
 /** What a push asked for with `-o`. */
 export type PushWishes = {
@@ -104,10 +108,22 @@ export const createNarrator =
       for (const line of lines) say(moved.length === 1 ? line : `${story.label}: ${line.trimStart()}`)
     }
     const told = new AbortController()
-    warnOf(obstacle, say, clock, AbortSignal.any([signal, told.signal])).catch(() => undefined)
+    const over = AbortSignal.any([signal, told.signal])
+    warnOf(obstacle, say, clock, over).catch(() => undefined)
+    const held = new AbortController()
+    let why: readonly string[] = []
+    // Who pushes does not wait for people; who asked to hear the end does.
+    if (!toTheEnd && !wishes.isPatient)
+      untilHeld(() => heldUp(stories, parts), clock, over).then(
+        (found) => {
+          why = found
+          held.abort()
+        },
+        () => undefined,
+      )
     using _told = { [Symbol.dispose]: () => told.abort() }
     let cursor = Math.min(...updates.map(({ seq }) => seq))
-    for await (const _ of awakenings(ledger, signal, listened)) {
+    for await (const _ of awakenings(ledger, AbortSignal.any([signal, held.signal]), listened)) {
       for (;;) {
         const facts = await ledger.read({ after: cursor, types: listened, limit: 500 })
         for (const fact of facts)
@@ -123,6 +139,11 @@ export const createNarrator =
       if (stories.every(({ hasEnded }) => hasEnded))
         return stories.some(({ hasFailed }) => hasFailed) ? 'failed' : 'succeeded'
     }
+    if (held.signal.aborted && !signal.aborted) {
+      for (const story of stories) tell(story, story.failures)
+      for (const line of heldLines(why, updates[0]?.payload.push ?? '')) say(line)
+      return 'unknown'
+    }
     say('Headway stops or is restarted: the push is kept and goes on; headway watch shows how it fares')
     return 'unknown'
   }
@@ -132,22 +153,39 @@ const listened = [...narratedFacts, ...changeStoryFacts]
 /** What is told of a ref, and how it goes on. */
 type Story = {
   readonly label: string
+  /** What it tells: `push:<id>`, or `event:<id>`; null as long as nothing of it is known. */
+  readonly origin: string | null
   readonly hasEnded: boolean
   readonly hasFailed: boolean
+  /** What of it has failed, in lines, as long as it has not ended. */
+  readonly failures: readonly string[]
   after(fact: RecordedFact): { readonly story: Story; readonly lines: readonly string[] }
 }
+
+/** What is told: its origin, the runs of it, and what does not happen when they fail. */
+type Subject<State> = {
+  readonly originOf: (state: State) => string | null
+  readonly runsOf: (state: State) => Narration | null
+  readonly verdict: string
+}
+
+const failuresIn = (runs: Narration | null, verdict: string): readonly string[] =>
+  runs !== null && runs.failures.length > 0 ? verdictLines('failure', runs.failures, runs.failedRuns, verdict) : []
 
 const storyOf = <State extends { readonly ended: boolean; readonly hasFailed?: boolean }>(
   label: string,
   state: State,
+  { originOf, runsOf, verdict }: Subject<State>,
   tell: (state: State, fact: RecordedFact) => { readonly narration: State; readonly lines: readonly string[] },
 ): Story => ({
   label,
+  origin: originOf(state),
   hasEnded: state.ended,
   hasFailed: state.hasFailed === true,
+  failures: state.ended ? [] : failuresIn(runsOf(state), verdict),
   after: (fact) => {
     const { narration, lines } = tell(state, fact)
-    return { story: storyOf(label, narration, tell), lines }
+    return { story: storyOf(label, narration, { originOf, runsOf, verdict }, tell), lines }
   },
 })
 
@@ -156,6 +194,17 @@ const narrateBeside: typeof narrate = (narration, fact) => {
   const { narration: next, lines } = narrate(narration, fact)
   const isSkipped = isFact(pushVerified, fact) && fact.payload.conclusion === 'skipped'
   return { narration: next, lines: isSkipped ? [] : lines }
+}
+
+const ofPush = (push: string): Subject<Narration> => ({
+  originOf: () => `push:${push}`,
+  runsOf: (narration) => narration,
+  verdict: 'not deployed',
+})
+const ofChange: Subject<ChangeStory> = {
+  originOf: ({ checks }) => checks && `event:${checks.push}`,
+  runsOf: ({ checks }) => checks,
+  verdict: 'the change is not merged',
 }
 
 /** The story of the push itself, and that of the change which it has opened or goes into. */
@@ -175,16 +224,58 @@ const begin = async (
   const isProposed = isWanted || number !== null
   const hasPreview = isProposed && (await parts.hasPreviews(project))
   return [
-    storyOf(label, pushed, isProposed || isOwn ? narrateBeside : narrate),
+    storyOf(label, pushed, ofPush(push), isProposed || isOwn ? narrateBeside : narrate),
     ...(isProposed
       ? [
-          storyOf(label, beginChangeStory({ push, ref, project, repository, number, hasPreview }), (story, fact) =>
-            narrateChange(story, fact, parts.changeUrl),
+          storyOf(
+            label,
+            beginChangeStory({ push, ref, project, repository, number, hasPreview }),
+            ofChange,
+            (story, fact) => narrateChange(story, fact, parts.changeUrl),
           ),
         ]
       : []),
   ]
 }
+
+/** What all stories that go on wait for; null where one of them waits for nobody. */
+const heldUp = async (
+  stories: readonly Story[],
+  { heldUp: heldUpBy }: Pick<NarratorParts, 'heldUp'>,
+): Promise<readonly string[] | null> => {
+  const all: string[] = []
+  for (const { origin, hasEnded } of stories) {
+    if (hasEnded) continue
+    const why = origin === null ? null : await heldUpBy(origin)
+    if (why === null) return null
+    all.push(...why)
+  }
+  return all.length > 0 ? all : null
+}
+
+/** Resolves to what holds them up once that was the same twice: between two jobs nothing runs, either. Rejects when the signal aborts. */
+const untilHeld = async (
+  ask: () => Promise<readonly string[] | null>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<readonly string[]> => {
+  for (let before: readonly string[] | null = null; ; ) {
+    await clock.sleep(heldEveryMs, signal)
+    const now = await ask()
+    if (now !== null && JSON.stringify(now) === JSON.stringify(before)) return now
+    before = now
+  }
+}
+
+/** So many of them are told. */
+const mostHeld = 5
+
+const heldLines = (why: readonly string[], push: string): string[] => [
+  'not over, but nothing of it goes on before somebody acts:',
+  ...why.slice(0, mostHeld).map(detailLine),
+  ...(why.length > mostHeld ? [detailLine(`and ${why.length - mostHeld} more`)] : []),
+  ...nextLine(`headway watch ${push}`),
+]
 
 /** Says once what is in the way of a story that goes on without a word. Rejects when the signal aborts. */
 const warnOf = async (

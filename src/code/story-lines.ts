@@ -11,8 +11,8 @@ export const mark = (sign: '✓' | '✗' | '·' | '-', what: string, took = '', 
 export const note = (text: string): string => mark('-', plainText(text))
 export const detailLine = (text: string): string => `      ${plainText(text)}`
 export const nextLine = (next: string | null): string[] => (next === null ? [] : [detailLine(`next: ${next}`)])
-export const quoted = (lines: readonly string[]): string[] =>
-  lines.slice(-12).map((line) => `      | ${plainText(line)}`)
+export const quoted = (lines: readonly string[], most = 12): string[] =>
+  lines.slice(-most).map((line) => `      | ${plainText(line)}`)
 
 export const branchName = (ref: string): string => plainText(ref.replace(/^refs\/heads\//, ''))
 
@@ -39,28 +39,47 @@ export const adviceLines = (findings: z.infer<typeof migrationAdvised.payload>['
   return [note('advice: the running version may not survive this migration'), ...told, ...more, ...advice]
 }
 
+/** How many failures are told in full, and how many of the last lines of each where they are several. */
+const mostFailures = 5
+const linesOfEach = 6
+
 /** How the verification of a push or a change ended, when it did not end well; and what does not happen therefore. */
 export const verdictLines = (
   conclusion: Conclusion,
-  failure: Failure | null,
+  failures: readonly Failure[],
   runs: readonly string[],
   verdict = 'not deployed',
 ): string[] => {
   if (conclusion === 'skipped') return ['nothing to run and nothing to deploy']
-  if (conclusion === 'cancelled') return [`${verdict}: the pipeline was cancelled`]
   const more = runs.map((run) => detailLine(`more: headway runs ${run}`))
-  if (failure === null) return [`${verdict}: the pipeline failed`, ...more]
-  const { job, step, command, exitCode, detail, lastLines, where } = failure
-  if (job === gateName && step === null) return ['not deployed: the quality gate is not met', ...more]
-  const what = step ? `the step "${plainText(step)}"` : job ? `the job "${plainText(job)}"` : 'the pipeline'
+  const [failure, ...others] = failures
+  if (conclusion === 'cancelled')
+    return [`${verdict}: the pipeline was cancelled`, ...(failure ? [detailLine(failure.detail)] : [])]
+  if (!failure) return [`${verdict}: the pipeline failed`, ...more]
+  if (failure.job === gateName && failure.step === null) return ['not deployed: the quality gate is not met', ...more]
+  if (others.length === 0) return [`${verdict}: ${whatFailed(failure)} failed`, ...whyLines(failure), ...more]
+  const left = failures.length - mostFailures
+  return [
+    `${verdict}: ${failures.length} ${failures.every(({ job }) => job !== null) ? 'jobs failed' : 'failures'}`,
+    ...failures.slice(0, mostFailures).flatMap((one) => [mark('✗', whatFailedIn(one)), ...whyLines(one, linesOfEach)]),
+    ...(left > 0 ? [detailLine(`and ${left} more`)] : []),
+    ...more,
+  ]
+}
+
+const whatFailed = ({ job, step }: Failure): string =>
+  step ? `the step "${plainText(step)}"` : job ? `the job "${plainText(job)}"` : 'the pipeline'
+
+const whatFailedIn = ({ job, step, where }: Failure): string =>
+  [job ?? where?.file ?? 'the pipeline', ...(step ? [step] : [])].map(plainText).join(': ')
+
+const whyLines = ({ command, exitCode, detail, lastLines, where }: Failure, most?: number): string[] => {
   const ending = exitCode === null ? '' : `   exit code ${exitCode}`
   const place = where ? [where.file, where.line, where.column].filter((part) => part !== undefined).join(':') : ''
   const isSaid = command !== null && ending !== '' && detail.endsWith(ending.trimStart())
   return [
-    `${verdict}: ${what} failed`,
     ...(command ? [detailLine(`$ ${command.trim().split('\n').join(' && ')}${ending}`)] : []),
     ...(detail && !isSaid ? [detailLine(place ? `${place}: ${detail}` : detail)] : []),
-    ...quoted(lastLines),
-    ...more,
+    ...quoted(lastLines, most),
   ]
 }

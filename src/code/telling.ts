@@ -1,3 +1,4 @@
+import type { Failure } from '../build/facts.ts'
 import { onwardsFrom, type Stop } from './way.ts'
 
 /** One ref of a push and what its narration knows so far. Times in milliseconds since 1970. */
@@ -15,6 +16,9 @@ export type Narration = {
   readonly committedAt: number | null
   readonly runs: Readonly<Record<string, { readonly name: string }>>
   readonly jobs: Readonly<Record<string, { readonly name: string; readonly startedAt: number }>>
+  /** Of the jobs that failed, and of the runs that failed without one. */
+  readonly failures: readonly Failure[]
+  readonly failedRuns: readonly string[]
   readonly verifiedAt: number | null
   /** Services that were released, each in an environment that it has not come to yet. */
   readonly pending: readonly Arrival[]
@@ -47,6 +51,8 @@ export const beginNarration = (
   ...about,
   runs: {},
   jobs: {},
+  failures: [],
+  failedRuns: [],
   verifiedAt: null,
   pending: [],
   released: [],

@@ -6,11 +6,13 @@ import { languages } from './languages/index.ts'
 export const workflowPath = '.github/workflows/headway.yml'
 
 /** The action that brings a version of each program, and the input that asks for it. */
-const setups: Readonly<Record<string, { readonly uses: string; readonly version: string }>> = {
+const setups: Readonly<Record<string, Setup>> = {
   node: { uses: 'actions/setup-node@v4', version: 'node-version' },
   python3: { uses: 'actions/setup-python@v5', version: 'python-version' },
-  go: { uses: 'actions/setup-go@v5', version: 'go-version' },
+  // It would keep what any branch fetched; `headway/dependencies` keeps what the default branch did.
+  go: { uses: 'actions/setup-go@v5', version: 'go-version', with: { cache: 'false' } },
 }
+type Setup = { readonly uses: string; readonly version: string; readonly with?: Readonly<Record<string, string>> }
 
 /**
  * The workflow that a repository's `headway.yaml` files stand for, in GitHub Actions' syntax: one job for each service. `names`
@@ -47,11 +49,10 @@ const jobFor = ({ path, plan, definition }: PlannedService, names: readonly stri
   const within = (name: string): string => (path === '.' ? name : `${path}/${name}`)
   const lockFile = language.lockFiles.find((name) => names.includes(name))
   const setup = plan.toolchain ? setups[plan.toolchain.program] : undefined
-  const range = plan.toolchain?.range
   const cached = plan.install.length > 0 && lockFile !== undefined
   const steps: Step[] = [
     { uses: 'actions/checkout@v4' },
-    ...(setup ? [{ uses: setup.uses, ...(range ? { with: { [setup.version]: range } } : {}) }] : []),
+    ...(setup ? [setupStep(setup, plan.toolchain?.range ?? null)] : []),
     ...(cached
       ? [
           {
@@ -82,6 +83,11 @@ const jobFor = ({ path, plan, definition }: PlannedService, names: readonly stri
     ...(env.length > 0 ? { env: Object.fromEntries(env) } : {}),
     steps,
   }
+}
+
+const setupStep = ({ uses, version, with: inputs }: Setup, range: string | null): Step => {
+  const given = { ...(range ? { [version]: range } : {}), ...inputs }
+  return { uses, ...(Object.keys(given).length > 0 ? { with: given } : {}) }
 }
 
 const stepOf = (name: string, lines: readonly string[], env: Readonly<Record<string, string>> = {}) =>

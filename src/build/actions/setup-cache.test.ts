@@ -31,11 +31,15 @@ test('a cache is kept by the lock file that setup-node, -python and -go look at'
     key: `setup-python-Linux-${arch}-python-1.2.3-pip-**/pyproject.toml`,
     restoreKeys: [`setup-python-Linux-${arch}-python-1.2.3-pip`],
   })
-  assert.deepEqual(await asked(goCache, { cache: 'true' }, ['go.sum']), {
-    paths: ['~/go/pkg/mod', '~/.cache/go-build'],
-    key: `setup-go-Linux-${arch}-go-1.2.3-go.sum`,
-  })
-  for (const cacheOf of [nodeCache, pythonCache, goCache]) assert.equal(await asked(cacheOf, {}, ['go.sum']), null)
+  for (const cacheOf of [nodeCache, pythonCache]) assert.equal(await asked(cacheOf, {}, ['package-lock.json']), null)
+})
+
+test('setup-go keeps a cache unless it is told not to', async () => {
+  const key = `setup-go-Linux-${arch}-go-1.2.3-go.sum`
+  const paths = ['~/go/pkg/mod', '~/.cache/go-build']
+  for (const yes of [{}, { cache: 'true' }]) assert.deepEqual(await asked(goCache, yes, ['go.sum']), { paths, key })
+  for (const no of ['false', 'False', '']) assert.equal(await asked(goCache, { cache: no }, ['go.sum']), null)
+  assert.match(String(await asked(goCache, { cache: 'perhaps' }, ['go.sum'])), /Core Schema" specification: cache/)
 })
 
 test('without such a file setup-node and -python fail, as on GitHub, and setup-go warns', async () => {
@@ -53,7 +57,7 @@ test('without such a file setup-node and -python fail, as on GitHub, and setup-g
     'Error: No file in /w matched to [**/requirements.txt or **/pyproject.toml], make sure you have checked out the target repository',
   )
   assert.equal(await asked(pythonCache, { cache: 'conda' }, []), "Error: Caching for 'conda' is not supported")
-  assert.deepEqual(await asked(goCache, { cache: 'true' }, []), {
+  assert.deepEqual(await asked(goCache, {}, []), {
     answer: null,
     said: ['##[warning]Restore cache failed: Dependencies file is not found in /w. Supported file pattern: go.sum'],
   })

@@ -2,6 +2,7 @@ import type { ActionCall } from '../jobs/actions.ts'
 import { marked } from '../jobs/output.ts'
 import type { Workspace } from '../jobs/workspace.ts'
 import { dependencyPaths, type PackageCache } from './package-cache.ts'
+import { flag } from './upload-artifact.ts'
 
 /** The cache that `cache:` of `actions/setup-*` asks for; null when it goes on without one; throws where the real action fails. */
 export type CacheOf = (call: Place, version: string) => Promise<PackageCache | null>
@@ -58,9 +59,9 @@ export const pythonCache: CacheOf = async (call, version) => {
   return { paths: manager.paths, key: `${group}-${hash}`, ...(name === 'pip' ? { restoreKeys: [group] } : {}) }
 }
 
-/** setup-go, src/cache-restore.ts: without `go.sum` it only warns. Asked for by name here: `cache: true`. */
+/** setup-go since its version 4, src/main.ts and src/cache-restore.ts: unless `cache: false` says no; without `go.sum` it only warns. */
 export const goCache: CacheOf = async (call, version) => {
-  if (call.inputs.cache !== 'true') return null
+  if (!flag('cache', call.inputs.cache ?? 'true')) return null
   const named = dependencyPaths(call)
   const hash = await call.hashFiles(named ?? ['go.sum'])
   if (hash !== '')

@@ -250,7 +250,7 @@ export const createPool = (parts: PoolParts): Pool => {
       const known = await candidates()
       return wanted.map(([before, ticket]) => {
         const { labels, since, job, name } = ticket
-        return { run: ticket.run, job, name, labels: [...labels], since, why: whyWaiting(ticket, known, before).why }
+        return { run: ticket.run, job, name, labels: [...labels], since, ...whyWaiting(ticket, known, before) }
       })
     },
     runners: async () => {

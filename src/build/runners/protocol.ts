@@ -133,5 +133,7 @@ export const WaitingJob = z.object({
   since: z.number(),
   /** Why it waits, for people. */
   why: z.string(),
+  /** Nothing that runs now would ever take it. */
+  isStuck: z.boolean(),
 })
 export type WaitingJob = z.infer<typeof WaitingJob>

@@ -16,27 +16,26 @@ export const namesInWorkflow = (workflow: Workflow): { secrets: string[]; vars: 
   return { secrets: below('secrets'), vars: below('vars') }
 }
 
-/** References to jobs and steps that are not there, for people: as with GitHub they are nothing, but not without a word. */
-export const unknownReferences = (workflow: Workflow): string[] =>
-  workflow.jobs.flatMap((job) => {
-    const steps = new Set(job.steps.flatMap(({ id }) => id?.toLowerCase() ?? []))
-    const needs = new Set(job.needs.map((need) => need.toLowerCase()))
-    const expressions = expressionsOfJob(job)
-    const unknown = (context: string, known: ReadonlySet<string>, say: (name: string) => string): string[] => {
-      const said = new Set<string>()
-      return expressions.flatMap(({ text, at }) =>
-        namesBelow(text, context).flatMap((name) => {
-          if (known.has(name.toLowerCase()) || said.has(name)) return []
-          said.add(name)
-          return [`${workflow.file}:${at.line}:${at.column}: ${say(name)}`]
-        }),
-      )
-    }
-    return [
-      ...unknown('steps', steps, (name) => `job ${job.id} refers to steps.${name}, but has no step with that id`),
-      ...unknown('needs', needs, (name) => `job ${job.id} refers to needs.${name}, but does not need that job`),
-    ]
-  })
+/** A job's references to jobs and steps that are not there, for people: as with GitHub they are nothing, but not without a word. */
+export const unknownReferences = (file: string, job: Job): string[] => {
+  const steps = new Set(job.steps.flatMap(({ id }) => id?.toLowerCase() ?? []))
+  const needs = new Set(job.needs.map((need) => need.toLowerCase()))
+  const expressions = expressionsOfJob(job)
+  const unknown = (context: string, known: ReadonlySet<string>, say: (name: string) => string): string[] => {
+    const said = new Set<string>()
+    return expressions.flatMap(({ text, at }) =>
+      namesBelow(text, context).flatMap((name) => {
+        if (known.has(name.toLowerCase()) || said.has(name)) return []
+        said.add(name)
+        return [`${file}:${at.line}:${at.column}: ${say(name)}`]
+      }),
+    )
+  }
+  return [
+    ...unknown('steps', steps, (name) => `job ${job.id} refers to steps.${name}, but has no step with that id`),
+    ...unknown('needs', needs, (name) => `job ${job.id} refers to needs.${name}, but does not need that job`),
+  ]
+}
 
 type Expression = { readonly text: string; readonly at: At }
 

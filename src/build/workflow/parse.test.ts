@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { unknownReferences } from './names.ts'
 import { parseWorkflow } from './parse.ts'
 import type { RunStep } from './workflow.ts'
 
@@ -152,14 +153,19 @@ test('a broken condition, a double step id and a bad job id are refused', () => 
 })
 
 test('references to steps and jobs that are not there are told with their place, and are nothing', () => {
-  const parsing = parseWorkflow(
-    'ci.yml',
-    job('    steps: [{ run: "${{ steps.x.outputs.y }} ${{ needs.b.result }}" }]\n'),
+  const text = job('    steps: [{ run: "${{ steps.x.outputs.y }} ${{ needs.b.result }}" }]\n')
+  const parsing = parseWorkflow('ci.yml', `${text}  b: { runs-on: x, steps: [{ run: x }] }\n`)
+  const jobs = parsing.kind === 'parsed' ? parsing.workflow.jobs : []
+  assert.deepEqual(
+    jobs.map((one) => unknownReferences('ci.yml', one)),
+    [
+      [
+        'ci.yml:5:20: job a refers to steps.x, but has no step with that id',
+        'ci.yml:5:20: job a refers to needs.b, but does not need that job',
+      ],
+      [],
+    ],
   )
-  assert.deepEqual(parsing.kind === 'parsed' ? parsing.notes : parsing.faults, [
-    'ci.yml:5:20: job a refers to steps.x, but has no step with that id',
-    'ci.yml:5:20: job a refers to needs.b, but does not need that job',
-  ])
 })
 
 test('a matrix with too many rows, an empty vector and a broken schedule are refused with their place', () => {

@@ -1,6 +1,5 @@
 import { checkWorkflow } from './check.ts'
 import { inputDefinitionsOf, secretDefinitionsOf } from './inputs.ts'
-import { unknownReferences } from './names.ts'
 import { permissionsOf } from './permissions.ts'
 import { readTemplate, type WorkflowFault } from './read.ts'
 import { type At, literalEntries, type Template, textOf, textsOf, valueAt } from './template.ts'
@@ -20,8 +19,7 @@ import type {
 } from './workflow.ts'
 
 export type WorkflowParsing =
-  /** The notes are for people: what is probably not meant so. */
-  | { readonly kind: 'parsed'; readonly workflow: Workflow; readonly notes: readonly string[] }
+  | { readonly kind: 'parsed'; readonly workflow: Workflow }
   | { readonly kind: 'invalid'; readonly faults: readonly [WorkflowFault, ...WorkflowFault[]] }
 
 /**
@@ -47,7 +45,7 @@ export const parseWorkflow = (file: string, text: string): WorkflowParsing => {
   }
   const [first, ...others] = [...unsupported(jobs), ...checkWorkflow(workflow)]
   if (first) return { kind: 'invalid', faults: [first, ...others] }
-  return { kind: 'parsed', workflow, notes: unknownReferences(workflow) }
+  return { kind: 'parsed', workflow }
 }
 
 const triggersOf = (on: Template | undefined): Trigger[] => {

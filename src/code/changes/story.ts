@@ -3,7 +3,7 @@ import { previewFailed, previewHeld, previewReady } from '../../deploy/facts.ts'
 import { describeDuration } from '../../duration.ts'
 import { isFact, type RecordedFact } from '../../ledger/fact.ts'
 import type { RepositoryKey } from '../address.ts'
-import { narrate } from '../narration.ts'
+import { failuresOf, narrate, runsToOpen } from '../narration.ts'
 import { plainText } from '../plain-text.ts'
 import { detailLine, mark, nextLine, quoted, verdictLines } from '../story-lines.ts'
 import { beginNarration, type Narration } from '../telling.ts'
@@ -124,8 +124,11 @@ const tellTest = (story: ChangeStory, fact: RecordedFact): ToldOfChange | null =
       story,
       verdictLines(
         conclusion,
-        failure,
-        runs.map(({ run }) => run),
+        failuresOf(story.checks, failure),
+        runsToOpen(
+          story.checks,
+          runs.map(({ run }) => run),
+        ),
         `change ${story.number} is not merged`,
       ),
     )
