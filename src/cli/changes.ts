@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { shortCommit } from '../names.ts'
 import { Problem } from '../problem.ts'
+import { queueCommand } from './change-queue.ts'
 import { ruleCommand } from './change-rules.ts'
 import { type Change, coloured, type Details, type Difference, print, printFiles, show } from './change-view.ts'
 import { at, type Client, connect, type GlobalOptions } from './client.ts'
@@ -203,29 +204,7 @@ export const changeCommands = (program: Command): void => {
       return options.json ? printJson({ erased: true }) : console.log('erased')
     })
 
-  changes
-    .command('queue')
-    .option('--repository <name>', 'default: that of the remote headway here')
-    .option('--target <branch>', 'into which branch', 'main')
-    .description('what waits to be merged, in order')
-    .action(async (own: RepositoryOption & { target: string }, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>()
-      const repository = own.repository ?? repositoryHere()
-      const path = at`/projects/${options.project}/repositories/${repository}/queue`
-      const { changes: queue } = await connect(options).get<{ changes: Change[] }>(path, { target: own.target })
-      if (options.json) return printJson(queue)
-      printTable(
-        ['place', 'change', 'title', 'by'],
-        queue.map((one, place) => [
-          String(place + 1),
-          bold(String(one.number)),
-          printable(one.title ?? ''),
-          one.author,
-        ]),
-        'nothing waits to be merged',
-      )
-    })
-
+  queueCommand(changes)
   ruleCommand(changes)
 }
 

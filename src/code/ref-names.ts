@@ -1,3 +1,5 @@
+import { z } from 'zod'
+
 const longestRef = 200
 const mostUpdates = 500
 
@@ -17,6 +19,11 @@ export const refuseRefName = (ref: string): string | null => {
     return `${shown}: the name means something else to Git; give it another one`
   return null
 }
+
+/** The name of a branch as it comes from outside: `main`, without `refs/heads/`. */
+export const BranchName = z
+  .string()
+  .refine((name) => refuseRefName(`refs/heads/${name}`) === null, 'this cannot be a branch')
 
 /** Why this many refs, or these names, may not be pushed at once; empty when they may. */
 export const refuseRefNames = (refs: readonly string[]): string[] =>

@@ -5,11 +5,10 @@ import { CommitId, ProjectName, RepositoryName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import type { Code } from './index.ts'
 import { DirectPush } from './protection.ts'
-import { refuseRefName } from './ref-names.ts'
+import { BranchName } from './ref-names.ts'
 
-const Branch = z.string().refine((name) => refuseRefName(`refs/heads/${name}`) === null, 'this cannot be a branch')
 const Protection = z.object({
-  branches: z.array(Branch).max(100),
+  branches: z.array(BranchName).max(100),
   allowForce: z.boolean(),
   /** The least role that pushes to them; `nobody`: they take changes only. Left out: as it is. */
   push: DirectPush.optional(),

@@ -1,14 +1,14 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { type ApiEnv, json, route } from '../../api/route.ts'
 import { CommitId, ProjectName, RepositoryName } from '../../names.ts'
-import { refuseRefName } from '../ref-names.ts'
-import { bodyOf, ChangeBody, ChangeDetailsBody, DifferenceBody, QueueBody, queueBodyOf, summaryOf } from './bodies.ts'
+import { BranchName } from '../ref-names.ts'
+import { bodyOf, ChangeBody, ChangeDetailsBody, DifferenceBody, summaryOf } from './bodies.ts'
 import { CommentPlace } from './facts.ts'
 import type { Changes } from './index.ts'
 import { longestTitle } from './options.ts'
-import { Rules } from './rules.ts'
+import { queueRoutes } from './queue-routes.ts'
+import { ruleRoutes } from './rule-routes.ts'
 
-const Branch = z.string().refine((name) => refuseRefName(`refs/heads/${name}`) === null, 'this cannot be a branch')
 const Title = z.string().trim().min(1).max(longestTitle)
 const Text = z.string().max(64 * 1024)
 const Path = z
@@ -22,7 +22,6 @@ const ofRepository = inProject.extend({ repository: RepositoryName })
 const ofChange = ofRepository.extend({ number: z.coerce.number().int().positive() })
 const developer = { role: 'developer', in: 'project' } as const
 const viewer = { role: 'viewer', in: 'project' } as const
-const operator = { role: 'operator', in: 'project' } as const
 const body = <Schema extends z.ZodType>(schema: Schema) => ({ content: { 'application/json': { schema } } })
 const changes = '/projects/{project}/repositories/{repository}/changes'
 const one = `${changes}/{number}` as const
@@ -51,9 +50,9 @@ const routes = {
       params: ofRepository,
       body: body(
         z.object({
-          branch: Branch,
+          branch: BranchName,
           /** Left out: the branch that is deployed. */
-          target: Branch.optional(),
+          target: BranchName.optional(),
           /** Left out: what the first commit of the branch says. */
           title: Title.optional(),
           body: Text.default(''),
@@ -191,7 +190,7 @@ const routes = {
             number: z.number().int().positive().optional(),
             commit: CommitId.optional(),
             /** The branch that the commit is in; left out: the one that is deployed. */
-            target: Branch.optional(),
+            target: BranchName.optional(),
             /** Right on the target, untested, where whoever asks may push there. */
             directly: z.boolean().default(false),
           })
@@ -207,51 +206,9 @@ const routes = {
       ),
     },
   }),
-  queue: route(viewer, {
-    method: 'get',
-    path: '/projects/{project}/repositories/{repository}/queue',
-    summary: 'What waits to be merged, in order',
-    request: { params: ofRepository, query: z.object({ target: Branch.default('main') }) },
-    responses: { 200: json(z.object({ changes: z.array(ChangeBody) }), 'The first one lands first.') },
-  }),
-  queues: route(viewer, {
-    method: 'get',
-    path: '/projects/{project}/merge-queues',
-    summary: 'What is on its way to each branch, how each stands, and what was put out',
-    request: { params: inProject },
-    responses: { 200: json(z.object({ queues: z.array(QueueBody) }), 'Those in which something is or was.') },
-  }),
-  rules: route(viewer, {
-    method: 'get',
-    path: '/projects/{project}/repositories/{repository}/change-rules',
-    summary: 'What a change of the repository must have before it is merged',
-    request: { params: ofRepository },
-    responses: { 200: json(Rules, 'Those of the repository, else of the project, else the default ones.') },
-  }),
-  setRules: route(operator, {
-    method: 'put',
-    path: '/projects/{project}/repositories/{repository}/change-rules',
-    summary: 'Say what a change of the repository must have',
-    request: { params: ofRepository, body: body(Rules) },
-    responses: { 200: json(Rules, 'They hold from now on.') },
-  }),
-  projectRules: route(viewer, {
-    method: 'get',
-    path: '/projects/{project}/change-rules',
-    summary: 'What changes must have in all repositories that have no rules of their own',
-    request: { params: inProject },
-    responses: { 200: json(Rules, 'Those of the project, else the default ones.') },
-  }),
-  setProjectRules: route(operator, {
-    method: 'put',
-    path: '/projects/{project}/change-rules',
-    summary: 'Say what changes must have in all repositories that have no rules of their own',
-    request: { params: inProject, body: body(Rules) },
-    responses: { 200: json(Rules, 'They hold from now on.') },
-  }),
 }
 
-/** Changes: seen by viewers, proposed, discussed, approved and merged by developers; guarded by what operators say. */
+/** Changes: seen by viewers, proposed, discussed, approved and merged by developers; with what waits to be merged, and the rules. */
 export const changeRoutes = (room: Changes) =>
   new OpenAPIHono<ApiEnv>()
     .openapi(routes.list, async (context) => {
@@ -322,25 +279,5 @@ export const changeRoutes = (room: Changes) =>
       const done = await room.revert(context.req.valid('param'), what, directly, context.get('identity'))
       return context.json({ change: done.change && bodyOf(done.change), commit: done.commit }, 201)
     })
-    .openapi(routes.queue, async (context) => {
-      const found = await room.queue(context.req.valid('param'), context.req.valid('query').target)
-      return context.json({ changes: found.map(summaryOf) }, 200)
-    })
-    .openapi(routes.queues, async (context) => {
-      const found = await room.queues(context.req.valid('param').project)
-      return context.json({ queues: found.map(queueBodyOf) }, 200)
-    })
-    .openapi(routes.rules, async (context) => context.json(await room.rules(context.req.valid('param')), 200))
-    .openapi(routes.setRules, async (context) => {
-      const rules = context.req.valid('json')
-      await room.setRules(context.req.valid('param'), rules, context.get('identity'))
-      return context.json(rules, 200)
-    })
-    .openapi(routes.projectRules, async (context) =>
-      context.json(await room.rules({ ...context.req.valid('param'), repository: null }), 200),
-    )
-    .openapi(routes.setProjectRules, async (context) => {
-      const rules = context.req.valid('json')
-      await room.setRules({ ...context.req.valid('param'), repository: null }, rules, context.get('identity'))
-      return context.json(rules, 200)
-    })
+    .route('/', queueRoutes(room))
+    .route('/', ruleRoutes(room))
