@@ -1,8 +1,70 @@
-import type { Digest } from '../names.ts'
+import type { Kysely } from 'kysely'
+import { fact } from '../ledger/fact.ts'
+import type { Ledger, Views } from '../ledger/ledger.ts'
+import { Digest, ProjectName, ServiceName, serviceSubject } from '../names.ts'
+import { releaseCollected } from './facts.ts'
 import { readManifest } from './image.ts'
 import type { Descriptor, Layout } from './layout.ts'
+import { actor } from './outcome.ts'
 import { subjectOf } from './packaging.ts'
+import { digestsOf, knownOf } from './rows.ts'
 import type { Shelf } from './shelf.ts'
+import type { PackageTables } from './views.ts'
+
+export type Collector = {
+  /** Collects what need not be kept, now, or as soon as another collection has ended. */
+  collect(): Promise<void>
+  /** Resolves when nothing is being collected. */
+  idle(): Promise<void>
+}
+
+export const createCollector = (parts: {
+  readonly ledger: Ledger
+  readonly views: Views
+  readonly db: Kysely<PackageTables>
+  readonly layout: Layout
+  readonly shelf: Shelf
+  inUse(): Promise<readonly Digest[]>
+  readonly keptReleases?: number
+}): Collector => {
+  const { ledger, views, db, layout, shelf } = parts
+  let collecting: Promise<void> = Promise.resolve()
+
+  const collectNow = async (): Promise<void> => {
+    await views.reach()
+    const kept = await db.selectFrom('package_releases').selectAll().where('collected', '=', 0).execute()
+    const leaving = toCollect(kept.map(knownOf), new Set(await parts.inUse()), parts.keptReleases ?? 10)
+    if (leaving.length > 0)
+      await ledger.append(
+        leaving.map(({ project, service, digest }) => {
+          const key = { project: ProjectName.parse(project), service: ServiceName.parse(service) }
+          return fact(releaseCollected, { subject: serviceSubject(key), actor, payload: { ...key, digest } })
+        }),
+      )
+    await sweepDisk(layout, shelf, stillKept)
+  }
+
+  const stillKept = async (): Promise<Set<Digest>> => {
+    await views.reach()
+    const rows = await db.selectFrom('package_releases').select('digest').where('collected', '=', 0).execute()
+    const previews = await db.selectFrom('package_candidates').select('digests').execute()
+    return new Set([
+      ...rows.map(({ digest }) => Digest.parse(digest)),
+      ...previews.flatMap(digestsOf),
+      // The preview of an older version runs until the newer one takes its place.
+      ...(await parts.inUse()),
+    ])
+  }
+
+  return {
+    collect: () => {
+      const collected = collecting.then(collectNow)
+      collecting = collected.catch(() => undefined)
+      return collected
+    },
+    idle: () => collecting,
+  }
+}
 
 export type KnownRelease = {
   readonly project: string

@@ -3,26 +3,27 @@ import { pushVerified } from '../build/facts.ts'
 import type { Clock } from '../clock.ts'
 import { previewBegun, previewSubject } from '../deploy/facts.ts'
 import { effect } from '../effect.ts'
-import { type Explanation, explain, type PlannedService, planCommit } from '../golden/index.ts'
+import { type Explanation, explain, planCommit } from '../golden/index.ts'
 import type { Home } from '../home.ts'
 import { fact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
-import { type CommitId, Digest, ProjectName, type RepositoryName, ServiceName, serviceSubject } from '../names.ts'
+import type { CommitId, Digest, ProjectName, RepositoryName, ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import type { RunAs } from '../processes/command.ts'
 import { removeTree } from '../processes/files.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
-import { sweepDisk, toCollect } from './collection.ts'
-import { changePackaged, packageFacts, pushPackaged, releaseCollected } from './facts.ts'
+import { createCollector } from './collection.ts'
+import { createCommits } from './commits.ts'
+import { changePackaged, packageFacts, pushPackaged } from './facts.ts'
 import { readRelease } from './image.ts'
-import { createLayout, type Hold } from './layout.ts'
-import { actor, failure, type Outcome, outcomeFact, refusal, taken } from './outcome.ts'
-import { type Bench, type FindTool, type Installations, packageService } from './packaging.ts'
+import { createLayout } from './layout.ts'
+import { actor, outcomeFact } from './outcome.ts'
+import type { Bench, FindTool, Installations } from './packaging.ts'
 import type { Releases } from './release.ts'
-import { candidateOf, digestsOf, knownOf, listedOf, type Push, pushOf, type Work } from './rows.ts'
+import { candidateOf, listedOf, pushOf } from './rows.ts'
 import { createShelf } from './shelf.ts'
-import { defaultBranch, openSource, type Run, type Source, textsOf } from './source.ts'
+import { openSource, type Run, textsOf } from './source.ts'
 import { type CandidateRow, type PackageTables, type PushRow, packageView } from './views.ts'
 
 export type { FindTool, Installations, ToolSearch } from './packaging.ts'
@@ -96,10 +97,11 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
     workspaces: join(home.work, 'packaging'),
     layerCache: join(home.caches, 'layers'),
   }
+  const commits = createCommits({ ...needs, db, bench })
+  const collector = createCollector({ ...needs, db, layout, shelf })
   const busy = new Map<string, Promise<void>>()
   let looking: Promise<void> | undefined
   let lookAgain = false
-  let collecting: Promise<void> = Promise.resolve()
   let unsubscribe: (() => void) | undefined
 
   /** Looks for verified pushes and starts on the oldest one of each repository that is not at work. */
@@ -115,36 +117,9 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
           .where('packaged', '=', 0)
           .orderBy('seq')
           .execute()
-        for (const row of open) {
-          const repository = `${row.project}/${row.repository}`
-          if (busy.has(repository)) continue
-          const work = packagePush(row)
-            .catch(async (error: unknown) => {
-              // The facts could not be recorded; the push stays open.
-              needs.report(error)
-              await clock.sleep(retryMs, stopping.signal).catch(() => undefined)
-            })
-            .finally(() => {
-              busy.delete(repository)
-              look()
-            })
-          busy.set(repository, work)
-        }
+        for (const row of open) begin(`${row.project}/${row.repository}`, () => packagePush(row))
         const previews = await db.selectFrom('package_candidates').selectAll().where('packaged', '=', 0).execute()
-        for (const row of previews) {
-          const change = `${row.project}/${row.repository}/${row.number}`
-          if (busy.has(change)) continue
-          const work = packageCandidate(row)
-            .catch(async (error: unknown) => {
-              needs.report(error)
-              await clock.sleep(retryMs, stopping.signal).catch(() => undefined)
-            })
-            .finally(() => {
-              busy.delete(change)
-              look()
-            })
-          busy.set(change, work)
-        }
+        for (const row of previews) begin(`${row.project}/${row.repository}/${row.number}`, () => packageCandidate(row))
       }
     })()
       .catch(needs.report)
@@ -154,10 +129,26 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
       })
   }
 
+  /** One at a time of each repository, and of each change. */
+  const begin = (what: string, act: () => Promise<void>): void => {
+    if (busy.has(what)) return
+    const work = act()
+      .catch(async (error: unknown) => {
+        // The facts could not be recorded; it stays open.
+        needs.report(error)
+        await clock.sleep(retryMs, stopping.signal).catch(() => undefined)
+      })
+      .finally(() => {
+        busy.delete(what)
+        look()
+      })
+    busy.set(what, work)
+  }
+
   const packagePush = async (row: PushRow): Promise<void> => {
     const push = pushOf(row)
     using hold = layout.hold()
-    const outcomes = await outcomesOf(push, hold)
+    const outcomes = await commits.outcomesOfPush(push, hold)
     if (stopping.signal.aborted) return
     await ledger.append([
       ...outcomes.map((outcome) => outcomeFact(push, outcome)),
@@ -173,14 +164,15 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
       }),
     ])
     await views.reach()
-    if (outcomes.length > 0) void collect().catch(needs.report)
+    if (outcomes.length > 0) void collector.collect().catch(needs.report)
   }
 
   /** The merge result of a change, for its preview: nothing of it can get into what pushes are packaged from. */
   const packageCandidate = async (row: CandidateRow): Promise<void> => {
     const { begun, project, repository, number, commit } = candidateOf(row)
     using hold = layout.hold()
-    const outcomes = await outcomesAt({ project, repository, commit, name: `preview-${begun}`, change: number }, hold)
+    const candidate = { project, repository, commit, name: `preview-${begun}`, change: number }
+    const outcomes = await commits.outcomesOf(candidate, hold)
     if (stopping.signal.aborted) return
     const failed = outcomes.filter((one) => one.kind === 'failed')
     const packaged = outcomes.filter((one) => one.kind === 'released')
@@ -199,77 +191,7 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
       }),
     ])
     await views.reach()
-    if (packaged.length > 0) void collect().catch(needs.report)
-  }
-
-  /** What becomes of each headway.yaml of a push; nothing does of a push to another branch than the default one. */
-  const outcomesOf = async (push: Push, hold: Hold): Promise<readonly Outcome[]> => {
-    const gitDirectory = needs.repositoryPath(push.project, push.repository)
-    if ((await defaultBranch(needs.run, gitDirectory)) !== push.ref) return []
-    return outcomesAt({ ...push, name: push.push, change: null }, hold)
-  }
-
-  const outcomesAt = async (push: Work, hold: Hold): Promise<readonly Outcome[]> => {
-    const gitDirectory = needs.repositoryPath(push.project, push.repository)
-    const source = await openSource(needs.run, gitDirectory, push.commit)
-    const { services, refused } = await planCommit(
-      source.files.map(({ path }) => path),
-      (paths) => textsOf(source, paths),
-    )
-    const owners = await db.selectFrom('package_owners').selectAll().where('project', '=', push.project).execute()
-    const ownerOf = new Map(owners.map(({ service, repository }) => [service, repository]))
-    return Promise.all([
-      ...refused.map((one) => refusal(push, one)),
-      ...services.map((service) => {
-        const owner = ownerOf.get(service.definition.name)
-        return owner !== undefined && owner !== push.repository
-          ? taken(service, owner)
-          : outcomeOf(push, hold, source, service)
-      }),
-    ])
-  }
-
-  const outcomeOf = async (push: Work, hold: Hold, source: Source, service: PlannedService): Promise<Outcome> => {
-    const { name } = service.definition
-    const { project, repository, commit } = push
-    const origin = { project, repository, commit, committedAtSeconds: source.committedAtSeconds }
-    try {
-      const { push: id = null, runs = [], change } = push
-      const referrer = { push: id, runs, packagedAt: new Date(clock.now()).toISOString() }
-      const about = { name: `${push.name}-${name}`, referrer, isProposed: change !== null }
-      const { image, sizeBytes } = await packageService(bench, hold, origin, source, service, about)
-      return { kind: 'released', service: name, path: service.path, digest: image.digest, sizeBytes }
-    } catch (error) {
-      return failure(name, service.path, error)
-    }
-  }
-
-  const collect = (): Promise<void> => {
-    const collected = collecting.then(async () => {
-      await views.reach()
-      const kept = await db.selectFrom('package_releases').selectAll().where('collected', '=', 0).execute()
-      const leaving = toCollect(kept.map(knownOf), new Set(await needs.inUse()), needs.keptReleases ?? 10)
-      if (leaving.length > 0)
-        await ledger.append(
-          leaving.map(({ project, service, digest }) => {
-            const key = { project: ProjectName.parse(project), service: ServiceName.parse(service) }
-            return fact(releaseCollected, { subject: serviceSubject(key), actor, payload: { ...key, digest } })
-          }),
-        )
-      await sweepDisk(layout, shelf, async () => {
-        await views.reach()
-        const rows = await db.selectFrom('package_releases').select('digest').where('collected', '=', 0).execute()
-        const previews = await db.selectFrom('package_candidates').select('digests').execute()
-        return new Set([
-          ...rows.map(({ digest }) => Digest.parse(digest)),
-          ...previews.flatMap(digestsOf),
-          // The preview of an older version runs until the newer one takes its place.
-          ...(await needs.inUse()),
-        ])
-      })
-    })
-    collecting = collected.catch(() => undefined)
-    return collected
+    if (packaged.length > 0) void collector.collect().catch(needs.report)
   }
 
   const list = async (project: ProjectName, service: ServiceName): Promise<ListedRelease[]> => {
@@ -301,7 +223,7 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
       unsubscribe?.()
       await looking
       await Promise.allSettled(busy.values())
-      await collecting
+      await collector.idle()
     },
     open: async (digest) => {
       if (!(await layout.has(digest))) return null
@@ -319,7 +241,7 @@ export const createPackage = (needs: PackageNeeds): PackageStage => {
       const found = services.find(({ definition }) => definition.name === service)
       return found ? explain(found, (folder) => namesIn(folder, paths)) : null
     },
-    collect,
+    collect: collector.collect,
   }
 }
 
