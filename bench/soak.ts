@@ -7,6 +7,7 @@ import { acme } from './soaks/acme.ts'
 import { compareRefusals } from './soaks/edge-differential.ts'
 import { fuzzEdge } from './soaks/edge-fuzz.ts'
 import { holdEdge } from './soaks/edge-hold.ts'
+import { shareEdges } from './soaks/edge-shares.ts'
 import { seedFaults } from './soaks/faults.ts'
 import { kills } from './soaks/kills.ts'
 import { holdWebSockets } from './soaks/websockets.ts'
@@ -15,7 +16,7 @@ import { holdWebSockets } from './soaks/websockets.ts'
  * `npm run soak [-- NAME...]`: the long evidence. Names: deployments (50 under 200 requests a second), kills (control plane, edge and instances killed at random
  * instants of pushes), marks (`npm run crash`, before and after every effect, twice in a row), failpoints (a whole life killed at every failpoint, twice in a row), faults (each seeded into a copy of the engine,
  * which a conformance case must notice), acme (certificates of a real ACME server, which needs Go),
- * edge-fuzz (two million mutated requests and answers against a second reader), edge-hold (WebSockets, slow clients and changes of routes), websockets (11,000 of them over an upgrade), edge-differential (the hostile requests through
+ * edge-fuzz (two million mutated requests and answers against a second reader), edge-hold (WebSockets, slow clients and changes of routes), edge-shares (weights and a client's limit over four edges), websockets (11,000 of them over an upgrade), edge-differential (the hostile requests through
  * nginx and HAProxy too, where they are installed), web-roles (each role on each page in a browser, and a canary's whole life there). Ends with code 1 when anything was not as promised.
  */
 const wanted = process.argv.slice(2)
@@ -88,6 +89,7 @@ const soaks: Readonly<Record<string, () => Promise<void>>> = {
   acme: () => acme(say),
   'edge-fuzz': () => fuzzEdge(say),
   'edge-hold': () => holdEdge(say),
+  'edge-shares': () => shareEdges(say),
   websockets: () => holdWebSockets(say),
   'edge-differential': () => compareRefusals(say),
   'web-roles': webRoles,

@@ -7,7 +7,7 @@ import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-type Say = (holds: boolean, what: string) => void
+export type Say = (holds: boolean, what: string) => void
 const host = 'talk.localhost'
 const idle = Number(process.env.SOCKETS_IDLE ?? 10_000)
 const active = Number(process.env.SOCKETS_ACTIVE ?? 1_000)
@@ -111,7 +111,7 @@ export const holdWebSockets = async (say: Say): Promise<void> => {
 }
 
 type Report = { readonly open: number; readonly echoes: number; readonly p99Ms: number }
-const root = join(import.meta.dirname, '../..')
+export const root = join(import.meta.dirname, '../..')
 const descriptors = 65_536
 const workers = spawnSync('sh', ['-c', `ulimit -n ${descriptors}`], { stdio: 'ignore' }).status === 0 ? 1 : 2
 
@@ -125,12 +125,13 @@ const started = (children: ChildProcess[], words: readonly string[]): ChildProce
 const told = async (child: ChildProcess): Promise<number> => Number((await once(child, 'message'))[0])
 const reported = async (child: ChildProcess): Promise<Report> => (await once(child, 'message'))[0]
 
-const startEdge = (
+export const startEdge = (
   directory: string,
   file: string,
   children: ChildProcess[],
+  accepting = workers,
 ): { over: Promise<unknown>; port: Promise<number> } => {
-  const raised = `ulimit -n ${descriptors} 2>/dev/null; exec sh headway --json edge "$0" --port 0 --state "$1" --workers ${workers}`
+  const raised = `ulimit -n ${descriptors} 2>/dev/null; exec sh headway --json edge "$0" --port 0 --state "$1" --workers ${accepting}`
   const child = spawn('sh', ['-c', raised, file, join(directory, 'state')], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -148,17 +149,20 @@ const startEdge = (
   return { over: once(child, 'exit'), port }
 }
 
-const edgesIn = (directory: string): number[] => {
-  const found: number[] = []
+export const edgesIn = (directory: string): number[] =>
+  [...edgeSocketsIn(directory).keys()].sort((one, other) => one - other)
+/** By process: where it can be asked. */
+export const edgeSocketsIn = (directory: string): Map<number, string> => {
+  const found = new Map<number, string>()
   const look = (place: string): void => {
     for (const one of readdirSync(place, { withFileTypes: true })) {
       const pid = /^edge-(\d+)\.sock$/.exec(one.name)?.[1]
-      if (pid !== undefined) found.push(Number(pid))
+      if (pid !== undefined) found.set(Number(pid), join(place, one.name))
       else if (one.isDirectory()) look(join(place, one.name))
     }
   }
   look(directory)
-  return found.sort((one, other) => one - other)
+  return found
 }
 const pssOf = (pids: readonly number[]): number =>
   pids.reduce(
