@@ -49,8 +49,13 @@ export const openHostCell = async (
   }
 
   await cgroups.prepareSoon(id, { ...limits, cpuWeight: jobCpuWeight })
-  const watching = await meter.watch({ id, family, directory: workspace.root, limits, onOver: overLimit })
   confinement.begin()
+  const watching = await meter
+    .watch({ id, family, directory: workspace.root, limits, onOver: overLimit })
+    .catch(async (error: unknown) => {
+      await endAll()
+      throw error
+    })
   return {
     isolation,
     user,
