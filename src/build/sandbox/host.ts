@@ -108,7 +108,7 @@ export const openHostCell = async (
   }
 }
 
-/** Whether the end of a program that was killed is told within a second. */
+/** Whether the end of a program that was killed is told soon. */
 const isOver = async (ended: Promise<unknown>, clock: Clock): Promise<boolean> => {
   const over = new AbortController()
   const late = clock.sleep(untilToldMs, over.signal).then(() => false)
@@ -117,7 +117,7 @@ const isOver = async (ended: Promise<unknown>, clock: Clock): Promise<boolean> =
   late.catch(() => undefined)
   return isTold
 }
-const untilToldMs = 1000
+const untilToldMs = 3000
 
 /** SIGXFSZ, or what a shell makes of it. */
 const isFileTooLarge = ({ exitCode, signal }: Ending): boolean => signal === 'SIGXFSZ' || exitCode === 128 + 25
