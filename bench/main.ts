@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { changed, exampleFiles } from '../e2e/support/example.ts'
 import { startLoad } from '../e2e/support/load.ts'
 import { execute, launcher, type Platform, repositoryRoot, startPlatform } from '../e2e/support/platform.ts'
+import { measureImports } from './imports.ts'
 import { measureInsights } from './insights.ts'
 import { measureJudge } from './judge.ts'
 import { measureJudged } from './judged.ts'
@@ -170,11 +171,12 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   pipeline: () => onPlatform((platform) => measurePipeline(platform, say)),
   edge: () => measureProxies(say),
   insights: () => measureInsights(say),
+  imports: () => measureImports(onPlatform, say),
   web: () => measureWeb(say),
   judged: () => onPlatform((platform) => measureJudged(platform, say)),
 }
 /** They take long, so they are asked for by name. */
-const onDemand = ['pipeline-user', 'judged', 'insights', 'web']
+const onDemand = ['pipeline-user', 'judged', 'insights', 'imports', 'web']
 
 if (process.argv[1] === import.meta.filename) {
   console.log(

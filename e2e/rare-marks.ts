@@ -98,8 +98,6 @@ export const passedElsewhere: readonly {
   { name: 'learn.end-survey', why: 'nobody is asked anything', killedBy: 'src/learn/survey/crash.test.ts' },
   { name: 'learn.forget-survey', why: 'nobody is asked anything', killedBy: 'src/learn/survey/crash.test.ts' },
   { name: 'learn.write-digest', why: 'nobody wants a digest', killedBy: 'src/learn/digest/crash.test.ts' },
-  { name: 'events.keep-blob', why: 'no other system tells anything', killedBy: 'src/events/crash.test.ts' },
-  { name: 'events.forget-blob', why: 'a year old events', killedBy: 'src/events/crash.test.ts' },
   { name: 'events.keep-secret', why: 'nobody has a source or a subscription', killedBy: 'src/events/crash.test.ts' },
   { name: 'events.forget-secret', why: 'nobody has a source or a subscription', killedBy: 'src/events/crash.test.ts' },
   { name: 'events.pass-by', why: 'nobody has a subscription', killedBy: 'src/events/crash.test.ts' },

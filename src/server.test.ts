@@ -5,10 +5,17 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { systemClock } from './clock.ts'
+import type { Home } from './home.ts'
+import { fact } from './ledger/fact.ts'
+import { serverStarted } from './ledger/facts.ts'
+import { openLedger } from './ledger/open.ts'
+import type { CursorTables } from './ledger/tables.ts'
 import { readServerNote } from './lock.ts'
 import { agentSocket, isAnswering } from './runtimes/process/agent.ts'
 import { connectProcessRuntime } from './runtimes/process/index.ts'
 import { ask, newHome, stop, up } from './server.testing.ts'
+import { definitions } from './server.ts'
+import { openSqliteStore } from './store/sqlite.ts'
 
 /** What an idle server does without; each was some megabytes of it once. The way there: `await import` where it is first needed. */
 const heavy =
@@ -112,3 +119,52 @@ test('data of a newer Headway is refused, and neither changed nor served by anyt
   assert.match(refused.said(), /next: run Headway 9\.9\.9 or later/)
   assert.equal(await isAnswering(agentSocket(home)), false)
 })
+
+test('while it builds views anew at its start it says on standard error how far it is, and so it tells who asks', async () => {
+  const home = newHome()
+  const first = await up(home)
+  assert.equal(first.outcome, 'ready', first.said())
+  assert.equal(await stop(first, 'SIGTERM'), 0, first.said())
+  const facts = await fillLedger(home, 6_000)
+  const port = await freePort()
+  const starting = up(home, ['--port', String(port)])
+  const told = new Set<string>()
+  for (let isReady = false; !isReady; ) {
+    const answer = await fetch(`http://127.0.0.1:${port}/api/v1/ledger`).catch(() => null)
+    isReady = answer !== null && answer.status !== 503
+    if (answer?.status === 503) told.add(JSON.parse(await answer.text()).detail)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  const started = await starting
+  assert.equal(started.outcome, 'ready', started.said())
+  assert.ok(
+    [...told].some((detail) => /the views are built anew, \d+ of \d+ facts are done/.test(detail)),
+    [...told].join('\n'),
+  )
+  assert.match(started.said(), new RegExp(`views are built anew: 100 %, ${facts} of ${facts} facts`))
+  await stop(started, 'SIGTERM')
+})
+
+/** So many more facts in the ledger of a Headway that does not run, whose views are new to it. Resolves to how many there are, as people write it. */
+const fillLedger = async (home: Home, more: number): Promise<string> => {
+  const store = await openSqliteStore(home.database)
+  const ledger = await openLedger({ store, definitions, clock: systemClock })
+  for (let at = 0; at < more; at += 1_000)
+    await ledger.append(
+      Array.from({ length: 1_000 }, () =>
+        fact(serverStarted, { subject: 'server', actor: 'system:server', payload: { version: '1' } }),
+      ),
+    )
+  await store.tables<CursorTables>().updateTable('ledger_cursors').set({ version: 0 }).execute()
+  const { seq } = await ledger.head()
+  await store.close()
+  return seq.toLocaleString('en')
+}
+
+const freePort = async (): Promise<number> => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return typeof address === 'object' && address ? address.port : 0
+}

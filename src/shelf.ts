@@ -7,7 +7,7 @@ import { effect } from './effect.ts'
 import { Digest } from './names.ts'
 import { writeDurably } from './processes/files.ts'
 
-/** Documents that are too large for facts, which name them by the digest of their JSON: `<directory>/<hex>.json.gz`. */
+/** What is too large for facts, which name it by the digest of its bytes: each a packed file in a directory. */
 export type Shelf<Document> = {
   /** Durable when it resolves; the same again changes nothing. */
   put(document: Document): Promise<Digest>
@@ -17,32 +17,45 @@ export type Shelf<Document> = {
   forgetBefore(at: number, kept?: ReadonlySet<Digest>): Promise<number>
 }
 
+export type ByteShelf = Omit<Shelf<Uint8Array>, 'get'> & { get(digest: Digest): Promise<Buffer | null> }
+
 const largestBytes = 256 * 1024 * 1024
-const ending = '.json.gz'
 const [compress, decompress] = [promisify(gzip), promisify(gunzip)]
 
-/** A shelf of documents that `schema` knows; its directory is made with the first of them. */
+/** A shelf of documents that `schema` knows, as JSON: `<directory>/<hex>.json.gz`. */
 export const openShelf = <Document>(
   directory: string,
   schema: { parse(value: unknown): Document },
 ): Shelf<Document> => {
+  const bytes = openByteShelf(directory, '.json.gz')
+  return {
+    put: (document) => bytes.put(Buffer.from(JSON.stringify(document))),
+    get: async (digest) => {
+      const text = (await bytes.get(digest))?.toString('utf8')
+      return text === undefined ? null : schema.parse(JSON.parse(text))
+    },
+    forgetBefore: bytes.forgetBefore,
+  }
+}
+
+/** A shelf of bytes as they came: `<directory>/<hex>.gz`. The directory is made with the first of them. */
+export const openByteShelf = (directory: string, ending = '.gz'): ByteShelf => {
   const fileOf = (digest: Digest): string => join(directory, `${digest.slice('sha256:'.length)}${ending}`)
   return {
-    put: async (document) => {
-      const text = JSON.stringify(document)
-      const digest = digestOf(text)
-      const bytes = await compress(text)
+    put: async (bytes) => {
+      const digest = digestOf(bytes)
+      const packed = await compress(bytes)
       await effect('shelf.keep', async () => {
         await mkdir(directory, { recursive: true, mode: 0o700 })
-        writeDurably(fileOf(digest), bytes)
+        writeDurably(fileOf(digest), packed)
       })
       return digest
     },
     get: async (digest) => {
-      const bytes = await readFile(fileOf(digest)).catch(() => null)
-      if (bytes === null) return null
-      const text = (await decompress(bytes, { maxOutputLength: largestBytes }).catch(() => null))?.toString('utf8')
-      return text !== undefined && digestOf(text) === digest ? schema.parse(JSON.parse(text)) : null
+      const packed = await readFile(fileOf(digest)).catch(() => null)
+      if (packed === null) return null
+      const bytes = await decompress(packed, { maxOutputLength: largestBytes }).catch(() => null)
+      return bytes !== null && digestOf(bytes) === digest ? bytes : null
     },
     forgetBefore: async (at, kept = new Set()) => {
       let removed = 0
@@ -59,4 +72,6 @@ export const openShelf = <Document>(
   }
 }
 
-const digestOf = (text: string): Digest => Digest.parse(`sha256:${createHash('sha256').update(text).digest('hex')}`)
+/** `sha256:` of the very bytes. */
+export const digestOf = (bytes: Uint8Array): Digest =>
+  Digest.parse(`sha256:${createHash('sha256').update(bytes).digest('hex')}`)

@@ -63,3 +63,10 @@ test('in a terminal one line is written over ten times a second, elsewhere a lin
     ],
   )
 })
+
+test('a terminal that does not know how wide it is gets a bar all the same', () => {
+  const texts: string[] = []
+  const tell = createProgress(views, { isTTY: true, columns: 0, write: (text) => texts.push(text) }, () => 0)
+  tell(5_000, 10_000)
+  assert.deepEqual(texts, ['\r\u001b[Kviews are built anew [###############...............]  50 %'])
+})

@@ -10,6 +10,7 @@ export type Progress = {
 /** Where it is told: a terminal gets one line that changes, anything else a line now and then. */
 export type ProgressOutput = {
   readonly isTTY?: boolean | undefined
+  /** 0 where a terminal does not know its own size. */
   readonly columns?: number | undefined
   write(text: string): unknown
 }
@@ -44,7 +45,7 @@ export const createProgress = (
     const perSecond = now > first.at && done > first.done ? ((done - first.done) / (now - first.at)) * 1000 : null
     const progress = { done, total, perSecond }
     if (!output.isTTY) output.write(`${progressLine(wording, progress)}\n`)
-    else output.write(`\r\u001b[K${progressBar(wording, progress, output.columns ?? 80)}${isEnd ? '\n' : ''}`)
+    else output.write(`\r\u001b[K${progressBar(wording, progress, output.columns || 80)}${isEnd ? '\n' : ''}`)
   }
 }
 

@@ -14,14 +14,10 @@ import { openSqliteStore } from '../store/sqlite.ts'
 import { eventsFacts } from './facts.ts'
 import type { EventsOwnTables } from './tables.ts'
 
-const names = [
-  ...['keep-blob', 'forget-blob', 'keep-secret', 'forget-secret'],
-  ...['pass-by', 'move-on', 'wait', 'give-up', 'post', 'bury'],
-]
-const marks = [...names.map((name) => `events.${name}`), 'ledger.append'].flatMap((name) => [
-  `${name}:before`,
-  `${name}:after`,
-])
+const names = [...['keep-secret', 'forget-secret'], ...['pass-by', 'move-on', 'wait', 'give-up', 'post', 'bury']]
+const marks = [...names.map((name) => `events.${name}`), 'shelf.keep', 'shelf.forget', 'ledger.append'].flatMap(
+  (name) => [`${name}:before`, `${name}:after`],
+)
 
 const program = join(import.meta.dirname, 'crash-testing.ts')
 
