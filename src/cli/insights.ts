@@ -88,6 +88,7 @@ export const insightCommands = (program: Command): void => {
   insights
     .command('toil')
     .option('--since <time>', '30d, 12w, 6mo, 1y or a date', '30d')
+    .option('--csv', 'a line for each that is done again and again')
     .description('work by hand that a machine could do; the same as headway toil')
     .action(async (_options, command: Command) => {
       const { showToil } = await import('./toil.ts')

@@ -7,7 +7,12 @@ import { percent, time } from './insights-view.ts'
 import { momentOf } from './moment.ts'
 import { ago, dim, printable, printJson, printTable, red } from './output.ts'
 
-type Asked = GlobalOptions & { readonly since: string; readonly service?: string; readonly at?: string }
+type Asked = GlobalOptions & {
+  readonly since: string
+  readonly csv?: boolean
+  readonly service?: string
+  readonly at?: string
+}
 
 /** Work by hand that a machine could do. */
 export const toilCommands = (program: Command): void => {
@@ -15,6 +20,7 @@ export const toilCommands = (program: Command): void => {
   toil
     .command('list', { isDefault: true })
     .option('--since <time>', '30d, 12w, 6mo, 1y or a date', '30d')
+    .option('--csv', 'a line for each that is done again and again')
     .description('what was told and what was seen, its share of the time, what to automate first')
     .action(async (_options, command: Command) => showToil(command.optsWithGlobals<Asked>()))
   toil
@@ -73,6 +79,7 @@ export const showToil = async (options: Asked): Promise<void> => {
   const answer = await client.get<ToilAnswer>(at`/projects/${options.project}/insights/toil`, {
     since: momentOf(options.since),
   })
+  if (options.csv) return console.log(toilCsv(answer))
   const depends = await client.get<BusFactor[]>(at`/projects/${options.project}/insights/bus-factor`)
   if (options.json) return printJson({ ...answer, busFactors: depends })
   const { minutes, entries, share, line, hoursPerWeek, candidates, pagesPerWeek, log } = answer
@@ -112,3 +119,14 @@ export const showToil = async (options: Asked): Promise<void> => {
     'no repository has a release yet',
   )
 }
+
+/** A line for each candidate. Minutes are empty where nobody has entered any. */
+export const toilCsv = ({ candidates }: Pick<ToilAnswer, 'candidates'>): string =>
+  [
+    ['what', 'source', 'times', 'minutes'],
+    ...candidates.map(({ what, source, times, minutes }) => [
+      ...[`"${what.replaceAll('"', '""')}"`, source, times, minutes ?? ''],
+    ]),
+  ]
+    .map((row) => row.join(','))
+    .join('\n')
