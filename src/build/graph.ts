@@ -81,7 +81,7 @@ const cancelUnlessItHolds = ({ signals }: Conduct, job: Job, scope: () => Scope)
   const over = new AbortController()
   const decide = async (): Promise<void> => {
     const stillHolds = await holds(job.if?.expression, scope()).catch(() => false)
-    if (!stillHolds) cancel.abort()
+    if (!stillHolds) cancel.abort(signals.cancel.reason)
   }
   // One that starts in spite of the cancellation was asked before.
   if (!signals.cancel.aborted)

@@ -1,6 +1,6 @@
 import type { Store } from '../store/store.ts'
+import { personOf } from './ended-because.ts'
 import { JobWait } from './facts.ts'
-import { personOf } from './requests.ts'
 import type { WaitingJob } from './runners/protocol.ts'
 import type { BuildTables } from './tables.ts'
 

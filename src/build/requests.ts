@@ -4,6 +4,7 @@ import type { Ledger, Views } from '../ledger/ledger.ts'
 import type { CommitId, ProjectName, RepositoryName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import type { Store } from '../store/store.ts'
+import { personOf } from './ended-because.ts'
 import { environmentProtected, jobApprovalDecided, workflowEventRaised } from './facts.ts'
 import { defaultBranchOf, type RepositoryPath, readCommit, resolveCommit } from './git.ts'
 import type { Raised } from './origins.ts'
@@ -181,9 +182,6 @@ export const createRequests = (parts: {
 export type Requests = ReturnType<typeof createRequests>
 
 const noBranches = { baseRef: null, headRef: null, changedSince: null, isTrusted: true }
-
-/** `token:alice/ci` is Alice too. */
-export const personOf = (actor: string): string => actor.replace(/^[a-z]+:/, '').replace(/\/.*$/, '')
 
 const jobsWaitingFor = async (store: Store, run: string, attempt: number, environment: string): Promise<string[]> => {
   const wanted = JSON.stringify({ kind: 'approval', environment })

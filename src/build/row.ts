@@ -1,5 +1,6 @@
 import { conductCall } from './calls.ts'
 import { type Conduct, neededFor } from './conductor.ts'
+import { EndedBecause } from './ended-because.ts'
 import type { Conclusion, Failure } from './facts.ts'
 import { failureFor } from './failure.ts'
 import { passGates } from './gates.ts'
@@ -92,9 +93,6 @@ const execute = async (row: RowOfJob, name: string, environment: string | null):
     await tell({ kind: 'job-ended', result: { ...nothing, ...about, ...why } })
   }
 }
-
-/** Why a job is to end that nobody asked to end: the reason of the signal that ends it. */
-export class EndedBecause extends Error {}
 
 const cancelledAs = (name: string, { reason }: AbortSignal) => ({
   conclusion: 'cancelled' as const,

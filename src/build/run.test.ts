@@ -4,6 +4,7 @@ import type { NewFact } from '../ledger/fact.ts'
 import { fact } from '../ledger/fact.ts'
 import { CommitId, defaultProject, RepositoryName } from '../names.ts'
 import { type Conclusion, type Failure, jobFinished, runQueued } from './facts.ts'
+import { failureFor } from './failure.ts'
 import { decide, evolve, maximumRunStarts, maximumStarts, type RunInput, type RunState } from './run.ts'
 
 const queued = fact(runQueued, {
@@ -122,6 +123,6 @@ test('nothing happens to a run that is over, and a cancellation is asked for onc
   const cancelling = given(begin, { kind: 'cancel', actor: 'user:alice' })
   assert.deepEqual(decide(cancelling, { kind: 'cancel', actor: 'user:bob' }), [])
   assert.deepEqual(payloads(decide(cancelling, settled)), [
-    ['run.finished', { run: 'r', conclusion: 'cancelled', failure: null }],
+    ['run.finished', { run: 'r', conclusion: 'cancelled', failure: failureFor('alice cancelled it') }],
   ])
 })

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { fact, isFact, type NewFact, type RecordedFact } from '../ledger/fact.ts'
+import { cancelledBy } from './ended-because.ts'
 import {
   type Conclusion,
   type Failure,
@@ -71,7 +72,7 @@ const after = (state: RunState | undefined, recorded: RecordedFact): RunState | 
   }
   if (isFact(runStarted, recorded)) return { ...state, status: 'running', starts: state.starts + 1 }
   if (isFact(runCancelRequested, recorded))
-    return { ...state, isCancelRequested: true, cancelledBecause: recorded.payload.why ?? null }
+    return { ...state, isCancelRequested: true, cancelledBecause: recorded.payload.why ?? cancelledBy(recorded.actor) }
   if (isFact(runFinished, recorded)) return { ...state, status: 'finished' }
   if (isFact(jobWaiting, recorded)) {
     const job = state.jobs.get(recorded.payload.job) ?? noJob

@@ -7,6 +7,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { ProjectName, RepositoryName } from '../names.ts'
 import { removeTree } from '../processes/files.ts'
 import type { ConductorTools, Surroundings } from './conductor.ts'
+import { cancelledBy, endedBecause } from './ended-because.ts'
 import { runFinished, runStarted } from './facts.ts'
 import { defaultBranchOf, pushedCommits, type RepositoryPath, readCommit, resolveCommit, summaryOf } from './git.ts'
 import { endFamily } from './jobs/processes.ts'
@@ -58,7 +59,7 @@ export const createRunning = (parts: RunningParts) => {
     const { conductRun } = await import('./engine.ts')
     const state = await stateOf(run)
     if (!state || state.status === 'finished') return
-    if (state.isCancelRequested) cancel.abort()
+    if (state.isCancelRequested) cancel.abort(endedBecause(state.cancelledBecause))
     if (state.starts > 0) await endLeftovers(run)
     const { project, repository, commit } = state.queued
     const gitDirectory = repositoryPath(project, repository)
@@ -111,7 +112,7 @@ export const createRunning = (parts: RunningParts) => {
       if (state.status === 'finished') return 'finished'
       const facts = decide(state, { kind: 'cancel', actor, ...(why === undefined ? {} : { why }) })
       if (facts.length > 0) await ledger.append(facts)
-      running.get(run)?.cancel.abort()
+      running.get(run)?.cancel.abort(endedBecause(state.cancelledBecause ?? why ?? cancelledBy(actor)))
       return 'cancelling'
     },
     /** Lets go of all runs; each goes on with the next start of the server. */

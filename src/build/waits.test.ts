@@ -96,7 +96,9 @@ jobs: { a: { runs-on: x, steps: [{ run: "${step}" }] } }
   const first = await build.push({ '.github/workflows/ci.yml': workflow('sleep 600') })
   await build.until((facts) => facts.find((one) => isFact(jobStarted, one)))
   const second = await build.push({ '.github/workflows/ci.yml': workflow('true') })
-  assert.equal((await build.verified(first)).conclusion, 'cancelled')
+  const { conclusion, failure } = await build.verified(first)
+  const why = 'run-2 took its place in the concurrency group refs/heads/main'
+  assert.deepEqual([conclusion, failure?.detail], ['cancelled', why])
   assert.equal((await build.verified(second)).conclusion, 'success')
 })
 

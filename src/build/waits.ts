@@ -4,6 +4,7 @@ import { isFact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
 import type { ProjectName } from '../names.ts'
 import type { Store } from '../store/store.ts'
+import { endedBecause } from './ended-because.ts'
 import { jobWaiting } from './facts.ts'
 import type { BuildTables } from './tables.ts'
 
@@ -122,7 +123,7 @@ export const createWaits = ({
     }
     const held = new AbortController()
     holders.set(nameOf(run, job, group), held)
-    if (claim.cancel_wanted === 1) held.abort()
+    if (claim.cancel_wanted === 1) held.abort(wantedBy(claim))
     return { kind: 'held', cancelled: held.signal }
   }
 
@@ -175,20 +176,19 @@ export const createWaits = ({
     look: async () => {
       for (const waiter of waiters) await waiter.check()
       if (holders.size === 0) return
-      const claims = await tables()
-        .selectFrom('build_claims')
-        .select(['run', 'job', 'group_key', 'cancel_wanted'])
-        .execute()
-      const wanted = new Map(
-        claims.map(({ run, job, group_key, cancel_wanted }) => [nameOf(run, job, group_key), cancel_wanted === 1]),
-      )
+      const claims = await tables().selectFrom('build_claims').selectAll().execute()
+      const known = new Map(claims.map((claim) => [nameOf(claim.run, claim.job, claim.group_key), claim]))
       for (const [name, held] of holders) {
-        if (wanted.get(name)) held.abort()
-        if (wanted.get(name) !== false) holders.delete(name)
+        const claim = known.get(name)
+        if (claim?.cancel_wanted === 1) held.abort(wantedBy(claim))
+        if (claim?.cancel_wanted !== 0) holders.delete(name)
       }
     },
   }
 }
+
+const wantedBy = ({ rival, group_key }: BuildTables['build_claims']) =>
+  endedBecause(`${rival ?? 'a newer run'} took its place in the concurrency group ${group_key}`)
 
 export const protectionIn = (row: BuildTables['build_environments']): Protection => ({
   needsApproval: row.needs_approval === 1,
