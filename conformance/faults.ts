@@ -156,8 +156,8 @@ export const faults: readonly Fault[] = [
   fault(
     'a job is cancelled with its run whatever its condition',
     'graph.ts',
-    'if (!stillHolds) cancel.abort()',
-    'cancel.abort()',
+    'if (!stillHolds) cancel.abort(signals.cancel.reason)',
+    'cancel.abort(signals.cancel.reason)',
     'ending.yaml',
   ),
   fault(
