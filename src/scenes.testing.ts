@@ -419,7 +419,8 @@ const scenes: Readonly<Record<string, (directory: string) => Promise<unknown>>> 
     const file = join(directory, 'access.log')
     const log = openAccessLog(file, () => {}, { ...usualLogLimits, fileBytes: 10, keptFiles: 2, flushMs: 1 })
     const about = { requestId: '1', client: '::1', host: 'a', method: 'GET', status: 200, bytes: 0, durationMs: 1 }
-    const line = { ...about, time: '', path: '/', service: null, version: null, instance: null }
+    const nobody = { service: null, version: null, instance: null, failed: false, said: null }
+    const line = { ...about, ...nobody, time: '', path: '/' }
     while (![file, `${file}.2`].every(existsSync)) {
       log.write(line)
       await clock.sleep(2)

@@ -19,6 +19,8 @@ const lineOf = (path: string): AccessLine => ({
   service: 'default/shop',
   version: 'v1',
   instance: 'a',
+  failed: false,
+  said: null,
 })
 
 const directoryOf = (t: TestContext): string => {
@@ -36,9 +38,33 @@ test('a line is one line of JSON, whatever a client put into it', (t) => {
   log.close()
   log.write(lineOf('/too-late'))
   const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+  const { failed, said, ...told } = hostile
   assert.deepEqual(
     lines.map((line) => JSON.parse(line)),
-    [hostile],
+    [told],
+  )
+})
+
+test('lines after one another tell each of its own client, host, service and version', (t) => {
+  const file = join(directoryOf(t), 'access.log')
+  const log = openAccessLog(file, refuse)
+  const other = {
+    ...lineOf('/b'),
+    client: '::1',
+    host: 'b',
+    method: 'PUT',
+    service: 'default/b',
+    version: 'v2',
+    instance: 'b',
+  }
+  const nobody = { ...lineOf('/b'), service: null, version: null, instance: null, failed: true }
+  for (const line of [lineOf('/a'), other, nobody, other, lineOf('/a')]) log.write(line)
+  log.close()
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+  const tell = ({ failed, said, ...told }: AccessLine) => (failed ? { ...told, failed } : told)
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line)),
+    [lineOf('/a'), other, nobody, other, lineOf('/a')].map(tell),
   )
 })
 
@@ -104,7 +130,8 @@ test('the combined format is what other tools read, and nothing of a client ends
   const file = join(directoryOf(t), 'access.log')
   const log = openAccessLog(file, refuse, usualLogLimits, { format: 'combined', share: 1 })
   assert.equal(log.isCombined, true)
-  log.write({ ...lineOf('/a?b='), httpVersion: '1.0', referer: 'http://x/', userAgent: 'curl "8"\\ \u00e9\n' })
+  const said = { httpVersion: '1.0', referer: 'http://x/', userAgent: 'curl "8"\\ \u00e9\n' }
+  log.write({ ...lineOf('/a?b='), said })
   log.write(lineOf('/'))
   log.close()
   assert.equal(

@@ -16,11 +16,15 @@ export type AccessLine = {
   readonly service: string | null
   readonly version: string | null
   readonly instance: string | null
-  readonly failed?: true
-  /** Of the request, for the combined format. */
-  readonly httpVersion?: string
-  readonly referer?: string | undefined
-  readonly userAgent?: string | undefined
+  readonly failed: boolean
+  /** For the combined format. */
+  readonly said: Said | null
+}
+/** What the client said of itself. */
+export type Said = {
+  readonly httpVersion: string
+  readonly referer: string | undefined
+  readonly userAgent: string | undefined
 }
 
 /** How lines are written, and which share of the requests has one; failures always do. */
@@ -161,7 +165,7 @@ export const openAccessLog = (
     isCombined: format === 'combined',
     write: (line) => {
       if (closed) return
-      if (share < 1 && line.failed !== true && line.status < 500) {
+      if (share < 1 && !line.failed && line.status < 500) {
         due += share
         if (due < 1 - 1e-9) return // ten times a tenth is a little less than one
         due -= 1
@@ -203,9 +207,9 @@ const emptied = (page: Page): Page | null => {
 /** As JSON.stringify would, which takes several times as long; of ASCII alone, so that a character is a byte. */
 const jsonOf = (line: AccessLine): string => {
   const { time, requestId, client, host, method, path, status, bytes, durationMs, service, version, instance } = line
-  const asked = `{"time":"${time}","requestId":${quoted(requestId)},"client":${quoted(client)},"host":${quoted(host)}`
-  const answered = `,"method":${quoted(method)},"path":${quoted(path)},"status":${status},"bytes":${bytes}`
-  const by = `,"service":${quoted(service)},"version":${quoted(version)},"instance":${quoted(instance)}`
+  const asked = `{"time":"${time}","requestId":${quoted(requestId)},"client":${quotedAs.client(client)},"host":${quotedAs.host(host)}`
+  const answered = `,"method":${quotedAs.method(method)},"path":${quotedAs.path(path)},"status":${status},"bytes":${bytes}`
+  const by = `,"service":${quotedAs.service(service)},"version":${quotedAs.version(version)},"instance":${quotedAs.instance(instance)}`
   return `${asked}${answered},"durationMs":${thousandths(durationMs)}${by}${line.failed ? ',"failed":true' : ''}}\n`
 }
 
@@ -219,9 +223,9 @@ const thousandths = (value: number): string => {
 
 /** As Apache and nginx write it, which most tools read; what could end a field is escaped as Apache does. */
 const combinedOf = (line: AccessLine): string => {
-  const { time, client, method, path, status, bytes, httpVersion = '1.1', referer, userAgent } = line
-  const asked = `${inField(method)} ${inField(path)} HTTP/${httpVersion}`
-  return `${client} - - [${commonTime(time)}] "${asked}" ${status} ${bytes} "${inField(referer)}" "${inField(userAgent)}"\n`
+  const { time, client, method, path, status, bytes, said } = line
+  const asked = `${inField(method)} ${inField(path)} HTTP/${said?.httpVersion ?? '1.1'}`
+  return `${client} - - [${commonTime(time)}] "${asked}" ${status} ${bytes} "${inField(said?.referer)}" "${inField(said?.userAgent)}"\n`
 }
 
 const harmless = /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/
@@ -244,6 +248,25 @@ const commonTime = (iso: string): string =>
 const plain = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
 const quoted = (text: string | null): string =>
   text === null ? 'null' : plain.test(text) ? `"${text}"` : JSON.stringify(text).replace(/[^\x20-\x7e]/g, escaped)
+/** The same where it is often what it was in the line before. */
+const quotedAgain = (): ((text: string | null) => string) => {
+  let before: string | null = null
+  let quotedBefore = 'null'
+  return (text) => {
+    if (text !== before) quotedBefore = quoted(text)
+    before = text
+    return quotedBefore
+  }
+}
+const quotedAs = {
+  client: quotedAgain(),
+  host: quotedAgain(),
+  method: quotedAgain(),
+  path: quotedAgain(),
+  service: quotedAgain(),
+  version: quotedAgain(),
+  instance: quotedAgain(),
+}
 const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 const ignoreAbsence = (error: NodeJS.ErrnoException): void => {

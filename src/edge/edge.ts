@@ -89,7 +89,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   const mirror = new Mirror({ router, samples, limits, clock, isBusy })
   /** What sections that are still kept came to when they were read last. */
   const headings = new WeakMap<Section, Heading>()
-  const clients = new Set<Client>()
+  const clients = new OpenList<Client>()
   const guests = new Set<Socket>()
   const open = new OpenList<Open>()
   let retiring: { leaveIdle: boolean } | null = null
@@ -122,8 +122,8 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       service,
       version,
       instance: end.instance,
-      ...(failed ? { failed } : {}),
-      ...(log.isCombined ? saidBy(asked) : {}),
+      failed,
+      said: log.isCombined ? saidBy(asked) : null,
     })
   }
 
@@ -154,9 +154,10 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   }
 
   const serve = (client: Client, request: RequestLines, nowMs: number): Exchange | null => {
-    const judged = judge(request, client.peer, judging, client.heading ?? headings.get(request.section) ?? null)
+    const known = client.heading ?? headings.get(request.section) ?? null
+    const judged = judge(request, client.peer, judging, known)
     const heading = judged.kind === 'asked' ? judged.asked.heading : null
-    if (heading !== null && heading !== client.heading) headings.set(request.section, heading)
+    if (heading !== null && heading !== known) headings.set(request.section, heading)
     client.heading = heading
     const alone = judged.kind === 'asked' && own ? own(judged.asked) : null
     if (judged.kind === 'refused') turnAway(client, judged.refusal, request)
@@ -202,6 +203,8 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
       service: null,
       version: null,
       instance: null,
+      failed: false,
+      said: null,
     })
   }
 
@@ -227,7 +230,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   }
   const listenAt = (at: { fd: number } | { port: number; host: string }): Promise<void> =>
     new Promise((done, failed) => {
-      const server = createServer({ allowHalfOpen: true, noDelay: true }, accept)
+      const server = createServer({ allowHalfOpen: true }, accept)
       servers.push(server)
       server.on('error', (error) => {
         if (!server.listening) failed(error)
@@ -245,7 +248,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   }
   const serveOn = (line: Line, peer: Peer): void => {
     const client = new Client(line, peer, clientServer, () => clock.monotonicMs())
-    clients.add(client)
+    clients.enter(client)
   }
   const clientServer = {
     sections: new Sections(),
@@ -253,7 +256,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     refuse: (client: Client, { status, why }: { status: number; why: string }) =>
       turnAway(client, malformed(why, status), null),
     closed: (client: Client) => {
-      clients.delete(client)
+      clients.leave(client)
       if (!greet && !client.peer.isSecure) accepted -= 1
       lookWhetherOver()
     },
@@ -262,13 +265,13 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
   const sweeping = setInterval(() => {
     const nowMs = clock.monotonicMs()
     for (const one of open.all()) one.sweep(nowMs)
-    for (const client of clients) client.sweep(nowMs, limits)
+    for (const client of clients.all()) client.sweep(nowMs, limits)
     router.sweep(nowMs)
   }, limits.sweepMs)
   void over.then(() => {
     clearInterval(sweeping)
     mirror.end()
-    for (const { socket } of clients) socket.destroy()
+    for (const { socket } of clients.all()) socket.destroy()
     for (const socket of guests) socket.destroy()
     router.end()
     for (const server of servers) server.close()
@@ -302,7 +305,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     }),
     exchangeTaken: (elsewhere) => router.exchangeTaken(elsewhere, clock.monotonicMs()),
     shed: (share) => {
-      for (const client of clients) client.isShed ||= random() < share
+      for (const client of clients.all()) client.isShed ||= random() < share
     },
     retire: ({ limitMs, leaveIdle }) => {
       if (!retiring) for (const server of servers) server.close()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { request as sendRequest } from 'node:http'
-import { connect } from 'node:net'
+import { connect, Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import {
@@ -486,4 +486,33 @@ test('over TLS an answer is one write, and over once it is taken; a client that 
   line.destroy()
   await until('its going is counted', () => counted(edge)[0]?.requests === 2)
   assert.deepEqual(counted(edge), [{ requests: 2, ...none, c2: 1, c4: 1 }])
+})
+
+test('a client waits for no acknowledgement where more follows; one that gets a single piece costs no call for it', async (t) => {
+  const pieces = await startRawInstance(t, (socket) => {
+    socket.on('data', () => {
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n')
+      setImmediate(() => socket.write('3\r\ntwo\r\n0\r\n\r\n'))
+    })
+  })
+  const whole = await startRawInstance(t, (socket) => {
+    socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none'))
+  })
+  const calls = t.mock.method(Socket.prototype, 'setNoDelay').mock
+  const told = async (edge: RunningEdge, ...requests: string[]): Promise<number> => {
+    const before = calls.callCount()
+    const last = (at: number) => (at === requests.length - 1 ? 'Connection: close\r\n' : '')
+    const received = await exchangeBytes(
+      edge.at,
+      ...requests.map((path, at) => `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${last(at)}\r\n`),
+    )
+    assert.equal(received.match(/HTTP\/1.1 200/g)?.length, requests.length)
+    return calls.callCount() - before
+  }
+  const ofWhole = await startEdge(t, one(whole.port))
+  const ofPieces = await startEdge(t, one(pieces.port))
+  assert.deepEqual(
+    [await told(ofWhole, '/'), await told(ofWhole, '/', '/', '/'), await told(ofPieces, '/')],
+    [0, 1, 1],
+  )
 })

@@ -478,11 +478,13 @@ export class Exchange implements Open, Served, Listener, Entrant {
 
   /** Head lines and framing: latin1, as they came. */
   #say(text: string): boolean {
+    if (this.#givenBytes > 0) this.#client.hurry()
     this.#givenBytes += text.length
     return this.#write(text)
   }
 
   #give(bytes: Buffer): boolean {
+    if (this.#givenBytes > 0) this.#client.hurry()
     this.#givenBytes += bytes.length
     return this.#write(bytes)
   }

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Heading } from '../asked.ts'
+import type { Placed } from '../open-list.ts'
 import { type Body, ChunkedBody, LengthBody } from './body.ts'
 import {
   endOfHead,
@@ -59,7 +60,8 @@ const probeMs = 60_000
  * A client's connection: reads one request after the other; the next only once the one before has been answered, so that answers are
  * in order and what is sent ahead costs nobody but the client.
  */
-export class Client {
+export class Client implements Placed {
+  place = 0
   readonly socket: Line
   readonly peer: Peer
   /** What its last request's header section came to, for whoever judges the next. */
@@ -83,6 +85,7 @@ export class Client {
   #idleMs: number
   readonly #beganMs: number
   #isProbed = false
+  #hurries = false
   /** Since when it is being left, and has all of its last words. */
   #leftMs: number | null = null
   #saidMs: number | null = null
@@ -135,6 +138,13 @@ export class Client {
     return this.#body === null
   }
 
+  /** What follows may not wait until what was written before has arrived; asked of the kernel only where something follows. */
+  hurry(): void {
+    if (this.#hurries || !this.writesThrough) return
+    this.#hurries = true
+    if (this.socket instanceof Socket) this.socket.setNoDelay(true)
+  }
+
   /** Sends the request's body on from where it stopped; never while its caller is still at work. */
   goOn(): void {
     process.nextTick(() => this.#advance())
@@ -144,6 +154,7 @@ export class Client {
   answered(): void {
     this.#answers += 1
     this.#served = null
+    this.hurry()
     this.#idleMs = this.#nowMs()
     this.#awaitedMs = this.#body ? this.#idleMs : null
     if (this.#rest || this.#ended || this.#paused) process.nextTick(() => this.#advance())
@@ -186,6 +197,7 @@ export class Client {
   handOver(): Buffer {
     this.#leave()
     this.#probe()
+    this.hurry()
     const ahead = this.#rest ?? Buffer.alloc(0)
     this.#rest = null
     return ahead
