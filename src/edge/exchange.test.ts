@@ -511,8 +511,5 @@ test('a client waits for no acknowledgement where more follows; one that gets a 
   }
   const ofWhole = await startEdge(t, one(whole.port))
   const ofPieces = await startEdge(t, one(pieces.port))
-  assert.deepEqual(
-    [await told(ofWhole, '/'), await told(ofWhole, '/', '/', '/'), await told(ofPieces, '/')],
-    [0, 1, 1],
-  )
+  assert.deepEqual([await told(ofWhole, '/'), await told(ofWhole, '/', '/', '/'), await told(ofPieces, '/')], [0, 1, 1])
 })
