@@ -49,7 +49,6 @@ export const edgeLaunch = (places: EdgePlaces, env: NodeJS.ProcessEnv = process.
   ],
   env: {
     ...pick(env, passedOn),
-    UV_USE_IO_URING: '0', // Node.js would register connections by it; that takes longer than asking the kernel for each
     HEADWAY_EDGE_FD: [edgeListenFd, ...edgeMoreListenFds].join(','),
     HEADWAY_EDGE_LIVENESS_FD: String(edgeLivenessFd),
     ...(hasTls ? { HEADWAY_EDGE_TLS_FD: String(edgeTlsFd) } : {}),
