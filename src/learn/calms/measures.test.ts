@@ -133,15 +133,16 @@ const histories: readonly { name: string; why: string; told: readonly Told[]; ex
     expected: { 'automatic-deployments': [1, 1, null], 'traced-deployments': [0, 1, null] },
   },
   {
-    name: 'three rollbacks: by a machine, by hand, and by nobody knows whom',
-    why: 'one of the two that are known',
+    name: 'four rollbacks: two by a machine, one by hand, and one by nobody knows whom',
+    why: 'two of the three that are known',
     told: [
       deployed('d1', 110),
       deployed('d2', 120, { kind: 'rollback', automatic: true }),
       deployed('d3', 130, { kind: 'rollback', automatic: false }),
       deployed('d4', 140, { kind: 'rollback' }),
+      deployed('d5', 150, { kind: 'rollback', automatic: true }),
     ],
-    expected: { 'machine-rollbacks': [0.5, 2, null] },
+    expected: { 'machine-rollbacks': [2 / 3, 3, null] },
   },
   {
     name: 'batches of one, three and eight commits, and one of which none are known',
