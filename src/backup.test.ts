@@ -4,15 +4,12 @@ import {
   createWriteStream,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { test } from 'node:test'
@@ -24,6 +21,7 @@ import { homeAt } from './home.ts'
 import { ProjectName } from './names.ts'
 import { Problem } from './problem.ts'
 import { openSqliteStore } from './store/sqlite.ts'
+import { inDirectory } from './testing.ts'
 
 const git = (directory: string, ...words: string[]): string =>
   execFileSync('git', ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com', ...words], {
@@ -57,15 +55,6 @@ const makeBackup = async (directory: string) => {
   const made = backup({ home, store, clock, program: '1.2.3', databases: async () => null })
   await pipeline(made, createWriteStream(file))
   return { file, commit }
-}
-
-const inDirectory = async (act: (directory: string) => Promise<void>): Promise<void> => {
-  const directory = mkdtempSync(join(tmpdir(), 'headway-backup-'))
-  try {
-    await act(directory)
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
 }
 
 test('a restored home has the ledger, the keys, the repositories and the blobs, and no token of the old one', () =>

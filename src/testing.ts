@@ -1,3 +1,6 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Clock, Ids } from './clock.ts'
 
 type Sleeper = { readonly dueMs: number; readonly wake: () => void }
@@ -86,3 +89,14 @@ export const testIds = (): Ids => {
 
 const abortError = () => new DOMException('The sleep was aborted', 'AbortError')
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+/** Gives the work a directory of its own, which every user may pass through, and removes it afterwards. */
+export const inDirectory = async <Result>(work: (directory: string) => Promise<Result>): Promise<Result> => {
+  const directory = mkdtempSync(join(tmpdir(), 'headway-test-'))
+  chmodSync(directory, 0o711)
+  try {
+    return await work(directory)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}

@@ -1,22 +1,12 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { killedAt, liveOnce, liveThrough, marksToKillAt, sideBySide } from '../kills.testing.ts'
+import { inDirectory } from '../testing.ts'
 
 const program = fileURLToPath(new URL('crash-testing.ts', import.meta.url))
-
-const inDirectory = async <Result>(work: (directory: string) => Promise<Result>): Promise<Result> => {
-  const directory = mkdtempSync(join(tmpdir(), 'headway-crash-'))
-  chmodSync(directory, 0o711)
-  try {
-    return await work(directory)
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
-}
 
 test('killed at any effect, packaging ends as if nothing had happened', async () => {
   const { expected, marks } = await inDirectory(async (directory) => {

@@ -1,21 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { killedAt, killsInARow, liveOnce, liveThrough } from '../kills.testing.ts'
+import { inDirectory } from '../testing.ts'
 
 const program = fileURLToPath(new URL('crash-testing.ts', import.meta.url))
-
-const inDirectory = async <Result>(work: (directory: string) => Promise<Result>): Promise<Result> => {
-  const directory = mkdtempSync(join(tmpdir(), 'headway-crash-'))
-  try {
-    return await work(directory)
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
-}
 
 test('killed before or after any effect, the same was judged in the end, and kept', async () => {
   const { expected, marks } = await inDirectory(async (directory) => {

@@ -1,26 +1,17 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { isRoot } from '../home.ts'
 import { Problem } from '../problem.ts'
+import { inDirectory } from '../testing.ts'
 import { openSqliteStore } from './sqlite.ts'
 import type { Store } from './store.ts'
 
 type Tables = { things: { id: number; bytes: Uint8Array } }
-
-const inDirectory = async (work: (directory: string) => Promise<void>): Promise<void> => {
-  const directory = mkdtempSync(join(tmpdir(), 'headway-sqlite-'))
-  try {
-    await work(directory)
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
-}
 
 const createThings = (store: Store) =>
   store

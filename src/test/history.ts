@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import type { ExpressionBuilder, Kysely } from 'kysely'
 import type { CaseOutcome } from './results.ts'
 import type { ReportRow, TestTables } from './views.ts'
 
@@ -68,6 +68,10 @@ const failingBefore = async (db: Db, { seq, project, repository, job_name }: Pla
   return new Set(rows.map(({ case_id }) => case_id))
 }
 
+/** Of the results of one case for one tree: some passed and some failed. */
+export const outcomesDiffer = (eb: ExpressionBuilder<{ result: TestTables['test_results'] }, 'result'>) =>
+  eb.or([eb(eb.fn.min('result.outcome'), '!=', eb.fn.max('result.outcome')), eb(eb.fn.max('result.is_flaky'), '=', 1)])
+
 const mixedOutcomes = async (
   db: Db,
   { seq, project, repository, job_name, tree }: Place,
@@ -88,12 +92,7 @@ const mixedOutcomes = async (
     )
     .where('result.outcome', '!=', 'skipped')
     .groupBy(['result.case_id', 'report.tree'])
-    .having((eb) =>
-      eb.or([
-        eb(eb.fn.min('result.outcome'), '!=', eb.fn.max('result.outcome')),
-        eb(eb.fn.max('result.is_flaky'), '=', 1),
-      ]),
-    )
+    .having(outcomesDiffer)
     .execute()
   return new Set(rows.map(({ case_id }) => case_id))
 }

@@ -4,7 +4,7 @@ import type { Views } from '../ledger/ledger.ts'
 import { Digest } from '../names.ts'
 import { QualityCheck } from './facts.ts'
 import { idIn, newestReports } from './gate.ts'
-import { newlyFlaky, type Past, pastOf, stateOf } from './history.ts'
+import { newlyFlaky, outcomesDiffer, type Past, pastOf, stateOf } from './history.ts'
 import { CaseOutcome, type CaseResult, casesOf, percentOf, Totals } from './results.ts'
 import type { Shelf } from './shelf.ts'
 import type { ReportRow, TestTables } from './views.ts'
@@ -255,12 +255,7 @@ const everFlaky = async (db: Kysely<TestTables>, project: string, repository: st
     .where('report.in_window', '=', 1)
     .where('result.outcome', '!=', 'skipped')
     .groupBy(['result.case_id', 'report.tree'])
-    .having((eb) =>
-      eb.or([
-        eb(eb.fn.min('result.outcome'), '!=', eb.fn.max('result.outcome')),
-        eb(eb.fn.max('result.is_flaky'), '=', 1),
-      ]),
-    )
+    .having(outcomesDiffer)
     .execute()
   return new Set(rows.map(({ case_id }) => case_id))
 }
