@@ -306,11 +306,12 @@ const tell = (outcomes: readonly Outcome[], growth: number | null): void => {
   const [head = '', ...lines] = table.map(
     (line) => `| ${line.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`,
   )
-  console.log(['', head, `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...lines, ''].join('\n'))
+  if (rows.length > 0)
+    console.log(['', head, `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...lines, ''].join('\n'))
   const met = [...outcomes.map(isMet), ...(growth === null ? [] : [growth <= mostGrowth])]
   if (growth !== null)
     console.log(`after the first tenth, memory grew by ${(growth * 100).toFixed(0)} % (${mostGrowth * 100} % at most)`)
-  console.log(`${met.filter((one) => one).length} of ${met.length} goals are met`)
+  if (met.length > 0) console.log(`${met.filter((one) => one).length} of ${met.length} goals are met`)
 }
 
 const loadOf = (): string =>
