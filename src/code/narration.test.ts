@@ -7,6 +7,7 @@ import {
   pushVerified,
   runFinished,
   runQueued,
+  runRerunRequested,
   runStarted,
 } from '../build/facts.ts'
 import {
@@ -253,6 +254,20 @@ const stories: Record<string, { facts: NewFact[]; lines: string[]; ended: boolea
       '      $ test new   exit code 1',
       '      | red',
       '      more: headway runs run-1',
+    ],
+    ended: true,
+  },
+  'a push one of whose runs failed and is run again': {
+    facts: [
+      ...[queued, started, job, otherJob('failure', 'old', ['first']), runEnds('run-1', 'failure', failure)],
+      fact(runRerunRequested, { ...about, payload: { run: 'run-1', attempt: 2, jobs: 'failed' } }),
+      ...[otherJob('failure', 'old', ['second']), runEnds('run-1', 'failure', null), verified('failure', failure)],
+    ],
+    lines: [
+      '  · pipeline shop                     run-1',
+      ...['  ✗ old', '  ✗ old'],
+      'not deployed: the step "Test" failed',
+      ...['      $ test old   exit code 1', '      | second', '      more: headway runs run-1'],
     ],
     ended: true,
   },

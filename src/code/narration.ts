@@ -10,6 +10,7 @@ import {
   pushVerified,
   runFinished,
   runQueued,
+  runRerunRequested,
   runStarted,
 } from '../build/facts.ts'
 import { describeDuration, describeSize } from '../duration.ts'
@@ -26,6 +27,7 @@ import { gateLines, testLines } from './test-lines.ts'
 /** Everything that a narration listens to. */
 export const narratedFacts: readonly string[] = [
   runQueued,
+  runRerunRequested,
   runStarted,
   jobWaiting,
   jobStarted,
@@ -89,13 +91,18 @@ const tellRun = (narration: Narration, fact: RecordedFact): Told | null => {
   }
   if (isFact(jobFinished, fact)) {
     const { run, conclusion, failure } = fact.payload
-    const next = conclusion === 'failure' ? withFailure(narration, failure) : narration
+    const next = conclusion === 'failure' ? withFailure(narration, run, failure) : narration
     return narration.runs[run] ? told(next, jobLines(narration, fact)) : null
+  }
+  if (isFact(runRerunRequested, fact) && narration.runs[fact.payload.run]) {
+    const { run } = fact.payload
+    const failures = narration.failures.filter((one) => one.run !== run)
+    return silent({ ...narration, failures, failedRuns: narration.failedRuns.filter((one) => one !== run) })
   }
   if (isFact(runFinished, fact) && narration.runs[fact.payload.run]) {
     const { run, conclusion, failure } = fact.payload
     if (conclusion !== 'failure') return silent(narration)
-    return silent(withFailure({ ...narration, failedRuns: [...narration.failedRuns, run] }, failure))
+    return silent(withFailure({ ...narration, failedRuns: [...narration.failedRuns, run] }, run, failure))
   }
   if (isFact(pushVerified, fact) && fact.payload.push === narration.push) {
     const { conclusion, failure, runs, notes = [] } = fact.payload
@@ -110,14 +117,14 @@ const tellRun = (narration: Narration, fact: RecordedFact): Told | null => {
 }
 
 /** A run's failure is that of its first job which failed. */
-const withFailure = (narration: Narration, failure: Failure | null | undefined): Narration =>
-  failure && !narration.failures.some((known) => JSON.stringify(known) === JSON.stringify(failure))
-    ? { ...narration, failures: [...narration.failures, failure] }
+const withFailure = (narration: Narration, run: string, failure: Failure | null | undefined): Narration =>
+  failure && !narration.failures.some((known) => JSON.stringify(known) === JSON.stringify({ run, failure }))
+    ? { ...narration, failures: [...narration.failures, { run, failure }] }
     : narration
 
 /** Why it failed: by what was heard of its jobs, else by the verdict. */
 export const failuresOf = ({ failures }: Narration, verdict: Failure | null): readonly Failure[] =>
-  failures.length > 0 ? failures : verdict ? [verdict] : []
+  failures.length > 0 ? failures.map(({ failure }) => failure) : verdict ? [verdict] : []
 /** Where there is more to read: in the runs that failed. */
 export const runsToOpen = ({ failedRuns }: Narration, runs: readonly string[]): readonly string[] =>
   failedRuns.length > 0 ? failedRuns : runs

@@ -8,7 +8,7 @@ import { isJob } from './changes/change.ts'
 import type { ChangeKey } from './changes/facts.ts'
 import { isChangeOption, wantsChange } from './changes/options.ts'
 import { beginChangeStory, type ChangeStory, changeStoryFacts, narrateChange } from './changes/story.ts'
-import { narrate, narratedFacts } from './narration.ts'
+import { failuresOf, narrate, narratedFacts } from './narration.ts'
 import { plainText } from './plain-text.ts'
 import type { RecordedUpdate } from './recorder.ts'
 import { detailLine, nextLine, verdictLines } from './story-lines.ts'
@@ -170,7 +170,9 @@ type Subject<State> = {
 }
 
 const failuresIn = (runs: Narration | null, verdict: string): readonly string[] =>
-  runs !== null && runs.failures.length > 0 ? verdictLines('failure', runs.failures, runs.failedRuns, verdict) : []
+  runs !== null && runs.failures.length > 0
+    ? verdictLines('failure', failuresOf(runs, null), runs.failedRuns, verdict)
+    : []
 
 const storyOf = <State extends { readonly ended: boolean; readonly hasFailed?: boolean }>(
   label: string,

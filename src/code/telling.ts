@@ -17,7 +17,7 @@ export type Narration = {
   readonly runs: Readonly<Record<string, { readonly name: string }>>
   readonly jobs: Readonly<Record<string, { readonly name: string; readonly startedAt: number }>>
   /** Of the jobs that failed, and of the runs that failed without one. */
-  readonly failures: readonly Failure[]
+  readonly failures: readonly { readonly run: string; readonly failure: Failure }[]
   readonly failedRuns: readonly string[]
   readonly verifiedAt: number | null
   /** Services that were released, each in an environment that it has not come to yet. */
