@@ -1,51 +1,45 @@
 import assert from 'node:assert/strict'
 import { readFileSync, rmSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import type { Browser } from 'playwright-core'
-import { barriersOf, openBrowser, tokenOf, type Visitor, visit, visitAs } from './support/browser.ts'
+import { barriersOf, type Visitor, visitAs } from './support/browser.ts'
 import { exampleFiles } from './support/example.ts'
-import { type Platform, type Repository, startPlatform } from './support/platform.ts'
+import { openWebWorld, type WebWorld } from './support/web-world.ts'
 
 const hostile = '<img src=x onerror=alert(1)> \u202eevil'
 const byHand = `name: By hand
 on:
   workflow_dispatch:
     inputs:
-      word: { required: true }
+      word: { required: true, description: 'What it says \u202eevil' }
+      level: { type: choice, options: [low, high], default: high }
+      times: { type: number, default: 2 }
+      again: { type: boolean, default: true }
+      workflow: { type: environment }
 jobs:
   say:
     runs-on: ubuntu-latest
     steps:
       - uses: actions/cache@v4
         with: { path: kept, key: 'kept-\${{ inputs.word }}' }
-      - run: mkdir -p kept && echo "it said [$WORD]" | tee kept/word
-        env: { WORD: '\${{ inputs.word }}' }
+      - run: mkdir -p kept && echo "it said [$WORD $REST]" | tee kept/word
+        env:
+          WORD: \${{ inputs.word }}
+          REST: \${{ inputs.level }} \${{ inputs.times == 4 }} \${{ inputs.again }} \${{ inputs.workflow }}
 `
 
 describe('what is ordered on the web besides the loop', { concurrency: 1 }, () => {
-  let platform: Platform
-  let browser: Browser
-  let shop: Repository
-  let admin: Visitor
+  let world: WebWorld
   let vera: Visitor
   before(async () => {
-    platform = await startPlatform()
-    browser = await openBrowser()
-    shop = await platform.repository('shop', {
-      ...exampleFiles('static', 'shop', 1),
-      '.github/workflows/by-hand.yml': byHand,
+    world = await openWebWorld({
+      files: { '.github/workflows/by-hand.yml': byHand },
+      users: { vera: 'viewer' },
     })
-    const pushed = await shop.push()
+    const pushed = await world.shop.push()
     assert.equal(pushed.code, 0, pushed.output)
-    assert.equal((await platform.headway('user', 'add', 'vera', '--role', 'viewer')).code, 0)
-    admin = await visit(browser, platform, { token: tokenOf(platform) })
-    vera = await visitAs(browser, platform, 'vera')
+    vera = await visitAs(world.browser, world.platform, 'vera')
   })
-  after(async () => {
-    await browser?.close()
-    await platform?.destroy()
-    if (shop) rmSync(shop.directory, { recursive: true, force: true })
-  })
+  after(() => world?.close())
   /** What the web refuses on purpose is told by the console, too; the rest is a fault. */
   const noFaults = (visitor: Visitor): void => assert.deepEqual(visitor.faults, [])
   const offered = async (visitor: Visitor, names: readonly (string | RegExp)[]): Promise<string[]> => {
@@ -55,22 +49,37 @@ describe('what is ordered on the web besides the loop', { concurrency: 1 }, () =
   }
 
   test('a workflow is started by hand with its inputs, and what it put aside is listed and forgotten', async () => {
+    const { admin } = world
     const { page } = admin
     const dialog = page.getByRole('dialog')
     await admin.go('/projects/default/runs', 'First version')
     await page.getByRole('button', { name: 'Start by hand' }).click()
-    await dialog.getByLabel('Workflow').fill('by-hand')
-    await dialog.getByLabel('Inputs').fill('word')
+    await dialog.getByLabel('Workflow', { exact: true }).selectOption('by-hand.yml')
+    await dialog.getByText('What it says ⟨202E⟩evil').waitFor()
+    const said = async (name: string) => dialog.getByLabel(name, { exact: true }).inputValue()
+    assert.deepEqual([await said('level'), await said('times')], ['high', '2'])
     assert.deepEqual(await barriersOf(page), [])
+    await dialog.getByLabel('Branch or tag').fill('nowhere')
+    await dialog.getByText('There is no such branch or tag').waitFor()
+    await dialog.getByLabel('Branch or tag').fill('main')
+    await dialog.getByLabel('word').fill('loud')
+    await dialog.getByLabel('times').fill('4')
+    await dialog.getByLabel('again').uncheck()
+    await dialog.getByLabel('workflow', { exact: true }).fill('staging')
+    const level = dialog.getByLabel('level', { exact: true })
+    // What was an option when the dialog was opened.
+    await page.evaluate(`document.querySelector('select[name="input:level"]').add(new Option('gone'))`)
+    await level.selectOption('gone')
     await dialog.getByRole('button', { name: 'Start' }).click()
-    await dialog.getByText('is not name=value').waitFor()
-    await dialog.getByLabel('Inputs').fill('word = loud')
+    await dialog.getByText('Input level must be one of low, high, not "gone"').waitFor()
+    assert.equal(await level.getAttribute('aria-invalid'), 'true')
+    await level.selectOption('low')
     await dialog.getByRole('button', { name: 'Start' }).click()
     await dialog.waitFor({ state: 'detached' })
     await page.getByText('Started. Its run').waitFor()
     await page.getByRole('row', { name: 'By hand' }).getByRole('link').click()
     await page.getByText('passed', { exact: true }).first().waitFor()
-    await page.getByText('it said [loud]').first().waitFor()
+    await page.getByText('it said [loud low true false staging]').first().waitFor()
 
     await admin.go('/settings?tab=data', 'kept-loud')
     assert.deepEqual(await barriersOf(page), [])
@@ -83,6 +92,7 @@ describe('what is ordered on the web besides the loop', { concurrency: 1 }, () =
   })
 
   test('a repository is made and protected, and what its changes and those of others must have is said', async () => {
+    const { platform, admin } = world
     const { page } = admin
     const dialog = page.getByRole('dialog')
     await admin.go('/settings?tab=repositories', 'New repository')
@@ -139,6 +149,7 @@ describe('what is ordered on the web besides the loop', { concurrency: 1 }, () =
   })
 
   test('the runner of the server gets labels, the ledger is signed, exported and verified against what was kept', async () => {
+    const { admin } = world
     const { page } = admin
     const dialog = page.getByRole('dialog')
     await admin.go('/settings?tab=runners', 'ubuntu-*')
@@ -174,6 +185,7 @@ describe('what is ordered on the web besides the loop', { concurrency: 1 }, () =
   })
 
   test('databases are copied, the way back is told, all of Headway is taken; a service goes once it is named twice', async () => {
+    const { platform, admin } = world
     const { page } = admin
     const dialog = page.getByRole('dialog')
     const files = exampleFiles('static', 'notes', 1)
@@ -227,6 +239,7 @@ describe('what is ordered on the web besides the loop', { concurrency: 1 }, () =
   })
 
   test('these pages are without a barrier in both themes, and fit a phone and a wall', async () => {
+    const { admin } = world
     const { page } = admin
     const found: string[] = []
     for (const [path, shows] of [

@@ -1,59 +1,33 @@
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import type { Browser } from 'playwright-core'
-import { barriersOf, openBrowser, tokenOf, type Visitor, visit } from './support/browser.ts'
-import { exampleFiles } from './support/example.ts'
-import { type Platform, type Repository, startPlatform } from './support/platform.ts'
+import { barriersOf, tokenOf, visit } from './support/browser.ts'
+import { openWebWorld, type WebWorld } from './support/web-world.ts'
 
 const minuteMs = 60_000
 const dayMs = 86_400_000
 
-/** One real Headway with two environments for all of it, and a browser. It begins empty. */
-type World = { platform: Platform; browser: Browser; repository: Repository; visitor: Visitor }
-
 describe('the pages of the web where one learns and sets things', { concurrency: 1 }, () => {
-  let world: World
+  let world: WebWorld
   before(async () => {
-    const platform = await startPlatform({ environments: 'staging,production' })
-    const browser = await openBrowser()
-    const repository = await platform.repository('shop', exampleFiles('node', 'shop', 1))
-    const visitor = await visit(browser, platform, { token: tokenOf(platform) })
-    world = { platform, browser, repository, visitor }
+    world = await openWebWorld({ language: 'node', environments: 'staging,production' })
   })
-  after(async () => {
-    await world?.browser.close()
-    await world?.platform.destroy()
-    if (world) rmSync(world.repository.directory, { recursive: true, force: true })
-  })
-
-  /** Asks the API as the administrator. */
-  const ask = async (method: string, path: string, body?: unknown) => {
-    const answer = await fetch(`${world.platform.url}/api/v1${path}`, {
-      method,
-      headers: { authorization: `Bearer ${tokenOf(world.platform)}`, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
-    const text = await answer.text()
-    assert.ok(answer.ok, `${method} ${path}: ${text}`)
-    return JSON.parse(text)
-  }
+  after(() => world?.close())
 
   test('an empty Headway says what to do, and notices by itself when it is done', async () => {
-    const { visitor, repository } = world
+    const { admin: visitor, shop } = world
     const { page } = visitor
     await visitor.go('/projects/default', 'Put your first service here')
     assert.deepEqual(await barriersOf(page), [])
-    const pushed = await repository.push()
+    const pushed = await shop.push()
     assert.equal(pushed.code, 0, pushed.output)
     await page.getByText('The loop now').waitFor()
     assert.deepEqual(visitor.faults, [])
   })
 
   test('figures lead down to each deployment, its commits and incidents; what the rules got wrong is corrected', async () => {
-    const { visitor } = world
+    const { admin: visitor } = world
     const { page } = visitor
-    await ask('POST', '/projects/default/events?source=elsewhere', history(Date.now()))
+    await world.ask('POST', '/projects/default/events?source=elsewhere', history(Date.now()))
     await visitor.go('/projects/default/insights', 'Change lead time')
     await page.getByText('A blend of 2 services').waitFor()
     await page.getByLabel('Service', { exact: true }).selectOption('stock')
@@ -75,7 +49,7 @@ describe('the pages of the web where one learns and sets things', { concurrency:
   })
 
   test('an incident is opened, acknowledged, put down to a deployment and resolved, and its timeline tells it', async () => {
-    const { visitor } = world
+    const { admin: visitor } = world
     const { page } = visitor
     const hostile = '<img src=x onerror=alert(1)> \u202eevil\u202c'
     await visitor.go('/projects/default/incidents', 'No incident is open')
@@ -101,7 +75,7 @@ describe('the pages of the web where one learns and sets things', { concurrency:
   })
 
   test('webhooks go both ways, each secret shown once; a runner gets its token, a user another role, an environment rules', async () => {
-    const { visitor } = world
+    const { admin: visitor } = world
     const { page } = visitor
     const dialog = page.getByRole('dialog')
     const closed = async (): Promise<void> => {
@@ -138,7 +112,7 @@ describe('the pages of the web where one learns and sets things', { concurrency:
     await dialog.getByRole('button', { name: 'Revoke' }).click()
     await page.getByText('revoked', { exact: true }).waitFor()
 
-    await ask('POST', '/users', { user: 'ada', role: 'viewer', project: 'default' })
+    await world.ask('POST', '/users', { user: 'ada', role: 'viewer', project: 'default' })
     await visitor.go('/settings?tab=users', 'viewer in default')
     await page.getByRole('button', { name: 'Roles ada' }).click()
     await dialog.getByLabel('Role').selectOption('operator')
@@ -162,7 +136,7 @@ describe('the pages of the web where one learns and sets things', { concurrency:
   })
 
   test('records in a file are imported, and a release says what it changed', async () => {
-    const { visitor } = world
+    const { admin: visitor } = world
     const { page } = visitor
     await visitor.go('/settings?tab=import', 'Records or CDEvents in a file')
     const buffer = Buffer.from(JSON.stringify(history(Date.now()).slice(0, 2)))
@@ -176,7 +150,7 @@ describe('the pages of the web where one learns and sets things', { concurrency:
   })
 
   test('work by hand is written down and told as a share; a team is asked without names, and its answers are told together', async () => {
-    const { visitor, browser, platform } = world
+    const { admin: visitor, browser, platform } = world
     const { page } = visitor
     const dialog = page.getByRole('dialog')
     await visitor.go('/projects/default/insights?tab=toil', 'Nobody has said how much time there is')
@@ -225,8 +199,8 @@ describe('the pages of the web where one learns and sets things', { concurrency:
     const { browser, platform } = world
     const visitor = await visit(browser, platform, { token: tokenOf(platform) })
     const { page } = visitor
-    const [incident] = await ask('GET', '/projects/default/incidents')
-    const [deployment] = await ask('GET', '/projects/default/insights/deployments?environment=production')
+    const [incident] = await world.ask('GET', '/projects/default/incidents')
+    const [deployment] = await world.ask('GET', '/projects/default/insights/deployments?environment=production')
     const pages = [
       ['/projects/default/insights', 'The deployments behind it'],
       ['/projects/default/insights?service=nobody', 'Nothing was deployed there'],

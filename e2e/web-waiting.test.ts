@@ -2,10 +2,8 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { after, before, describe, test } from 'node:test'
-import type { Browser } from 'playwright-core'
-import { barriersOf, openBrowser, tokenOf, type Visitor, visit, visitAs } from './support/browser.ts'
-import { exampleFiles } from './support/example.ts'
-import { type Platform, type Repository, startPlatform } from './support/platform.ts'
+import { barriersOf, type Visitor, visitAs } from './support/browser.ts'
+import { openWebWorld, type WebWorld } from './support/web-world.ts'
 
 const hostile = '<img src=x onerror=alert(1)> \u202eevil'
 const workflow = `on: push
@@ -44,31 +42,18 @@ const openReceiver = async () => {
 }
 
 describe('what waits for somebody, and what is set, on the web', { concurrency: 1 }, () => {
-  let platform: Platform
-  let browser: Browser
-  let shop: Repository
-  let admin: Visitor
+  let world: WebWorld
   let bob: Visitor
   before(async () => {
-    platform = await startPlatform({ environments: 'staging,production' })
-    browser = await openBrowser()
-    shop = await platform.repository('shop', exampleFiles('static', 'shop', 1))
-    for (const [user, role] of [
-      ['bob', 'operator'],
-      ['vera', 'viewer'],
-    ] as const)
-      assert.equal((await platform.headway('user', 'add', user, '--role', role)).code, 0)
-    assert.equal((await platform.headway('environments', 'set', 'production', '--policy', 'approval')).code, 0)
-    admin = await visit(browser, platform, { token: tokenOf(platform) })
-    bob = await visitAs(browser, platform, 'bob')
+    world = await openWebWorld({ environments: 'staging,production', users: { bob: 'operator', vera: 'viewer' } })
+    const held = await world.platform.headway('environments', 'set', 'production', '--policy', 'approval')
+    assert.equal(held.code, 0)
+    bob = await visitAs(world.browser, world.platform, 'bob')
   })
-  after(async () => {
-    await browser?.close()
-    await platform?.destroy()
-    if (shop) rmSync(shop.directory, { recursive: true, force: true })
-  })
+  after(() => world?.close())
 
   test('an environment is made and taken away again while nothing stands there', async () => {
+    const { admin } = world
     const { page } = admin
     await admin.go('/settings?tab=environments', 'Add an environment')
     const adding = page.locator('form').filter({ hasText: 'Before' })
@@ -85,6 +70,7 @@ describe('what waits for somebody, and what is set, on the web', { concurrency: 
   })
 
   test('who has a part in a release is told why he cannot approve it, somebody else approves it where all that waits is shown', async () => {
+    const { shop, admin } = world
     const pushed = await shop.push()
     assert.equal(pushed.code, 0, pushed.output)
     await admin.go('/projects/default', 'shop waits for approval into production')
@@ -116,6 +102,7 @@ describe('what waits for somebody, and what is set, on the web', { concurrency: 
   })
 
   test('jobs wait for an environment until somebody other than who caused the run lets them in, on the page of the run', async () => {
+    const { platform, admin } = world
     await admin.go('/settings?tab=environments', 'Jobs of pipelines')
     const protection = admin.page.locator('form').filter({ hasText: 'From branches and tags' })
     await protection.getByLabel('Environment').fill('vault')
@@ -145,6 +132,7 @@ describe('what waits for somebody, and what is set, on the web', { concurrency: 
   })
 
   test('windows and freezes are planned, a secret is set and goes; a viewer is offered none of it', async () => {
+    const { platform, browser, admin } = world
     const { page } = admin
     const dialog = page.getByRole('dialog')
     await admin.go('/settings?tab=environments', 'Add an environment')
@@ -203,6 +191,7 @@ describe('what waits for somebody, and what is set, on the web', { concurrency: 
   })
 
   test('what somebody did not take is sent again, one, all, or everything from a fact on', async () => {
+    const { platform, admin } = world
     const receiver = await openReceiver()
     try {
       const { page } = admin
@@ -259,6 +248,7 @@ describe('what waits for somebody, and what is set, on the web', { concurrency: 
   })
 
   test('all of these pages are without a barrier in both themes, and fit a phone and a wall', async () => {
+    const { admin } = world
     const { page } = admin
     const found: string[] = []
     for (const [path, shows] of [

@@ -38,7 +38,7 @@ export const conductCall = async (
   const given = await evaluateTemplate(call.with, scope)
   const defaults = { ...scope, contexts: { github: scope.contexts.github ?? null, vars: conduct.vars, inputs: {} } }
   const reading = await readInputs(callable.inputs, isRow(given) ? given : {}, defaults)
-  if (reading.kind === 'refused') return refused(reading.faults.join('; '))
+  if (reading.kind === 'refused') return refused(reading.faults.map(({ detail }) => detail).join('; '))
   const own = { ...scope, contexts: { ...defaults.contexts, inputs: reading.inputs } }
   const turn = await takeTurn(row, name, tree.workflow.concurrency, own)
   if (turn.kind === 'ended') return ends({ ...turn.end, outputs: {} })

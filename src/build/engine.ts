@@ -12,6 +12,7 @@ import type { Toolchain } from './toolchain.ts'
 
 /** What runs workflows, GitHub's parser included: loaded with the first push, so that an idle server does not carry it. */
 export { conductRun } from './conduct.ts'
+export { listDispatchable } from './dispatchable.ts'
 export { headerOf, titleOf } from './header.ts'
 export { ownersAt, parseAll, planStarts } from './plan.ts'
 export { createLocalExecutor } from './runners/local.ts'

@@ -118,6 +118,58 @@ jobs:
   ])
 })
 
+test('what can be dispatched is told with its inputs as their file declares them, and a wrong one is refused at its name', async () => {
+  await using build = await openTestBuild()
+  const jobs = 'jobs: { a: { runs-on: x, steps: [{ run: "true" }] } }\n'
+  const pushed = await build.push({
+    '.github/workflows/deploy.yml': `name: Deploy
+on:
+  push:
+  workflow_dispatch:
+    inputs:
+      target: { type: choice, options: [staging, production], required: true, description: Where to }
+      dry: { type: boolean, default: true }
+      count: { type: number, default: 2 }
+      where: { type: environment }
+      note: { default: none }
+${jobs}`,
+    '.github/workflows/ci.yml': `on: [push]\n${jobs}`,
+    '.github/workflows/broken.yml': 'on: workflow_dispatch\njobs: 1\n',
+    '.github/workflows/plain.yml': `on: workflow_dispatch\n${jobs}`,
+  })
+  const { requests } = build.build
+  const none = { isRequired: false, description: null, options: [], default: null }
+  assert.deepEqual(await requests.dispatchable(key, 'main'), {
+    ref: 'refs/heads/main',
+    workflows: [
+      {
+        workflow: 'deploy.yml',
+        name: 'Deploy',
+        inputs: [
+          {
+            ...{ name: 'target', type: 'choice', isRequired: true, description: 'Where to', default: null },
+            options: ['staging', 'production'],
+          },
+          { ...none, name: 'dry', type: 'boolean', default: true },
+          { ...none, name: 'count', type: 'number', default: 2 },
+          { ...none, name: 'where', type: 'environment' },
+          { ...none, name: 'note', type: 'string', default: 'none' },
+        ],
+      },
+      { workflow: 'plain.yml', name: '.github/workflows/plain.yml', inputs: [] },
+    ],
+    faults: [".github/workflows/broken.yml:2:7: Unexpected value '1'"],
+  })
+  assert.deepEqual(await requests.dispatchable(key, null), await requests.dispatchable(key, 'main'))
+  await assert.rejects(requests.dispatchable(key, 'nowhere'), { kind: 'unknown-ref' })
+  const dispatch = (inputs: Readonly<Record<string, string>>) =>
+    requests.dispatch(key, { workflow: 'deploy.yml', ref: null, inputs }, 'user:bob')
+  await assert.rejects(dispatch({ target: 'staging', count: 'many' }), { where: { path: 'inputs.count' } })
+  const ofBoth = 'Input target must be one of staging, production, not "moon"; Input count must be a number, not "many"'
+  await assert.rejects(dispatch({ target: 'moon', count: 'many' }), { detail: ofBoth, where: undefined })
+  await build.verified(pushed)
+})
+
 test('repository dispatches and releases start the workflows of their types', async () => {
   await using build = await openTestBuild()
   const pushed = await build.push(

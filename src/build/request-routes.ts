@@ -37,6 +37,45 @@ const dispatchRoute = route(developer, {
   responses: { 202: json(Raised, 'Its runs have this event') },
 })
 
+const Dispatchable = z
+  .object({
+    workflow: z.string().meta({ description: 'a file of .github/workflows' }),
+    name: z.string(),
+    inputs: z.array(
+      z.object({
+        name: z.string(),
+        type: z.enum(['string', 'boolean', 'number', 'choice', 'environment']),
+        isRequired: z.boolean(),
+        description: z.string().nullable(),
+        options: z.array(z.string()),
+        default: z.union([z.string(), z.boolean(), z.number()]).nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'DispatchableWorkflow' })
+
+const dispatchableRoute = route(viewer, {
+  method: 'get',
+  path: '/projects/{project}/repositories/{repository}/workflows',
+  summary: 'The workflows that have workflow_dispatch, and their inputs',
+  request: {
+    params: ofRepository,
+    query: z.object({
+      ref: z.string().min(1).max(300).optional().meta({ description: 'default: the default branch' }),
+    }),
+  },
+  responses: {
+    200: json(
+      z.object({
+        ref: z.string(),
+        workflows: z.array(Dispatchable),
+        faults: z.array(z.string()).meta({ description: 'why other files cannot be read' }),
+      }),
+      'By their files',
+    ),
+  },
+})
+
 const repositoryDispatchRoute = route(developer, {
   method: 'post',
   path: '/projects/{project}/repositories/{repository}/dispatches',
@@ -148,6 +187,11 @@ const mainRoute = route(viewer, {
 /** What people ask of the pipeline besides pushing. */
 export const requestRoutes = (build: Build) =>
   new OpenAPIHono<ApiEnv>()
+    .openapi(dispatchableRoute, async (context) => {
+      const { ref = null } = context.req.valid('query')
+      const { workflows, ...rest } = await build.requests.dispatchable(context.req.valid('param'), ref)
+      return context.json({ ...rest, workflows: workflows.map((one) => ({ ...one, inputs: [...one.inputs] })) }, 200)
+    })
     .openapi(dispatchRoute, async (context) => {
       const { workflow, ...key } = context.req.valid('param')
       const wanted = { workflow, ...context.req.valid('json') }

@@ -53,12 +53,22 @@ export const createRequests = (parts: {
     return placeOf(key, gitDirectory, `refs/heads/${branch}`)
   }
 
+  const wantedPlace = (key: RepositoryKey, name: string | null) =>
+    name === null ? defaultPlace(key) : namedPlace(key, repositoryPath(key.project, key.repository), name)
+
   return {
+    /** The workflows of a branch or tag that can be started by hand, and what each wants to know. */
+    dispatchable: async (key: RepositoryKey, name: string | null) => {
+      const { ref, commit } = await wantedPlace(key, name)
+      const { listDispatchable } = await import('./engine.ts')
+      const reader = readCommit(repositoryPath(key.project, key.repository), commit)
+      return { ref, ...(await listDispatchable(reader)) }
+    },
+
     /** Starts a workflow that has `workflow_dispatch`, with its inputs checked; resolves to the event. */
     dispatch: async (key: RepositoryKey, wanted: Dispatch, actor: string): Promise<string> => {
       const gitDirectory = repositoryPath(key.project, key.repository)
-      const { ref, commit } =
-        wanted.ref === null ? await defaultPlace(key) : await namedPlace(key, gitDirectory, wanted.ref)
+      const { ref, commit } = await wantedPlace(key, wanted.ref)
       const file = wanted.workflow.includes('/') ? wanted.workflow : `.github/workflows/${wanted.workflow}`
       const { parseAll, readInputs } = await import('./engine.ts')
       const found = (await parseAll(readCommit(gitDirectory, commit))).find((one) => one.file === file)
@@ -81,7 +91,8 @@ export const createRequests = (parts: {
         throw new Problem({
           kind: 'invalid-inputs',
           status: 422,
-          detail: reading.faults.join('; '),
+          detail: reading.faults.map(({ detail }) => detail).join('; '),
+          ...(reading.faults.length === 1 ? { where: { path: `inputs.${reading.faults[0].input}` } } : {}),
           next: `inputs of ${file}: ${trigger.inputs.map(({ name }) => name).join(', ') || 'none'}`,
         })
       const texts = Object.entries(reading.inputs).map(([name, value]) => [name, String(value)])

@@ -382,6 +382,23 @@ export const refs = (project: string, repository: string) =>
     queryFn: () =>
       answer(api.code.projects[':project'].repositories[':repository'].refs.$get({ param: { project, repository } })),
   })
+/** What can be started by hand on a branch or tag (empty: the default branch), and what it wants to know. */
+export const dispatchable = (project: string, repository: string, ref: string) =>
+  queryOptions({
+    queryKey: ['repositories', project, repository, 'dispatchable', ref],
+    queryFn: () =>
+      answer(
+        api.requests.projects[':project'].repositories[':repository'].workflows.$get({
+          param: { project, repository },
+          query: ref === '' ? {} : { ref },
+        }),
+      ),
+    placeholderData: keptIn(project),
+  })
+export type Dispatchable = InferResponseType<
+  (typeof api.requests.projects)[':project']['repositories'][':repository']['workflows']['$get'],
+  200
+>['workflows'][number]
 const ofChange = (project: string, repository: string, number: number) => ({
   param: { project, repository, number: String(number) },
 })

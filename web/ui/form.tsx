@@ -139,9 +139,12 @@ const Labelled = ({
 /** One line to be filled in. */
 export const Field = ({ label, hint, className, ...rest }: InputHTMLAttributes<HTMLInputElement> & Named) => (
   <Labelled name={rest.name} label={label} hint={hint} className={className}>
-    {(about) => <input {...rest} {...about} className={rest.type === 'file' ? 'min-w-0 text-sm' : inputShape} />}
+    {(about) => <input {...rest} {...about} className={rest.type === 'file' ? fileShape : inputShape} />}
   </Labelled>
 )
+
+const fileShape =
+  'min-w-0 text-sm text-soft file:mr-3 file:min-h-8 file:cursor-pointer file:rounded-md file:border file:border-solid file:border-line file:bg-panel file:px-3 file:text-ink'
 
 /** What machines are called by: their own words are not put in capitals by phones. */
 export const NameField = ({
@@ -208,12 +211,28 @@ export const Select = <Value extends string>({
 )
 
 /** Yes or no. */
-export const Check = ({ label, name, isOn }: Named & { isOn: boolean }) => (
-  <label className="flex min-h-8 items-center gap-2">
-    <input name={name} type="checkbox" defaultChecked={isOn} className="size-4" />
-    {label}
-  </label>
-)
+export const Check = ({ label, name, hint, isOn }: Named & { isOn: boolean }) => {
+  const about = useId()
+  return (
+    <div className="flex flex-col">
+      <label className="flex min-h-8 items-center gap-2">
+        <input
+          name={name}
+          type="checkbox"
+          defaultChecked={isOn}
+          aria-describedby={hint ? about : undefined}
+          className="size-4"
+        />
+        {label}
+      </label>
+      {hint && (
+        <span id={about} className="text-xs text-soft">
+          {hint}
+        </span>
+      )}
+    </div>
+  )
+}
 
 /** The words of a field, by commas or blanks. */
 export const wordsOf = (text: string): string[] => text.split(/[\s,]+/).filter(Boolean)

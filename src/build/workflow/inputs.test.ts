@@ -41,11 +41,11 @@ test('unknown, missing and wrong inputs are refused, all at once', async () => {
   assert.deepEqual(await read({ level: 'middle', dry: 'perhaps', count: 'many', other: 1 }), {
     kind: 'refused',
     faults: [
-      'Invalid input, other is not defined in the workflow',
-      'Input level must be one of low, high, not "middle"',
-      'Input dry must be true or false, not "perhaps"',
-      'Input count must be a number, not "many"',
-      'Input note is required, but not provided',
+      { input: 'other', detail: 'Invalid input, other is not defined in the workflow' },
+      { input: 'level', detail: 'Input level must be one of low, high, not "middle"' },
+      { input: 'dry', detail: 'Input dry must be true or false, not "perhaps"' },
+      { input: 'count', detail: 'Input count must be a number, not "many"' },
+      { input: 'note', detail: 'Input note is required, but not provided' },
     ],
   })
 })

@@ -39,9 +39,12 @@ export const secretDefinitionsOf = (secrets: Template | undefined): SecretDefini
 const typeOf = (text: string | undefined): InputDefinition['type'] =>
   text === 'boolean' || text === 'number' || text === 'choice' || text === 'environment' ? text : 'string'
 
+/** What is wrong with an input, in a sentence that names it. */
+export type InputFault = { readonly input: string; readonly detail: string }
+
 export type InputsReading =
   | { readonly kind: 'accepted'; readonly inputs: Readonly<Record<string, InputValue>> }
-  | { readonly kind: 'refused'; readonly faults: readonly [string, ...string[]] }
+  | { readonly kind: 'refused'; readonly faults: readonly [InputFault, ...InputFault[]] }
 
 /**
  * What was given, as the definitions want it; what was not given has its default, and without one the type's own empty value. Names
@@ -54,19 +57,19 @@ export const readInputs = async (
 ): Promise<InputsReading> => {
   const values = new Map(Object.entries(given).map(([name, value]) => [name.toLowerCase(), value]))
   const known = new Set(definitions.map(({ name }) => name.toLowerCase()))
-  const faults = Object.keys(given)
+  const faults: InputFault[] = Object.keys(given)
     .filter((name) => !known.has(name.toLowerCase()))
-    .map((name) => `Invalid input, ${name} is not defined in the workflow`)
+    .map((name) => ({ input: name, detail: `Invalid input, ${name} is not defined in the workflow` }))
   const inputs: Record<string, InputValue> = {}
   for (const definition of definitions) {
     const value = values.get(definition.name.toLowerCase())
     if (value === undefined && definition.isRequired && definition.default === undefined) {
-      faults.push(`Input ${definition.name} is required, but not provided`)
+      faults.push({ input: definition.name, detail: `Input ${definition.name} is required, but not provided` })
       continue
     }
     const wanted = value === undefined ? await evaluateTemplate(definition.default, scope) : value
     const converted = convert(definition, wanted)
-    if (converted.kind === 'fault') faults.push(converted.fault)
+    if (converted.kind === 'fault') faults.push({ input: definition.name, detail: converted.fault })
     else inputs[definition.name] = converted.value
   }
   const [first, ...others] = faults

@@ -30,7 +30,7 @@ export const Actions = ({ project, known }: { project: string; known: IncidentSt
   return (
     <>
       {state !== 'dismissed' && (
-        <Button kind="quiet" onClick={() => setAsked('dismiss')}>
+        <Button kind="quiet" className="max-sm:order-last" onClick={() => setAsked('dismiss')}>
           {t.incidents.dismiss}
         </Button>
       )}

@@ -1,4 +1,5 @@
-import type { Rollout } from '../../api/queries.ts'
+import { useQuery } from '@tanstack/react-query'
+import { type Rollout, rollout as rolloutOf } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { short, span } from '../../ui/format.ts'
 import { useNow } from '../../ui/parts.tsx'
@@ -8,12 +9,17 @@ export const Weights = ({ rollout }: { rollout: Rollout }) => {
   const now = useNow(1_000)
   const { weightPercent, steps, step, stepStartedAt, phase, outcome, baseline } = rollout
   const share = outcome === 'succeeded' ? 100 : weightPercent
-  const old = baseline ? short(baseline.release) : t.rollout.first
+  const before = useQuery({
+    ...rolloutOf(rollout.project, baseline?.deployment ?? ''),
+    enabled: baseline !== null,
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+  const old = baseline ? short(before.data?.commit ?? '') : t.rollout.first
   return (
     <>
       <div className="flex justify-between gap-4 pb-1 text-xs text-soft">
         <span>
-          {t.rollout.new} <code className="font-mono">{short(rollout.release)}</code> {t.rollouts.weight(share)}
+          {t.rollout.new} <code className="font-mono">{short(rollout.commit)}</code> {t.rollouts.weight(share)}
         </span>
         <span>
           {t.rollouts.weight(100 - share)} {t.rollout.old} <code className="font-mono">{old}</code>

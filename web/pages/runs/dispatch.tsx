@@ -1,12 +1,13 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useId, useState } from 'react'
 import { answer, api } from '../../api/client.ts'
-import { refs, repositories, runs } from '../../api/queries.ts'
+import { type Dispatchable, dispatchable, protectedEnvironments, refs, repositories } from '../../api/queries.ts'
 import { Refusal } from '../../api/refusal.ts'
 import { t } from '../../texts/en.ts'
 import { textOf } from '../../ui/act.ts'
 import { Confirm } from '../../ui/dialog.tsx'
-import { Area, Field, Select } from '../../ui/form.tsx'
+import { Foreign } from '../../ui/foreign.tsx'
+import { Area, Check, Field, Select } from '../../ui/form.tsx'
 import { branchOf } from '../../ui/format.ts'
 import { Loaded } from '../../ui/states.tsx'
 
@@ -72,58 +73,124 @@ export const Dispatch = ({ project, close, done }: { project: string; close: () 
   )
 }
 
-/** Which file, where, with what: the files of its latest runs and its branches and tags are proposed. */
+/** Which workflow of which branch or tag, and what that one wants to know. */
 const Workflow = ({ project, repository }: { project: string; repository: string }) => {
-  const { data: known } = useQuery(runs(project, { search: repository }))
   const { data: there = [] } = useQuery(refs(project, repository))
-  const files = useId()
+  const [ref, setRef] = useState('')
+  const [chosen, setChosen] = useState<string | null>(null)
   const names = useId()
-  const ran = (known?.runs ?? []).flatMap((run) => (run.repository === repository ? (run.workflow ?? []) : []))
+  const isKnown = ref === '' || there.some((one) => branchOf(one.ref) === ref)
+  const query = useQuery(dispatchable(project, repository, isKnown ? ref : ''))
   return (
     <>
       <Field
-        name="workflow"
-        label={t.dispatch.workflow}
-        hint={t.dispatch.workflowHint}
-        placeholder="release.yml"
-        required
-        list={files}
-        autoCapitalize="none"
-        autoComplete="off"
-      />
-      <Field
         name="ref"
         label={t.dispatch.ref}
-        hint={t.dispatch.refHint}
+        hint={isKnown ? t.dispatch.refHint : <span className="text-wait">{t.dispatch.noRef}</span>}
         maxLength={300}
         list={names}
         autoCapitalize="none"
         autoComplete="off"
+        value={ref}
+        onChange={(event) => setRef(event.target.value)}
       />
-      <Area name="inputs" label={t.dispatch.inputs} hint={t.dispatch.inputsHint} rows={3} />
-      <datalist id={files}>
-        {[...new Set(ran.map(fileOf))].map((file) => (
-          <option key={file} value={file} />
+      <datalist id={names}>
+        {there.map(({ ref: one }) => (
+          <option key={one} value={branchOf(one)} />
         ))}
       </datalist>
+      <Loaded query={query}>
+        {({ workflows, faults }) => {
+          const workflow = workflows.find((one) => one.workflow === chosen) ?? workflows[0]
+          const unreadable = faults.map((fault) => (
+            <p key={fault} className="m-0 break-words text-xs text-wait">
+              <Foreign>{fault}</Foreign>
+            </p>
+          ))
+          if (workflow === undefined)
+            return (
+              <>
+                <p className="m-0 text-wait">{t.dispatch.noWorkflow}</p>
+                {unreadable}
+              </>
+            )
+          return (
+            <>
+              {unreadable}
+              <Select
+                name="workflow"
+                label={t.dispatch.workflow}
+                value={workflow.workflow}
+                options={workflows.map((one) => one.workflow)}
+                names={Object.fromEntries(workflows.map((one) => [one.workflow, calledOf(one)]))}
+                choose={setChosen}
+              />
+              {workflow.inputs.map((input) => (
+                <Input key={`${ref} ${workflow.workflow} ${input.name}`} project={project} input={input} />
+              ))}
+            </>
+          )
+        }}
+      </Loaded>
+    </>
+  )
+}
+
+/** A workflow without a name of its own is called by its path, which says no more than its file. */
+const calledOf = ({ workflow, name }: Dispatchable): string =>
+  name.endsWith(`/${workflow}`) ? workflow : `${name} (${workflow})`
+
+/** One input, asked for as its type is. */
+const Input = ({ project, input }: { project: string; input: Dispatchable['inputs'][number] }) => {
+  const about = {
+    name: fieldOf(input.name),
+    label: <Foreign>{input.name}</Foreign>,
+    hint: input.description && <Foreign>{input.description}</Foreign>,
+  }
+  const value = input.default === null ? '' : String(input.default)
+  const asked = { ...about, required: input.isRequired, defaultValue: value }
+  switch (input.type) {
+    case 'boolean':
+      return (
+        <>
+          <input type="hidden" name="switch" value={input.name} />
+          <Check {...about} isOn={value === 'true'} />
+        </>
+      )
+    case 'choice':
+      return <Select {...about} options={input.options} value={value || input.options[0]} />
+    case 'number':
+      return <Field {...asked} type="number" step="any" />
+    case 'environment':
+      return <EnvironmentField project={project} {...asked} />
+    case 'string':
+      return <Field {...asked} autoComplete="off" />
+  }
+}
+
+const EnvironmentField = ({ project, ...rest }: { project: string } & Parameters<typeof Field>[0]) => {
+  const names = useId()
+  const { data: known } = useQuery(protectedEnvironments(project))
+  return (
+    <>
+      <Field {...rest} list={names} autoCapitalize="none" autoComplete="off" />
       <datalist id={names}>
-        {there.map(({ ref }) => (
-          <option key={ref} value={branchOf(ref)} />
+        {known?.environments.map(({ environment }) => (
+          <option key={environment} value={environment} />
         ))}
       </datalist>
     </>
   )
 }
 
+/** An input may be called as another field is. */
+const fieldOf = (input: string): string => `input:${input}`
+
 const raise = (project: string, kind: Kind, data: FormData): Promise<unknown> => {
   const param = { project, repository: textOf(data, 'repository') }
   switch (kind) {
-    case 'workflow': {
-      const file = fileOf(textOf(data, 'workflow'))
-      const workflow = /\.ya?ml$/.test(file) ? file : `${file}.yml`
-      const json = { ref: textOf(data, 'ref') || null, inputs: inputsIn(textOf(data, 'inputs')) }
-      return answer(here.workflows[':workflow'].dispatches.$post({ param: { ...param, workflow }, json }))
-    }
+    case 'workflow':
+      return start(param, data)
     case 'event': {
       const json = { event_type: textOf(data, 'event_type'), client_payload: payloadIn(textOf(data, 'payload')) }
       return answer(here.dispatches.$post({ param, json }))
@@ -133,24 +200,31 @@ const raise = (project: string, kind: Kind, data: FormData): Promise<unknown> =>
   }
 }
 
-const fileOf = (path: string): string => path.replace(/^\.github\/workflows\//, '')
+const start = async (param: { project: string; repository: string }, data: FormData): Promise<void> => {
+  const workflow = textOf(data, 'workflow')
+  if (workflow === '') refuse('ref', t.dispatch.noWorkflow)
+  const json = { ref: textOf(data, 'ref') || null, inputs: inputsIn(data) }
+  try {
+    await answer(here.workflows[':workflow'].dispatches.$post({ param: { ...param, workflow }, json }))
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    const [, input] = /^inputs\.(.+)$/.exec(error.path ?? '') ?? []
+    throw input === undefined ? error : new Refusal({ ...error, path: fieldOf(input) }, { cause: error })
+  }
+}
+
+/** A switch that is off is not in a form's data. */
+const inputsIn = (data: FormData): Record<string, string | boolean> => {
+  const texts = [...data].flatMap(([field, value]): (readonly [string, string])[] =>
+    field.startsWith(fieldOf('')) ? [[field.slice(fieldOf('').length), String(value)]] : [],
+  )
+  const switches = data.getAll('switch').map((input) => [String(input), data.has(fieldOf(String(input)))] as const)
+  return Object.fromEntries<string | boolean>([...texts, ...switches])
+}
 
 const refuse = (path: string, detail: string): never => {
   throw new Refusal({ kind: 'bad-input', status: 0, detail, next: null, path })
 }
-
-const inputsIn = (text: string): Record<string, string> =>
-  Object.fromEntries(
-    text
-      .split('\n')
-      .filter((line) => line.trim() !== '')
-      .map((line): readonly [string, string] => {
-        const [, name, value] = /^\s*([^=\s][^=]*?)\s*=(.*)$/.exec(line) ?? []
-        return name === undefined || value === undefined
-          ? refuse('inputs', t.dispatch.badInput(line.trim()))
-          : [name, value.trim()]
-      }),
-  )
 
 type Json = string | number | boolean | null | Json[] | { [name: string]: Json }
 

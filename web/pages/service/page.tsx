@@ -43,7 +43,7 @@ export const ServicePage = () => {
         actions={
           mayRemove &&
           isThere && (
-            <Button kind="quiet" onClick={() => setIsRemoving(true)}>
+            <Button kind="quiet" className="max-sm:-ml-3" onClick={() => setIsRemoving(true)}>
               {t.service.remove}
             </Button>
           )
