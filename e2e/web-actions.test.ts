@@ -73,6 +73,11 @@ describe('what is ordered on the web besides the loop', { concurrency: 1 }, () =
     await dialog.getByRole('button', { name: 'Start' }).click()
     await dialog.getByText('Input level must be one of low, high, not "gone"').waitFor()
     assert.equal(await level.getAttribute('aria-invalid'), 'true')
+    const refused = admin.faults.splice(0).filter((fault) => !fault.startsWith('console: Failed to load resource'))
+    assert.deepEqual(
+      refused.map((fault) => fault.replace(/ .*\/api/, ' ')),
+      ['422 /v1/projects/default/repositories/shop/workflows/by-hand.yml/dispatches'],
+    )
     await level.selectOption('low')
     await dialog.getByRole('button', { name: 'Start' }).click()
     await dialog.waitFor({ state: 'detached' })

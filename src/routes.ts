@@ -48,7 +48,16 @@ export const routesOf = (
     load: async () => (await import('./build/runners/routes.ts')).runnerRoutes(stages.build.runners),
   },
   {
-    words: ['dispatches', 'workflows', 'releases', 'approvals', 'events', 'pipeline-environments', 'broken-mains', 'main'],
+    words: [
+      'dispatches',
+      'workflows',
+      'releases',
+      'approvals',
+      'events',
+      'pipeline-environments',
+      'broken-mains',
+      'main',
+    ],
     load: async () => (await import('./build/request-routes.ts')).requestRoutes(stages.build),
   },
   { words: ['tests'], load: async () => (await import('./test/routes.ts')).testRoutes(stages.tests) },

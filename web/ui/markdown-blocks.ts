@@ -1,5 +1,6 @@
 export type Block =
-  | { readonly kind: 'heading' | 'paragraph' | 'code'; readonly text: string }
+  | { readonly kind: 'heading'; readonly level: number; readonly text: string }
+  | { readonly kind: 'paragraph' | 'code'; readonly text: string }
   | { readonly kind: 'list'; readonly items: readonly string[]; readonly isNumbered: boolean }
   | { readonly kind: 'table'; readonly rows: readonly (readonly string[])[] }
 
@@ -30,7 +31,7 @@ export const blocksOf = (text: string): readonly Block[] => {
       at += 1
     } else if (heading.test(line)) {
       at += 1
-      blocks.push({ kind: 'heading', text: line.replace(heading, '') })
+      blocks.push({ kind: 'heading', level: line.indexOf(' '), text: line.replace(heading, '') })
     } else if (line.includes('|') && isRuler(lines[at + 1] ?? '')) {
       const rows = take((one) => one.includes('|'))
       blocks.push({ kind: 'table', rows: rows.filter((_, row) => row !== 1).map(cellsOf) })
@@ -52,6 +53,6 @@ export const blocksOf = (text: string): readonly Block[] => {
 const cellsOf = (line: string): string[] =>
   line
     .trim()
-    .replace(/^\||\|$/g, '')
-    .split('|')
+    .replace(/^\||(?<!\\)\|$/g, '')
+    .split(/(?<!\\)\|/)
     .map((cell) => cell.trim())

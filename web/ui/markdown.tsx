@@ -1,10 +1,12 @@
 import type { ReactNode } from 'react'
+import { t } from '../texts/en.ts'
 import { Foreign } from './foreign.tsx'
 import { type Block, blocksOf } from './markdown-blocks.ts'
+import { type Words, wordsOf } from './markdown-words.ts'
 import { Pre } from './parts.tsx'
 
 /**
- * Markdown as jobs write it into their summaries: headings, paragraphs, lists, tables, code, emphasis, links to http addresses. Everything
+ * Markdown as jobs write it into their summaries, and Headway its digest: headings, paragraphs, lists, tables, code, emphasis, links to http addresses. Everything
  * else, HTML before all, stands there as the text that it is.
  */
 export const Markdown = ({ text }: { text: string }) => (
@@ -19,7 +21,7 @@ export const Markdown = ({ text }: { text: string }) => (
 const Shown = ({ block }: { block: Block }): ReactNode => {
   switch (block.kind) {
     case 'heading':
-      return <h3 className="m-0 font-semibold">{inline(block.text)}</h3>
+      return <h3 className={`m-0 font-semibold ${block.level === 1 ? 'text-lg' : 'mt-1'}`}>{inline(block.text)}</h3>
     case 'code':
       return <Pre className="bg-sunk text-xs">{block.text}</Pre>
     case 'list': {
@@ -49,7 +51,7 @@ const Table = ({ rows: [head = [], ...rows] }: { rows: readonly (readonly string
           {head.map((cell, at) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: cells may be the same
             <th key={at} className="font-medium">
-              {inline(cell)}
+              {cell === '' ? <span className="sr-only">{t.table.nameless}</span> : inline(cell)}
             </th>
           ))}
         </tr>
@@ -69,34 +71,28 @@ const Table = ({ rows: [head = [], ...rows] }: { rows: readonly (readonly string
   </div>
 )
 
-/** Bounded, so that a megabyte of opening brackets costs no more than another megabyte. */
-const mark =
-  /`([^`]{1,400})`|\*\*([^*]{1,400})\*\*|\*([^*\s][^*]{0,400})\*|\[([^\]]{1,400})\]\((https?:\/\/[^\s)]{1,2000})\)/g
+const inline = (text: string): ReactNode =>
+  wordsOf(text).map((word, at) => {
+    // biome-ignore lint/suspicious/noArrayIndexKey: words of one text have no other name
+    return <Word key={at} {...word} />
+  })
 
-const inline = (text: string): ReactNode => {
-  const pieces: ReactNode[] = []
-  let from = 0
-  for (const found of text.matchAll(mark)) {
-    const [all, code, strong, soft, label, address] = found
-    if (found.index > from) pieces.push(<Foreign key={from}>{text.slice(from, found.index)}</Foreign>)
-    from = found.index + all.length
-    const key = `mark ${from}`
-    const said = <Foreign>{code ?? strong ?? soft ?? label}</Foreign>
-    if (code !== undefined)
-      pieces.push(
-        <code key={key} className="rounded bg-sunk px-1 font-mono text-[0.8125rem]">
+const Word = ({ text, as, address }: Words[number]): ReactNode => {
+  const said = <Foreign>{text}</Foreign>
+  switch (as) {
+    case 'plain':
+      return said
+    case 'code':
+      return <code className="rounded bg-sunk px-1 font-mono text-[0.8125rem]">{said}</code>
+    case 'strong':
+      return <strong>{said}</strong>
+    case 'soft':
+      return <em>{said}</em>
+    case 'link':
+      return (
+        <a href={address} rel="noreferrer nofollow" target="_blank" className="text-accent">
           {said}
-        </code>,
-      )
-    else if (strong !== undefined) pieces.push(<strong key={key}>{said}</strong>)
-    else if (soft !== undefined) pieces.push(<em key={key}>{said}</em>)
-    else
-      pieces.push(
-        <a key={key} href={address} rel="noreferrer nofollow" target="_blank" className="text-accent">
-          {said}
-        </a>,
+        </a>
       )
   }
-  if (from < text.length) pieces.push(<Foreign key={from}>{text.slice(from)}</Foreign>)
-  return pieces
 }

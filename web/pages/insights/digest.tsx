@@ -5,13 +5,11 @@ import { digest, digestSchedule, zone } from '../../api/learn-queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { textOf } from '../../ui/act.ts'
-import { Foreign } from '../../ui/foreign.tsx'
 import { Field, Form, Select } from '../../ui/form.tsx'
-import { Button, Code, CopyButton, Panel } from '../../ui/parts.tsx'
+import { Markdown } from '../../ui/markdown.tsx'
+import { Button, CopyButton, Panel } from '../../ui/parts.tsx'
 import { save } from '../../ui/save.ts'
 import { Loaded, Skeleton } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
-import { type Block, blocksOf, type Text } from './markdown.ts'
 
 const weekMs = 7 * 86_400_000
 
@@ -46,11 +44,8 @@ export const DigestTab = ({ project }: { project: string }) => {
       >
         <Loaded query={query} waiting={<Skeleton rows={8} />}>
           {(known) => (
-            <article className="flex max-w-[72ch] flex-col gap-3">
-              {blocksOf(known.markdown).map((block, at) => (
-                // biome-ignore lint/suspicious/noArrayIndexKey: blocks of one text have no other name
-                <BlockView key={at} block={block} />
-              ))}
+            <article className="max-w-[72ch]">
+              <Markdown text={known.markdown} />
             </article>
           )}
         </Loaded>
@@ -58,74 +53,6 @@ export const DigestTab = ({ project }: { project: string }) => {
       <Schedule project={project} maySet={maySet} />
     </div>
   )
-}
-
-const Words = ({ text }: { text: Text }) =>
-  text.map((part, at) => {
-    // biome-ignore lint/suspicious/noArrayIndexKey: pieces of one text have no other name
-    return <Piece key={at} {...part} />
-  })
-
-const Piece = ({ text, as }: Text[number]) => {
-  const said = <Foreign>{text}</Foreign>
-  if (as === 'plain') return said
-  return as === 'code' ? <Code>{text}</Code> : <strong>{said}</strong>
-}
-
-const BlockView = ({ block }: { block: Block }) => {
-  switch (block.kind) {
-    case 'heading':
-      return (
-        <h3 className={`m-0 font-semibold ${block.level === 1 ? 'text-lg' : 'mt-2 text-sm'}`}>
-          <Words text={block.text} />
-        </h3>
-      )
-    case 'paragraph':
-      return (
-        <p className="m-0 text-soft">
-          <Words text={block.text} />
-        </p>
-      )
-    case 'list':
-      return (
-        <ul className="m-0 flex list-disc flex-col gap-1 pl-5">
-          {block.items.map((item, at) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: items of one list have no other name
-            <li key={at}>
-              <Words text={item} />
-            </li>
-          ))}
-        </ul>
-      )
-    case 'table':
-      return (
-        <TableBox label={t.digest.figures}>
-          <thead>
-            <tr>
-              {block.head.map((cell, at) => (
-                // biome-ignore lint/suspicious/noArrayIndexKey: columns have no other name
-                <th key={at}>
-                  {cell.length === 0 ? <span className="sr-only">{t.digest.figure}</span> : <Words text={cell} />}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {block.rows.map((row, at) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: rows have no other name
-              <tr key={at}>
-                {row.map((cell, column) => (
-                  // biome-ignore lint/suspicious/noArrayIndexKey: columns have no other name
-                  <td key={column} className={column === 0 ? 'font-medium' : ''}>
-                    <Words text={cell} />
-                  </td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </TableBox>
-      )
-  }
 }
 
 const days = ['0', '1', '2', '3', '4', '5', '6', '7'] as const

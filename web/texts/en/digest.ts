@@ -5,8 +5,6 @@ export const digest = {
   later: 'Later',
   copy: 'Copy',
   download: 'Download',
-  figures: 'This week and the one before',
-  figure: 'Figure',
   schedule: 'By itself',
   never: 'It is not written by itself.',
   written: (day: string, hour: number, zone: string) => `Every ${day} at ${hour}:00 (${zone}).`,

@@ -60,7 +60,7 @@ export const states = {
   notFoundNext: 'Back to the loop',
 } as const
 
-export const table = { state: 'State', actions: 'Actions' } as const
+export const table = { state: 'State', actions: 'Actions', nameless: 'What' } as const
 
 export const time = {
   now: 'just now',
