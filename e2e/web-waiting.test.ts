@@ -267,7 +267,16 @@ describe('what waits for somebody, and what is set, on the web', { concurrency: 
         found.push(...(await barriersOf(page, rules)).map((barrier) => `${path}, ${colorScheme}: ${barrier}`))
         const over = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
         if (over > 0) found.push(`${path}: ${over} px too wide for ${width} px`)
+        const seen = await page.evaluate<number>(chosenTabsSeen)
+        if (seen !== 1) found.push(`${path}: ${seen} chosen tabs are seen at ${width} px`)
       }
     assert.deepEqual([...found, ...admin.faults], [])
   })
 })
+
+/** Counts every further tab that says it is the chosen one, and none that has been scrolled away. */
+const chosenTabsSeen = `(() => {
+  const chosen = [...document.querySelectorAll('main nav [aria-current=page]')]
+  const { left, right } = chosen[0]?.getBoundingClientRect() ?? {}
+  return left >= 0 && right <= innerWidth ? chosen.length : 0
+})()`

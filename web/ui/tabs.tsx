@@ -17,12 +17,12 @@ export const Tabs = <Name extends string>({
 }) => {
   const bar = useRef<HTMLElement>(null)
   // On a phone there are more tabs than have a place: the chosen one must be among those that are seen.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another one was chosen
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another one was chosen, or a role lets see more
   useEffect(() => {
     const seen = bar.current
     const tab = seen?.querySelector<HTMLElement>('[aria-current=page]')
     if (seen && tab) seen.scrollLeft = tab.offsetLeft - seen.offsetLeft - (seen.clientWidth - tab.offsetWidth) / 2
-  }, [chosen])
+  }, [chosen, tabs.length])
   return (
     <nav ref={bar} aria-label={label} className="mb-4 flex gap-1 overflow-x-auto border-b border-line">
       {tabs.map((tab, at) => (
@@ -30,6 +30,7 @@ export const Tabs = <Name extends string>({
           key={tab}
           to="."
           search={(before) => changedSearch(before, { tab: at === 0 ? undefined : tab })}
+          activeOptions={{ exact: true }}
           aria-current={tab === chosen ? 'page' : undefined}
           className={`-mb-px whitespace-nowrap border-b-2 px-3 py-2 no-underline ${tab === chosen ? 'border-accent font-medium text-ink' : 'border-transparent text-soft hover:text-ink'}`}
         >

@@ -35,7 +35,7 @@ export const TokensTab = ({ project }: { project: string }) => {
       await queries.invalidateQueries({ queryKey: ['tokens'] })
     })
   return (
-    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+    <div className="grid items-start gap-4 2xl:grid-cols-[minmax(0,1fr)_22rem]">
       <Panel title={t.settings.tabs.tokens} isFlush>
         {refusal && <Failed error={refusal} />}
         <Loaded query={query}>

@@ -28,7 +28,7 @@ export const UsersTab = ({ project }: { project: string }) => {
       setInvited({ user, link: `${location.origin}/sign-in#invitation=${code}` })
     })
   return (
-    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+    <div className="grid items-start gap-4 2xl:grid-cols-[minmax(0,1fr)_22rem]">
       <Panel title={t.settings.tabs.users} isFlush>
         {refusal && <Failed error={refusal} />}
         <Loaded query={query}>
