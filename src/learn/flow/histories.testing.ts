@@ -370,6 +370,19 @@ export const histories: readonly History[] = [
     },
   },
   {
+    name: 'a push whose checks take longer than its wait for a runner',
+    why: 'a bottleneck is where the time goes, be it work or waiting; writing, which takes nearly as long here, is nobody’s',
+    told: [
+      ...[pushed('p1', 4), ...checked('p1', 4, 5, 9), released('p1', 9), measured('p1', 1, 9)],
+      ...deployed('d1', 'p1', [9, 10, 10]),
+    ],
+    expected: {
+      ...{ changes: 1, total: 9, bottleneck: 'checks' },
+      stages: { coding: 3, 'runner-wait': 1, checks: 4, packaging: 0, 'release-wait': 0, rollout: 1, watch: 0 },
+      efficiency: [8, 9],
+    },
+  },
+  {
     name: 'a push of a branch that nothing is released of',
     why: 'it is nobody’s change until it is proposed',
     told: [pushed('b1', 4, 'refs/heads/idea'), ...checked('b1', 4, 4, 5)],

@@ -63,17 +63,14 @@ export type Bottleneck = {
 }
 
 /**
- * Where changes wait longest, all together. Only where nothing waits at all, the stage that takes most work; how long somebody writes, and
+ * Where changes spend most of their time, all together, be it that somebody works on them or that they wait. How long somebody writes, and
  * how long a team wants to watch, is nobody's bottleneck.
  */
 export const bottleneckOf = ({ stages, activeMs, waitingMs }: Stream): Bottleneck | null => {
-  const all = activeMs + waitingMs
-  const most = (some: readonly StageFigures[]): StageFigures | undefined =>
-    some.filter(({ sumMs }) => sumMs > 0).toSorted((one, two) => two.sumMs - one.sumMs)[0]
-  const found =
-    most(stages.filter((one) => one.isWaiting)) ??
-    most(stages.filter(({ stage, isWaiting: waits }) => !waits && stage !== 'coding' && stage !== 'watch'))
-  return found ? { stage: found.stage, perWeekMs: found.perWeekMs, share: found.sumMs / all } : null
+  const [most] = stages
+    .filter(({ stage, sumMs }) => sumMs > 0 && stage !== 'coding' && stage !== 'watch')
+    .toSorted((one, two) => two.sumMs - one.sumMs)
+  return most ? { stage: most.stage, perWeekMs: most.perWeekMs, share: most.sumMs / (activeMs + waitingMs) } : null
 }
 
 /** A stage whose median has changed, and by how much. */
