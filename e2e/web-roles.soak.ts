@@ -291,8 +291,9 @@ const buttonsSeen = `[...document.querySelectorAll('main button')]
 /** Presses Tab until the focus is where it began, and tells of controls that it never came to or on which one does not see it. */
 const tabbed = async (page: Page): Promise<readonly string[]> => {
   await page.evaluate(watchFocus)
-  const controls = await page.evaluate<number>('globalThis.__controls().length')
-  for (let pressed = 0; pressed < controls + 12; pressed += 1) await page.keyboard.press('Tab')
+  // Counted anew each time, as a list may come later than the page.
+  const controls = (): Promise<number> => page.evaluate<number>('globalThis.__controls().length')
+  for (let pressed = 0; pressed < (await controls()) + 12; pressed += 1) await page.keyboard.press('Tab')
   return page.evaluate<string[]>('globalThis.__missed()')
 }
 
