@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { effect, effectSync } from '../effect.ts'
+import { effect } from '../effect.ts'
 import { Digest } from '../names.ts'
 import { writeDurably } from '../processes/files.ts'
 import { createLineParser, type LogLine } from './jobs/log-lines.ts'
@@ -42,9 +41,9 @@ export const createLogBook = (directory: string): LogBook => {
   return {
     begin: async (run, job) => {
       const file = fileOf(run, job)
-      effectSync('build.make-log', () => {
-        mkdirSync(join(directory, safe(run)), { recursive: true, mode: 0o700 })
-        closeSync(openSync(file, 'a', 0o600))
+      await effect('build.make-log', async () => {
+        await mkdir(join(directory, safe(run)), { recursive: true, mode: 0o700 })
+        await (await open(file, 'a', 0o600)).close()
       })
       open_.add(file)
       return file

@@ -1,6 +1,5 @@
 import {
   chmodSync,
-  chownSync,
   closeSync,
   constants,
   existsSync,
@@ -17,7 +16,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { mkdir, readdir, realpath, rm, symlink } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, realpath, rm, symlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { effect, effectSync } from '../../effect.ts'
 import { isRoot } from '../../home.ts'
@@ -53,8 +52,10 @@ export const prepareWorkspace = (root: string, repository: string, user: RunAs |
       files: join(root, 'files'),
     }
     const { work, home, temp, actions, files } = workspace
-    for (const directory of [dirname(root), root, files, dirname(work)]) makeDirectory(directory, 0o711, null)
-    for (const directory of [home, temp, actions, work]) makeDirectory(directory, 0o700, user)
+    for (const directory of [dirname(root), root]) await makeDirectory(directory, 0o711, null)
+    const passable = [files, dirname(work)].map((directory) => makeDirectory(directory, 0o711, null))
+    await Promise.all([...passable, ...[home, temp, actions].map((directory) => makeDirectory(directory, 0o700, user))])
+    await makeDirectory(work, 0o700, user)
     return workspace
   })
 
@@ -228,13 +229,10 @@ const openUp = async (directory: string): Promise<void> => {
     if (entry.isDirectory()) await openUp(join(directory, entry.name))
 }
 
-/**
- * A directory, and those above it, of this user or Headway's own. At once, as that takes some thirty microseconds, and three times as long, or milliseconds
- * where others wait for the disk, by way of another thread.
- */
-export const makeDirectory = (directory: string, mode: number, user: RunAs | null): void =>
-  effectSync('build.make-directory', () => {
-    mkdirSync(directory, { recursive: true, mode })
-    chmodSync(directory, mode) // mkdir's passes through the umask
-    if (user) chownSync(directory, user.uid, user.gid)
+/** A directory, and those above it, of this user or Headway's own. */
+export const makeDirectory = (directory: string, mode: number, user: RunAs | null): Promise<void> =>
+  effect('build.make-directory', async () => {
+    await mkdir(directory, { recursive: true, mode })
+    await chmod(directory, mode) // mkdir's passes through the umask
+    if (user) await chown(directory, user.uid, user.gid)
   })

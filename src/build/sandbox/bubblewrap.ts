@@ -1,7 +1,8 @@
-import { existsSync, lstatSync, readFileSync, readlinkSync, realpathSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../../clock.ts'
-import { effectSync } from '../../effect.ts'
+import { effect } from '../../effect.ts'
 import type { RunAs } from '../../processes/command.ts'
 import { groupMembers, sendSignal } from '../../processes/tree.ts'
 import type { JobUser, ProcessStart } from '../jobs/processes.ts'
@@ -61,8 +62,9 @@ export const bubblewrapConfinement = (parts: BubblewrapParts): Confinement => {
     ...['--bind', workspace.root, workspace.root, '--remount-ro', '/'],
   ]
   const keep = async (): Promise<Namespaces> => {
-    for (const folder of [privateFolder, pipes]) makeDirectory(folder, 0o700, user)
-    if (user && accounts) writeAccounts(accounts, user, workspace.home)
+    const made = [privateFolder, pipes].map((path) => makeDirectory(path, 0o700, user))
+    const written = user && accounts && writeAccounts(accounts, user, workspace.home)
+    await Promise.all([...made, written])
     const about = { program, user, marker, mounts: [...mounts, ...own], limits: ulimits(limits), pipes, clock, placed }
     return keepNamespaces(about)
   }
@@ -116,12 +118,12 @@ const isReachable = (folder: string, user: JobUser | null): boolean => {
 }
 
 /** A name for the job's user, who has none on this machine: programs look it up. */
-const writeAccounts = (files: { passwd: string; group: string }, { uid, gid }: RunAs, home: string): void =>
-  effectSync('build.write-accounts', () => {
+const writeAccounts = (files: { passwd: string; group: string }, { uid, gid }: RunAs, home: string): Promise<unknown> =>
+  effect('build.write-accounts', () => {
     const [passwd, group] = ['/etc/passwd', '/etc/group'].map((file) => readFileSync(file, 'utf8'))
     const ours = `job:x:${uid}:${gid}:A job of Headway:${home}:/bin/sh\n`
-    writeFileSync(files.passwd, `${passwd}${ours}`, { mode: 0o644 })
-    writeFileSync(files.group, `${group}job:x:${gid}:\n`, { mode: 0o644 })
+    const written = writeFile(files.passwd, `${passwd}${ours}`, { mode: 0o644 })
+    return Promise.all([written, writeFile(files.group, `${group}job:x:${gid}:\n`, { mode: 0o644 })])
   })
 
 /**

@@ -49,7 +49,7 @@ export const plainConfinement = (parts: PlainParts): Confinement => {
   const inherited = `${ulimits(limits)}${user ? 'umask 027; ' : ''}`
   const pipes = join(workspace.root, 'pipes')
   const kept = keptWhileSound(async () => {
-    makeDirectory(pipes, 0o700, user)
+    await makeDirectory(pipes, 0o700, user)
     return keepJobShell({ user, marker, limits: inherited, pipes, clock, placed })
   })
   let programs = 0
