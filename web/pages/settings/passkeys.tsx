@@ -67,7 +67,12 @@ const Elsewhere = () => {
   const named = byName()
   return (
     <p className="m-0 text-soft">
-      {t.passkeys.notHere} {named && <a href={named}>{t.passkeys.byName}</a>}
+      {t.passkeys.notHere}{' '}
+      {named && (
+        <a href={named} className="text-accent underline">
+          {t.passkeys.byName}
+        </a>
+      )}
     </p>
   )
 }

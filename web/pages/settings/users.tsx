@@ -38,7 +38,7 @@ export const UsersTab = ({ project }: { project: string }) => {
                 <tr>
                   <th>{t.settings.user}</th>
                   <th>{t.settings.members}</th>
-                  <th className="text-right!">{t.settings.issued}</th>
+                  <th className="text-right!">{t.settings.since}</th>
                   <th>
                     <span className="sr-only">{t.table.actions}</span>
                   </th>

@@ -32,7 +32,7 @@ export const door = {
   addSubscription: 'Tell somebody',
   url: 'Address',
   urlHint: 'https://siem.example.com/headway',
-  typesHint: 'dev.cdevents.service.*, or empty for everything',
+  typesHint: 'Empty: all of them',
   typesLabel: 'Types, with commas between',
   add: 'Add',
   secretTitle: (name: string) => `The secret of ${name}`,

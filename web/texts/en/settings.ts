@@ -49,6 +49,7 @@ export const settings = {
   expired: 'expired',
   active: 'active',
   issued: 'Issued',
+  since: 'Since',
   noTokens: 'No token.',
   noRunners: 'No runner on another machine. Jobs run on this one; headway runners add makes a token for another.',
   addRunner: 'Let another machine run jobs',

@@ -25,7 +25,7 @@ export const passkeys = {
   add: 'Add a passkey',
   unused: 'never used',
   notHere: 'A passkey belongs to a name and needs an encrypted page or this very machine.',
-  byName: 'Open this page by its name',
+  byName: 'Open this page by its name.',
   alreadyHere: 'This device has a passkey for you already.',
   notAnswered: 'The device did not answer: it was declined, it took too long, or it has no passkey for this page.',
 } as const
