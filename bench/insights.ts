@@ -56,6 +56,7 @@ const measureSize = async (deployments: number, say: Say): Promise<void> => {
     ['everything, three years by the month', ask(everything, spanAll, 'month', 'UTC'), spanAll],
     ['everything, three years by the day in Berlin', ask(everything, spanAll, 'day', 'Europe/Berlin'), spanAll],
     ['everything, three years by the week in Kathmandu', ask(everything, spanAll, 'week', 'Asia/Kathmandu'), spanAll],
+    ['everything, three years by the day in Kathmandu', ask(everything, spanAll, 'day', 'Asia/Kathmandu'), spanAll],
     [
       'a project, three years by the week',
       ask({ ...everything, project: 'project3' }, spanAll, 'week', 'Europe/Berlin'),
