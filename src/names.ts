@@ -62,4 +62,16 @@ export const repositorySubject = (project: ProjectName, repository: RepositoryNa
 
 /** The first characters of a commit or digest, as people read them. */
 export const shortCommit = (commit: string): string => commit.slice(0, 7)
+/**
+ * A version as people call it: by its commit; one without (another system told of it) by the name that it came with, which is cut short only
+ * where it is a commit or a digest itself. Null: nobody has said which it was.
+ */
+export const versionName = ({ commit, revision }: VersionNames): string | null => {
+  if (commit !== null) return shortCommit(commit)
+  return revision !== null && /^(sha256:)?[0-9a-f]{40,64}$/.test(revision)
+    ? shortCommit(revision.replace(/^sha256:/, ''))
+    : revision
+}
+export type VersionNames = { readonly commit: string | null; readonly revision: string | null }
+
 export const shortDigest = (digest: string): string => digest.replace(/^sha256:/, '').slice(0, 12)

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { at, connect, type GlobalOptions } from './client.ts'
+import { type Deployed, deployedName } from './insights-view.ts'
 import { momentOf } from './moment.ts'
 import { ago, dim, printable, printJson, printTable, span, stateColour } from './output.ts'
 
@@ -16,6 +17,7 @@ type Incident = {
   readonly isDismissed: boolean
   readonly how: string | null
   readonly deployment: string | null
+  readonly version: Deployed | null
 }
 
 const stateOf = (one: Incident): string => {
@@ -48,7 +50,7 @@ export const incidentCommands = (program: Command): void => {
           ...[printable(one.incident), ago(one.beganAt), stateOf(one)],
           one.resolvedAt === null ? '' : span(one.resolvedAt - one.beganAt),
           one.service === null ? dim('none') : `${one.service}/${one.environment}`,
-          one.deployment === null ? dim('nobody knows') : `${printable(one.deployment)} ${dim(`(${one.how})`)}`,
+          one.deployment === null ? dim('nobody knows') : `${deployedName(one)} ${dim(`(${one.how})`)}`,
           printable(one.title),
         ]),
         'there were no incidents',

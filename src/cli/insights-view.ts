@@ -1,7 +1,21 @@
 import type { Figures } from '../learn/dora/figures.ts'
 import type { Level } from '../learn/dora/levels.ts'
 import type { DoraAnswer } from '../learn/dora/question.ts'
-import { bold, dim, span } from './output.ts'
+import { type VersionNames, versionName } from '../names.ts'
+import { bold, dim, printable, span } from './output.ts'
+
+/** What a deployment brought where. */
+export type Deployed = VersionNames & { readonly service: string; readonly environment: string }
+
+/** A deployment by what it brought, as `shop 1a2b3c4`; one of which that is not known by itself. */
+export const deployedName = ({
+  deployment,
+  version,
+}: {
+  readonly deployment: string | null
+  readonly version: Deployed | null
+}): string =>
+  printable(version === null ? (deployment ?? '') : [version.service, versionName(version) ?? deployment].join(' '))
 
 const bars = '▁▂▃▄▅▆▇█'
 

@@ -2,12 +2,13 @@ import type { Command } from 'commander'
 import type { CalmsAnswer } from '../learn/calms/question.ts'
 import type { DoraAnswer } from '../learn/dora/question.ts'
 import type { FlowAnswer } from '../learn/flow/question.ts'
+import { shortCommit, versionName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { at, type Client, connect, type GlobalOptions } from './client.ts'
 import { digestCommand } from './digest.ts'
-import { doraCsv, doraRows, droppedLines, scopeLine, time } from './insights-view.ts'
+import { type Deployed, deployedName, doraCsv, doraRows, droppedLines, scopeLine, time } from './insights-view.ts'
 import { momentOf } from './moment.ts'
-import { ago, dim, printable, printJson, printTable, red, yellow } from './output.ts'
+import { ago, bold, dim, printable, printJson, printTable, red, yellow } from './output.ts'
 
 type Asked = GlobalOptions & {
   readonly service?: string
@@ -103,9 +104,10 @@ export const insightCommands = (program: Command): void => {
       const found = await connect(options).get<Deployment[]>(path, { ...queryOf(options), behind: options.behind })
       if (options.json) return printJson(found)
       printTable(
-        ['live', 'service', 'deployment', 'kind', 'lead time', 'failed', 'recovery'],
+        ['live', 'service', 'version', 'deployment', 'kind', 'lead time', 'failed', 'recovery'],
         found.map((one) => [
-          ...[ago(one.liveAt), one.service, printable(one.deployment), one.isRework ? yellow('rework') : 'planned'],
+          ...[ago(one.liveAt), one.service, printable(versionName(one) ?? ''), printable(one.deployment)],
+          one.isRework ? yellow('rework') : 'planned',
           one.leadTime.median === null ? '' : `${time(one.leadTime.median)} (n ${one.leadTime.n})`,
           one.isFailure ? red(one.how ?? 'failed') : one.isPending ? 'not judged yet' : '',
           one.recoveryMs === null ? (one.isFailure ? 'open' : '') : time(one.recoveryMs),
@@ -170,10 +172,8 @@ const lengthOf = (text: string): number => {
   })
 }
 
-type Deployment = {
+type Deployment = Deployed & {
   readonly deployment: string
-  readonly service: string
-  readonly environment: string
   readonly liveAt: number | null
   readonly isPending: boolean
   readonly isFailure: boolean
@@ -182,7 +182,7 @@ type Deployment = {
   readonly recoveryMs: number | null
   readonly leadTime: { readonly median: number | null; readonly n: number }
 }
-type Link = { readonly deployment: string; readonly how: string | null }
+type Link = { readonly deployment: string; readonly how: string | null; readonly version: Deployed | null }
 type Detail = Deployment & {
   readonly commits: readonly {
     readonly commit: string
@@ -248,19 +248,24 @@ const showDora = (answer: DoraAnswer): void => {
     console.log(dim(`next: headway insights deployments --behind suspected shows what only the time speaks against`))
 }
 
+const linkLine = (link: Link): string => `${deployedName(link)} (${link.how})  ${dim(printable(link.deployment))}`
+
 const showDeployment = (one: Detail): void => {
   const failed = one.isFailure ? `failed (${one.how})` : one.isPending ? 'not judged yet' : 'good'
-  console.log(`${printable(one.deployment)}  ${one.service} in ${one.environment}, live ${ago(one.liveAt)}: ${failed}`)
+  const name = deployedName({ deployment: one.deployment, version: one })
+  console.log(
+    `${bold(name)} in ${one.environment}, live ${ago(one.liveAt)}: ${failed}  ${dim(printable(one.deployment))}`,
+  )
   if (one.isRework) console.log('  unplanned: rework')
-  for (const { deployment, how } of one.mends) console.log(`  mends ${printable(deployment)} (${how})`)
-  for (const { deployment, how } of one.mendedBy) console.log(`  mended by ${printable(deployment)} (${how})`)
+  for (const link of one.mends) console.log(`  mends ${linkLine(link)}`)
+  for (const link of one.mendedBy) console.log(`  mended by ${linkLine(link)}`)
   for (const { incident, title, how } of one.incidents)
     console.log(`  incident ${printable(incident)} (${how}): ${printable(title)}`)
   if (one.recoveryMs !== null) console.log(`  restored after ${time(one.recoveryMs)}`)
   printTable(
     ['commit', 'repository', 'lead time'],
     one.commits.map(({ commit, repository, leadTimeMs }) => [
-      ...[printable(commit.slice(0, 12)), printable(repository), leadTimeMs === null ? dim('none') : time(leadTimeMs)],
+      ...[printable(shortCommit(commit)), printable(repository), leadTimeMs === null ? dim('none') : time(leadTimeMs)],
     ]),
     'no commits are known of it',
   )

@@ -57,6 +57,20 @@ export const DoraBody = z
   })
   .meta({ id: 'Dora' })
 
+/** What a deployment brought where: by the commit that its release was made of, where Headway has made it. */
+const Version = z
+  .object({
+    service: z.string(),
+    environment: z.string(),
+    revision: z.string().nullable().describe("The digest of Headway's own release, or what another system calls it."),
+    commit: z
+      .string()
+      .nullable()
+      .describe('The commit that the release was made of; null where only `revision` is known.'),
+  })
+  .meta({ id: 'DeployedVersion' })
+const named = { version: Version.nullable().describe('What `deployment` brought where.') }
+
 const FailedHow = z.enum(['said', 'rollback', 'revert', 'hotfix', 'suspected']).nullable()
 
 export const LearnedDeploymentBody = z
@@ -68,7 +82,8 @@ export const LearnedDeploymentBody = z
     source: z.string(),
     state: z.enum(['under-way', 'live', 'succeeded', 'failed', 'superseded', 'rolled-back']),
     kind: z.enum(['planned', 'hotfix', 'rollback']),
-    revision: z.string().nullable(),
+    revision: Version.shape.revision,
+    commit: Version.shape.commit,
     liveAt: Figure,
     isPending: z.boolean(),
     isFailure: z.boolean(),
@@ -107,7 +122,9 @@ const incident = {
 }
 
 /** `deployment`: what it is put down to. */
-export const IncidentBody = z.object({ ...incident, deployment: z.string().nullable() }).meta({ id: 'Incident' })
+export const IncidentBody = z
+  .object({ ...incident, deployment: z.string().nullable(), ...named })
+  .meta({ id: 'Incident' })
 
 /** An incident with what became of it: when each was so, when it was told, and by whom. */
 export const IncidentStoryBody = IncidentBody.extend({
@@ -128,11 +145,12 @@ export const IncidentStoryBody = IncidentBody.extend({
       by: z.string(),
       detail: z.string().nullable(),
       deployment: z.string().nullable(),
+      ...named,
     }),
   ),
 }).meta({ id: 'IncidentStory' })
 
-const Link = z.object({ deployment: z.string(), how: FailedHow })
+const Link = z.object({ deployment: z.string(), how: FailedHow, ...named })
 export const DeploymentDetailBody = LearnedDeploymentBody.extend({
   commits: z.array(
     z.object({

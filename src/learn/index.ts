@@ -36,6 +36,7 @@ export type LearnOptions = GitPorts & {
 export const createLearn = (options: LearnOptions) => {
   const { store, views, clock } = options
   const follower = createFollower(options)
+  const queries = createQueries(options)
   const openSurveys = lazily(async () => (await import('./survey/surveys.ts')).createSurveys(options))
   /** How many people each repository that has releases depends on, over the last year. */
   const busFactors = async (project: ProjectName) => {
@@ -133,10 +134,13 @@ export const createLearn = (options: LearnOptions) => {
       }
       return (await import('./metrics.ts')).inPrometheusText(measured, '30d')
     },
-    ...createQueries(options),
+    ...queries,
     orders: createIncidentOrders(options),
-    /** What became of an incident, in the order in which it was so. */
-    incidentStory: async (incident: string) => (await import('./incidents/story.ts')).storyOf(options.ledger, incident),
+    /** What became of an incident of a project, in the order in which it was so. */
+    incidentStory: async (project: ProjectName, incident: string) => {
+      const { storyOf } = await import('./incidents/story.ts')
+      return queries.versioned(project, await storyOf(options.ledger, incident))
+    },
     now: () => clock.now(),
     /** Resolves when what the ledger holds now was dealt with. */
     settled: follower.settled,

@@ -7,11 +7,12 @@ import { deploymentFinished, deploymentRequested, rolloutShifted, rolloutStepSta
 import { fact, type NewFact } from '../ledger/fact.ts'
 import { openTestLedger } from '../ledger/testing.ts'
 import { alertFired, alertResolved } from '../monitor/facts.ts'
-import { CommitId, Digest, EnvironmentName, ProjectName, RepositoryName, ServiceName } from '../names.ts'
+import { CommitId, Digest, EnvironmentName, ProjectName, RepositoryName, ServiceName, versionName } from '../names.ts'
 import { releaseCreated } from '../package/facts.ts'
 import { run } from '../processes/run.ts'
 import { definitions } from '../server.ts'
 import { TestClock, testIds } from '../testing.ts'
+import { deliveryDeployed } from './facts.ts'
 import { createLearn } from './index.ts'
 import { doraView } from './views.ts'
 
@@ -108,6 +109,8 @@ const live = (deployment: string, commit: CommitId): NewFact[] => [
   ...requested(deployment, commit),
   ...[step(deployment, 100), shifted(deployment), finished(deployment, commit, 'succeeded')],
 ]
+/** What a deployment of this commit brought. */
+const versionOf = (commit: CommitId) => ({ service, environment, revision: digestOf(commit), commit })
 const ofShop = { project, services: [service], environment }
 const always = { from: 0, until: start * 2 }
 
@@ -153,7 +156,7 @@ test('tells what Git knows of its own deployments: what each brought that was no
   const detail = await learn.deployment(project, 'd3')
   assert.deepEqual(
     [detail?.isRework, detail?.mends, detail?.commits.map((one) => one.commit)],
-    [true, [{ deployment: 'd2', how: 'revert' }], [revert]],
+    [true, [{ deployment: 'd2', how: 'revert', version: versionOf(merge) }], [revert]],
   )
   assert.deepEqual(world.errors, [])
 })
@@ -250,22 +253,69 @@ test('opens an incident for a release that was taken back and for an alert, each
   await again.stop()
   const incidents = await learn.incidents({ project })
   assert.deepEqual(
-    incidents.map(({ incident, title, source, beganAt, resolvedAt, deployment, how }) => ({
+    incidents.map(({ incident, title, source, beganAt, resolvedAt, deployment, how, version }) => ({
       ...{ incident, title, source, began: beganAt - start, resolved: (resolvedAt ?? 0) - start, deployment, how },
+      version,
     })),
     [
       {
         ...{ incident: 'incident-alert-1', title: 'errors: error_rate > 2%', source: 'alert', began: 20 * minute },
-        ...{ resolved: 25 * minute, deployment: 'd2', how: 'suspected' },
+        ...{ resolved: 25 * minute, deployment: 'd2', how: 'suspected', version: versionOf(bad) },
       },
       {
         ...{ incident: 'incident-d2', title: 'a release of shop was taken back: it answered with errors' },
         ...{ source: 'rollback', began: 10 * minute, resolved: 12 * minute, deployment: 'd2', how: 'rollback' },
+        version: versionOf(bad),
       },
     ],
   )
   assert.equal((await ledger.read({ types: ['incident.opened'] })).length, 2)
   assert.deepEqual(world.errors, [])
+})
+
+test('names a version by the commit of its release, and by what another system calls it where there is none', async () => {
+  await using world = await openWorld()
+  const { learn, commit, tell } = world
+  const first = commit(0, 'first')
+  const told = { service, environment, source: 'elsewhere', received: null, startedAt: null, kind: 'planned' as const }
+  await tell(0, ...live('d1', first))
+  await tell(
+    minute,
+    fact(deliveryDeployed, {
+      ...{ subject: 'delivery:elsewhere:7', actor },
+      payload: {
+        ...{ ...told, key: 'elsewhere:7', project, finishedAt: start + minute, outcome: 'succeeded', revision: 'v7' },
+        ...{ commits: [], lines: null, rollsBack: null, automatic: null },
+      },
+    }),
+  )
+  const all = await learn.deployments(ofShop, always)
+  assert.deepEqual(
+    all.map(({ deployment, revision, commit }) => ({ deployment, revision, commit })),
+    [
+      { deployment: 'elsewhere:7', revision: 'v7', commit: null },
+      { deployment: 'd1', revision: digestOf(first), commit: first },
+    ],
+  )
+  assert.deepEqual(all.map(versionName), ['v7', first.slice(0, 7)])
+  const slow = { project, service, environment, title: 'slow', impactStartedAt: null, detectedAt: null }
+  const incident = await learn.orders.open({ ...slow, causedBy: 'd1' }, 'user:ada')
+  await learn.orders.attribute({ project, incident }, { deployment: 'elsewhere:7', why: 'the other one' }, 'user:ada')
+  const external = { service, environment, revision: 'v7', commit: null }
+  assert.deepEqual((await learn.incident(project, incident))?.version, external)
+  assert.deepEqual(
+    (await learn.incidentStory(project, incident)).map(({ what, version }) => [what, version]),
+    [
+      ['detected', versionOf(first)],
+      ['attributed', external],
+    ],
+  )
+  const stranger = ProjectName.parse('other')
+  assert.deepEqual(
+    (await learn.incidentStory(stranger, incident)).map(({ version }) => version),
+    [null, null],
+    'the deployments of a project are named to nobody else',
+  )
 })
 
 test('takes what people tell of incidents and deployments, and refuses what is not theirs', async () => {
@@ -291,7 +341,7 @@ test('takes what people tell of incidents and deployments, and refuses what is n
   )
   assert.deepEqual(await failed(), ['d1'])
   assert.deepEqual(
-    (await learn.incidentStory(incident)).map(({ what, at, by, detail }) => [what, at - start, by, detail]),
+    (await learn.incidentStory(project, incident)).map(({ what, at, by, detail }) => [what, at - start, by, detail]),
     [
       ['resolved', 9 * minute, 'user:ada', null],
       ['detected', 10 * minute, 'user:ada', 'person'],

@@ -15,6 +15,44 @@ export type Behind = 'all' | 'failed' | 'suspected' | 'open' | 'rework' | 'pendi
 export const createQueries = ({ store, views }: { readonly store: Store; readonly views: Views }) => {
   const db = store.tables<DoraTables>()
 
+  /** Deployments with where each went, and the commit that its release was made of. */
+  const placed = () =>
+    db
+      .selectFrom('learn_deployments')
+      .innerJoin('learn_lanes', 'learn_lanes.lane', 'learn_deployments.lane')
+      .leftJoin('learn_releases', (join) =>
+        join
+          .onRef('learn_releases.project', '=', 'learn_lanes.project')
+          .onRef('learn_releases.service', '=', 'learn_lanes.service')
+          .onRef('learn_releases.digest', '=', 'learn_deployments.revision'),
+      )
+      .selectAll('learn_deployments')
+      .select(['learn_lanes.project', 'learn_lanes.service', 'learn_releases.commit_id as commit'])
+
+  /** What these deployments of a project brought where, by their keys; what is no deployment of it is left out. */
+  const versions = async (project: string, keys: readonly string[]): Promise<ReadonlyMap<string, Version>> => {
+    if (keys.length === 0) return new Map()
+    const rows = await placed()
+      .where('learn_lanes.project', '=', project)
+      .where('key', 'in', [...new Set(keys)])
+      .execute()
+    return new Map(
+      rows.map(({ key, service, environment, revision, commit }) => [key, { service, environment, revision, commit }]),
+    )
+  }
+
+  /** Each of these with the version that the deployment it names has brought. */
+  const versioned = async <Named extends { readonly deployment: string | null }>(
+    project: string,
+    all: readonly Named[],
+  ): Promise<(Named & { version: Version | null })[]> => {
+    const known = await versions(
+      project,
+      all.flatMap(({ deployment: key }) => key ?? []),
+    )
+    return all.map((one) => ({ ...one, version: known.get(one.deployment ?? '') ?? null }))
+  }
+
   /** The services whose deployments are known, and where they were deployed, by name. */
   const lanes = async (project: ProjectName) => {
     await views.reach()
@@ -36,11 +74,7 @@ export const createQueries = ({ store, views }: { readonly store: Store; readonl
     await views.reach()
     const lanes = await lanesOf(db, scope)
     if (lanes.length === 0) return []
-    let rows = db
-      .selectFrom('learn_deployments')
-      .innerJoin('learn_lanes', 'learn_lanes.lane', 'learn_deployments.lane')
-      .selectAll('learn_deployments')
-      .select(['learn_lanes.project', 'learn_lanes.service'])
+    let rows = placed()
       .where('learn_deployments.lane', 'in', lanes)
       .where('counted', '=', 1)
       .where('live_at', '>=', span.from)
@@ -61,14 +95,7 @@ export const createQueries = ({ store, views }: { readonly store: Store; readonl
   /** A deployment with its commits, the incidents that are put down to it, and what it mends and is mended by; null: unknown. */
   const deployment = async (project: ProjectName, key: string) => {
     await views.reach()
-    const row = await db
-      .selectFrom('learn_deployments')
-      .innerJoin('learn_lanes', 'learn_lanes.lane', 'learn_deployments.lane')
-      .selectAll('learn_deployments')
-      .select(['learn_lanes.project', 'learn_lanes.service'])
-      .where('key', '=', key)
-      .where('learn_lanes.project', '=', project)
-      .executeTakeFirst()
+    const row = await placed().where('key', '=', key).where('learn_lanes.project', '=', project).executeTakeFirst()
     if (!row) return null
     const commits = await db
       .selectFrom('learn_commits')
@@ -87,6 +114,11 @@ export const createQueries = ({ store, views }: { readonly store: Store; readonl
         .where(`learn_blames.${mine}`, '=', row.id)
         .orderBy('learn_deployments.id')
         .execute()
+    const linked = async (mine: 'deployment' | 'blamed', other: 'deployment' | 'blamed') =>
+      versioned(
+        project,
+        (await links(mine, other)).map(({ key, how }) => ({ deployment: key, how })),
+      )
     return {
       ...shown(row),
       commits: commits.map(({ commit_id, repository, committed_at, is_merge }) => ({
@@ -97,43 +129,42 @@ export const createQueries = ({ store, views }: { readonly store: Store; readonl
             : row.live_at - committed_at,
       })),
       incidents: incidents.map(incidentShown),
-      mends: (await links('deployment', 'blamed')).map(({ key, how }) => ({ deployment: key, how })),
-      mendedBy: (await links('blamed', 'deployment')).map(({ key, how }) => ({ deployment: key, how })),
+      mends: await linked('deployment', 'blamed'),
+      mendedBy: await linked('blamed', 'deployment'),
     }
   }
 
+  /** Incidents with the key of the deployment that each is put down to. */
+  const blamed = () =>
+    db
+      .selectFrom('learn_incidents')
+      .leftJoin('learn_deployments', 'learn_deployments.id', 'learn_incidents.deployment')
+      .selectAll('learn_incidents')
+      .select('learn_deployments.key as blamed')
+
+  /** Incidents of a project, newest first, up to `limit`, each with the deployment that it is put down to and its version. */
   const incidents = async (
     { project, service, isOpen }: { project: ProjectName; service?: string | undefined; isOpen?: boolean | undefined },
     limit = 50,
   ) => {
     await views.reach()
-    let rows = db.selectFrom('learn_incidents').selectAll().where('project', '=', project)
+    let rows = blamed().where('project', '=', project)
     if (service !== undefined) rows = rows.where('service', '=', service)
     if (isOpen) rows = rows.where('resolved_at', 'is', null).where('dismissed', '=', 0)
     const found = await rows.orderBy('began_at', 'desc').orderBy('seq', 'desc').limit(limit).execute()
-    const ids = found.flatMap(({ deployment: id }) => (id === null ? [] : [id]))
-    const keys = new Map(
-      ids.length === 0
-        ? []
-        : (await db.selectFrom('learn_deployments').select(['id', 'key']).where('id', 'in', ids).execute()).map(
-            (row) => [row.id, row.key] as const,
-          ),
+    return versioned(
+      project,
+      found.map((row) => ({ ...incidentShown(row), deployment: row.blamed })),
     )
-    return found.map((row) => ({ ...incidentShown(row), deployment: keys.get(row.deployment ?? 0) ?? null }))
   }
 
   /** One of them; null: this project has none of that name. */
   const incident = async (project: ProjectName, name: string) => {
     await views.reach()
-    const row = await db
-      .selectFrom('learn_incidents')
-      .leftJoin('learn_deployments', 'learn_deployments.id', 'learn_incidents.deployment')
-      .selectAll('learn_incidents')
-      .select('learn_deployments.key as blamed')
-      .where('incident', '=', name)
-      .where('learn_incidents.project', '=', project)
-      .executeTakeFirst()
-    return row ? { ...incidentShown(row), deployment: row.blamed } : null
+    const row = await blamed().where('incident', '=', name).where('project', '=', project).executeTakeFirst()
+    if (!row) return null
+    const [shown] = await versioned(project, [{ ...incidentShown(row), deployment: row.blamed }])
+    return shown ?? null
   }
 
   /** How long after a deployment an incident of a project is suspected to come from it. */
@@ -164,15 +195,23 @@ export const createQueries = ({ store, views }: { readonly store: Store; readonl
     )
   }
 
-  return { lanes, deployments, deployment, incidents, incident, leadTimes, window }
+  return { lanes, deployments, deployment, versioned, incidents, incident, leadTimes, window }
 }
 
-const shown = (row: DeploymentRow & { project: string; service: string }) => {
+/** What a deployment brought where. `commit`: what its release was made of; null for what another system tells of. */
+export type Version = {
+  readonly service: string
+  readonly environment: string
+  readonly revision: string | null
+  readonly commit: string | null
+}
+
+const shown = (row: DeploymentRow & { project: string; service: string; commit: string | null }) => {
   const { median, p90, n } = distributionOf(unpackLeads(row.leads))
   return {
     deployment: row.key,
     ...{ project: row.project, service: row.service, environment: row.environment, source: row.source },
-    ...{ state: row.state, kind: row.kind, revision: row.revision, liveAt: row.live_at },
+    ...{ state: row.state, kind: row.kind, revision: row.revision, commit: row.commit, liveAt: row.live_at },
     ...{ isPending: row.pending === 1, isFailure: row.failed === 1, how: row.failed_how, isRework: row.rework === 1 },
     ...{ restoredAt: row.restored_at, recoveryMs: recoveryOf(row), lines: row.lines, commitCount: row.commits },
     leadTime: { median, p90, n },

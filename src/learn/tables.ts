@@ -141,6 +141,7 @@ const names = [
   'cells',
   'squashes',
   'hotfixes',
+  'releases',
   'windows',
   'incidents',
   'early',

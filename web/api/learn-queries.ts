@@ -72,6 +72,8 @@ export const incidents = (project: string, state: 'open' | 'all') =>
     queryFn: () => answer(incidentsHere.$get({ param: { project }, query: { state, limit: '200' } })),
   })
 export type Incident = InferResponseType<typeof incidentsHere.$get, 200>[number]
+/** What a deployment brought where. */
+export type Version = Pick<NonNullable<Incident['version']>, 'service' | 'revision' | 'commit'>
 
 /** Names from elsewhere hold slashes, which the client leaves as they are. */
 export const ofIncident = (project: string, incident: string) => ({ project, incident: encodeURIComponent(incident) })

@@ -3,13 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { cdEventOf } from '../../events/out/translate.ts'
-import { isFact } from '../../ledger/fact.ts'
+import { fact, isFact } from '../../ledger/fact.ts'
 import { openTestLedger } from '../../ledger/testing.ts'
 import { EnvironmentName, ProjectName, ServiceName } from '../../names.ts'
 import { run } from '../../processes/run.ts'
 import { definitions } from '../../server.ts'
 import { TestClock, testIds } from '../../testing.ts'
-import { digestWritten } from '../facts.ts'
+import { deliveryDeployed, digestWritten } from '../facts.ts'
 import { createLearn } from '../index.ts'
 import { learnMigrations } from '../survey/tables.ts'
 import { doraView } from '../views.ts'
@@ -109,8 +109,17 @@ test('a digest says what the week came to, and what others have written is text 
     ...{ home: { root: opened.directory }, onError: (said: string) => assert.fail(said) },
   })
   const about = { project, service: ServiceName.parse('shop'), environment: EnvironmentName.parse('production') }
+  const live = fact(deliveryDeployed, {
+    ...{ subject: 'delivery:elsewhere:7', actor: 'user:ada' },
+    payload: {
+      ...{ ...about, key: 'elsewhere:7', source: 'elsewhere', received: null, startedAt: null, finishedAt: start },
+      ...{ outcome: 'succeeded', kind: 'planned', revision: 'v7 *', commits: [], lines: null, rollsBack: null },
+      automatic: null,
+    },
+  })
   const title = '[click](http://evil.test) <script>\n# slow | **all**'
-  const said = { ...about, title, impactStartedAt: null, detectedAt: start, causedBy: null }
+  const said = { ...about, title, impactStartedAt: null, detectedAt: start, causedBy: 'elsewhere:7' }
+  await opened.ledger.append([live])
   await learn.orders.open(said, 'user:ada')
   await (await learn.toilOrders()).add({ ...about, what: 'restarted it', minutes: 90, at: null }, 'user:ada')
   const span = { from: start - 1, until: start - 1 + weekMs }
@@ -122,11 +131,11 @@ From 4 Jan 2026, 23:59 (UTC), production, all services together.
 
 | | this week | the week before |
 |---|---|---|
-| deployments | 0 | 0 |
+| deployments | 1 | 0 |
 | lead time | no data | no data |
-| change fail rate | no data | no data |
-| recovery | no data | no data |
-| rework rate | no data | no data |
+| change fail rate | 100 % (1 of 1) | no data |
+| recovery | no data, 1 open | no data |
+| rework rate | 0 % | no data |
 
 ## Flow
 
@@ -136,7 +145,7 @@ From 4 Jan 2026, 23:59 (UTC), production, all services together.
 
 ## Incidents
 
-- \\[click\\]\\(http&#58;//evil\\.test\\) &#60;script&#62; \\# slow \\| \\*\\*all\\*\\* (shop), 5 Jan 2026, 00:00: **open**
+- \\[click\\]\\(http&#58;//evil\\.test\\) &#60;script&#62; \\# slow \\| \\*\\*all\\*\\* (shop), 5 Jan 2026, 00:00: **open**; put down to shop v7 \\*
 
 ## Toil
 
@@ -150,9 +159,9 @@ The same, and what is behind each figure: \`headway insights --since 7d\`.
   await digests.setSchedule(project, wish, 'user:ada')
   clock.set(start + weekMs)
   await digests.writeDue()
-  const [fact] = await opened.ledger.read({ types: ['digest.written'] })
-  assert.ok(fact)
-  const event = cdEventOf(fact, { serverUrl: 'http://headway.test', first: null })
+  const [written] = await opened.ledger.read({ types: ['digest.written'] })
+  assert.ok(written)
+  const event = cdEventOf(written, { serverUrl: 'http://headway.test', first: null })
   assert.equal(event.context.type, 'dev.cdeventsx.headway-digest.written.0.1.0')
   await learn.stop()
 })

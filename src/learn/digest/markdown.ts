@@ -1,7 +1,9 @@
+import { versionName } from '../../names.ts'
 import type { CalmsAnswer } from '../calms/question.ts'
 import type { Span } from '../dora/calendar.ts'
 import type { Figures } from '../dora/figures.ts'
 import type { FlowAnswer } from '../flow/question.ts'
+import type { Version } from '../queries.ts'
 import type { ToilAnswer } from '../toil/question.ts'
 
 export type DigestInput = {
@@ -18,6 +20,8 @@ export type DigestInput = {
     readonly service: string | null
     readonly beganAt: number
     readonly resolvedAt: number | null
+    /** What brought it; null: no deployment that is known. */
+    readonly version: Version | null
   }[]
 }
 
@@ -82,10 +86,10 @@ const incidentsOf = ({ incidents, zone }: DigestInput): string[] =>
   incidents.length === 0
     ? ['None.']
     : incidents.map(
-        ({ title, service, beganAt, resolvedAt }) =>
+        ({ title, service, beganAt, resolvedAt, version }) =>
           `- ${escaped(title)}${service === null ? '' : ` (${service})`}, ${dateIn(zone, beganAt)}: ${
             resolvedAt === null ? '**open**' : `over after ${lengthOf(Math.max(0, resolvedAt - beganAt))}`
-          }`,
+          }${version === null ? '' : `; put down to ${[version.service, versionName(version) ?? []].flat().map(escaped).join(' ')}`}`,
       )
 
 const toilOf = ({ minutes, share, line, candidates: [first] }: ToilAnswer): string[] => [

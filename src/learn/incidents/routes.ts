@@ -50,7 +50,7 @@ export const incidentRoutes = (learn: Pick<Learn, 'incidents' | 'incident' | 'in
         const { project, incident } = context.req.valid('param')
         const found = await learn.incident(project, incident)
         if (!found) throw noIncident(incident)
-        return context.json({ ...found, story: [...(await learn.incidentStory(incident))] }, 200)
+        return context.json({ ...found, story: [...(await learn.incidentStory(project, incident))] }, 200)
       },
     )
     .openapi(

@@ -10,7 +10,8 @@ import { count, short, span } from '../../ui/format.ts'
 import { Button, ButtonLink, PageHead, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
 import { TableBox } from '../../ui/tabs.tsx'
-import { versionOf, WhatCame } from '../insights/behind.tsx'
+import { WhatCame } from '../insights/behind.tsx'
+import { DeployedLink, VersionName } from '../insights/version.tsx'
 import { Correction } from './correction.tsx'
 
 /** What is behind one deployment: its commits with their lead times, its incidents, what it mends and is mended by. */
@@ -29,7 +30,7 @@ const Shown = ({ project, known }: { project: string; known: LearnedDetail }) =>
   const mayCorrect = useMay('developer', project)
   const queries = useQueryClient()
   const [isCorrecting, setIsCorrecting] = useState(false)
-  const { deployment, service, environment, source, revision, commits, incidents, mends, mendedBy } = known
+  const { deployment, service, environment, source, commits, incidents, mends, mendedBy } = known
   return (
     <>
       <PageHead
@@ -45,7 +46,7 @@ const Shown = ({ project, known }: { project: string; known: LearnedDetail }) =>
         }
         title={
           <>
-            <Foreign>{service}</Foreign> <Foreign className="font-mono text-xl">{versionOf(revision)}</Foreign>
+            <Foreign>{service}</Foreign> <VersionName of={known} className="text-xl" />
           </>
         }
         detail={
@@ -104,7 +105,7 @@ const Shown = ({ project, known }: { project: string; known: LearnedDetail }) =>
 }
 
 const Figures = ({
-  known: { source, liveAt, leadTime, lines, isFailure, restoredAt, recoveryMs },
+  known: { source, revision, commit, liveAt, leadTime, lines, isFailure, restoredAt, recoveryMs },
 }: {
   known: LearnedDetail
 }) => {
@@ -123,6 +124,16 @@ const Figures = ({
         ]
       : []),
     [detail.source, <Foreign key="source">{source}</Foreign>],
+    ...(commit === null || revision === null
+      ? []
+      : [
+          [
+            detail.release,
+            <Foreign key="release" className="font-mono text-xs" title={revision}>
+              {revision.replace('sha256:', '').slice(0, 12)}
+            </Foreign>,
+          ] as const,
+        ]),
   ]
   return (
     <Panel>
@@ -142,16 +153,9 @@ const Links = ({ title, project, links }: { title: string; project: string; link
   links.length === 0 ? null : (
     <Panel title={title}>
       <ul className="m-0 flex list-none flex-col gap-2 p-0">
-        {links.map(({ deployment, how }) => (
+        {links.map(({ deployment, version, how }) => (
           <li key={deployment}>
-            <Link
-              to="/projects/$project/insights/deployment"
-              params={{ project }}
-              search={{ name: deployment }}
-              className="font-mono text-xs text-ink"
-            >
-              <Foreign>{deployment}</Foreign>
-            </Link>
+            <DeployedLink project={project} of={{ deployment, version }} />
             {how !== null && <span className="block text-xs text-soft">{t.insights.how[how]}</span>}
           </li>
         ))}

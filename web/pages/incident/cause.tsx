@@ -6,7 +6,7 @@ import { t } from '../../texts/en.ts'
 import { Confirm } from '../../ui/dialog.tsx'
 import { date } from '../../ui/format.ts'
 import { inputShape } from '../../ui/parts.tsx'
-import { versionOf } from '../insights/behind.tsx'
+import { versionOf } from '../insights/version.tsx'
 import { around } from './timeline.tsx'
 
 /** Says which deployment caused it: one of those before it, or none. */
@@ -36,10 +36,14 @@ export const Cause = ({ project, known, close }: { project: string; known: Incid
         {t.incidents.cause}
         <select value={deployment} onChange={(event) => setDeployment(event.target.value)} className={inputShape}>
           <option value="">{t.incidents.causeNone}</option>
-          {known.deployment !== null && !isListed && <option>{known.deployment}</option>}
+          {known.deployment !== null && !isListed && (
+            <option value={known.deployment}>
+              {known.version ? `${known.version.service} ${versionOf(known.version)}` : known.deployment}
+            </option>
+          )}
           {before.map((one) => (
             <option key={one.deployment} value={one.deployment}>
-              {`${one.service} ${versionOf(one.revision)}, ${one.liveAt === null ? '' : date(one.liveAt)}`}
+              {`${one.service} ${versionOf(one)}, ${one.liveAt === null ? '' : date(one.liveAt)}`}
             </option>
           ))}
         </select>

@@ -9,6 +9,7 @@ import { span } from '../../ui/format.ts'
 import { Button, PageHead, Panel, Time, useNow } from '../../ui/parts.tsx'
 import { Loaded, Skeleton } from '../../ui/states.tsx'
 import { StateBadge, sourceName } from '../incidents/state.tsx'
+import { DeployedLink } from '../insights/version.tsx'
 import { Actions } from './actions.tsx'
 import { Cause } from './cause.tsx'
 import { Timeline } from './timeline.tsx'
@@ -106,19 +107,12 @@ const Facts = ({ known }: { known: IncidentStory }) => {
   )
 }
 
-const Blame = ({ project, known: { deployment, how } }: { project: string; known: IncidentStory }) =>
+const Blame = ({ project, known: { deployment, version, how } }: { project: string; known: IncidentStory }) =>
   deployment === null ? (
     <p className="m-0 text-soft">{t.incidents.blameNone}</p>
   ) : (
     <p className="m-0">
-      <Link
-        to="/projects/$project/insights/deployment"
-        params={{ project }}
-        search={{ name: deployment }}
-        className="font-mono text-xs text-ink"
-      >
-        <Foreign className="[overflow-wrap:anywhere]">{deployment}</Foreign>
-      </Link>
+      <DeployedLink project={project} of={{ deployment, version }} />
       {how !== null && <span className="block text-soft">{t.insights.how[how]}</span>}
     </p>
   )

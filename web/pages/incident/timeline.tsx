@@ -7,7 +7,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { clock, date, moment, personOf } from '../../ui/format.ts'
 import { Dot, Time, type Tone } from '../../ui/parts.tsx'
 import { sourceName } from '../incidents/state.tsx'
-import { versionOf } from '../insights/behind.tsx'
+import { DeployedLink, versionOf } from '../insights/version.tsx'
 
 const dayMs = 86_400_000
 const lateMs = 60_000
@@ -51,11 +51,18 @@ export const Timeline = ({ project, known }: { project: string; known: IncidentS
     enabled: known.service !== null,
   })
   const told = known.story.map(
-    ({ what, at, toldAt, by, detail, deployment }): Entry => ({
+    ({ what, at, toldAt, by, detail, deployment, version }): Entry => ({
       key: `${what} ${toldAt} ${at}`,
       at,
       tone: tones[what],
-      text: t.incidents.moment[what === 'attributed' && deployment === null ? 'unattributed' : what],
+      text:
+        what === 'attributed' && deployment !== null ? (
+          <>
+            {t.incidents.moment.attributed} <DeployedLink project={project} of={{ deployment, version }} />
+          </>
+        ) : (
+          t.incidents.moment[what === 'attributed' ? 'unattributed' : what]
+        ),
       detail: (
         <>
           <Foreign>{personOf(by)}</Foreign>
@@ -90,7 +97,7 @@ export const Timeline = ({ project, known }: { project: string; known: IncidentS
                 search={{ name: one.deployment }}
                 className="text-ink"
               >
-                {t.incidents.moment.deployment(one.service, versionOf(one.revision))}
+                {t.incidents.moment.deployment(one.service, versionOf(one))}
               </Link>
             ),
             detail: one.deployment === known.deployment ? t.incidents.blamed : t.insights.kind[one.kind],

@@ -9,6 +9,7 @@ import { span } from '../../ui/format.ts'
 import { Button, PageHead, Panel, Time, useNow } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
 import { TableBox, Tabs } from '../../ui/tabs.tsx'
+import { DeployedLink } from '../insights/version.tsx'
 import { OpenIncident } from './open.tsx'
 import { StateBadge, sourceName } from './state.tsx'
 
@@ -93,14 +94,7 @@ const IncidentTable = ({ project, all }: { project: string; all: readonly Incide
               {one.deployment === null ? (
                 t.incidents.noCause
               ) : (
-                <Link
-                  to="/projects/$project/insights/deployment"
-                  params={{ project }}
-                  search={{ name: one.deployment }}
-                  className="text-ink"
-                >
-                  <Foreign className="font-mono text-xs">{one.deployment}</Foreign>
-                </Link>
+                <DeployedLink project={project} of={{ deployment: one.deployment, version: one.version }} />
               )}
             </td>
             <td className="text-right whitespace-nowrap">

@@ -1,13 +1,12 @@
 import { useQuery } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { type Asked, type Behind, behinds, type Learned, learned } from '../../api/learn-queries.ts'
 import { t } from '../../texts/en.ts'
-import { Foreign } from '../../ui/foreign.tsx'
-import { count, short, span } from '../../ui/format.ts'
+import { count, span } from '../../ui/format.ts'
 import { Badge, Button, Panel, Time, type Tone } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
 import { TableBox } from '../../ui/tabs.tsx'
+import { DeployedLink } from './version.tsx'
 
 export const behindNamed = (name: string | undefined): Behind => behinds.find((one) => one === name) ?? 'all'
 
@@ -56,15 +55,7 @@ export const LearnedTable = ({ project, all }: { project: string; all: readonly 
       {all.map((one) => (
         <tr key={one.deployment}>
           <td className="min-w-40">
-            <Link
-              to="/projects/$project/insights/deployment"
-              params={{ project }}
-              search={{ name: one.deployment }}
-              className="text-ink"
-            >
-              <Foreign className="font-medium">{one.service}</Foreign>{' '}
-              <Foreign className="font-mono text-xs">{versionOf(one.revision)}</Foreign>
-            </Link>
+            <DeployedLink project={project} of={{ deployment: one.deployment, version: one }} />
           </td>
           <td>
             <WhatCame of={one} />
@@ -80,10 +71,6 @@ export const LearnedTable = ({ project, all }: { project: string; all: readonly 
     </tbody>
   </TableBox>
 )
-
-/** A commit by its first digits, anything else as it is called. */
-export const versionOf = (revision: string | null): string =>
-  revision === null ? '–' : /^[0-9a-f]{40,64}$|^sha256:/.test(revision) ? short(revision) : revision
 
 /** How it ended, whether it failed and how that is known, and what it was there for. */
 export const WhatCame = ({

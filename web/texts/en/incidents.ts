@@ -83,7 +83,7 @@ export const incidents = {
     resolved: 'Resolved',
     reopened: 'Reopened',
     dismissed: 'Dismissed',
-    attributed: 'Put down to a deployment',
+    attributed: 'Put down to',
     unattributed: 'Put down to no deployment',
     deployment: (service: string, version: string) => `${service} ${version} went live`,
   },

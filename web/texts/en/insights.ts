@@ -127,7 +127,7 @@ export const insights = {
   },
   detail: {
     title: 'Deployment',
-    revision: 'Version',
+    release: 'Release',
     source: 'Told by',
     liveAt: 'Took all traffic',
     lines: 'Lines changed',
