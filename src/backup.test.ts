@@ -89,6 +89,7 @@ test('a backup that was cut short or changed is refused and leaves nothing', () 
       writeFileSync(file, whole)
       truncateSync(file, size)
       await assert.rejects(restore(file, home), broken, `cut at ${size}`)
+      await assert.rejects(restore(file, home), /unexpected end of file|cut short/, `cut at ${size}`)
     }
     const changed = Buffer.from(whole)
     changed[Math.floor(whole.length / 2)] = (changed[Math.floor(whole.length / 2)] ?? 0) ^ 255

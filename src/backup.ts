@@ -214,7 +214,10 @@ const unpack = async (file: string, into: string): Promise<Manifest> => {
   let manifest: Manifest | null = null
   const tar = extract()
   const reading = pipeline(createReadStream(file), createGunzip(), tar)
-  reading.catch(() => undefined) // the loop below meets the same error
+  const unreadable = reading.then(
+    () => null,
+    (error: unknown) => error,
+  )
   try {
     for await (const entry of tar) {
       const { name, type, mode = 0o600 } = entry.header
@@ -232,7 +235,9 @@ const unpack = async (file: string, into: string): Promise<Manifest> => {
     }
     await reading
   } catch (error) {
-    throw error instanceof Problem ? error : broken(file, describeError(error), error)
+    if (error instanceof Problem) throw error
+    const cause = await unreadable // of which the loop learns only that it is over
+    throw broken(file, describeError(cause instanceof Error && !isPremature(cause) ? cause : error), error)
   }
   if (!manifest) throw broken(file, 'it was cut short')
   for (const [name, is] of Object.entries(found)) {
@@ -244,6 +249,8 @@ const unpack = async (file: string, into: string): Promise<Manifest> => {
   if (missing !== undefined) throw broken(file, `${missing} is missing`)
   return manifest
 }
+
+const isPremature = (error: Error): boolean => 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'
 
 const emptySha256 = createHash('sha256').digest('hex')
 
