@@ -13,6 +13,7 @@ import type { Home } from '../home.ts'
 import { describeError, Problem } from '../problem.ts'
 import { environmentOf, identityOf, sendSignal } from '../processes/tree.ts'
 import { fields, flag, text, whole } from './check.ts'
+import { edgeProcesses } from './leftovers.ts'
 import { parseSamples } from './samples.ts'
 import type { Say } from './say.ts'
 import { cleanEnvironment } from './start.ts'
@@ -33,7 +34,10 @@ export type Edges = {
   count(): Promise<void>
   /** What each edge counts for the judge, and what those had counted that ended in the last ten minutes. */
   samples(): Promise<EdgeSamples[]>
-  /** No edge accepts any more; resolves when all have ended, by force after the limit. */
+  /**
+   * No edge starts or accepts any more; resolves when none of this home is left, by force after the limit, and no socket of one. A
+   * replacement under way fails.
+   */
   end(limitMs: number): Promise<void>
   /** Looks after them no more; they go on. */
   leave(): void
@@ -65,6 +69,8 @@ const lookMs = 500
 const keptSamplesMs = 600_000
 const saveMs = 10_000
 const readyMs = 10_000
+/** The kernel ends what is killed as soon as it comes to it. */
+const killedMs = 10_000
 const longestBackOffMs = 5_000
 /** An edge that answers on its socket for no longer than this hangs, with every connection that it holds. */
 const longestSilenceMs = 10_000
@@ -88,10 +94,14 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, traffic, say, keeper, 
   const socketOf = (pid: number): string => join(home.sockets, `edge-${pid}.sock`)
 
   const silentSinceMs = new Map<number, number>()
+  /** What one that was killed has left. */
+  const clearSocket = (pid: number): void => {
+    silentSinceMs.delete(pid)
+    effectSync('agent.edge-socket-clear', () => rmSync(socketOf(pid), { force: true }))
+  }
   const noteSilence = (pid: number): void => {
     if (identityOf(pid) === null) {
-      silentSinceMs.delete(pid)
-      effectSync('agent.edge-socket-clear', () => rmSync(socketOf(pid), { force: true })) // it was killed
+      clearSocket(pid)
       return
     }
     if (!environmentOf(pid).includes(`HEADWAY_EDGE_HOME=${home.root}`)) return // its pid is somebody else's by now
@@ -102,8 +112,10 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, traffic, say, keeper, 
     killHung(pid)
   }
 
+  const withSocket = (): number[] =>
+    readdirSync(home.sockets).flatMap((name) => Number(/^edge-(\d+)\.sock$/.exec(name)?.[1] ?? []))
   const look = async (): Promise<Seen[]> => {
-    const pids = readdirSync(home.sockets).flatMap((name) => Number(/^edge-(\d+)\.sock$/.exec(name)?.[1] ?? []))
+    const pids = withSocket()
     const answers = await Promise.all(pids.map((pid) => healthOf(pid, socketOf(pid))))
     const seen = answers.flatMap((one) => one ?? [])
     for (const { pid } of seen) silentSinceMs.delete(pid)
@@ -179,7 +191,14 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, traffic, say, keeper, 
 
   let starting: Promise<Seen> | null = null
   /** A part of the clients of `others` comes to it with their next requests. */
-  const startOne = (others: readonly Seen[] = []): Promise<Seen> => {
+  const startOne = async (others: readonly Seen[] = []): Promise<Seen> => {
+    if (ended)
+      throw new Problem({
+        kind: 'edges-end',
+        status: 503,
+        detail: 'no edge is started any more, as this agent ends',
+        next: 'start Headway again',
+      })
     starting ??= start()
       .then(async (fresh) => {
         await tell(fresh.pid)
@@ -347,6 +366,29 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, traffic, say, keeper, 
     }
   }
 
+  /** Those that answer, and all that can be told by their environment. */
+  const left = async (): Promise<Set<number>> =>
+    new Set([...(await look()).map(({ pid }) => pid), ...edgeProcesses(home)])
+
+  const endAll = async (limitMs: number): Promise<void> => {
+    const told = new Set<number>()
+    const until = clock.monotonicMs() + limitMs
+    let pids = await left()
+    for (; pids.size > 0 && clock.monotonicMs() < until + killedMs; pids = await left()) {
+      const isOver = clock.monotonicMs() >= until
+      if (isOver) for (const pid of pids) killHung(pid)
+      for (const pid of [...pids].filter((one) => !told.has(one))) {
+        // SIGTERM: unlike one that hands over, an edge for which none follows does not wait for idle connections.
+        effectSync('agent.edge-end', () => sendSignal(pid, 'SIGTERM'))
+        told.add(pid)
+      }
+      await count().catch(() => {})
+      await clock.sleep(isOver ? 10 : 50)
+    }
+    if (pids.size > 0) say(`edges were killed and are still there: ${[...pids].join(', ')}`)
+    for (const pid of withSocket()) if (!pids.has(pid)) clearSocket(pid)
+  }
+
   let wake = (): void => {}
   const watch = async (): Promise<void> => {
     let failures = 0
@@ -397,17 +439,7 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, traffic, say, keeper, 
       ended = true
       await starting?.catch(() => {})
       await count().catch(() => {})
-      // SIGTERM: unlike one that hands over, an edge for which none follows does not wait for idle connections.
-      for (const { pid } of await look()) effectSync('agent.edge-end', () => sendSignal(pid, 'SIGTERM'))
-      const until = clock.monotonicMs() + limitMs
-      while (((await look()).length > 0 || silentSinceMs.size > 0) && clock.monotonicMs() < until) {
-        await count().catch(() => {})
-        await clock.sleep(50)
-      }
-      for (const { pid } of await look()) killHung(pid)
-      for (const pid of silentSinceMs.keys()) killHung(pid)
-      await clock.sleep(10)
-      await look() // clears what those that were killed have left
+      await endAll(limitMs)
       hearLastWords()
       over.abort()
       traffic.save()

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { effectSync } from '../effect.ts'
+import type { Home } from '../home.ts'
 import { allPids, environmentOf, groupMembers, identityOf, sendSignal } from '../processes/tree.ts'
 
 /** The variables by which processes of an instance are found again, whoever their parent is by then. */
@@ -11,6 +12,10 @@ export const markedInstance = (pid: number, instances: string): string | null =>
   if (!environment.includes(`HEADWAY_INSTANCES=${instances}`)) return null
   return environment.find((entry) => entry.startsWith('HEADWAY_INSTANCE='))?.slice('HEADWAY_INSTANCE='.length) ?? null
 }
+
+/** The processes of this home's edges, whoever started them: also those that have no socket yet, and those that answer nobody. */
+export const edgeProcesses = ({ root }: Pick<Home, 'root'>): number[] =>
+  allPids().filter((pid) => environmentOf(pid).includes(`HEADWAY_EDGE_HOME=${root}`) && identityOf(pid) !== null)
 
 export type Family = {
   readonly id: string

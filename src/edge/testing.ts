@@ -263,7 +263,7 @@ export const startHome = async (t: TestContext): Promise<TestHome> => {
 const holderFile = join(import.meta.dirname, 'holder.testing.ts')
 
 /** Node tells nobody the descriptor of a server; its handle has it. */
-const descriptorOf = (listener: object): number => {
+export const descriptorOf = (listener: object): number => {
   const handle: unknown = Reflect.get(listener, '_handle')
   const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
   if (typeof fd !== 'number') throw new Error('this Node.js does not tell the descriptor of a listening socket')

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { edgeProcesses } from '../../agent/leftovers.ts'
 import { lockHolder } from '../../agent/lock.ts'
 import { cleanEnvironment } from '../../agent/start.ts'
 import { ask } from '../../agent/unix.ts'
@@ -78,8 +79,9 @@ export const ensureAgent = async (options: AgentOptions): Promise<void> => {
   })
 }
 
-/** Whether instances or edges are left that an agent would take over. */
+/** Whether instances or edges are left that an agent would take over; an edge also while it starts and has no socket yet. */
 export const hasLeftovers = (home: Home): boolean =>
+  edgeProcesses(home).length > 0 ||
   [
     { directory: join(home.agent, 'instances'), name: /\.json$/ },
     { directory: home.sockets, name: /^edge-\d+\.sock$/ },
