@@ -134,6 +134,10 @@ describe('the command line', () => {
         status: 200,
         body: `${JSON.stringify({ at: 0, instance: 'shop.1', stream: 'stdout', text: 'a\u001b[2Jb\u202e' })}\n`,
       },
+      'POST /api/v1/projects/default/events?source=devlake': {
+        status: 200,
+        body: { outcome: 'recorded', facts: 2, unplaced: [] },
+      },
       'GET /api/v1/backup': { status: 200, body: 'the backup' },
       'GET /api/v1/projects/default/pushes/push-1/story': { status: 200, body: story('succeeded') },
       'GET /api/v1/projects/default/pushes/push-2/story': { status: 200, body: story('failed') },
@@ -323,6 +327,31 @@ describe('the command line', () => {
     assert.match(listed.stdout, /shop +never +main \(may be forced\) +http:\S+\/git\/default\/shop\.git/)
     await headway(['repositories', 'protect', 'shop', '--branch', 'main', 'next'], { env: here() })
     assert.deepEqual(stub.asked.at(-1)?.body, { branches: ['main', 'next'], allowForce: false })
+  })
+
+  test('imports tables, or says which line cannot be, and then nothing', async () => {
+    const folder = mkdtempSync(join(directory, 'tables-'))
+    const table = (...rows: string[]): string => ['id,result,finished_date,commit_sha', ...rows].join('\n')
+    const told = () => stub.asked.filter(({ path }) => path.includes('source=devlake'))
+    const imported = () => headway(['import', 'csv', folder, '--service', 'shop'], { env: here() })
+    assert.match((await imported()).stderr, /tables-.* holds no file \*\.csv\n {2}next: name the files themselves/)
+    writeFileSync(join(folder, 'a.csv'), table('d1,SUCCESS,2026-06-01 09:00:00,a', 'd2,SUCCESS,soon,b'))
+    const refused = await imported()
+    assert.equal(refused.code, 1)
+    assert.match(refused.stderr, /tables-.*\/a\.csv:3: finished_date is no time: soon\n {2}next: write it as/)
+    assert.deepEqual(told(), [])
+    writeFileSync(join(folder, 'a.csv'), table('d1,SUCCESS,2026-06-01 09:00:00,a', 'd2,FAILURE,2026-06-01 10:00:00,b'))
+    assert.deepEqual(await imported(), { code: 0, stdout: '2 records, 2 new facts\n', stderr: '' })
+    const [asked, ...more] = told()
+    const records = Array.isArray(asked?.body) ? asked.body : []
+    assert.deepEqual(
+      records.map(({ id, service, outcome }) => [id, service, outcome]),
+      [
+        ['d1', 'shop', 'succeeded'],
+        ['d2', 'shop', 'failed'],
+      ],
+    )
+    assert.deepEqual(more, [])
   })
 
   test('writes a backup whole or not at all, and over nothing', async () => {

@@ -1,8 +1,9 @@
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createReadStream, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { effect } from '../effect.ts'
+import type { CsvFile } from '../events/import/csv.ts'
 import type { OutsideRecordInput } from '../events/records.ts'
 import { ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
@@ -10,6 +11,9 @@ import { run } from '../processes/run.ts'
 import { identityOf } from '../processes/tree.ts'
 import { at, connect, type GlobalOptions } from './client.ts'
 import { dim, printable, printJson } from './output.ts'
+import { showing, type Work } from './progress.ts'
+
+const readAtOnceBytes = 256 * 1024
 
 type Receipt = { readonly outcome: string; readonly facts: number; readonly unplaced: readonly string[] }
 type Own = {
@@ -41,8 +45,9 @@ export const importCommands = (program: Command): void => {
       const { gitHistory } = await import('../importing.ts')
       const repository = own.repository ?? nameOf(place)
       await withClone(place, async (directory) => {
-        const history = gitHistory({ directory, repository, tags: own.tags, environment: own.environment }, run)
-        await send(withService(history, own.service), own.as ?? 'git', command)
+        if (process.stderr.isTTY) process.stderr.write('reading the history ...\n')
+        using history = await gitHistory({ directory, repository, tags: own.tags, environment: own.environment })
+        await send(withService(history.records(), own.service), own.as ?? 'git', command, history.total)
       })
     })
 
@@ -59,11 +64,11 @@ export const importCommands = (program: Command): void => {
       .description(`what the API of ${kind === 'github' ? 'GitHub' : 'GitLab'} answered`)
       .action(async (files: string[], own: Own, command: Command) => {
         const { itemsIn, readGitHubDump, readGitLabDump } = await import('../importing.ts')
-        const items = filesIn(files, '.json').flatMap(({ name, text }) => itemsIn(parse(name, text)))
+        const items = filesIn(files, '.json').flatMap((name) => itemsIn(parse(name, readFileSync(name, 'utf8'))))
         const { repository = '', deployJobs, incidentLabel: incidentLabels } = own
         const rules = { repository, deployJobs, incidentLabels, releases: own.releases === true }
         const records = (kind === 'github' ? readGitHubDump : readGitLabDump)(items, rules)
-        await send(withService(records, own.service), own.as ?? kind, command)
+        await send(withService(records, own.service), own.as ?? kind, command, records.length)
       })
 
   imports
@@ -74,7 +79,10 @@ export const importCommands = (program: Command): void => {
     .description('deployments, commits, pull requests and incidents of Apache DevLake')
     .action(async (files: string[], own: Own, command: Command) => {
       const { readDevLake } = await import('../importing.ts')
-      await send(withService(readDevLake(filesIn(files, '.csv')), own.service), own.as ?? 'devlake', command)
+      const names = filesIn(files, '.csv')
+      const total = names.reduce((sum, name) => sum + statSync(name).size, 0)
+      using history = await shown('reading', 'bytes', total, (tell) => readDevLake(tablesIn(names, tell)))
+      await send(withService(history.records(), own.service), own.as ?? 'devlake', command, history.total)
     })
 }
 
@@ -87,23 +95,35 @@ async function* withService(
     yield service && (record.type === 'deployment' || record.type === 'incident') ? { ...record, service } : record
 }
 
-const send = async (records: AsyncIterable<OutsideRecordInput>, source: string, command: Command): Promise<void> => {
+/** Says on a terminal how far it is; the next parcel is made while the server works on one. */
+const send = async (
+  records: AsyncIterable<OutsideRecordInput>,
+  source: string,
+  command: Command,
+  total: number,
+): Promise<void> => {
   const options = command.optsWithGlobals<GlobalOptions>()
-  const { parcelsOf } = await import('../importing.ts')
+  const { oneAhead, parcelsOf } = await import('../importing.ts')
   const client = connect(options)
   const sum = { records: 0, facts: 0, unplaced: [] as string[] }
-  for await (const parcel of parcelsOf(records)) {
-    const receipt = await client.send<Receipt>('POST', at`/projects/${options.project}/events`, parcel, { source })
-    sum.records += parcel.length
-    sum.facts += receipt.facts
-    sum.unplaced.push(...receipt.unplaced)
-    if (process.stderr.isTTY) process.stderr.write(`\r${sum.records} records, ${sum.facts} new facts`)
-  }
-  if (process.stderr.isTTY) process.stderr.write('\r')
+  let done = 0
+  await shown('importing', 'records', total, async (tell) => {
+    for await (const parcel of oneAhead(parcelsOf(records))) {
+      const receipt = await client.send<Receipt>('POST', at`/projects/${options.project}/events`, parcel, { source })
+      sum.records += parcel.length
+      sum.facts += receipt.facts
+      sum.unplaced.push(...receipt.unplaced)
+      done += parcel.filter(({ type }) => type !== 'carried').length
+      tell(done)
+    }
+  })
   if (options.json) return printJson(sum)
   console.log(`${sum.records} records, ${sum.facts} new facts`)
   for (const text of sum.unplaced.slice(0, 20)) console.log(dim(`  ${printable(text)}`))
 }
+
+const shown = <Result>(what: string, unit: string, total: number, work: Work<Result>): Promise<Result> =>
+  showing({ what, unit }, process.stderr, () => performance.now(), total, work)
 
 /** A repository elsewhere is fetched without its files into a folder that goes again; Git asks for its own credentials. */
 const withClone = async (place: string, use: (directory: string) => Promise<void>): Promise<void> => {
@@ -150,16 +170,28 @@ const nameOf = (place: string): string =>
     .slice(-2)
     .join('/')
 
-const filesIn = (places: readonly string[], ending: string): { name: string; text: string }[] =>
+const filesIn = (places: readonly string[], ending: string): string[] =>
   places.flatMap((place) => {
-    const names = statSync(place).isDirectory()
-      ? readdirSync(place)
-          .filter((name) => name.endsWith(ending))
-          .sort()
-          .map((name) => join(place, name))
-      : [place]
-    return names.map((name) => ({ name, text: readFileSync(name, 'utf8') }))
+    const found = statSync(place, { throwIfNoEntry: false })
+    if (!found) throw noFile(place, 'is not there', `name a file *${ending}, or a directory of such files`)
+    if (!found.isDirectory()) return [place]
+    const names = readdirSync(place).filter((name) => name.endsWith(ending))
+    if (names.length === 0) throw noFile(place, `holds no file *${ending}`, 'name the files themselves')
+    return names.sort().map((name) => join(place, name))
   })
+
+/** Opened one after the other; `tell` hears how many bytes of all were read. */
+function* tablesIn(names: readonly string[], tell: (bytes: number) => void): Generator<CsvFile> {
+  let sum = 0
+  const counted = async function* (name: string): AsyncGenerator<Buffer> {
+    for await (const chunk of createReadStream(name, { highWaterMark: readAtOnceBytes })) {
+      sum += chunk.length
+      tell(sum)
+      yield chunk
+    }
+  }
+  for (const name of names) yield { name, content: counted(name) }
+}
 
 /** Pages that were appended to each other, as `gh api --paginate` writes them, are one array. */
 const parse = (name: string, text: string): unknown => {
@@ -177,6 +209,9 @@ const parse = (name: string, text: string): unknown => {
     next: 'write it with gh api --paginate, or with curl',
   })
 }
+
+const noFile = (place: string, what: string, next: string): Problem =>
+  new Problem({ kind: 'no-file', status: 422, detail: `${place} ${what}`, next })
 
 const notCloned = (place: string, stderr: string): Problem =>
   new Problem({

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createProgress, progressBar, progressLine } from './progress.ts'
+import { createProgress, progressBar, progressLine, showing } from './progress.ts'
 
 const views = { what: 'views are built anew', unit: 'facts' }
 
@@ -69,4 +69,29 @@ test('a terminal that does not know how wide it is gets a bar all the same', () 
   const tell = createProgress(views, { isTTY: true, columns: 0, write: (text) => texts.push(text) }, () => 0)
   tell(5_000, 10_000)
   assert.deepEqual(texts, ['\r\u001b[Kviews are built anew [###############...............]  50 %'])
+})
+
+test('work is shown on a terminal, whose line is whole when the work fails, and nowhere else', async () => {
+  const texts: string[] = []
+  const output = (isTTY: boolean) => ({ isTTY, columns: 80, write: (text: string) => texts.push(text) })
+  const half = async (tell: (done: number) => void): Promise<string> => {
+    tell(5)
+    return 'made'
+  }
+  const broken = async (tell: (done: number) => void): Promise<never> => {
+    tell(5)
+    throw new Error('broken')
+  }
+  assert.equal(await showing(views, output(false), () => 0, 10, half), 'made')
+  assert.deepEqual(texts, [])
+  assert.equal(await showing(views, output(true), () => 0, 5, half), 'made')
+  await assert.rejects(
+    showing(views, output(true), () => 0, 10, broken),
+    /broken/,
+  )
+  assert.deepEqual(texts, [
+    '\r\u001b[Kviews are built anew [##############################] 100 %\n',
+    '\r\u001b[Kviews are built anew [###############...............]  50 %',
+    '\n',
+  ])
 })

@@ -49,6 +49,29 @@ export const createProgress = (
   }
 }
 
+export type Work<Result> = (tell: (done: number) => void) => Promise<Result>
+
+/** Work whose progress is a line on a terminal, which is whole when it ends, however it does; elsewhere nothing is said. */
+export const showing = async <Result>(
+  wording: { readonly what: string; readonly unit: string },
+  output: ProgressOutput,
+  monotonicMs: () => number,
+  total: number,
+  work: Work<Result>,
+): Promise<Result> => {
+  if (!output.isTTY) return work(() => {})
+  const progress = createProgress(wording, output, monotonicMs)
+  let isOpen = false
+  try {
+    return await work((done) => {
+      isOpen = done < total
+      progress(done, total)
+    })
+  } finally {
+    if (isOpen) output.write('\n')
+  }
+}
+
 /** For a log: `views are built anew: 42 %, 4,200 of 10,000 facts, 310 facts/s, 19 s left`. */
 export const progressLine = ({ what, unit }: { what: string; unit: string }, progress: Progress): string => {
   const { done, total } = progress

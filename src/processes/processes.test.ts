@@ -9,7 +9,7 @@ import { isRoot } from '../home.ts'
 import { Problem } from '../problem.ts'
 import { removeTree } from './files.ts'
 import { cutMark, lineCutter } from './lines.ts'
-import { run, runOk, stream } from './run.ts'
+import { run, runOk, runThrough, stream } from './run.ts'
 import {
   allPids,
   endAllAtHomeIn,
@@ -51,6 +51,36 @@ test('runOk names the program, its exit code and the last lines of stderr', asyn
     run({ argv: ['no-such-program'] }),
     (error) => error instanceof Problem && error.kind === 'program-missing' && /no-such-program/.test(error.detail),
   )
+})
+
+test('what goes through a program is held neither before nor behind it, and an error on the way ends it', async () => {
+  let [given, told] = [0, 0]
+  function* endless(): Generator<string> {
+    for (;;) {
+      given += 1
+      yield 'y'.repeat(65_535)
+    }
+  }
+  const passed: Buffer[] = []
+  const { exitCode, stderr } = await runThrough(
+    { argv: ['sh', '-c', 'head -c 3000000; echo enough >&2'], env: path },
+    { input: endless(), onOutput: (chunk) => passed.push(chunk) },
+  )
+  assert.deepEqual([exitCode, stderr, Buffer.concat(passed).length], [0, 'enough\n', 3_000_000])
+  assert.ok(given < 200, `${given} times 64 KiB were taken for 3 MB`)
+  await assert.rejects(
+    runThrough(
+      { argv: ['yes'], env: path },
+      {
+        onOutput: () => {
+          told += 1
+          throw new Error('no more')
+        },
+      },
+    ),
+    /no more/,
+  )
+  assert.equal(told, 1)
 })
 
 test('a timeout, an abort and too much output kill the whole process group', async () => {

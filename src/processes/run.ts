@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { Socket } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { systemClock } from '../clock.ts'
 import { effectSync } from '../effect.ts'
 import { Problem } from '../problem.ts'
@@ -26,6 +28,25 @@ export const run = async (command: Command, signal?: AbortSignal): Promise<Comma
   const running = start(command, signal, (channel, chunk) => (channel === 'stdout' ? stdout : stderr).push(chunk))
   const ending = await running.ended
   return { ...ending, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString('utf8') }
+}
+
+/**
+ * As `run`, but hands the standard output on as it comes and holds none of it, and writes `input` as the program reads it. What `onOutput` throws
+ * ends the program and is thrown.
+ */
+export const runThrough = async (
+  command: Omit<Command, 'input'>,
+  streams: { readonly input?: Iterable<string>; onOutput(chunk: Buffer): void },
+  signal?: AbortSignal,
+): Promise<Omit<CommandOutcome, 'stdout'>> => {
+  const stderr: Buffer[] = []
+  const unbounded = { ...command, maxOutputBytes: command.maxOutputBytes ?? Number.POSITIVE_INFINITY }
+  const take = (channel: Channel, chunk: Buffer): void => {
+    if (channel === 'stdout') streams.onOutput(chunk)
+    else stderr.push(chunk)
+  }
+  const ending = await start(unbounded, signal, take, streams.input).ended
+  return { ...ending, stderr: Buffer.concat(stderr).toString('utf8') }
 }
 
 /**
@@ -106,9 +127,10 @@ const start = (
   command: Command,
   signal: AbortSignal | undefined,
   onOutput: (channel: Channel, chunk: Buffer) => void,
+  input: Iterable<string> | null = null,
 ): Started => {
   signal?.throwIfAborted()
-  const child = launch(command)
+  const child = launch(input === null ? command : { ...command, input: '' })
   const pid = child.pid ?? null
   let exited = false
   let fault: Error | null = null
@@ -127,14 +149,20 @@ const start = (
   const listen = (channel: Channel): void => {
     child[channel]?.on('data', (chunk: Buffer) => {
       sizeBytes += chunk.length
-      if (sizeBytes > limitBytes) failWith(tooMuchOutput(command, limitBytes))
-      else onOutput(channel, chunk)
+      if (fault) return
+      if (sizeBytes > limitBytes) return failWith(tooMuchOutput(command, limitBytes))
+      try {
+        onOutput(channel, chunk)
+      } catch (error) {
+        failWith(asError(error))
+      }
     })
   }
   listen('stdout')
   listen('stderr')
   child.stdin?.on('error', () => {}) // it ended without reading everything
-  child.stdin?.end(command.input ?? '')
+  if (input === null) child.stdin?.end(command.input ?? '')
+  else if (child.stdin) pipeline(Readable.from(input), child.stdin).catch(() => {})
 
   const ended = new Promise<Ending>((resolve, reject) => {
     const timeout = command.timeoutMs === undefined ? null : setTimeout(onTimeout, command.timeoutMs)

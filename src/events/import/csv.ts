@@ -1,142 +1,138 @@
+import { CsvError, parse } from 'csv-parse'
 import { Problem } from '../../problem.ts'
-import type { OutsideRecordInput } from '../records.ts'
-import { timeIn } from '../times.ts'
 
-type Row = Readonly<Record<string, string>>
+/** A file of a table, whose bytes are read as they are needed. */
+export type CsvFile = { readonly name: string; readonly content: AsyncIterable<Uint8Array> | Iterable<Uint8Array> }
 
-/** The rows of a CSV file (RFC 4180) by the names in its first line. */
-export const readCsv = (text: string): Row[] => {
-  const rows: string[][] = [[]]
-  let field = ''
-  let isQuoted = false
-  const close = (): void => {
-    rows.at(-1)?.push(field)
-    field = ''
-  }
-  for (let at = text.startsWith('\ufeff') ? 1 : 0; at < text.length; at += 1) {
-    const sign = text[at] ?? ''
-    if (isQuoted && sign === '"' && text[at + 1] === '"') {
-      field += '"'
-      at += 1
-    } else if (sign === '"' && (isQuoted || field === '')) isQuoted = !isQuoted
-    else if (isQuoted || !/[,\r\n]/.test(sign)) field += sign
-    else if (sign === ',') close()
-    else if (sign === '\n') {
-      close()
-      rows.push([])
-    }
-  }
-  close()
-  const [names = [], ...others] = rows.filter((row) => row.some((value) => value !== ''))
-  return others.map((row) => Object.fromEntries(names.map((name, place) => [name.trim(), row[place]?.trim() ?? ''])))
+/** A row of a table with the line on which it begins; its cells stand by the names in the first row. */
+export type Row = {
+  readonly file: string
+  readonly line: number
+  readonly columns: ReadonlyMap<string, number>
+  readonly cells: readonly string[]
 }
+
+/** Longer than any row of a table that people write, descriptions of a million characters included. */
+export const longestRowBytes = 4 * 1024 * 1024
 
 /**
- * Tables of Apache DevLake's domain layer, as it exports and takes them as CSV: `cicd_deployment_commits` (with `commits` and
- * `commits_diffs`: what each brought), `pull_requests`, `incidents` and `issues`. Which one a file is, its columns say.
+ * The rows of a CSV file (RFC 4180), in parcels as its bytes come: no more is held than what came last and a row that has not ended. Rows
+ * without a value are passed over. Throws a Problem with the line where quotes, lengths or the number of fields are wrong.
  */
-export const readDevLake = (
-  files: readonly { readonly name: string; readonly text: string }[],
-): OutsideRecordInput[] => {
-  const tables = files.map(({ name, text }) => ({ name, rows: readCsv(text) }))
-  const having = (...columns: string[]): Row[] =>
-    tables.flatMap(({ rows }) => (rows[0] && columns.every((column) => column in (rows[0] ?? {})) ? rows : []))
-  for (const { name, rows } of tables)
-    if (rows[0] && !known.some((columns) => columns.every((column) => column in (rows[0] ?? {}))))
-      throw unknownTable(name)
-  const committed = new Map(having('sha', 'committed_date').map((row) => [row.sha ?? '', momentOr(row.committed_date)]))
-  return [
-    ...deployments(
-      having('commit_sha', 'result', 'finished_date'),
-      having('new_commit_sha', 'old_commit_sha'),
-      committed,
-    ),
-    ...having('pull_request_key', 'created_date').flatMap(changes),
-    ...[...having('resolution_date', 'title', 'created_date')].flatMap(incidents),
-  ]
+export async function* readCsv(file: CsvFile): AsyncGenerator<readonly Row[]> {
+  const reader = createReader(file.name)
+  for await (const chunk of file.content) yield await reader.push(chunk)
+  yield await reader.end()
 }
 
-const known = [
-  ['commit_sha', 'result', 'finished_date'],
-  ['new_commit_sha', 'old_commit_sha'],
-  ['sha', 'committed_date'],
-  ['pull_request_key', 'created_date'],
-  ['resolution_date', 'title', 'created_date'],
-]
+/** What a row says in a column; '' where the table has no such column. */
+export const cell = ({ columns, cells }: Row, column: string): string => {
+  const place = columns.get(column)
+  return place === undefined ? '' : (cells[place]?.trim() ?? '')
+}
 
-/** One deployment may be of several repositories: a row for each. */
-const deployments = (
-  rows: readonly Row[],
-  diffs: readonly Row[],
-  committed: ReadonlyMap<string, number | null>,
-): OutsideRecordInput[] => {
-  const brought = Map.groupBy(diffs, (diff) => diff.new_commit_sha ?? '')
-  return [...Map.groupBy(rows, (row) => row.cicd_deployment_id || row.id || '')].flatMap(
-    ([id, parts]): OutsideRecordInput[] => {
-      const [first] = parts
-      const outcome = first?.result === 'SUCCESS' ? 'succeeded' : first?.result === 'FAILURE' ? 'failed' : null
-      const finishedAt = momentOr(first?.finished_date)
-      if (!first || !outcome || finishedAt === null) return []
-      const commits = parts.flatMap((part) =>
-        (brought.get(part.commit_sha ?? '') ?? [])
-          .filter((diff) => diff.commit_sha)
-          .map((diff) => ({
-            commit: diff.commit_sha ?? '',
-            at: committed.get(diff.commit_sha ?? '') ?? null,
-            repository: repositoryOf(part),
-          })),
-      )
-      return [
-        {
-          ...{ type: 'deployment', id: id.slice(0, 220), repository: repositoryOf(first), outcome, finishedAt },
-          ...{ startedAt: momentOr(first.started_date), environment: first.environment || 'production' },
-          revision: (first.commit_sha || id).slice(0, 200),
-          ...(first.name ? { unit: first.name.slice(0, 200) } : {}),
-          ...(commits.length > 0 ? { commits } : {}),
-        },
-      ]
+const createReader = (file: string) => {
+  let head: Head | null = null
+  let rows: Row[] = []
+  let bytes = 0
+  let next = { line: 1, byte: 0 }
+
+  const take = (cells: readonly string[], line: number): void => {
+    if (cells.every((value) => value.trim() === '')) return
+    if (head === null) head = headOf(cells)
+    else rows.push(fitting({ file, line, columns: head.columns, cells }, head.width))
+  }
+  const parser = parse({
+    bom: true,
+    record_delimiter: ['\r\n', '\n'],
+    relax_column_count: true,
+    on_record: (cells: string[], info) => {
+      const { line } = next
+      // The parser counts a CRLF within quotes twice.
+      next = { line: line + 1 + sum(cells.map(lineBreaksIn)), byte: info.bytes }
+      take(cells, line)
+      return null
     },
-  )
-}
+  })
+  parser.on('error', () => {}) // told by what was being written
+  const explained = (error: unknown): unknown => (error instanceof CsvError ? malformed(file, next.line, error) : error)
 
-const repositoryOf = (row: Row): string => (row.repo_url || row.repo_id || row.base_repo_id || 'unknown').slice(-200)
-
-const changes = (row: Row): OutsideRecordInput[] => {
-  const opened = momentOr(row.created_date)
-  if (opened === null || !row.pull_request_key) return []
-  const lines = Number(row.additions || 'NaN') + Number(row.deletions || 'NaN')
-  const about = {
-    ...{ type: 'change' as const, id: row.pull_request_key, repository: repositoryOf(row) },
-    ...{ lines: Number.isInteger(lines) ? lines : null, ...(row.head_commit_sha ? { head: row.head_commit_sha } : {}) },
+  const written = (chunk: Uint8Array): Promise<void> =>
+    new Promise((resolve, reject) => parser.write(chunk, (error) => (error ? reject(explained(error)) : resolve())))
+  const ended = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      parser.once('error', (error) => reject(explained(error)))
+      parser.once('end', resolve)
+      parser.resume()
+      parser.end()
+    })
+  const told = (): readonly Row[] => {
+    const own = rows
+    rows = []
+    return own
   }
-  const [merged, closed] = [momentOr(row.merged_date), momentOr(row.closed_date)]
-  const first = { ...about, state: 'opened' as const, at: opened }
-  if (merged !== null) {
-    const as = row.merge_commit_sha ? { merged: row.merge_commit_sha } : {}
-    return [first, { ...about, state: 'merged' as const, at: merged, ...as }]
+
+  return {
+    push: async (chunk: Uint8Array): Promise<readonly Row[]> => {
+      await written(chunk)
+      bytes += chunk.length
+      if (bytes - next.byte > longestRowBytes) throw tooLong(file, next.line)
+      return told()
+    },
+    end: async (): Promise<readonly Row[]> => {
+      await ended()
+      return told()
+    },
   }
-  return closed === null ? [first] : [first, { ...about, state: 'closed' as const, at: closed }]
 }
 
-/** Of issues only those that are incidents. */
-const incidents = (row: Row): OutsideRecordInput[] => {
-  const opened = momentOr(row.created_date)
-  if (opened === null || !row.id || (row.type !== undefined && row.type.toUpperCase() !== 'INCIDENT')) return []
-  const about = { type: 'incident' as const, id: row.id.slice(0, 220), title: row.title?.slice(0, 500) || 'no title' }
-  const resolved = momentOr(row.resolution_date)
-  const first = { ...about, state: 'opened' as const, at: opened }
-  return resolved === null ? [first] : [first, { ...about, state: 'resolved' as const, at: resolved }]
+const lineBreaksIn = (text: string): number => (text.includes('\n') ? text.split('\n').length - 1 : 0)
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0)
+
+type Head = { readonly columns: ReadonlyMap<string, number>; readonly width: number }
+
+/** Commas after the last name are those of a spreadsheet. */
+const headOf = (cells: readonly string[]): Head => {
+  const names = cells.map((name) => name.trim())
+  return {
+    columns: new Map(names.map((name, place) => [name, place])),
+    width: names.findLastIndex((name) => name !== '') + 1,
+  }
 }
 
-/** DevLake keeps UTC, and does not always say so. */
-const momentOr = (text: string | undefined): number | null =>
-  text ? (timeIn(text) ?? timeIn(`${text.replace(' ', 'T')}Z`)) : null
-
-const unknownTable = (name: string): Problem =>
-  new Problem({
-    kind: 'unknown-table',
+/** A row with fewer fields than there are names was cut off, one with more has a comma that is in no quotes. */
+const fitting = (row: Row, width: number): Row => {
+  const { file, line, cells } = row
+  if (cells.length >= width && cells.slice(width).every((value) => value.trim() === '')) return row
+  throw new Problem({
+    kind: 'invalid-csv',
     status: 422,
-    detail: `${name} has the columns of no table that is known`,
-    where: { file: name },
-    next: 'cicd_deployment_commits, commits, commits_diffs, pull_requests, incidents and issues of DevLake are known',
+    detail: `the row has ${cells.length} fields where the first row names ${width}`,
+    where: { file, line },
+    next: 'a file that was cut off is to be exported again; a field that holds a comma stands in quotes',
+  })
+}
+
+const malformed = (file: string, line: number, error: CsvError): Problem =>
+  new Problem(
+    {
+      kind: 'invalid-csv',
+      status: 422,
+      detail:
+        error.code === 'CSV_QUOTE_NOT_CLOSED'
+          ? 'a quote of the row that begins here is never closed'
+          : 'the row that begins here has a quote within a field',
+      where: { file, line },
+      next: 'write a field that holds quotes in quotes, and each of its own quotes twice (RFC 4180)',
+    },
+    { cause: error },
+  )
+
+const tooLong = (file: string, line: number): Problem =>
+  new Problem({
+    kind: 'invalid-csv',
+    status: 422,
+    detail: `the row that begins here is longer than ${longestRowBytes / 1024 / 1024} MiB`,
+    where: { file, line },
+    next: 'look for a quote that is never closed, and leave out columns with long texts',
   })

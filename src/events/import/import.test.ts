@@ -5,11 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { defaultProject, ServiceName } from '../../names.ts'
-import { run } from '../../processes/run.ts'
 import type { OutsideRecordInput } from '../records.ts'
 import * as bodies from '../sources/bodies.testing.ts'
 import { addSource, openTestEvents, secret, type TestEvents } from '../testing.ts'
-import { readCsv, readDevLake } from './csv.ts'
 import { itemsIn, readGitHubDump, readGitLabDump } from './dumps.ts'
 import { gitHistory } from './git.ts'
 import { parcelsOf } from './parcels.ts'
@@ -70,9 +68,10 @@ test('a Git history gives the lead times that a shell pipeline of git log and so
     makeRepository(directory)
     await using opened = await openTestEvents()
     await addSource(opened, 'plain', { service: shop })
-    const history = () => gitHistory({ directory, repository: 'octo/shop', tags: 'v*', environment: 'production' }, run)
-    assert.equal(await take(opened, history(), 'plain'), 8)
-    assert.equal(await take(opened, history(), 'plain'), 0)
+    using history = await gitHistory({ directory, repository: 'octo/shop', tags: 'v*', environment: 'production' })
+    assert.equal(history.total, 8)
+    assert.equal(await take(opened, history.records(), 'plain'), 8)
+    assert.equal(await take(opened, history.records(), 'plain'), 0)
 
     const deployed = (await opened.told(/^delivery\.deployed/)).map(({ payload }) => Object(payload))
     const leads = deployed
@@ -300,40 +299,4 @@ test("GitLab's API answers make changes, runs, deployments and incidents", async
       at: '2026-06-01T10:00:00.000Z',
     },
   ])
-})
-
-test("DevLake's tables make deployments of several repositories with their commits, pull requests and incidents", () => {
-  const files = {
-    'deployments.csv': `id,cicd_deployment_id,name,result,status,environment,created_date,started_date,finished_date,commit_sha,repo_url
-1,d1,"Deploy, ""all""",SUCCESS,DONE,PRODUCTION,2026-06-01 09:00:00,2026-06-01 09:00:00,2026-06-01 09:05:00,aaa,https://git.example.test/octo/shop
-2,d1,Deploy,SUCCESS,DONE,PRODUCTION,2026-06-01 09:00:00,2026-06-01 09:00:00,2026-06-01 09:05:00,bbb,https://git.example.test/octo/web
-3,d2,Deploy,ABORT,DONE,PRODUCTION,2026-06-01 09:00:00,,2026-06-01 09:06:00,ccc,https://git.example.test/octo/web`,
-    'commits.csv': 'sha,message,committed_date\na1,"two\nlines",2026-06-01T08:00:00+02:00\nb1,one,2026-06-01 07:00:00',
-    'diffs.csv': 'new_commit_sha,old_commit_sha,commit_sha\naaa,zzz,a1\nbbb,yyy,b1',
-    'incidents.csv':
-      'id,title,status,created_date,resolution_date\ni1,Down,DONE,2026-06-01T10:00:00Z,2026-06-01T10:30:00Z',
-    'pulls.csv':
-      'id,pull_request_key,status,created_date,merged_date,closed_date,base_repo_id,additions,deletions,merge_commit_sha\np,7,MERGED,2026-06-01T06:00:00Z,2026-06-01T08:30:00Z,2026-06-01T08:30:00Z,octo/shop,3,4,aaa',
-  }
-  const records = readDevLake(Object.entries(files).map(([name, text]) => ({ name, text })))
-  const at = (text: string): number => Date.parse(text)
-  const change = { type: 'change', id: '7', repository: 'octo/shop', lines: 7 }
-  const incident = { type: 'incident', id: 'i1', title: 'Down' }
-  assert.deepEqual(records, [
-    {
-      ...{ type: 'deployment', id: 'd1', repository: 'https://git.example.test/octo/shop', outcome: 'succeeded' },
-      ...{ finishedAt: at('2026-06-01T09:05:00Z'), startedAt: at('2026-06-01T09:00:00Z'), environment: 'PRODUCTION' },
-      ...{ revision: 'aaa', unit: 'Deploy, "all"' },
-      commits: [
-        { commit: 'a1', at: at('2026-06-01T06:00:00Z'), repository: 'https://git.example.test/octo/shop' },
-        { commit: 'b1', at: at('2026-06-01T07:00:00Z'), repository: 'https://git.example.test/octo/web' },
-      ],
-    },
-    { ...change, state: 'opened', at: at('2026-06-01T06:00:00Z') },
-    { ...change, state: 'merged', at: at('2026-06-01T08:30:00Z'), merged: 'aaa' },
-    { ...incident, state: 'opened', at: at('2026-06-01T10:00:00Z') },
-    { ...incident, state: 'resolved', at: at('2026-06-01T10:30:00Z') },
-  ])
-  assert.throws(() => readDevLake([{ name: 'other.csv', text: 'a,b\n1,2' }]), /other\.csv has the columns of no table/)
-  assert.deepEqual(readCsv('\ufeffa,b\r\n"x ""y""","1\r\n2"\r\n\r\n'), [{ a: 'x "y"', b: '1\r\n2' }])
 })
