@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync, rmSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { barriersOf, type Visitor, visitAs } from './support/browser.ts'
+import { barriersOf, cutTablesOf, type Visitor, visitAs } from './support/browser.ts'
 import { exampleFiles } from './support/example.ts'
 import { openWebWorld, type WebWorld } from './support/web-world.ts'
 
@@ -262,6 +262,7 @@ describe('what is ordered on the web besides the loop', { concurrency: 1 }, () =
         found.push(...(await barriersOf(page, rules)).map((barrier) => `${path}, ${colorScheme}: ${barrier}`))
         const over = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
         if (over > 0) found.push(`${path}: ${over} px too wide for ${width} px`)
+        found.push(...(await cutTablesOf(page)).map((cut) => `${path}, ${width} px: ${cut}`))
       }
     assert.deepEqual([...found, ...admin.faults], [])
   })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { barriersOf, tokenOf, visit } from './support/browser.ts'
+import { barriersOf, cutTablesOf, tokenOf, visit } from './support/browser.ts'
 import { openWebWorld, type WebWorld } from './support/web-world.ts'
 
 const minuteMs = 60_000
@@ -66,6 +66,16 @@ describe('the pages of the web where one learns and sets things', { concurrency:
       await page.getByRole('dialog').waitFor({ state: 'detached' })
     }
     await page.getByRole('button', { name: 'Reopen' }).waitFor()
+    const [shop] = await world.ask('GET', '/projects/default/insights/deployments?service=shop')
+    const version = `shop ${shop.commit.slice(0, 7)}`
+    await page.getByRole('button', { name: 'Say what caused it' }).click()
+    await page.getByLabel('Caused by').selectOption(shop.deployment)
+    await page.getByLabel('Caused by').getByText(version).waitFor({ state: 'attached' })
+    await page.getByRole('dialog').getByRole('button', { name: 'Say what caused it' }).click()
+    const cause = page.locator('section').filter({ has: page.getByRole('heading', { name: 'Put down to' }) })
+    await cause.getByRole('link', { name: version, exact: true }).waitFor()
+    await page.getByText(`Put down to ${version}`).waitFor()
+    assert.equal(await cause.getByTitle(shop.revision).count(), 1)
     await page.getByRole('button', { name: 'Say what caused it' }).click()
     await page.getByLabel('Caused by').selectOption('')
     await page.getByLabel('Why').fill('the network')
@@ -146,7 +156,35 @@ describe('the pages of the web where one learns and sets things', { concurrency:
     await visitor.go('/projects/default/services/shop?tab=releases', 'Runs in')
     await page.getByRole('button', { name: 'What changed' }).click()
     await page.getByText('First version').waitFor()
+    const { releases } = await world.ask('GET', '/projects/default/services/shop/releases')
+    await page.getByRole('cell', { name: `${releases[0].commit.slice(0, 7)} shop` }).waitFor()
+    await page.getByText(releases[0].digest.slice('sha256:'.length, 'sha256:'.length + 12)).waitFor()
     assert.deepEqual(visitor.faults, [])
+  })
+
+  test('on a phone the rows of a table fold into cards, and are rows and cells as before to whoever listens', async () => {
+    const { browser, platform } = world
+    const { page, context, go } = await visit(browser, platform, { token: tokenOf(platform) })
+    const heard = await context.newCDPSession(page)
+    const rolesAt = async (width: number) => {
+      await page.setViewportSize({ width, height: 900 })
+      const { nodes } = await heard.send('Accessibility.getFullAXTree')
+      const roles = nodes.flatMap(({ ignored, role }) => (ignored ? [] : [String(role?.value)]))
+      return Object.fromEntries(
+        ['table', 'row', 'columnheader', 'cell'].map((role) => [role, roles.filter((one) => one === role).length]),
+      )
+    }
+    await go('/projects/default/insights?service=stock', 'stock v6')
+    const wide = await rolesAt(1280)
+    const named = page.locator('td span', { hasText: 'Lead time' }).first()
+    assert.deepEqual([wide.table, wide.columnheader, await named.isVisible()], [1, 6, false])
+    assert.equal(wide.cell, ((wide.row ?? 0) - 1) * 6)
+    assert.deepEqual(await rolesAt(360), wide)
+    await named.waitFor()
+    const state = page.getByRole('row', { name: 'stock v6' }).first().getByText('succeeded')
+    const box = await state.boundingBox()
+    assert.ok(box && box.x + box.width <= 360, JSON.stringify(box))
+    await context.close()
   })
 
   test('work by hand is written down and told as a share; a team is asked without names, and its answers are told together', async () => {
@@ -233,6 +271,7 @@ describe('the pages of the web where one learns and sets things', { concurrency:
         found.push(...(await barriersOf(page, rules)).map((barrier) => `${path}, ${colorScheme}: ${barrier}`))
         const over = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
         if (over > 0) found.push(`${path}: ${over} px too wide for ${width} px`)
+        found.push(...(await cutTablesOf(page)).map((cut) => `${path}, ${width} px: ${cut}`))
       }
     }
     assert.deepEqual([...found, ...visitor.faults], [])

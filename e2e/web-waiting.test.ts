@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { after, before, describe, test } from 'node:test'
-import { barriersOf, type Visitor, visitAs } from './support/browser.ts'
+import { barriersOf, cutTablesOf, type Visitor, visitAs } from './support/browser.ts'
 import { openWebWorld, type WebWorld } from './support/web-world.ts'
 
 const hostile = '<img src=x onerror=alert(1)> \u202eevil'
@@ -267,6 +267,7 @@ describe('what waits for somebody, and what is set, on the web', { concurrency: 
         found.push(...(await barriersOf(page, rules)).map((barrier) => `${path}, ${colorScheme}: ${barrier}`))
         const over = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
         if (over > 0) found.push(`${path}: ${over} px too wide for ${width} px`)
+        found.push(...(await cutTablesOf(page)).map((cut) => `${path}, ${width} px: ${cut}`))
         const seen = await page.evaluate<number>(chosenTabsSeen)
         if (seen !== 1) found.push(`${path}: ${seen} chosen tabs are seen at ${width} px`)
       }

@@ -92,3 +92,9 @@ export const barriersOf = async (page: Page, rules?: readonly string[]): Promise
     nodes.map(({ target, failureSummary }) => `${id} at ${target.join(' ')}: ${failureSummary}`),
   )
 }
+
+/** Tables that are wider than their place, so that what stands at the end of a row is out of sight, in one line each. */
+export const cutTablesOf = (page: Page): Promise<string[]> =>
+  page.evaluate<string[]>(`[...document.querySelectorAll('.table-box')]
+    .filter((box) => box.scrollWidth > box.clientWidth)
+    .map((box) => box.getAttribute('aria-label') + ' is ' + (box.scrollWidth - box.clientWidth) + ' px wider than its place')`)

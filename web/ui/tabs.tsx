@@ -69,13 +69,3 @@ export const Choice = <Value extends string>({
     ))}
   </select>
 )
-
-/** A table whose cells keep their line where they can, and which scrolls by itself where the page is too narrow. */
-export const TableBox = ({ label, children }: { label: string; children: React.ReactNode }) => (
-  // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
-  <section aria-label={label} tabIndex={0} className="relative overflow-x-auto">
-    <table className="w-full border-collapse text-left [&_td]:border-t [&_td]:px-4 [&_td]:py-2.5 [&_th]:px-4 [&_th]:py-2 [&_th]:text-xs [&_th]:font-normal [&_th]:whitespace-nowrap [&_th]:text-soft [&_tr:hover>td]:bg-sunk">
-      {children}
-    </table>
-  </section>
-)

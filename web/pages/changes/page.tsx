@@ -8,7 +8,8 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { Badge, Button, Command, inputShape, PageHead, Panel, Time, type Tone } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
-import { TableBox, Tabs } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
+import { Tabs } from '../../ui/tabs.tsx'
 import { RunBadge } from '../runs/page.tsx'
 import { Propose } from './propose.tsx'
 import { QueueTab } from './queue.tsx'
@@ -93,7 +94,7 @@ const List = ({ project, filter, isOpen }: { project: string; filter: string; is
               <tbody>
                 {shown.map((one) => (
                   <tr key={`${one.repository} ${one.number}`}>
-                    <td className="w-full min-w-56">
+                    <Cell fold="title" className="w-full min-w-56">
                       <Link
                         to="/projects/$project/changes/$repository/$number"
                         params={{ project, repository: one.repository, number: String(one.number) }}
@@ -104,21 +105,21 @@ const List = ({ project, filter, isOpen }: { project: string; filter: string; is
                       <span className="block text-xs text-soft">
                         {one.repository} #{one.number} · <Foreign>{t.change.into(one.branch, one.target)}</Foreign>
                       </span>
-                    </td>
-                    <td>
+                    </Cell>
+                    <Cell fold="aside">
                       <Badge tone={changeTone(one.status)}>
                         {one.isQueued ? t.changes.queued : t.changes.status[one.status]}
                       </Badge>
-                    </td>
-                    <td>
+                    </Cell>
+                    <Cell label={columns.checks}>
                       {one.conclusion !== null && <RunBadge run={{ status: 'finished', conclusion: one.conclusion }} />}
-                    </td>
-                    <td>
+                    </Cell>
+                    <Cell label={columns.author}>
                       <Foreign>{one.author}</Foreign>
-                    </td>
-                    <td className="text-right text-soft">
+                    </Cell>
+                    <Cell className="text-right text-soft">
                       <Time at={one.updatedAt} />
-                    </td>
+                    </Cell>
                   </tr>
                 ))}
               </tbody>

@@ -9,7 +9,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { count, short, span } from '../../ui/format.ts'
 import { Button, ButtonLink, PageHead, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 import { WhatCame } from '../insights/behind.tsx'
 import { DeployedLink, VersionName } from '../insights/version.tsx'
 import { Correction } from './correction.tsx'
@@ -182,22 +182,22 @@ const Commits = ({ commits }: { commits: LearnedDetail['commits'] }) => {
           <tbody>
             {commits.map(({ commit, repository, committedAt, isMerge, leadTimeMs }) => (
               <tr key={`${repository} ${commit}`}>
-                <td className="font-mono text-xs whitespace-nowrap">
+                <Cell fold="title" className="font-mono text-xs whitespace-nowrap">
                   <Foreign title={commit}>{short(commit)}</Foreign>
-                </td>
-                <td className="w-full min-w-32">
+                </Cell>
+                <Cell className="w-full min-w-32">
                   <Foreign>{repository}</Foreign>
-                </td>
-                <td className="text-right text-soft">
+                </Cell>
+                <Cell className="text-right text-soft">
                   <Time at={committedAt} />
-                </td>
-                <td className="text-right whitespace-nowrap">
+                </Cell>
+                <Cell label={t.insights.columns.leadTime} className="text-right whitespace-nowrap">
                   {leadTimeMs === null ? (
                     <span className="text-soft">{isMerge ? detail.merge : t.insights.noData}</span>
                   ) : (
                     span(leadTimeMs)
                   )}
-                </td>
+                </Cell>
               </tr>
             ))}
           </tbody>

@@ -8,7 +8,8 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { span } from '../../ui/format.ts'
 import { Button, PageHead, Panel, Time, useNow } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { TableBox, Tabs } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
+import { Tabs } from '../../ui/tabs.tsx'
 import { DeployedLink } from '../insights/version.tsx'
 import { OpenIncident } from './open.tsx'
 import { StateBadge, sourceName } from './state.tsx'
@@ -73,10 +74,10 @@ const IncidentTable = ({ project, all }: { project: string; all: readonly Incide
       <tbody>
         {all.map((one) => (
           <tr key={one.incident}>
-            <td>
+            <Cell fold="aside">
               <StateBadge of={one} />
-            </td>
-            <td className="w-full min-w-56">
+            </Cell>
+            <Cell fold="title" className="w-full min-w-56">
               <Link
                 to="/projects/$project/incidents/$incident"
                 params={{ project, incident: one.incident }}
@@ -85,24 +86,24 @@ const IncidentTable = ({ project, all }: { project: string; all: readonly Incide
                 <Foreign>{one.title}</Foreign>
               </Link>
               <Foreign className="block text-xs text-soft">{sourceName(one.source)}</Foreign>
-            </td>
-            <td className="whitespace-nowrap">
+            </Cell>
+            <Cell className="whitespace-nowrap">
               {one.service ?? '–'}
               {one.environment !== null && <span className="text-soft"> {one.environment}</span>}
-            </td>
-            <td className="max-w-56 truncate text-soft">
+            </Cell>
+            <Cell label={columns.cause} className="max-w-56 truncate text-soft">
               {one.deployment === null ? (
                 t.incidents.noCause
               ) : (
                 <DeployedLink project={project} of={{ deployment: one.deployment, version: one.version }} />
               )}
-            </td>
-            <td className="text-right whitespace-nowrap">
+            </Cell>
+            <Cell label={columns.took} className="text-right whitespace-nowrap">
               {one.isDismissed ? '–' : span((one.resolvedAt ?? now) - one.beganAt)}
-            </td>
-            <td className="text-right text-soft">
+            </Cell>
+            <Cell className="text-right text-soft">
               <Time at={one.beganAt} />
-            </td>
+            </Cell>
           </tr>
         ))}
       </tbody>

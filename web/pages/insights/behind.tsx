@@ -5,7 +5,7 @@ import { t } from '../../texts/en.ts'
 import { count, span } from '../../ui/format.ts'
 import { Badge, Button, Panel, Time, type Tone } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 import { DeployedLink } from './version.tsx'
 
 export const behindNamed = (name: string | undefined): Behind => behinds.find((one) => one === name) ?? 'all'
@@ -54,18 +54,24 @@ export const LearnedTable = ({ project, all }: { project: string; all: readonly 
     <tbody>
       {all.map((one) => (
         <tr key={one.deployment}>
-          <td className="min-w-40">
+          <Cell fold="title" className="min-w-40">
             <DeployedLink project={project} of={{ deployment: one.deployment, version: one }} />
-          </td>
-          <td>
+          </Cell>
+          <Cell fold="aside">
             <WhatCame of={one} />
-          </td>
-          <td className="text-right">{count(one.commitCount)}</td>
-          <td className="text-right whitespace-nowrap">{span(one.leadTime.median)}</td>
-          <td className="text-right whitespace-nowrap">{span(one.recoveryMs)}</td>
-          <td className="text-right text-soft">
+          </Cell>
+          <Cell label={t.insights.columns.commits} className="text-right">
+            {count(one.commitCount)}
+          </Cell>
+          <Cell label={t.insights.columns.leadTime} className="text-right whitespace-nowrap">
+            {span(one.leadTime.median)}
+          </Cell>
+          <Cell label={t.insights.columns.recovery} className="text-right whitespace-nowrap">
+            {span(one.recoveryMs)}
+          </Cell>
+          <Cell className="text-right text-soft">
             <Time at={one.liveAt} />
-          </td>
+          </Cell>
         </tr>
       ))}
     </tbody>

@@ -11,7 +11,7 @@ import { count, percent, span } from '../../ui/format.ts'
 import { momentIn } from '../../ui/moment.ts'
 import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 
 const here = api.toil.projects[':project'].insights
 const minuteMs = 60_000
@@ -131,12 +131,16 @@ const Candidates = ({ all }: { all: Toil['candidates'] }) => (
         <tbody>
           {all.map(({ what, source, times, minutes }) => (
             <tr key={`${source} ${what}`}>
-              <td className="w-full min-w-40">
+              <Cell fold="title" className="w-full min-w-40">
                 <bdi>{what}</bdi>
-              </td>
-              <td className="whitespace-nowrap text-soft">{t.toil.source[source]}</td>
-              <td className="text-right">{count(times)}</td>
-              <td className="text-right whitespace-nowrap">{minutes === null ? '–' : span(minutes * minuteMs)}</td>
+              </Cell>
+              <Cell className="whitespace-nowrap text-soft">{t.toil.source[source]}</Cell>
+              <Cell label={t.toil.columns.times} className="text-right">
+                {count(times)}
+              </Cell>
+              <Cell label={t.toil.columns.minutes} className="text-right whitespace-nowrap">
+                {minutes === null ? '–' : span(minutes * minuteMs)}
+              </Cell>
             </tr>
           ))}
         </tbody>
@@ -170,20 +174,22 @@ const Log = ({ project, log, mayTell }: { project: string; log: Toil['log']; may
           <tbody>
             {log.map((one) => (
               <tr key={one.toil}>
-                <td className="w-full min-w-40">
+                <Cell fold="title" className="w-full min-w-40">
                   <bdi>{one.what}</bdi>
-                </td>
-                <td className="whitespace-nowrap">{one.service ?? '–'}</td>
-                <td className="text-right whitespace-nowrap">{span(one.minutes * minuteMs)}</td>
-                <td className="text-right text-soft">
+                </Cell>
+                <Cell label={t.toil.columns.service} className="whitespace-nowrap">
+                  {one.service ?? '–'}
+                </Cell>
+                <Cell className="text-right whitespace-nowrap">{span(one.minutes * minuteMs)}</Cell>
+                <Cell className="text-right text-soft">
                   <Time at={one.at} />
-                </td>
+                </Cell>
                 {mayTell && (
-                  <td className="text-right">
+                  <Cell fold="actions" className="text-right">
                     <Button onClick={() => setRemoved(one)} aria-label={`${t.toil.remove} ${one.what}`}>
                       {t.toil.remove}
                     </Button>
-                  </td>
+                  </Cell>
                 )}
               </tr>
             ))}

@@ -7,7 +7,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { Button, ButtonLink, inputShape, PageHead, Panel, Time } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 import { Proofs } from './proofs.tsx'
 
 /** Everything that happened: by type and by what it is about, with what led to it, and the proof that nothing was altered. */
@@ -78,8 +78,10 @@ export const LedgerPage = () => {
                       return (
                         <Fragment key={fact.seq}>
                           <tr>
-                            <td className="text-right font-mono text-xs text-soft">{fact.seq}</td>
-                            <td>
+                            <Cell label={columns.seq} className="text-right font-mono text-xs text-soft">
+                              {fact.seq}
+                            </Cell>
+                            <Cell fold="title">
                               <Link
                                 to="/ledger"
                                 search={changedSearch(search, { fact: isOpen ? undefined : fact.seq })}
@@ -89,8 +91,8 @@ export const LedgerPage = () => {
                               >
                                 {fact.type}
                               </Link>
-                            </td>
-                            <td className="max-w-96 min-w-40">
+                            </Cell>
+                            <Cell fold="line" className="max-w-96 min-w-40">
                               <Link
                                 to="/ledger"
                                 search={{ subject: fact.subject }}
@@ -98,19 +100,19 @@ export const LedgerPage = () => {
                               >
                                 <Foreign>{fact.subject}</Foreign>
                               </Link>
-                            </td>
-                            <td className="whitespace-nowrap">
+                            </Cell>
+                            <Cell className="whitespace-nowrap">
                               <Foreign>{fact.actor}</Foreign>
-                            </td>
-                            <td className="text-right text-soft">
+                            </Cell>
+                            <Cell fold="aside" className="text-right text-soft">
                               <Time at={fact.at} />
-                            </td>
+                            </Cell>
                           </tr>
                           {isOpen && (
                             <tr>
-                              <td colSpan={5} className="bg-sunk">
+                              <Cell fold="whole" colSpan={5} className="bg-sunk">
                                 <Fact fact={fact} />
-                              </td>
+                              </Cell>
                             </tr>
                           )}
                         </Fragment>

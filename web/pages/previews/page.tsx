@@ -9,7 +9,7 @@ import { useAct } from '../../ui/act.ts'
 import { Confirm } from '../../ui/dialog.tsx'
 import { Button, Command, PageHead, Panel, Time } from '../../ui/parts.tsx'
 import { Loaded, Refused } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 import { PreviewStanding } from './standing.tsx'
 
 const one = api.previews.projects[':project'].repositories[':repository'].changes[':number'].preview
@@ -59,7 +59,7 @@ export const PreviewsPage = () => {
                 <tbody>
                   {all.map((preview) => (
                     <tr key={nameOf(preview)}>
-                      <td className="whitespace-nowrap">
+                      <Cell fold="title" className="whitespace-nowrap">
                         <Link
                           to="/projects/$project/changes/$repository/$number"
                           params={{ project, repository: preview.repository, number: String(preview.number) }}
@@ -67,11 +67,11 @@ export const PreviewsPage = () => {
                         >
                           {nameOf(preview)}
                         </Link>
-                      </td>
-                      <td className="min-w-48">
+                      </Cell>
+                      <Cell fold="line" className="min-w-48">
                         <PreviewStanding of={preview} />
-                      </td>
-                      <td className="w-full min-w-48">
+                      </Cell>
+                      <Cell fold="line" className="w-full min-w-48">
                         <ul className="m-0 list-none p-0">
                           {preview.services.map(({ service, url }) => (
                             <li key={service}>
@@ -81,12 +81,12 @@ export const PreviewsPage = () => {
                             </li>
                           ))}
                         </ul>
-                      </td>
-                      <td className="text-right text-soft">
+                      </Cell>
+                      <Cell fold="line" label={t.previews.columns.goes} className="text-right text-soft">
                         {preview.expiresAt === null ? '–' : <Time at={preview.expiresAt} />}
-                      </td>
+                      </Cell>
                       {mayAct && (
-                        <td className="text-right">
+                        <Cell fold="actions" className="text-right">
                           {preview.version === null ? (
                             <Button
                               onClick={() => void start(preview)}
@@ -102,7 +102,7 @@ export const PreviewsPage = () => {
                               {t.previews.remove}
                             </Button>
                           )}
-                        </td>
+                        </Cell>
                       )}
                     </tr>
                   ))}

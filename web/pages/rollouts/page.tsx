@@ -5,7 +5,7 @@ import { t } from '../../texts/en.ts'
 import { short } from '../../ui/format.ts'
 import { Badge, PageHead, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 import { toneOf } from '../loop/day.tsx'
 
 export const RolloutsPage = () => {
@@ -69,7 +69,7 @@ const Table = ({
       <tbody>
         {shown.map((one) => (
           <tr key={one.deployment}>
-            <td className="whitespace-nowrap">
+            <Cell fold="title" className="whitespace-nowrap">
               <Link
                 to="/projects/$project/rollouts/$rollout"
                 params={{ project, rollout: one.deployment }}
@@ -78,18 +78,18 @@ const Table = ({
                 {one.service}
               </Link>{' '}
               <span className="text-soft">{one.environment}</span>
-            </td>
-            <td className="font-mono text-xs">{short(one.commit)}</td>
-            <td>{one.strategy}</td>
-            <td className="w-full min-w-32">
+            </Cell>
+            <Cell className="font-mono text-xs">{short(one.commit)}</Cell>
+            <Cell>{one.strategy}</Cell>
+            <Cell fold="line" className="w-full min-w-32">
               <Bar percent={one.outcome === 'succeeded' ? 100 : one.weightPercent} isActive={one.outcome === null} />
-            </td>
-            <td className="whitespace-nowrap">
+            </Cell>
+            <Cell fold="aside" className="whitespace-nowrap">
               <RolloutBadge rollout={one} />
-            </td>
-            <td className="text-right text-soft">
+            </Cell>
+            <Cell className="text-right text-soft">
               <Time at={one.finishedAt ?? one.requestedAt} />
-            </td>
+            </Cell>
           </tr>
         ))}
       </tbody>

@@ -11,7 +11,8 @@ import { Pager } from '../../ui/pager.tsx'
 import { Badge, Button, PageHead, Panel, Time, type Tone, useNow } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
-import { Choice, TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
+import { Choice } from '../../ui/tabs.tsx'
 
 const Dispatch = lazy(async () => ({ default: (await import('./dispatch.tsx')).Dispatch }))
 
@@ -110,7 +111,7 @@ export const RunsPage = () => {
                   <tbody>
                     {shown.map((one) => (
                       <tr key={one.run}>
-                        <td className="w-full min-w-56">
+                        <Cell fold="title" className="w-full min-w-56">
                           <Link
                             to="/projects/$project/runs/$run"
                             params={{ project, run: one.run }}
@@ -122,23 +123,23 @@ export const RunsPage = () => {
                             {one.repository} · <Foreign>{one.name}</Foreign> {one.number}
                             {one.attempt > 1 && ` · ${t.run.attempt(one.attempt)}`}
                           </span>
-                        </td>
-                        <td>
+                        </Cell>
+                        <Cell fold="aside">
                           <RunBadge run={one} />
-                        </td>
-                        <td className="whitespace-nowrap">
-                          <Foreign className="block max-w-40 truncate">{branchOf(one.ref)}</Foreign>
+                        </Cell>
+                        <Cell className="whitespace-nowrap">
+                          <Foreign className="block max-w-40 truncate">{branchOf(one.ref)}</Foreign>{' '}
                           <code className="font-mono text-xs text-soft">{short(one.commit)}</code>
-                        </td>
-                        <td>
+                        </Cell>
+                        <Cell label={columns.who}>
                           <Foreign>{personOf(one.actor)}</Foreign>
-                        </td>
-                        <td className="text-right whitespace-nowrap">
+                        </Cell>
+                        <Cell label={columns.took} className="text-right whitespace-nowrap">
                           {span(one.durationMs ?? (one.startedAt === null ? null : now - one.startedAt))}
-                        </td>
-                        <td className="text-right text-soft">
+                        </Cell>
+                        <Cell className="text-right text-soft">
                           <Time at={one.queuedAt} />
-                        </td>
+                        </Cell>
                       </tr>
                     ))}
                   </tbody>

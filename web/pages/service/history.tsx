@@ -6,7 +6,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { short, span } from '../../ui/format.ts'
 import { Badge, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 import { toneOf } from '../loop/day.tsx'
 
 /** Every deployment of a service, the newest first. */
@@ -33,7 +33,7 @@ export const History = ({ project, service }: { project: string; service: string
               <tbody>
                 {all.map(({ deployment, outcome, commit, environment, reason, detail, leadTimeMs, requestedAt }) => (
                   <tr key={deployment}>
-                    <td>
+                    <Cell fold="aside">
                       <Link
                         to="/projects/$project/rollouts/$rollout"
                         params={{ project, rollout: deployment }}
@@ -41,17 +41,21 @@ export const History = ({ project, service }: { project: string; service: string
                       >
                         <Badge tone={toneOf(outcome)}>{t.outcome[outcome ?? 'running']}</Badge>
                       </Link>
-                    </td>
-                    <td className="font-mono text-xs">{short(commit)}</td>
-                    <td>{environment}</td>
-                    <td className="min-w-48">
+                    </Cell>
+                    <Cell fold="title" className="font-mono text-xs">
+                      {short(commit)}
+                    </Cell>
+                    <Cell>{environment}</Cell>
+                    <Cell className="min-w-48">
                       {t.reason[reason]}
                       {detail && <Foreign className="block text-soft">{detail}</Foreign>}
-                    </td>
-                    <td className="text-right whitespace-nowrap">{span(leadTimeMs)}</td>
-                    <td className="text-right text-soft">
+                    </Cell>
+                    <Cell label={t.service.leadTime} className="text-right whitespace-nowrap">
+                      {span(leadTimeMs)}
+                    </Cell>
+                    <Cell className="text-right text-soft">
                       <Time at={requestedAt} />
-                    </td>
+                    </Cell>
                   </tr>
                 ))}
               </tbody>

@@ -5,7 +5,7 @@ import { t } from '../../texts/en.ts'
 import { bytes, short } from '../../ui/format.ts'
 import { Badge, Panel, Time, type Tone } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 
 const toneOf = (state: Instance['state']): Tone =>
   state === 'healthy'
@@ -48,7 +48,7 @@ export const Instances = ({
               <tbody>
                 {mine.map(({ id, state, commit, port, memoryBytes, restarts, startedAt, lastProbe }) => (
                   <tr key={id}>
-                    <td>
+                    <Cell fold="title">
                       <Link
                         to="."
                         search={(before: object) => ({ ...before, tab: 'logs', instance: id })}
@@ -56,17 +56,23 @@ export const Instances = ({
                       >
                         {id}
                       </Link>
-                    </td>
-                    <td title={lastProbe ?? undefined}>
+                    </Cell>
+                    <Cell fold="aside" title={lastProbe ?? undefined}>
                       <Badge tone={toneOf(state)}>{state}</Badge>
-                    </td>
-                    <td className="font-mono text-xs">{short(commit)}</td>
-                    <td className="text-right">{port}</td>
-                    <td className="text-right whitespace-nowrap">{memoryBytes === null ? '–' : bytes(memoryBytes)}</td>
-                    <td className="text-right">{restarts}</td>
-                    <td className="text-right text-soft">
+                    </Cell>
+                    <Cell className="font-mono text-xs">{short(commit)}</Cell>
+                    <Cell label={t.service.port} className="text-right">
+                      {port}
+                    </Cell>
+                    <Cell label={t.service.size} className="text-right whitespace-nowrap">
+                      {memoryBytes === null ? '–' : bytes(memoryBytes)}
+                    </Cell>
+                    <Cell label={t.service.restarts} className="text-right">
+                      {restarts}
+                    </Cell>
+                    <Cell label={t.service.since} className="text-right text-soft">
                       <Time at={startedAt} />
-                    </td>
+                    </Cell>
                   </tr>
                 ))}
               </tbody>

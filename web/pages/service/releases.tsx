@@ -8,7 +8,7 @@ import { Confirm } from '../../ui/dialog.tsx'
 import { bytes, short } from '../../ui/format.ts'
 import { Badge, Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 import { Commits } from './commits.tsx'
 
 type Asked = { readonly digest: string; readonly commit: string; readonly environment: string }
@@ -38,8 +38,7 @@ export const Releases = ({
             <TableBox label={t.service.releases}>
               <thead>
                 <tr>
-                  <th>{t.service.release}</th>
-                  <th>{t.service.commit}</th>
+                  <th>{t.service.version}</th>
                   <th>{t.service.runsIn}</th>
                   <th className="text-right!">{t.service.size}</th>
                   <th className="text-right!">{t.service.made}</th>
@@ -52,12 +51,13 @@ export const Releases = ({
                 {kept.map(({ digest, commit, repository, path, sizeBytes, createdAt }, at) => (
                   <Fragment key={digest}>
                     <tr>
-                      <td className="font-mono text-xs">{digest.replace('sha256:', '').slice(0, 12)}</td>
-                      <td className="whitespace-nowrap">
-                        <span className="text-soft">{repository}</span>{' '}
-                        <code className="font-mono text-xs">{short(commit)}</code>
-                      </td>
-                      <td>
+                      <Cell fold="title" className="whitespace-nowrap">
+                        <code className="font-mono text-xs" title={digest}>
+                          {short(commit)}
+                        </code>{' '}
+                        <span className="text-soft">{repository}</span>
+                      </Cell>
+                      <Cell fold="aside">
                         <span className="flex flex-wrap gap-2">
                           {places
                             .filter(({ release }) => release === digest)
@@ -67,12 +67,12 @@ export const Releases = ({
                               </Badge>
                             ))}
                         </span>
-                      </td>
-                      <td className="text-right whitespace-nowrap">{bytes(sizeBytes)}</td>
-                      <td className="text-right text-soft">
+                      </Cell>
+                      <Cell className="text-right whitespace-nowrap">{bytes(sizeBytes)}</Cell>
+                      <Cell className="text-right text-soft">
                         <Time at={createdAt} />
-                      </td>
-                      <td className="text-right">
+                      </Cell>
+                      <Cell fold="actions" className="text-right">
                         <span className="flex flex-wrap justify-end gap-2">
                           <Button
                             aria-expanded={opened === digest}
@@ -89,17 +89,23 @@ export const Releases = ({
                                 </Button>
                               ))}
                         </span>
-                      </td>
+                      </Cell>
                     </tr>
                     {opened === digest && (
                       <tr>
-                        <td colSpan={6} className="bg-sunk">
+                        <Cell fold="whole" colSpan={5} className="bg-sunk">
+                          <p className="m-0 mb-2 text-xs text-soft">
+                            {t.service.release}{' '}
+                            <code className="font-mono" title={digest}>
+                              {digest.replace('sha256:', '').slice(0, 12)}
+                            </code>
+                          </p>
                           <Commits
                             {...{ project, repository, path }}
                             since={kept.slice(at + 1).find((one) => one.repository === repository)?.commit ?? null}
                             until={commit}
                           />
-                        </td>
+                        </Cell>
                       </tr>
                     )}
                   </Fragment>

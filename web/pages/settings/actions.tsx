@@ -10,7 +10,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { Field, Form, wordsOf } from '../../ui/form.tsx'
 import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded, Refused } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 
 const one = api.actions.actions[':owner'][':repository']
 const paramOf = (name: string) => {
@@ -68,20 +68,20 @@ const ActionTable = ({ all, maySet }: { all: readonly MirroredAction[]; maySet: 
         <tbody>
           {all.map(({ name, versions, from, at }) => (
             <tr key={name}>
-              <td className="font-medium">
+              <Cell fold="title" className="font-medium">
                 <Foreign>{name}</Foreign>
-              </td>
-              <td className="min-w-40 text-soft">
+              </Cell>
+              <Cell label={t.secrets.versions} className="min-w-40 text-soft">
                 <Foreign>{versions.slice(0, shown).join(', ')}</Foreign> {versions.length > shown && t.secrets.more}
-              </td>
-              <td className="w-full min-w-40 break-all text-soft">
+              </Cell>
+              <Cell label={t.secrets.from} className="w-full min-w-40 break-all text-soft">
                 <Foreign>{from ?? '–'}</Foreign>
-              </td>
-              <td className="text-right text-soft">
+              </Cell>
+              <Cell className="text-right text-soft">
                 <Time at={at} />
-              </td>
+              </Cell>
               {maySet && (
-                <td>
+                <Cell fold="actions">
                   <span className="flex justify-end gap-2">
                     <Button
                       disabled={isWorking}
@@ -99,7 +99,7 @@ const ActionTable = ({ all, maySet }: { all: readonly MirroredAction[]; maySet: 
                       {t.secrets.remove}
                     </Button>
                   </span>
-                </td>
+                </Cell>
               )}
             </tr>
           ))}

@@ -8,7 +8,7 @@ import { Form } from '../../ui/form.tsx'
 import { bytes } from '../../ui/format.ts'
 import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 
 /** Copies of all databases. One is made here; bringing one back loses what came later, so it is done in a terminal. */
 export const DatabaseBackups = () => {
@@ -37,17 +37,21 @@ export const DatabaseBackups = () => {
               <tbody>
                 {all.map(({ backup, at, sizeBytes, databases }) => (
                   <tr key={backup}>
-                    <td className="font-mono text-xs whitespace-nowrap">{backup}</td>
-                    <td className="w-full min-w-40 text-soft">{databases.map(({ service }) => service).join(', ')}</td>
-                    <td className="text-right whitespace-nowrap">{bytes(sizeBytes)}</td>
-                    <td className="text-right text-soft">
+                    <Cell fold="title" className="font-mono text-xs whitespace-nowrap">
+                      {backup}
+                    </Cell>
+                    <Cell className="w-full min-w-40 text-soft">
+                      {databases.map(({ service }) => service).join(', ')}
+                    </Cell>
+                    <Cell className="text-right whitespace-nowrap">{bytes(sizeBytes)}</Cell>
+                    <Cell className="text-right text-soft">
                       <Time at={at} />
-                    </td>
-                    <td className="text-right">
+                    </Cell>
+                    <Cell fold="actions" className="text-right">
                       <Button onClick={() => setRestored(backup)} aria-label={`${t.data.restore} ${backup}`}>
                         {t.data.restore}
                       </Button>
-                    </td>
+                    </Cell>
                   </tr>
                 ))}
               </tbody>

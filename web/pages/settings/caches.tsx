@@ -9,7 +9,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { branchOf, bytes } from '../../ui/format.ts'
 import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 
 /** What jobs have put aside for later runs, the newest first; forgotten by developers. */
 export const Caches = ({ project }: { project: string }) => {
@@ -42,23 +42,23 @@ export const Caches = ({ project }: { project: string }) => {
               <tbody>
                 {all.map((known) => (
                   <tr key={known.cache}>
-                    <td className="w-full min-w-40 font-mono text-xs break-all">
+                    <Cell fold="title" className="w-full min-w-40 font-mono text-xs break-all">
                       <Foreign>{known.key}</Foreign>
-                    </td>
-                    <td className="whitespace-nowrap">{known.repository}</td>
-                    <td className="max-w-40">
+                    </Cell>
+                    <Cell className="whitespace-nowrap">{known.repository}</Cell>
+                    <Cell className="max-w-40">
                       <Foreign className="block truncate">{branchOf(known.scope)}</Foreign>
-                    </td>
-                    <td className="text-right whitespace-nowrap">{bytes(known.sizeBytes)}</td>
-                    <td className="text-right text-soft">
+                    </Cell>
+                    <Cell className="text-right whitespace-nowrap">{bytes(known.sizeBytes)}</Cell>
+                    <Cell label={t.data.used} className="text-right text-soft">
                       <Time at={known.usedAt} />
-                    </td>
+                    </Cell>
                     {mayForget && (
-                      <td className="text-right">
+                      <Cell fold="actions" className="text-right">
                         <Button onClick={() => setForgotten(known)} aria-label={t.data.forgetOf(known.cache)}>
                           {t.data.forget}
                         </Button>
-                      </td>
+                      </Cell>
                     )}
                   </tr>
                 ))}

@@ -9,7 +9,7 @@ import { Confirm, Made } from '../../ui/dialog.tsx'
 import { Field } from '../../ui/form.tsx'
 import { Badge, Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 
 type Asked = { readonly what: 'commands' | 'remove'; readonly known: Database }
 
@@ -46,17 +46,19 @@ export const Databases = ({ project }: { project: string }) => {
               <tbody>
                 {all.map((known) => (
                   <tr key={known.database}>
-                    <td className="font-medium">{known.service}</td>
-                    <td>{known.environment}</td>
-                    <td className="w-full min-w-40 font-mono text-xs">{known.database}</td>
-                    <td>
+                    <Cell fold="title" className="font-medium">
+                      {known.service}
+                    </Cell>
+                    <Cell>{known.environment}</Cell>
+                    <Cell className="w-full min-w-40 font-mono text-xs">{known.database}</Cell>
+                    <Cell fold="aside">
                       <Badge tone={known.inUse ? 'good' : 'calm'}>{known.inUse ? t.data.inUse : t.data.unused}</Badge>
-                    </td>
-                    <td className="text-right text-soft">
+                    </Cell>
+                    <Cell label={t.data.lastBackup} className="text-right text-soft">
                       <Time at={known.lastBackupAt} />
-                    </td>
+                    </Cell>
                     {mayTouch && (
-                      <td className="text-right whitespace-nowrap">
+                      <Cell fold="actions" className="text-right whitespace-nowrap">
                         <span className="inline-flex gap-2">
                           {(known.inUse ? (['commands'] as const) : (['commands', 'remove'] as const)).map((what) => (
                             <Button
@@ -68,7 +70,7 @@ export const Databases = ({ project }: { project: string }) => {
                             </Button>
                           ))}
                         </span>
-                      </td>
+                      </Cell>
                     )}
                   </tr>
                 ))}

@@ -6,7 +6,8 @@ import { t } from '../../texts/en.ts'
 import { Foreign } from '../../ui/foreign.tsx'
 import { Panel } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { Choice, TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
+import { Choice } from '../../ui/tabs.tsx'
 
 /** What differs between two environments, for each service; never a secret's value. */
 export const Parity = ({ project, names }: { project: string; names: readonly string[] }) => {
@@ -44,7 +45,7 @@ export const Parity = ({ project, names }: { project: string; names: readonly st
                 {differing.flatMap(({ service, differences: some }) =>
                   some.map((one, at) => (
                     <tr key={`${service} ${one.key}`}>
-                      <td className="font-medium">
+                      <Cell className="font-medium">
                         {at === 0 && (
                           <Link
                             to="/projects/$project/services/$service"
@@ -54,15 +55,15 @@ export const Parity = ({ project, names }: { project: string; names: readonly st
                             {service}
                           </Link>
                         )}
-                      </td>
-                      <td>
+                      </Cell>
+                      <Cell fold="title">
                         <Foreign>{one.key}</Foreign>
-                      </td>
+                      </Cell>
                       {[one.left, one.right].map((value, side) => (
                         // biome-ignore lint/suspicious/noArrayIndexKey: a left and a right side, always two
-                        <td key={side} className="max-w-72 min-w-32">
+                        <Cell fold="line" label={side === 0 ? left : right} key={side} className="max-w-72 min-w-32">
                           <Foreign className="font-mono text-xs break-all">{value ?? t.settings.missing}</Foreign>
-                        </td>
+                        </Cell>
                       ))}
                     </tr>
                   )),

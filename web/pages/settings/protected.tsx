@@ -9,7 +9,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { Check, Field, Form, wordsOf } from '../../ui/form.tsx'
 import { Panel } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 
 /** What jobs of pipelines need that name an environment, and which wait for it. */
 export const Protected = ({ project }: { project: string }) => {
@@ -35,20 +35,20 @@ export const Protected = ({ project }: { project: string }) => {
               <tbody>
                 {all.map(({ environment, needsApproval, allowsOwnApproval, refs, waiting }) => (
                   <tr key={environment}>
-                    <td>
+                    <Cell fold="title">
                       <Foreign className="font-medium">{environment}</Foreign>
-                    </td>
-                    <td className="w-full min-w-56">
+                    </Cell>
+                    <Cell fold="line" className="w-full min-w-56">
                       {!needsApproval
                         ? t.approvals.notNeeded
                         : allowsOwnApproval
                           ? t.approvals.needed
                           : t.approvals.neededOther}
-                    </td>
-                    <td>
+                    </Cell>
+                    <Cell label={t.approvals.refs}>
                       <Foreign>{refs === null ? t.approvals.allRefs : refs.join(', ')}</Foreign>
-                    </td>
-                    <td className="whitespace-nowrap">
+                    </Cell>
+                    <Cell label={t.approvals.waiting} className="whitespace-nowrap">
                       {waiting.map(({ run, job, name }) => (
                         <Link
                           key={`${run} ${job}`}
@@ -59,7 +59,7 @@ export const Protected = ({ project }: { project: string }) => {
                           <Foreign>{name}</Foreign>
                         </Link>
                       ))}
-                    </td>
+                    </Cell>
                   </tr>
                 ))}
               </tbody>

@@ -11,7 +11,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { Check, Field, Form, NameField, Select, wordsOf } from '../../ui/form.tsx'
 import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 import { ChangeRules, ProjectRules } from './change-rules.tsx'
 
 const one = api.code.projects[':project'].repositories[':repository']
@@ -47,16 +47,20 @@ export const RepositoriesTab = ({ project }: { project: string }) => {
                 <tbody>
                   {all.map((known) => (
                     <tr key={known.repository}>
-                      <td className="min-w-32 font-medium">{known.repository}</td>
-                      <td className="w-full min-w-40">
+                      <Cell fold="title" className="min-w-32 font-medium">
+                        {known.repository}
+                      </Cell>
+                      <Cell label={t.repositories.kept} className="w-full min-w-40">
                         <Foreign>{known.protection.branches.join(', ') || t.repositories.keptNone}</Foreign>
                         {known.protection.allowForce && `, ${t.repositories.forced}`}
-                      </td>
-                      <td className="whitespace-nowrap">{t.repositories.push[known.protection.push]}</td>
-                      <td className="text-right text-soft">
+                      </Cell>
+                      <Cell label={t.repositories.pushes} className="whitespace-nowrap">
+                        {t.repositories.push[known.protection.push]}
+                      </Cell>
+                      <Cell label={t.repositories.pushed} className="text-right text-soft">
                         <Time at={known.pushedAt} />
-                      </td>
-                      <td className="text-right whitespace-nowrap">
+                      </Cell>
+                      <Cell fold="actions" className="text-right whitespace-nowrap">
                         <span className="inline-flex gap-2">
                           {mayGuard && (
                             <Button
@@ -73,7 +77,7 @@ export const RepositoriesTab = ({ project }: { project: string }) => {
                             {t.repositories.rules}
                           </Button>
                         </span>
-                      </td>
+                      </Cell>
                     </tr>
                   ))}
                 </tbody>

@@ -11,7 +11,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { Field, Form, NameField, Select, wordsOf } from '../../ui/form.tsx'
 import { Badge, Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 
 type Runner = Runners['runners'][number]
 
@@ -120,18 +120,24 @@ const RunnerTable = ({ all, orders }: { all: readonly Runner[]; orders: Orders |
     <tbody>
       {all.map((runner) => (
         <tr key={runner.runner}>
-          <td className="font-medium">{runner.name}</td>
-          <td className="w-full min-w-40 text-soft">{(runner.labels ?? []).join(', ')}</td>
-          <td className="whitespace-nowrap">{runner.project ?? t.settings.allProjects}</td>
-          <td>
+          <Cell fold="title" className="font-medium">
+            {runner.name}
+          </Cell>
+          <Cell label={t.settings.labels} className="w-full min-w-40 text-soft">
+            {(runner.labels ?? []).join(', ')}
+          </Cell>
+          <Cell className="whitespace-nowrap">{runner.project ?? t.settings.allProjects}</Cell>
+          <Cell fold="aside">
             <Badge tone={runner.state === 'online' ? 'good' : 'calm'}>{t.settings.runnerState[runner.state]}</Badge>
-          </td>
-          <td className="text-right whitespace-nowrap">{t.services.replicas(runner.jobs, runner.parallel)}</td>
-          <td className="text-right text-soft">
+          </Cell>
+          <Cell label={t.run.jobs} className="text-right whitespace-nowrap">
+            {t.services.replicas(runner.jobs, runner.parallel)}
+          </Cell>
+          <Cell label={t.settings.seen} className="text-right text-soft">
             <Time at={runner.seenAt} />
-          </td>
+          </Cell>
           {orders && (
-            <td className="text-right">
+            <Cell fold="actions" className="text-right">
               {runner.runner === 'local' && (
                 <Button onClick={() => orders.label(runner)} aria-label={`${t.settings.labels} ${runner.name}`}>
                   {t.settings.labels}
@@ -142,7 +148,7 @@ const RunnerTable = ({ all, orders }: { all: readonly Runner[]; orders: Orders |
                   {t.settings.revoke}
                 </Button>
               )}
-            </td>
+            </Cell>
           )}
         </tr>
       ))}

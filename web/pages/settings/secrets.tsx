@@ -10,7 +10,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { Area, Field, Form, Select } from '../../ui/form.tsx'
 import { Badge, Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 
 const one = api.access.projects[':project'].settings[':name']
 const kinds = ['secret', 'variable'] as const
@@ -50,26 +50,30 @@ export const SecretsTab = ({ project }: { project: string }) => {
                 <tbody>
                   {all.map((setting) => (
                     <tr key={keyOf(setting)}>
-                      <td className="w-full min-w-40 font-mono text-xs">
+                      <Cell fold="title" className="w-full min-w-40 font-mono text-xs">
                         <Foreign>{setting.name}</Foreign>
-                      </td>
-                      <td>
+                      </Cell>
+                      <Cell fold="aside">
                         <Badge tone="calm">{t.secrets.kind[setting.kind]}</Badge>
-                      </td>
-                      <td>{setting.service ?? <span className="text-soft">{t.secrets.all}</span>}</td>
-                      <td>{setting.environment ?? <span className="text-soft">{t.secrets.all}</span>}</td>
-                      <td className="text-right text-soft">
+                      </Cell>
+                      <Cell label={t.secrets.service}>
+                        {setting.service ?? <span className="text-soft">{t.secrets.all}</span>}
+                      </Cell>
+                      <Cell label={t.secrets.environment}>
+                        {setting.environment ?? <span className="text-soft">{t.secrets.all}</span>}
+                      </Cell>
+                      <Cell label={t.secrets.set} className="text-right text-soft">
                         <Time at={setting.setAt} />
-                      </td>
+                      </Cell>
                       {maySet && (
-                        <td className="text-right">
+                        <Cell fold="actions" className="text-right">
                           <Button
                             onClick={() => setRemoved(setting)}
                             aria-label={`${t.secrets.remove} ${keyOf(setting)}`}
                           >
                             {t.secrets.remove}
                           </Button>
-                        </td>
+                        </Cell>
                       )}
                     </tr>
                   ))}

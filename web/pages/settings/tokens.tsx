@@ -10,7 +10,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { Form, NameField, Select } from '../../ui/form.tsx'
 import { Badge, Button, Panel, Time, useNow } from '../../ui/parts.tsx'
 import { Empty, Failed, Loaded } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 import { RoleSelect, roleNamed } from './role-select.tsx'
 
 const dayMs = 86_400_000
@@ -64,30 +64,30 @@ export const TokensTab = ({ project }: { project: string }) => {
                     const isGood = revokedAt === null && !isExpired
                     return (
                       <tr key={token}>
-                        <td className="w-full min-w-32">
+                        <Cell fold="title" className="w-full min-w-32">
                           <Foreign className="font-medium">{name}</Foreign> <span className="text-soft">{user}</span>
-                        </td>
-                        <td className="whitespace-nowrap">
+                        </Cell>
+                        <Cell className="whitespace-nowrap">
                           {t.settings.inProject(t.roles[scope.role], scope.project)}
-                        </td>
-                        <td>
+                        </Cell>
+                        <Cell fold="aside">
                           <Badge tone={isGood ? 'good' : 'calm'}>
                             {isGood ? t.settings.active : isExpired ? t.settings.expired : t.settings.revokedState}
                           </Badge>
-                        </td>
-                        <td className="text-right text-soft">
+                        </Cell>
+                        <Cell label={t.settings.issued} className="text-right text-soft">
                           <Time at={issuedAt} />
-                        </td>
-                        <td className="text-right text-soft">
+                        </Cell>
+                        <Cell label={t.settings.expires} className="text-right text-soft">
                           <Time at={expiresAt} />
-                        </td>
-                        <td className="text-right">
+                        </Cell>
+                        <Cell fold="actions" className="text-right">
                           {isGood && (
                             <Button onClick={() => void revoke(token)} aria-label={`${t.settings.revoke} ${name}`}>
                               {t.settings.revoke}
                             </Button>
                           )}
-                        </td>
+                        </Cell>
                       </tr>
                     )
                   })}

@@ -8,7 +8,7 @@ import { Made } from '../../ui/dialog.tsx'
 import { Form, NameField, Select } from '../../ui/form.tsx'
 import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Failed, Loaded } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 import { RoleSelect, roleNamed } from './role-select.tsx'
 import { Roles } from './roles.tsx'
 
@@ -47,16 +47,18 @@ export const UsersTab = ({ project }: { project: string }) => {
               <tbody>
                 {all.map(({ user, grants, createdAt }) => (
                   <tr key={user}>
-                    <td className="font-medium">{user}</td>
-                    <td className="w-full min-w-40">
+                    <Cell fold="title" className="font-medium">
+                      {user}
+                    </Cell>
+                    <Cell className="w-full min-w-40">
                       {grants.length === 0
                         ? t.settings.noRole
                         : grants.map((grant) => t.settings.inProject(t.roles[grant.role], grant.project)).join(', ')}
-                    </td>
-                    <td className="text-right text-soft">
+                    </Cell>
+                    <Cell label={t.settings.since} className="text-right text-soft">
                       <Time at={createdAt} />
-                    </td>
-                    <td className="text-right">
+                    </Cell>
+                    <Cell fold="actions" className="text-right">
                       <span className="flex justify-end gap-2">
                         <Button onClick={() => setEdited(user)} aria-label={`${t.settings.members} ${user}`}>
                           {t.settings.members}
@@ -65,7 +67,7 @@ export const UsersTab = ({ project }: { project: string }) => {
                           {t.settings.invite}
                         </Button>
                       </span>
-                    </td>
+                    </Cell>
                   </tr>
                 ))}
               </tbody>

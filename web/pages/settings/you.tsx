@@ -8,7 +8,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { Field, Form } from '../../ui/form.tsx'
 import { Badge, Button, Panel, Time } from '../../ui/parts.tsx'
 import { Failed, Loaded } from '../../ui/states.tsx'
-import { TableBox } from '../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../ui/table.tsx'
 import { Passkeys } from './passkeys.tsx'
 
 const wayName = (way: string): string => Object.entries(t.settings.way).find(([name]) => name === way)?.[1] ?? way
@@ -34,17 +34,17 @@ export const YouTab = () => {
               <tbody>
                 {all.map(({ session, user, way, openedAt, isThis }) => (
                   <tr key={session}>
-                    <td className="w-full">
+                    <Cell fold="title" className="w-full">
                       <Foreign className="font-medium">{user}</Foreign>{' '}
                       <span className="text-soft">{wayName(way)}</span>
-                    </td>
-                    <td>{isThis && <Badge tone="good">{t.settings.thisOne}</Badge>}</td>
-                    <td className="text-right text-soft">
+                    </Cell>
+                    <Cell fold="aside">{isThis && <Badge tone="good">{t.settings.thisOne}</Badge>}</Cell>
+                    <Cell className="text-right text-soft">
                       <Time at={openedAt} />
-                    </td>
-                    <td className="text-right">
+                    </Cell>
+                    <Cell fold="actions" className="text-right">
                       <Button onClick={() => void end(session)}>{t.settings.end}</Button>
-                    </td>
+                    </Cell>
                   </tr>
                 ))}
               </tbody>

@@ -10,7 +10,7 @@ import { Field, Form } from '../../../ui/form.tsx'
 import { count } from '../../../ui/format.ts'
 import { Button, Time } from '../../../ui/parts.tsx'
 import { Empty, Failed, Loaded } from '../../../ui/states.tsx'
-import { TableBox } from '../../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../../ui/table.tsx'
 
 const one = api.door.projects[':project']['event-subscriptions'][':subscription']
 
@@ -61,16 +61,20 @@ export const Letters = ({
                   <tbody>
                     {all.map(({ seq, failedAt, attempts, detail }) => (
                       <tr key={seq}>
-                        <td className="text-right font-mono text-xs">{seq}</td>
-                        <td className="w-full min-w-40">
+                        <Cell label={t.door.fact} className="text-right font-mono text-xs">
+                          {seq}
+                        </Cell>
+                        <Cell fold="title" className="w-full min-w-40">
                           <Foreign>{detail}</Foreign>
-                        </td>
-                        <td className="text-right">{attempts}</td>
-                        <td className="text-right text-soft">
+                        </Cell>
+                        <Cell label={t.door.attempts} className="text-right">
+                          {attempts}
+                        </Cell>
+                        <Cell label={t.door.failed} className="text-right text-soft">
                           <Time at={failedAt} />
-                        </td>
+                        </Cell>
                         {maySet && (
-                          <td className="text-right">
+                          <Cell fold="actions" className="text-right">
                             <Button
                               disabled={isWorking}
                               onClick={() => void act(() => replay({ dead: true, seq }))}
@@ -78,7 +82,7 @@ export const Letters = ({
                             >
                               {t.door.again}
                             </Button>
-                          </td>
+                          </Cell>
                         )}
                       </tr>
                     ))}

@@ -4,7 +4,7 @@ import { t } from '../../../texts/en.ts'
 import { Foreign } from '../../../ui/foreign.tsx'
 import { Panel, Time } from '../../../ui/parts.tsx'
 import { Empty, Loaded } from '../../../ui/states.tsx'
-import { TableBox } from '../../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../../ui/table.tsx'
 
 /** What other systems told of late, and what became of it. */
 export const Received = ({ project }: { project: string }) => {
@@ -29,24 +29,26 @@ export const Received = ({ project }: { project: string }) => {
               <tbody>
                 {all.map(({ seq, source, type, about, facts, unplaced, at }) => (
                   <tr key={seq}>
-                    <td className="font-medium">{source}</td>
-                    <td>
+                    <Cell fold="title" className="font-medium">
+                      {source}
+                    </Cell>
+                    <Cell>
                       <Foreign className="font-mono text-xs">{type}</Foreign>
-                    </td>
-                    <td className="w-full max-w-80 min-w-32 truncate">
+                    </Cell>
+                    <Cell className="w-full max-w-80 min-w-32 truncate">
                       <Foreign>{about ?? '–'}</Foreign>
-                    </td>
-                    <td className="whitespace-nowrap">
+                    </Cell>
+                    <Cell className="whitespace-nowrap">
                       {t.door.facts(facts)}
                       {unplaced.length > 0 && (
                         <span className="block text-xs text-wait">
                           <Foreign>{unplaced.slice(0, 5).join(', ')}</Foreign> {t.door.unplaced}
                         </span>
                       )}
-                    </td>
-                    <td className="text-right text-soft">
+                    </Cell>
+                    <Cell fold="aside" className="text-right text-soft">
                       <Time at={at} />
-                    </td>
+                    </Cell>
                   </tr>
                 ))}
               </tbody>

@@ -8,7 +8,7 @@ import { Confirm } from '../../../ui/dialog.tsx'
 import { Field, Form, NameField, Select } from '../../../ui/form.tsx'
 import { Button, Panel } from '../../../ui/parts.tsx'
 import { Empty, Loaded } from '../../../ui/states.tsx'
-import { TableBox } from '../../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../../ui/table.tsx'
 import type { Secret } from './tab.tsx'
 
 const one = api.door.projects[':project']['event-sources'][':source']
@@ -53,18 +53,20 @@ export const Sources = ({
                 <tbody>
                   {all.map(({ source, kind, service, environment }) => (
                     <tr key={source}>
-                      <td className="font-medium">{source}</td>
-                      <td>{kind}</td>
-                      <td className="w-full min-w-32 text-soft">
+                      <Cell fold="title" className="font-medium">
+                        {source}
+                      </Cell>
+                      <Cell>{kind}</Cell>
+                      <Cell className="w-full min-w-32 text-soft">
                         {[service, environment].filter((name) => name !== null).join(', ') || t.door.asTold}
-                      </td>
-                      <td className="text-right">
+                      </Cell>
+                      <Cell fold="actions" className="text-right">
                         {maySet && (
                           <Button onClick={() => setRemoved(source)} aria-label={`${t.door.remove} ${source}`}>
                             {t.door.remove}
                           </Button>
                         )}
-                      </td>
+                      </Cell>
                     </tr>
                   ))}
                 </tbody>

@@ -10,7 +10,7 @@ import { Field, Form, NameField, wordsOf } from '../../../ui/form.tsx'
 import { count } from '../../../ui/format.ts'
 import { Badge, Button, Panel, Time } from '../../../ui/parts.tsx'
 import { Empty, Loaded } from '../../../ui/states.tsx'
-import { TableBox } from '../../../ui/tabs.tsx'
+import { Cell, TableBox } from '../../../ui/table.tsx'
 import { Letters } from './letters.tsx'
 import type { Secret } from './tab.tsx'
 
@@ -55,17 +55,19 @@ export const Subscriptions = ({
                 <tbody>
                   {all.map((known) => (
                     <tr key={known.subscription}>
-                      <td className="font-medium">{known.subscription}</td>
-                      <td>
+                      <Cell fold="title" className="font-medium">
+                        {known.subscription}
+                      </Cell>
+                      <Cell>
                         <Foreign>{known.host}</Foreign>
-                      </td>
-                      <td className="w-full min-w-40 text-soft">
+                      </Cell>
+                      <Cell label={t.door.types} className="w-full min-w-40 text-soft">
                         <Foreign>{known.types.length === 0 ? t.door.allTypes : known.types.join(', ')}</Foreign>
-                      </td>
-                      <td className="min-w-44">
+                      </Cell>
+                      <Cell fold="line" className="min-w-44">
                         <Standing of={known} />
-                      </td>
-                      <td className="text-right">
+                      </Cell>
+                      <Cell fold="actions" className="text-right">
                         <span className="flex justify-end gap-2">
                           <Button onClick={() => setAsked({ what: 'letters', name: known.subscription })}>
                             {t.door.letters}
@@ -79,7 +81,7 @@ export const Subscriptions = ({
                             </Button>
                           )}
                         </span>
-                      </td>
+                      </Cell>
                     </tr>
                   ))}
                 </tbody>
