@@ -32,6 +32,10 @@ const lookMs = 250
 /** Where the kernel counts nothing for us, finding a job's processes means reading through all of /proc. */
 const sampleMs = 500
 const walkTimeoutMs = 120_000
+/** What a job writes cannot be told from what others free meanwhile: its directories are walked at least so often. */
+const walkEveryMs = 5000
+/** No more than this share of the time goes into walking a job's directories for that. */
+const walkShare = 1 / 20
 const pageBytes = 4096
 const gibibyte = 1024 ** 3
 
@@ -40,15 +44,19 @@ type Watched = Metered & {
   readonly usedBytes: number
   /** Below this the file system counts as full. */
   readonly reserveBytes: number
+  /** Not walked before. */
   nextWalkMs: number
+  /** Walked then, whatever the file system says. */
+  walkByMs: number
   nextCountMs: number
   isOver: boolean
 }
 
 /**
  * Ends jobs that go over their limits. Memory and processes are the kernel's to count where there are control groups, else they are
- * sampled. The disk is asked how full it is, which costs nothing; only when more was written to it since a job began than the job may
- * write are the job's directories walked. When the disk is nearly full, whoever has most on it is ended.
+ * sampled. The disk is asked how full it is, which costs nothing: when more was written to it since a job began than the job may write,
+ * the job's directories are walked at once, and else, as others may have freed as much, every few seconds. When the disk is nearly full,
+ * whoever has most on it is ended.
  */
 export const createMeter = (clock: Clock, cgroups: Cgroups, report: (message: string) => void): Meter => {
   const jobs = new Set<Watched>()
@@ -86,13 +94,16 @@ export const createMeter = (clock: Clock, cgroups: Cgroups, report: (message: st
   const lookAtDisk = async (): Promise<void> => {
     for (const job of jobs) {
       const disk = await diskOf(job.directory)
-      const hasElsewhere = job.elsewhereBytes !== undefined
-      const mayBeOver =
-        job.limits.diskBytes !== null && (hasElsewhere || disk.usedBytes - job.usedBytes > job.limits.diskBytes)
       const isFull = disk.freeBytes < job.reserveBytes
       if (isFull) await endLargest(disk.freeBytes)
-      else if (mayBeOver && clock.monotonicMs() >= job.nextWalkMs) await walk(job)
+      else if (isToBeWalked(job, disk.usedBytes - job.usedBytes)) await walk(job)
     }
+  }
+
+  const isToBeWalked = ({ limits, elsewhereBytes, nextWalkMs, walkByMs }: Watched, grownBytes: number): boolean => {
+    if (limits.diskBytes === null) return false
+    const mayBeOver = elsewhereBytes !== undefined || grownBytes > limits.diskBytes
+    return clock.monotonicMs() >= (mayBeOver ? nextWalkMs : walkByMs)
   }
 
   const walk = async (job: Watched): Promise<void> => {
@@ -100,6 +111,7 @@ export const createMeter = (clock: Clock, cgroups: Cgroups, report: (message: st
     const bytes = await sizeOf(job)
     const tookMs = clock.monotonicMs() - began
     job.nextWalkMs = clock.monotonicMs() + Math.max(1000, tookMs * 10)
+    job.walkByMs = clock.monotonicMs() + Math.max(walkEveryMs, tookMs / walkShare)
     const { diskBytes } = job.limits
     if (diskBytes !== null && bytes > diskBytes) over(job, `more than ${describeSize(diskBytes)} on the disk`)
   }
@@ -121,6 +133,7 @@ export const createMeter = (clock: Clock, cgroups: Cgroups, report: (message: st
         usedBytes: disk.usedBytes,
         reserveBytes,
         nextWalkMs: 0,
+        walkByMs: clock.monotonicMs() + walkEveryMs,
         nextCountMs: 0,
         isOver: false,
       }
