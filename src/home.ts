@@ -94,6 +94,7 @@ export const prepareHome = (home: Home): void => {
     home.caches,
     home.databases,
   ]
+  process.umask(0o022) // users of jobs read scripts and tools, whatever the shell's was that started Headway
   for (const directory of passable) make(directory, 0o711)
   for (const directory of closed) make(directory, 0o700)
 }
