@@ -130,6 +130,24 @@ describe('with a Docker Engine', { skip: hasEngine ? false : 'there is no docker
     assert.match(output, /the service db \(local\/base:1\) did not start: it ended with exit code 3/)
     assert.match(output, /out of order/)
     assert.doesNotMatch(output, /reached-a-step$/m)
+    const unhealthy = await pushed(
+      'unhealthy',
+      `
+  a:
+    runs-on: ubuntu-latest
+    services:
+      db:
+        image: local/base:1
+        options: >-
+          --entrypoint /usr/bin/serve --health-cmd "echo the check says no; exit 1" --health-interval 1s --health-retries 1
+    steps: [{ run: echo reached-a-step }]
+`,
+    )
+    assert.match(
+      unhealthy,
+      /it is unhealthy, its health check ended with exit code 1 and said: the check says no; it printed nothing/,
+    )
+    assert.doesNotMatch(unhealthy, /reached-a-step$/m)
     assert.deepEqual(await engine.labelled(), nothing)
   })
 

@@ -21,7 +21,12 @@ const Inspected = z.object({
   State: z.object({
     Running: z.boolean(),
     ExitCode: z.number(),
-    Health: z.object({ Status: z.string() }).nullish(),
+    Health: z
+      .object({
+        Status: z.string(),
+        Log: z.array(z.object({ ExitCode: z.number(), Output: z.string() })).nullish(),
+      })
+      .nullish(),
   }),
   Config: z.object({ Env: z.array(z.string()).nullish(), Healthcheck: z.unknown().optional() }),
   NetworkSettings: z.object({

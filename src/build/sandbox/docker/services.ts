@@ -50,8 +50,8 @@ const start = async (
       const inspected = await inspect(engine, id)
       const { State, Config } = inspected
       const status = Config.Healthcheck ? State.Health?.Status : undefined
-      if (!State.Running) throw new Error(`it ended with exit code ${State.ExitCode}:\n${await lastLines(engine, id)}`)
-      if (status === 'unhealthy') throw new Error(`it is unhealthy:\n${await lastLines(engine, id)}`)
+      if (!State.Running) throw new Error(`it ended with exit code ${State.ExitCode}${await lastWords(engine, id)}`)
+      if (status === 'unhealthy') throw new Error(`it is unhealthy${checkOf(inspected)}${await lastWords(engine, id)}`)
       if (status !== 'starting') {
         named(status === 'healthy' ? 'is healthy' : 'has been started')
         return { service, inspected }
@@ -63,6 +63,20 @@ const start = async (
       cause: error,
     })
   }
+}
+
+/** What the health check came to the last time. */
+const checkOf = ({ State }: Inspected): string => {
+  const last = State.Health?.Log?.at(-1)
+  if (!last) return ''
+  const said = last.Output.trim().slice(0, longestCheck)
+  return `, its health check ended with exit code ${last.ExitCode}${said === '' ? ' and said nothing' : ` and said: ${said}`}`
+}
+const longestCheck = 1000
+
+const lastWords = async (engine: Engine, id: string): Promise<string> => {
+  const lines = await lastLines(engine, id)
+  return lines === '' ? '; it printed nothing' : `:\n${lines}`
 }
 
 /** What a container said last. */
