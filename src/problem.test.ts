@@ -10,4 +10,8 @@ test('an error is told with its causes, and nothing is told twice', () => {
     'unreadable (because: no such file (because: ENOENT))',
   )
   assert.equal(describeError(new Error('empty', { cause: new Error('empty') })), 'empty')
+  assert.equal(
+    describeError(new Error('it did not start: refused', { cause: new Error('refused') })),
+    'it did not start: refused',
+  )
 })

@@ -48,7 +48,7 @@ export const describeProblem = (problem: ProblemDetails): string => {
 export const describeError = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error)
   const cause = error.cause === undefined ? error.message : describeError(error.cause)
-  return cause === error.message ? cause : `${error.message} (because: ${cause})`
+  return error.message.includes(cause) ? error.message : `${error.message} (because: ${cause})`
 }
 
 /** Ends an exhaustive switch: a new member of the union breaks the build where it is not handled. */

@@ -142,6 +142,15 @@ test('needs that are unknown or go round in a circle are refused', () => {
   ])
 })
 
+test('broken YAML is told with the first place, not with all that comes of it', () => {
+  assert.deepEqual(
+    faultsOf(
+      "on: push\njobs:\n  a: { runs-on: x, steps: [{ shell: sh {0}, run: x }] }\n  b: { runs-on: x }\n  c: { runs-on: ''[]'' }\n",
+    ).length,
+    1,
+  )
+})
+
 test('a broken condition, a double step id and a bad job id are refused', () => {
   assert.deepEqual(
     faultsOf(job('    steps:\n      - { id: x, run: a, if: "github.ref ==" }\n      - { id: X, run: b }\n')),

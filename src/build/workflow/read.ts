@@ -43,7 +43,8 @@ export const readTemplate = (file: string, text: string, kind: 'workflow' | 'act
   )
   const fileId = context.getFileId(file)
   const reader = new WorkflowReader(fileId, text)
-  for (const { message, range } of reader.errors) context.error(fileId, firstLine(message), range)
+  // Behind the first the YAML library complains of what stands where it lost its way.
+  for (const { message, range } of reader.errors.slice(0, 1)) context.error(fileId, firstLine(message), range)
   const token = reader.errors.length === 0 ? readTokens(context, root, reader, fileId) : undefined
   const faults = context.errors.getErrors().map((error) => ({
     detail: error.rawMessage,
