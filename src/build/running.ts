@@ -157,7 +157,11 @@ const openerFor =
     const candidates = /^[0-9a-f]{40,64}$/.test(ref) ? [ref] : [`refs/tags/${ref}`, `refs/heads/${ref}`, ref]
     for (const candidate of candidates) {
       const commit = await resolveCommit(gitDirectory, candidate)
-      if (commit !== null) return readCommit(gitDirectory, commit)
+      if (commit !== null)
+        return {
+          read: readCommit(gitDirectory, commit).read,
+          origin: { repository: `${project.data}/${repository.data}`, ref: candidate, commit },
+        }
     }
     return missing
   }

@@ -7,7 +7,7 @@ import type { Action, ActionCall } from '../jobs/actions.ts'
 import { connectResults, type ResultsClient } from '../results/client.ts'
 import { type ByteSource, entriesOf, type ZipEntry } from '../results/zip.ts'
 import { asBytes, streamInto } from './job-files.ts'
-import { flag } from './upload-artifact.ts'
+import { flag, openName } from './upload-artifact.ts'
 
 /** An artifact that can be downloaded, of this run or of another. */
 type Offer = { readonly id: string; readonly name: string; readonly digest: string; address(): Promise<string> }
@@ -34,7 +34,9 @@ const OfRun = z.object({
  */
 export const downloadArtifactAction: Action = async (call) => {
   const { inputs, workspace } = call
-  const { name = '', pattern = '', path = '' } = inputs
+  const { path = '' } = inputs
+  const name = openName(inputs.name ?? '', call)
+  const pattern = openName(inputs.pattern ?? '', call)
   const isMerging = flag('merge-multiple', inputs['merge-multiple'])
   const ids = (inputs['artifact-ids'] ?? '').split(/[\s,]+/).filter((id) => id !== '')
   const client = connectResults(call)

@@ -32,8 +32,11 @@ export type Definition =
   | { readonly kind: 'manifest'; readonly directory: string; readonly manifest: Manifest }
   | { readonly kind: 'image'; readonly image: string }
 
-/** As actions/runner, src/Runner.Common/Constants.cs: `CompositeActionsMaxDepth`, where a job's own steps are at 0. */
-const maximumDepth = 9
+/**
+ * How many composite actions may be around one another. actions/runner, docs/adrs/1144-composite-actions.md says ten; its code stops at nine
+ * (src/Runner.Common/Constants.cs: `CompositeActionsMaxDepth`) and begins to count anew at each action of the workspace.
+ */
+const maximumDepth = 10
 
 /** Finds what steps use, brings it into the job's directories, and reads how it is run. */
 export type Preparation = {
@@ -97,7 +100,8 @@ export const createPreparation = (run: JobRun): Preparation => {
     fault: (detail: string) => void,
   ): Promise<void> => {
     if (definition?.kind !== 'manifest' || definition.manifest.runs.kind !== 'composite') return
-    if (depth >= maximumDepth) return fault(`Composite action depth exceeded max depth ${maximumDepth}`)
+    if (depth >= maximumDepth)
+      return fault(`Composite action depth exceeded max depth ${maximumDepth}: an action in it uses one more`)
     const found = await prepare(definition.manifest.runs.steps, depth + 1, (step, detail) =>
       fault(`${step.action}: ${detail}`),
     )

@@ -21,8 +21,10 @@ const oneDayMs = 24 * 60 * 60_000
  * the job's own user reads them, and leaves it to later jobs and to people.
  */
 export const uploadArtifactAction: Action = async (call) => {
-  const inputs = inputsOf(call.inputs)
+  const given = inputsOf(call.inputs)
+  const inputs = { ...given, name: openName(given.name, call) }
   const { workspace } = call
+  if (inputs.name !== given.name) call.say(`The artifact's name holds a secret, so it is called ${inputs.name}`)
   const patterns = parsePatterns(inputs.path, { ...workspace, withDescendants: true })
   const found = await findFiles(call, patterns, { withHidden: inputs.withHidden })
   const files = found.filter(({ kind }) => kind === 'file')
@@ -137,6 +139,10 @@ const inputsOf = (inputs: Readonly<Record<string, string>>) => {
     withHidden: flag('include-hidden-files', inputs['include-hidden-files']),
   }
 }
+
+/** The name by which an artifact is kept, which all may read who may see the run: `_` for each star where a secret was. */
+export const openName = (name: string, { hide }: Pick<ActionCall, 'hide'>): string =>
+  hide(name) === name ? name : hide(name).replaceAll('***', '___')
 
 /** The booleans of YAML 1.2, as `getBooleanInput` of @actions/core takes them. */
 export const flag = (name: string, text: string | undefined): boolean => {

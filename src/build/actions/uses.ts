@@ -150,6 +150,7 @@ const performBuiltIn = async (
     hashFiles: (patterns) => hashFiles(patterns, run.at),
     endProcesses: () => run.at.cell.endAll(),
     say: (line) => run.at.log.write(`${run.at.mask.hide(line)}\n`),
+    hide: run.at.mask.hide,
   }
   if (call.stage === 'post') {
     await invocation.post?.run(own)

@@ -32,6 +32,8 @@ export type ActionCall = {
   /** Kills what the job's steps left running; for an action that keeps files of the job. */
   endProcesses(): Promise<void>
   say(line: string): void
+  /** The text without the job's secrets. */
+  hide(text: string): string
 }
 
 export type RunOptions = {

@@ -1,7 +1,9 @@
+import { hash } from 'node:crypto'
 import { workflowPath } from '../../golden/workflow.ts'
 import type { CommitId, ProjectName, RepositoryName } from '../../names.ts'
 import type { Json } from '../workflow/expression.ts'
 import type { InputValue } from '../workflow/inputs.ts'
+import type { Workflow } from '../workflow/workflow.ts'
 
 /** What a run is of: one workflow at one commit, which was pushed or which an event is about. */
 export type RunSource = {
@@ -66,8 +68,11 @@ export const githubContext = (
 ): Record<string, Json> => ({
   action: '',
   actor: userOf(source.actor),
+  actor_id: String(idOf('user', userOf(source.actor))),
   triggering_actor: userOf(source.triggeringActor),
   api_url: `${about.serverUrl}/api/v1`,
+  // There is none, but what finds no address sends its token to github.com.
+  graphql_url: `${about.serverUrl}/api/graphql`,
   base_ref: source.event.baseRef ?? '',
   head_ref: source.event.headRef ?? '',
   event: eventOf(source, about.serverUrl),
@@ -79,7 +84,9 @@ export const githubContext = (
   ref_type: source.ref.startsWith('refs/tags/') ? 'tag' : 'branch',
   ref_protected: false,
   repository: `${source.project}/${source.repository}`,
+  repository_id: String(idOf('repository', `${source.project}/${source.repository}`)),
   repository_owner: source.project,
+  repository_owner_id: String(idOf('project', source.project)),
   repositoryUrl: `${about.serverUrl}/git/${source.project}/${source.repository}.git`,
   run_id: source.run,
   run_number: String(source.number),
@@ -94,18 +101,38 @@ export const githubContext = (
   workspace: about.workspace,
 })
 
+/** What the `job` context says of the workflow that the job stands in: another one than the run's where that is called. */
+export const jobIdentity = (source: RunSource, { file, origin }: Workflow): Record<string, Json> => {
+  const path = source.workflowFile === null ? workflowPath : file
+  const repository = origin?.repository ?? `${source.project}/${source.repository}`
+  return {
+    workflow_ref: `${repository}/${path}@${origin?.ref ?? source.ref}`,
+    workflow_sha: origin?.commit ?? source.commit,
+    workflow_repository: repository,
+    workflow_file_path: path,
+  }
+}
+
+/** A number for what has but a name here, as GitHub has one of each: always the same of the same name. */
+const idOf = (kind: 'user' | 'project' | 'repository', name: string): number =>
+  hash('sha256', `${kind}:${name}`, 'buffer').readUIntBE(0, 6)
+
 /** The payload as GitHub's webhook has it, in the parts that workflows read. */
 export const eventOf = (source: RunSource, serverUrl: string): Json => ({
   ...(source.event.name === 'push' ? pushPayload(source) : {}),
   ...source.event.payload,
   repository: {
+    id: idOf('repository', `${source.project}/${source.repository}`),
     name: source.repository,
     full_name: `${source.project}/${source.repository}`,
-    owner: { login: source.project, name: source.project },
+    owner: { id: idOf('project', source.project), login: source.project, name: source.project },
+    private: true,
+    fork: false,
     default_branch: source.defaultBranch,
     html_url: `${serverUrl}/git/${source.project}/${source.repository}`,
+    clone_url: `${serverUrl}/git/${source.project}/${source.repository}.git`,
   },
-  sender: { login: userOf(source.actor) },
+  sender: { id: idOf('user', userOf(source.actor)), login: userOf(source.actor) },
 })
 
 const pushPayload = ({ ref, before, commit, head, actor }: RunSource): Readonly<Record<string, Json>> => ({
@@ -146,8 +173,10 @@ const inVariables = [
   'action_ref',
   'action_repository',
   'actor',
+  'actor_id',
   'triggering_actor',
   'api_url',
+  'graphql_url',
   'base_ref',
   'head_ref',
   'event_name',
@@ -159,7 +188,9 @@ const inVariables = [
   'ref_protected',
   'retention_days',
   'repository',
+  'repository_id',
   'repository_owner',
+  'repository_owner_id',
   'run_id',
   'run_number',
   'run_attempt',

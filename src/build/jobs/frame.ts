@@ -55,7 +55,7 @@ export const scopeOf = (
       env: { ...progress.env, ...env },
       inputs: frame.inputs,
       steps: frame.steps,
-      job: { ...at.cell.contexts, status: statusWord(run) },
+      job: { ...run.identity, ...at.cell.contexts, status: statusWord(run) },
       runner: run.runner,
       strategy: order.strategy,
       matrix: order.matrix,

@@ -14,6 +14,8 @@ export type JobRun = {
   readonly limits: Limits
   /** Without what changes from step to step. */
   readonly github: Readonly<Record<string, Json>>
+  /** What the `job` context says of the workflow that the job stands in. */
+  readonly identity: Readonly<Record<string, Json>>
   readonly runner: Readonly<Record<string, string>>
   /** ACTIONS_ variables: for actions only. */
   readonly services: Readonly<Record<string, string>>

@@ -14,7 +14,7 @@ import type { Permissions } from '../workflow/permissions.ts'
 import type { Job, Step, Workflow } from '../workflow/workflow.ts'
 import type { Actions } from './actions.ts'
 import { createAnnotations } from './annotations.ts'
-import { eventOf, githubContext, type RunSource } from './contexts.ts'
+import { eventOf, githubContext, jobIdentity, type RunSource } from './contexts.ts'
 import { asksForDebug, secretsToHide } from './debug.ts'
 import { jobFrame, scopeOf } from './frame.ts'
 import { freshProgress, type JobRun } from './job-run.ts'
@@ -180,6 +180,7 @@ const beginRun = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
     at,
     limits,
     github: { ...githubContext(source, about), token },
+    identity: jobIdentity(source, order.workflow),
     runner: { ...runnerContext(workspace, place), ...(isDebug ? { debug: '1' } : {}) },
     services: variables,
     network: { ...networkFor(cell), ...trustVariables(services?.certificate ?? null, workspace, at.user) },

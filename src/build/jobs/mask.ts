@@ -76,6 +76,8 @@ const encodings = (part: string): string[] => {
     json.replaceAll('/', '\\/'),
     uri,
     uri.replaceAll('%20', '+'),
+    uri.replaceAll('%2F', '/'), // Python's urllib.parse.quote
+    encodeURI(part.toWellFormed()),
     uri.replaceAll(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
     xmlEscaped(part),
     part.replaceAll('\\', '\\\\').replaceAll("'", "'\\''"),

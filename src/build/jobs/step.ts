@@ -6,7 +6,7 @@ import { describeTemplate } from '../workflow/template.ts'
 import type { Step } from '../workflow/workflow.ts'
 import { remark } from './annotations.ts'
 import { envOf, type Frame, scopeOf } from './frame.ts'
-import { applyEnd } from './job-run.ts'
+import { applyEnd, type JobRun } from './job-run.ts'
 import { cancelUnlessItHolds, deadlineOf, isOver } from './limits.ts'
 import { marked } from './output.ts'
 import { failed, type StepEnd, type StepSignals } from './program.ts'
@@ -57,7 +57,7 @@ export const runStep = async (frame: Frame, work: StepWork): Promise<StepOutcome
   let name = prefixed(stage, step.name ? describeTemplate(step.name) : defaultName(step))
   let env: Readonly<Record<string, string>> = frame.env
   let end: StepEnd
-  const github = { action: work.id }
+  const github = { action: work.id, ...commandFilesOf(frame.run) }
   const scope = (): Scope => scopeOf(frame, env, github)
   try {
     env = await envOf(frame, step)
@@ -99,6 +99,18 @@ export const runStep = async (frame: Frame, work: StepWork): Promise<StepOutcome
   function complain(message: string): void {
     say('error', message)
     annotate(message)
+  }
+}
+
+/** Where the step's program will write, by the names that `github` has for it (actions/runner, FileCommandManager.cs). */
+const commandFilesOf = ({ at, progress }: JobRun): Record<string, string> => {
+  const files = at.commandFolders.of(progress.started + 1)
+  return {
+    env: files.GITHUB_ENV,
+    path: files.GITHUB_PATH,
+    output: files.GITHUB_OUTPUT,
+    state: files.GITHUB_STATE,
+    step_summary: files.GITHUB_STEP_SUMMARY,
   }
 }
 

@@ -69,6 +69,8 @@ export const writeForJob = (file: string, text: string, user: RunAs | null): voi
 
 /** The command files of the programs of a job. */
 export type CommandFolders = {
+  /** Where a program's command files will be. */
+  of(program: number): Readonly<Record<CommandFile, string>>
   /** A program's empty command files, which it may also remove: their paths by variable. */
   make(program: number): Readonly<Record<CommandFile, string>>
   /** Whether the program has left them as they were made; then they become the next one's, as making files takes a while. */
@@ -80,6 +82,7 @@ export const createCommandFolders = (workspace: Workspace, user: RunAs | null, m
   let untouched: string | null = null
   const folderOf = (program: number): string => join(workspace.files, String(program))
   return {
+    of: (program) => filesIn(folderOf(program)),
     make: (program) => {
       const directory = folderOf(program)
       const earlier = untouched

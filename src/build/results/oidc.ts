@@ -72,7 +72,7 @@ export const claimsOf = (
     ref_type: subject.ref.startsWith('refs/tags/') ? 'tag' : 'branch',
     ...(subject.environment === null ? {} : { environment: subject.environment }),
     job_workflow_ref: refOf(subject.jobWorkflowFile),
-    job_workflow_sha: subject.commit,
+    job_workflow_sha: subject.jobWorkflowCommit ?? subject.commit,
     runner_environment: 'self-hosted',
     iss: issuer,
     nbf: issuedAt - skewSeconds,

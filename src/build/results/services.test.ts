@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { ProjectName, RepositoryName } from '../../names.ts'
+import { claimsOf } from './oidc.ts'
 import { openTestResults, type TestResults, testOrder } from './testing.ts'
+import { subjectOfJob } from './token.ts'
 
 const variablesFor = async ({ results }: TestResults, order = testOrder()) => results.variablesFor(order)
 
@@ -359,6 +361,23 @@ test('an identity says who the job is, and can be verified by what the server pu
     iat: now,
   })
   assert.equal(document.issuer, `${opened.url}/oidc`)
+})
+
+test('the identity of a job of a called workflow of another repository names that, by its ref and its commit', () => {
+  const origin = { repository: 'team/shared', ref: 'refs/tags/v1', commit: '2'.repeat(40) }
+  const order = testOrder()
+  const subject = subjectOfJob({ ...order, workflow: { ...order.workflow, origin } })
+  const claims = claimsOf(subject, { issuer: 'i', serverUrl: 's', audience: null }, { id: '1', now: 0 })
+  const { workflow_ref, workflow_sha, job_workflow_ref, job_workflow_sha } = claims
+  assert.deepEqual(
+    { workflow_ref, workflow_sha, job_workflow_ref, job_workflow_sha },
+    {
+      workflow_ref: 'default/shop/.github/workflows/ci.yml@refs/heads/main',
+      workflow_sha: '1'.repeat(40),
+      job_workflow_ref: 'team/shared/.github/workflows/ci.yml@refs/tags/v1',
+      job_workflow_sha: '2'.repeat(40),
+    },
+  )
 })
 
 test('nobody gets an identity without the permission, or in a run that is not trusted', async () => {

@@ -5,6 +5,7 @@ import { workflowPath } from '../../golden/workflow.ts'
 import { CommitId, ProjectName, RepositoryName } from '../../names.ts'
 import type { JobOrder } from '../jobs/job.ts'
 import { onlyReading } from '../workflow/permissions.ts'
+import type { WorkflowOrigin } from '../workflow/workflow.ts'
 import { apiPrefix } from './door.ts'
 
 /** The job that a token speaks for, and what is known of its run. */
@@ -29,8 +30,10 @@ export const JobSubject = z.object({
   workflow: z.string(),
   /** The workflow's path in the repository. */
   workflowFile: z.string(),
-  /** The same of the workflow that the job stands in: another one where that is called. */
+  /** The same of the workflow that the job stands in: another one where that is called; its whole address where it is of another repository. */
   jobWorkflowFile: z.string(),
+  /** The commit that one is from, where it is of another repository. */
+  jobWorkflowCommit: z.string().optional(),
   environment: z.string().nullable(),
   runNumber: z.number().int(),
   runAttempt: z.number().int(),
@@ -54,11 +57,19 @@ export const subjectOfJob = ({ source, workflow, key, permissions, environment }
   actor: source.actor,
   workflow: source.workflowName,
   workflowFile: source.workflowFile ?? workflowPath,
-  jobWorkflowFile: source.workflowFile === null ? workflowPath : workflow.file,
+  ...calledFrom(source.workflowFile === null ? workflowPath : workflow.file, workflow.origin),
   environment,
   runNumber: source.number,
   runAttempt: source.attempt,
 })
+
+const calledFrom = (
+  file: string,
+  origin: WorkflowOrigin | undefined,
+): Pick<JobSubject, 'jobWorkflowFile' | 'jobWorkflowCommit'> =>
+  origin
+    ? { jobWorkflowFile: `${origin.repository}/${file}@${origin.ref}`, jobWorkflowCommit: origin.commit }
+    : { jobWorkflowFile: file }
 
 /** What a token is good for: Git and the API, the artifact and cache services, or asking for an OIDC token. */
 export type TokenUse = 'api' | 'results' | 'id-token'

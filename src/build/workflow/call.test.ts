@@ -71,6 +71,36 @@ test('what cannot be called is refused at the place of the call', async () => {
   ])
 })
 
+test('what is wrong far below is told with its own place, without all that lies between', async () => {
+  const [one, two, three] = ['one', 'two', 'three'].map((name) => `.github/workflows/${name}.yml`)
+  const found = await faultsOf({
+    [main]: calling(`./${one}`),
+    [`${one}`]: callee('', `jobs: { b: { uses: ./${two} } }`),
+    [`${two}`]: callee('', `jobs: { b: { uses: ./${three} } }`),
+    [`${three}`]: callee('', 'jobs: { b: { stepz: 1 } }'),
+  })
+  assert.deepEqual(found, [`4:11 ./${one} cannot be called: ${three}:2:14: Unexpected value 'stepz'`])
+})
+
+test('a called workflow of another repository, and what that calls there, keep where they are from', async () => {
+  const origin = { repository: 'team/shared', ref: 'refs/tags/v1', commit: '2'.repeat(40) }
+  const files: Readonly<Record<string, string>> = {
+    '.github/workflows/s.yml': callee('', 'jobs: { d: { uses: ./.github/workflows/t.yml } }'),
+    '.github/workflows/t.yml': callee(),
+  }
+  const found = await resolve(
+    { [main]: calling('team/shared/.github/workflows/s.yml@v1') },
+    { 'team/shared@v1': { origin, read: async (file) => files[file] ?? null } },
+  )
+  assert.equal(found.kind, 'resolved')
+  if (found.kind !== 'resolved') return
+  const called = found.tree.calls.get('a')
+  assert.deepEqual(
+    [found.tree, called, called?.calls.get('d')].map((tree) => tree?.workflow.origin),
+    [undefined, origin, origin],
+  )
+})
+
 test('inputs and secrets are those that the called workflow wants', async () => {
   const one = '.github/workflows/one.yml'
   const wants = callee('inputs: { n: { type: number, required: true } }, secrets: { key: { required: true } }')

@@ -2,7 +2,7 @@ import type { InputDefinition } from './inputs.ts'
 import { parseWorkflow } from './parse.ts'
 import type { WorkflowFault } from './read.ts'
 import { literalEntries, type Template } from './template.ts'
-import type { Call, Callable, Job, Workflow } from './workflow.ts'
+import type { Call, Callable, Job, Workflow, WorkflowOrigin } from './workflow.ts'
 
 /** A workflow with those that its jobs call, by the id of the job. */
 export type WorkflowTree = { readonly workflow: Workflow; readonly calls: ReadonlyMap<string, WorkflowTree> }
@@ -11,6 +11,8 @@ export type WorkflowTree = { readonly workflow: Workflow; readonly calls: Readon
 export type WorkflowPlace = {
   /** Null: there is no such plain file. */
   read(file: string): Promise<string | null>
+  /** Of another repository than the run's. */
+  readonly origin?: WorkflowOrigin
 }
 
 /** Opens another repository at a ref; a text says why not. */
@@ -18,7 +20,10 @@ export type OpenRepository = (owner: string, repository: string, ref: string) =>
 
 export type Calling =
   | { readonly kind: 'resolved'; readonly tree: WorkflowTree }
-  | { readonly kind: 'invalid'; readonly faults: readonly [WorkflowFault, ...WorkflowFault[]] }
+  | { readonly kind: 'invalid'; readonly faults: readonly [CallFault, ...CallFault[]] }
+
+/** `deepest`: where it is and what, where it is in a called workflow. */
+type CallFault = WorkflowFault & { readonly deepest?: string }
 
 /** The caller and at most nine below it; https://docs.github.com/en/actions/how-tos/reuse-automations/reuse-workflows#nesting-reusable-workflows */
 const maximumLevels = 10
@@ -36,7 +41,7 @@ export const resolveCalls = async (
 ): Promise<Calling> => {
   const seen = new Set<string>()
   const resolve = async (caller: Workflow, at: WorkflowPlace, where: string, level: number): Promise<Calling> => {
-    const faults: WorkflowFault[] = []
+    const faults: CallFault[] = []
     const calls = new Map<string, WorkflowTree>()
     for (const job of caller.jobs) {
       if (!job.call) continue
@@ -68,19 +73,26 @@ export const resolveCalls = async (
     seen.add(`${place}:${target.file}`)
     if (seen.size > maximumCalled) return fault(`more than ${maximumCalled} different workflows are called`)
     const parsing = parseWorkflow(target.file, text)
-    if (parsing.kind === 'invalid') return fault(nested(call, target.file, parsing.faults[0]))
-    const { callable } = parsing.workflow
+    if (parsing.kind === 'invalid') return nested(call, target.file, parsing.faults[0])
+    const called = opened.origin ? { ...parsing.workflow, origin: opened.origin } : parsing.workflow
+    const { callable } = called
     if (!callable) return fault(`job ${job.id} calls ${call.uses}, which is not reusable: it has no on: workflow_call`)
     const [wrong, ...rest] = checkCall(call, callable)
     if (wrong) return { kind: 'invalid', faults: [wrong, ...rest] }
-    const below = await resolve(parsing.workflow, opened, place, level + 1)
-    return below.kind === 'resolved' ? below : fault(nested(call, target.file, below.faults[0]))
+    const below = await resolve(called, opened, place, level + 1)
+    return below.kind === 'resolved' ? below : nested(call, target.file, below.faults[0])
   }
   return resolve(workflow, place, '', 1)
 }
 
-const nested = (call: Call, file: string, { detail, at }: WorkflowFault): string =>
-  `${call.uses} cannot be called: ${file}:${at.line}:${at.column}: ${detail}`
+/** What is wrong further down, told with the place where it is: those between are left out. */
+const nested = (call: Call, file: string, { detail, at, deepest }: CallFault): Calling => {
+  const below = deepest ?? `${file}:${at.line}:${at.column}: ${detail}`
+  return {
+    kind: 'invalid',
+    faults: [{ detail: `${call.uses} cannot be called: ${below}`, at: call.at, deepest: below }],
+  }
+}
 
 type Target =
   | { readonly kind: 'local'; readonly file: string }

@@ -6,6 +6,8 @@ import type { At, Template } from './template.ts'
 export type Workflow = {
   /** The file's path in the repository, or what the generated one is called. */
   readonly file: string
+  /** Where a called workflow of another repository is from; absent: from the repository and commit of the run. */
+  readonly origin?: WorkflowOrigin
   readonly name: string
   readonly runName: Template | undefined
   readonly on: readonly Trigger[]
@@ -19,6 +21,9 @@ export type Workflow = {
   /** In the order of the file. */
   readonly jobs: readonly Job[]
 }
+
+/** A repository as `owner/name`, the full ref by which it was called (a commit where that was named), and the commit there. */
+export type WorkflowOrigin = { readonly repository: string; readonly ref: string; readonly commit: string }
 
 /** One event that starts the workflow. Filters are as written; absent ones are undefined. */
 export type Trigger = {
