@@ -138,10 +138,10 @@ test('while it builds views anew at its start it says on standard error how far 
   const started = await starting
   assert.equal(started.outcome, 'ready', started.said())
   assert.ok(
-    [...told].some((detail) => /the views are built anew, \d+ of \d+ facts are done/.test(detail)),
+    [...told].some((detail) => /the views follow the ledger, \d+ of \d+ facts are done/.test(detail)),
     [...told].join('\n'),
   )
-  assert.match(started.said(), new RegExp(`views are built anew: 100 %, ${facts} of ${facts} facts`))
+  assert.match(started.said(), new RegExp(`views follow the ledger: 100 %, ${facts} of ${facts} facts`))
   await stop(started, 'SIGTERM')
 })
 

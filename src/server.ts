@@ -81,7 +81,7 @@ export type ServerOptions = {
   readonly isolation?: string
   /** What one job may take, as `memory=2GiB,processes=1024`. */
   readonly jobLimits?: string
-  /** Told how many facts of how many the views hold that are built anew before it is ready, as after an upgrade. */
+  /** Told how many facts of how many the views hold that have far to go before it is ready, as after an upgrade. */
   readonly progress?: (applied: number, total: number) => void
   readonly clock?: Clock
   readonly ids?: Ids
@@ -181,7 +181,7 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
   const connecting = connectingEarly ?? connect()
   const ledger = await openLedger({ store, definitions, clock })
   const progress = (applied: number, total: number): void => {
-    listener.tell(`the views are built anew, ${applied} of ${total} facts are done`)
+    listener.tell(`the views follow the ledger, ${applied} of ${total} facts are done`)
     options.progress?.(applied, total)
   }
   const views = taken.adopt(await openViews({ store, ledger, views: allViews(home), progress }), (one) => one.stop())
@@ -266,8 +266,8 @@ export const up = async (options: ServerOptions, say: (line: string) => void = c
 /** What takes long before the server is ready, on standard error. Loaded when there is something to tell. */
 const rebuildProgress = ({ monotonicMs }: Clock): ((applied: number, total: number) => void) => {
   const telling = lazily(async () => {
-    const { createProgress, rebuiltViews } = await import('./cli/progress.ts')
-    return createProgress(rebuiltViews, process.stderr, monotonicMs)
+    const { createProgress } = await import('./cli/progress.ts')
+    return createProgress({ what: 'views follow the ledger', unit: 'facts' }, process.stderr, monotonicMs)
   })
   return (applied, total) => void telling().then((tell) => tell(applied, total))
 }

@@ -221,6 +221,46 @@ test('the ledger over the API: facts, the chain verified, a checkpoint, an expor
   assert.equal(lines.length, verdict.facts)
 })
 
+test('a rebuild of the views answers at once, tells how far it is while it goes on, and last how it came out', async () => {
+  const isRead = Promise.withResolvers<void>()
+  await using opened = await openTestApi({
+    views: {
+      rebuild: async (progress) => {
+        progress?.(1, 3)
+        await isRead.promise
+        progress?.(3, 3)
+      },
+    },
+  })
+  const token = await opened.token('administrator', null)
+  const { body, headers } = await opened.call(token, 'POST', '/api/v1/ledger/views/rebuild')
+  assert.ok(body)
+  let text = ''
+  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+    text += chunk
+    isRead.resolve()
+  }
+  assert.equal(headers.get('content-type'), 'application/x-ndjson')
+  assert.deepEqual(text.trim().split('\n'), ['{"applied":1,"total":3}', '{"applied":3,"total":3}', '{"equal":true}'])
+})
+
+test('a rebuild of the views that fails ends with the problem: what is for others to know, and the rest in the log', async () => {
+  for (const [error, kind] of [
+    [new Problem({ kind: 'disk-full', status: 507, detail: 'the disk is full' }), 'disk-full'],
+    [new Error('what is inside'), 'internal'],
+  ] as const) {
+    const fail = async (): Promise<never> => {
+      throw error
+    }
+    await using opened = await openTestApi({ views: { rebuild: fail } })
+    const token = await opened.token('administrator', null)
+    const text = await (await opened.call(token, 'POST', '/api/v1/ledger/views/rebuild')).text()
+    const { problem } = JSON.parse(text)
+    assert.deepEqual([problem.type, opened.reported], [`urn:headway:problem:${kind}`, [error]])
+    assert.doesNotMatch(text, /what is inside/)
+  }
+})
+
 test('an answer in JSON is compressed for whom takes it so, and the same', async () => {
   await using opened = await openTestApi()
   const token = await opened.token('administrator', null)

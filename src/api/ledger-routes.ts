@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { OpenAPIHono, z } from '@hono/zod-openapi'
@@ -7,8 +8,10 @@ import { Checkpoint, openCheckpointKey, signCheckpoint } from '../ledger/checkpo
 import { exportLedger } from '../ledger/export.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
 import { verifyLedger } from '../ledger/verify.ts'
+import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
-import { streamOf } from './ndjson.ts'
+import { asNdjson, streamOf, telling } from './ndjson.ts'
+import { problemBody, problemOf } from './refusal.ts'
 import { type ApiEnv, json, route } from './route.ts'
 
 const FactBody = z
@@ -38,14 +41,25 @@ const VerdictBody = z
   .meta({ id: 'ChainVerdict' })
 
 const CheckpointBody = Checkpoint.meta({ id: 'Checkpoint' })
+type RebuildLine =
+  | { readonly applied: number; readonly total: number }
+  | { readonly equal: boolean }
+  | { readonly problem: ReturnType<typeof problemBody> }
+
 const sequence = z.coerce.number().int().min(0)
 const viewer = { role: 'viewer', in: 'instance' } as const
 const administrator = { role: 'administrator', in: 'instance' } as const
 
 /** Everything that happened, and the proof that nothing of it was altered. */
-export const ledgerRoutes = (options: { ledger: Ledger; views: Views; store: Store; home: Home; clock: Clock }) => {
-  const { ledger, views, store, home, clock } = options
-  let building: { applied: number; total: number } | null = null
+export const ledgerRoutes = (options: {
+  ledger: Ledger
+  views: Views
+  store: Store
+  home: Home
+  clock: Clock
+  log: Pick<Log, 'problem'>
+}) => {
+  const { ledger, views, store, home, clock, log } = options
   return new OpenAPIHono<ApiEnv>()
     .openapi(
       route(viewer, {
@@ -121,42 +135,30 @@ export const ledgerRoutes = (options: { ledger: Ledger; views: Views; store: Sto
       },
     )
     .openapi(
-      route(viewer, {
-        method: 'get',
-        path: '/ledger/views',
-        summary: 'How far a rebuild of the views has come',
-        responses: {
-          200: json(
-            z.object({
-              building: z.object({ applied: z.number().int(), total: z.number().int() }).nullable(),
-            }),
-            'Facts that were applied, of how many; null: nobody has asked for a rebuild, or it is only compared yet.',
-          ),
-        },
-      }),
-      async (context) => context.json({ building }, 200),
-    )
-    .openapi(
       route(administrator, {
         method: 'post',
         path: '/ledger/views/rebuild',
         summary: 'Build all views anew from the ledger',
         responses: {
-          200: json(
-            z.object({ equal: z.boolean() }),
-            'Whether they came out as they were; false means that something besides the ledger had changed them.',
-          ),
+          200: {
+            // Said without a content type, as the library's types know no streams.
+            description:
+              'NDJSON: lines `{"applied": <facts>, "total": <facts>}` while it goes on, and last `{"equal": <boolean>}`: whether they came out as they were; false means that something besides the ledger had changed them. Where it failed the last is `{"problem": {...}}`, and the views are as they were. It goes on when nobody reads any more.',
+          },
         },
       }),
       async (context) => {
-        const progress = (applied: number, total: number): void => {
-          building = { applied, total }
-        }
-        try {
-          return context.json({ equal: await equalsRebuild(ledger, views, progress) }, 200)
-        } finally {
-          building = null
-        }
+        const rebuilding = telling<RebuildLine>(async (tell) => {
+          try {
+            return { equal: await equalsRebuild(ledger, views, (applied, total) => tell({ applied, total })) }
+          } catch (error) {
+            const request = randomUUID()
+            const problem = problemOf(error, request)
+            if (problem.status >= 500) log.problem('building views anew', error, { request })
+            return { problem: problemBody(problem) }
+          }
+        })
+        return context.body(asNdjson(rebuilding), 200, { 'content-type': 'application/x-ndjson' })
       },
     )
     .openapi(

@@ -19,6 +19,35 @@ export const asNdjson = (lines: AsyncIterable<unknown>, everyMs = beatMs): Reada
   return streamOf(encode())
 }
 
+/**
+ * What `act` tells while it goes on, of each moment only the newest, and at the end what it came to. It goes on when nobody reads any
+ * more; when it fails, so does the reading.
+ */
+export async function* telling<Line>(act: (tell: (line: Line) => void) => Promise<Line>): AsyncGenerator<Line> {
+  let newest: { readonly line: Line } | null = null
+  let hasMore = Promise.withResolvers<void>()
+  let hasEnded = false
+  const acting = act((line) => {
+    newest = { line }
+    hasMore.resolve()
+  }).finally(() => {
+    hasEnded = true
+  })
+  acting.catch(() => undefined) // said to whoever reads to the end
+  const takeNewest = (): typeof newest => {
+    const taken = newest
+    newest = null
+    hasMore = Promise.withResolvers()
+    return taken
+  }
+  while (!hasEnded) {
+    await Promise.race([acting, hasMore.promise])
+    const taken = takeNewest()
+    if (taken) yield taken.line
+  }
+  yield await acting
+}
+
 const chunkCharacters = 65_536
 
 /** What lines say, and nothing else: a file to be kept. */

@@ -5,6 +5,7 @@ import { accessRoutes } from '../access/routes.ts'
 import { sessionRoutes } from '../access/sessions/routes.ts'
 import { openTestAccess, type TestAccess } from '../access/testing.ts'
 import type { FactDefinition } from '../ledger/fact.ts'
+import type { Views } from '../ledger/ledger.ts'
 import { type Api, type ApiOptions, createApi } from './index.ts'
 import type { LateRoutes, Routes } from './late.ts'
 import { ledgerRoutes } from './ledger-routes.ts'
@@ -34,6 +35,8 @@ export const openTestApi = async (
     routes?: readonly (Routes | LateRoutes)[]
     definitions?: readonly FactDefinition[]
     api?: Partial<ApiOptions>
+    /** What the routes of the ledger have instead of the views' own. */
+    views?: Partial<Views>
   } = {},
 ): Promise<TestApi> => {
   const opened = await openTestAccess({ definitions: options.definitions ?? [] })
@@ -50,7 +53,11 @@ export const openTestApi = async (
       accessRoutes(access),
       sessionRoutes(access.sessions, clock, []),
       passkeyRoutes(access.passkeys, []),
-      ledgerRoutes(opened),
+      ledgerRoutes({
+        ...opened,
+        views: { ...opened.views, ...options.views },
+        log: { problem: (_, error) => reported.push(error) },
+      }),
       ...(options.routes ?? []),
     ].map((routes) => ('load' in routes ? routes : late(routes))),
     git: null,

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import tls from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { type Home, homeAt } from '../home.ts'
-import { Problem } from '../problem.ts'
+import { Problem, type ProblemDetails } from '../problem.ts'
 
 /** What every command can be told: which Headway, which project, and whether a machine will read the answer. */
 export type GlobalOptions = {
@@ -23,7 +23,12 @@ export type Client = {
     query?: Readonly<Record<string, unknown>>,
   ): Promise<Answer>
   /** An answer of one JSON object a line, as the lines come. */
-  lines<Line>(path: string, query?: Readonly<Record<string, unknown>>, signal?: AbortSignal): AsyncIterable<Line>
+  lines<Line>(
+    path: string,
+    query?: Readonly<Record<string, unknown>>,
+    signal?: AbortSignal,
+    method?: 'GET' | 'POST',
+  ): AsyncIterable<Line>
   /** Server-sent events, the data of each as JSON. */
   events<Event>(path: string, query?: Readonly<Record<string, unknown>>, signal?: AbortSignal): AsyncIterable<Event>
   /** An answer as its bytes come. */
@@ -148,8 +153,13 @@ export const connect = (options: Pick<GlobalOptions, 'home' | 'server'>): Client
       const text = await (await call(method, path, query, body)).text()
       return (text === '' ? null : JSON.parse(text)) as never
     },
-    lines: async function* <Line>(path: string, query?: Readonly<Record<string, unknown>>, signal?: AbortSignal) {
-      for await (const line of linesOf(await call('GET', path, query, undefined, signal)))
+    lines: async function* <Line>(
+      path: string,
+      query?: Readonly<Record<string, unknown>>,
+      signal?: AbortSignal,
+      method: 'GET' | 'POST' = 'GET',
+    ) {
+      for await (const line of linesOf(await call(method, path, query, undefined, signal)))
         if (line.trim() !== '') yield JSON.parse(line) as Line
     },
     events: async function* <Event>(path: string, query?: Readonly<Record<string, unknown>>, signal?: AbortSignal) {
@@ -177,14 +187,7 @@ async function* linesOf({ body }: Response): AsyncGenerator<string> {
 const problemOf = async (response: Response): Promise<Problem> => {
   const text = await response.text()
   try {
-    const { type, status, detail, where, next } = JSON.parse(text)
-    return new Problem({
-      kind: String(type).split(':').at(-1) ?? 'unknown',
-      status,
-      detail,
-      ...(where ? { where } : {}),
-      ...(next ? { next } : {}),
-    })
+    return toldProblem(JSON.parse(text))
   } catch {
     return new Problem({
       kind: 'unexpected-answer',
@@ -193,6 +196,18 @@ const problemOf = async (response: Response): Promise<Problem> => {
     })
   }
 }
+
+/** A problem as the API tells it (RFC 9457). */
+export type ToldProblem = Pick<ProblemDetails, 'status' | 'detail' | 'where' | 'next'> & { readonly type: string }
+
+export const toldProblem = ({ type, status, detail, where, next }: ToldProblem): Problem =>
+  new Problem({
+    kind: String(type).split(':').at(-1) ?? 'unknown',
+    status,
+    detail,
+    ...(where ? { where } : {}),
+    ...(next ? { next } : {}),
+  })
 
 /** A path from words that may hold anything. */
 export const at = (strings: TemplateStringsArray, ...words: readonly string[]): string =>

@@ -1,11 +1,10 @@
 import { createWriteStream, readFileSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { systemClock } from '../clock.ts'
 import { effect } from '../effect.ts'
 import { Problem } from '../problem.ts'
-import { type Client, connect, type GlobalOptions } from './client.ts'
+import { type Client, connect, type GlobalOptions, type ToldProblem, toldProblem } from './client.ts'
 import { dim, green, printable, printJson, red } from './output.ts'
 
 type Fact = {
@@ -99,28 +98,37 @@ export const ledgerCommands = (program: Command): void => {
     })
 }
 
-const lookMs = 500
+type RebuildLine =
+  | { readonly applied: number; readonly total: number }
+  | { readonly equal: boolean }
+  | { readonly problem: ToldProblem }
 
 /** Asks for a rebuild, and tells on standard error how far it is. */
 const rebuildViews = async (client: Client): Promise<{ equal: boolean }> => {
   const { createProgress, rebuiltViews } = await import('./progress.ts')
   const tell = createProgress(rebuiltViews, process.stderr, systemClock.monotonicMs)
-  const ended = new AbortController()
-  const rebuilding = client.send<{ equal: boolean }>('POST', '/ledger/views/rebuild').finally(() => ended.abort())
-  const look = async (): Promise<void> => {
-    let last = { applied: 0, total: 0 }
-    while (!ended.signal.aborted) {
-      await delay(lookMs, undefined, { signal: ended.signal }).catch(() => undefined)
-      const { building } = await client.get<{ building: typeof last | null }>('/ledger/views')
-      if (building) last = building
-      if (building) tell(building.applied, building.total)
-    }
-    if (last.applied < last.total) tell(last.total, last.total)
+  try {
+    for await (const line of client.lines<RebuildLine>('/ledger/views/rebuild', {}, undefined, 'POST'))
+      if ('equal' in line) return line
+      else if ('problem' in line) throw toldProblem(line.problem)
+      else tell(line.applied, line.total)
+  } catch (cause) {
+    if (cause instanceof Problem) throw cause
+    throw brokenOff(client, cause)
   }
-  // Only told: whether it went well is said by the rebuild itself.
-  await Promise.all([rebuilding, look().catch(() => undefined)])
-  return rebuilding
+  throw brokenOff(client)
 }
+
+const brokenOff = ({ url }: Client, cause?: unknown): Problem =>
+  new Problem(
+    {
+      kind: 'broken-off',
+      status: 503,
+      detail: `${url} ended its answer before the views were built anew`,
+      next: 'ask again; the views are as they were, and server.log in its data directory tells what it came upon',
+    },
+    { cause },
+  )
 
 const readCheckpoint = (file: string): unknown => {
   try {

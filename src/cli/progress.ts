@@ -15,7 +15,7 @@ export type ProgressOutput = {
   write(text: string): unknown
 }
 
-/** Views, as they are built anew when Headway starts, and when they are compared. */
+/** Views, as they are built anew to be compared. */
 export const rebuiltViews = { what: 'views are built anew', unit: 'facts' }
 
 const screenMs = 100

@@ -134,6 +134,24 @@ onEveryStore('views', (fresh) => {
     await views.stop()
   })
 
+  test('tell how far they are when they are opened far behind the ledger, and nothing where they are not', async () => {
+    await using opened = await fresh()
+    const { store } = opened
+    const ledger = await ledgerOn(opened)
+    const told = async (): Promise<[number, number][]> => {
+      const steps: [number, number][] = []
+      const progress = (applied: number, total: number): void => void steps.push([applied, total])
+      await (await openViews({ store, ledger, views: [wordView()], progress })).stop()
+      return steps
+    }
+    await ledger.append(['before'].map(say))
+    assert.deepEqual(await told(), [])
+    await ledger.append(Array.from({ length: 2_000 }, () => say('word')))
+    assert.deepEqual(await told(), [...[501, 1_001, 1_501].map((applied) => [applied, 2_001]), [2_001, 2_001]])
+    await ledger.append(['after'].map(say))
+    assert.deepEqual(await told(), [])
+  })
+
   test('are built anew when their version changes, and the old version’s tables go', async () => {
     await using opened = await fresh()
     const { store } = opened

@@ -49,6 +49,8 @@ export const openViews = async ({ store, ledger, views, progress }: ViewsOptions
   let again = false
   let stopped = false
   let broken: unknown = null
+  /** Told of each step while the views come up to a ledger that was far ahead of them when they were opened. */
+  let whileFarBehind: Progress | undefined
 
   /** Applies the next facts to the views that are furthest behind; false when there is nothing left that could be done. */
   const step = async (): Promise<boolean> => {
@@ -61,6 +63,7 @@ export const openViews = async ({ store, ledger, views, progress }: ViewsOptions
     if (facts.length === 0) return false
     if (facts.some((fact) => group.some((one) => erasesWhatWasApplied(fact, one)))) await rebuildAtOnce()
     else await applyTo(group, facts)
+    whileFarBehind?.(Math.min(...kept.map(({ seq }) => seq)), (await ledger.head()).seq)
     return true
   }
 
@@ -142,7 +145,9 @@ export const openViews = async ({ store, ledger, views, progress }: ViewsOptions
     const reached = await buildAtOnce({ store, ledger }, fresh, progress).catch(unlessItsTheViews)
     if (reached !== null) for (const one of fresh) one.seq = reached
   }
+  if (kept.some(({ seq }) => head - seq >= manyFacts)) whileFarBehind = progress
   await wake()
+  whileFarBehind = undefined
   for (const { stuck } of kept) if (stuck) throw stuck
   if (broken) throw broken
   const unsubscribe = ledger.onAppend(() => void wake())
