@@ -106,7 +106,7 @@ export const createBook = ({ ledger, views, store, seal, clock, ids }: Ports) =>
       by: Actor,
     ): Promise<{ readonly secret: string | null }> => {
       const known = await source(project, SourceName.parse(name))
-      const fresh = given ?? (known ? null : randomBytes(32).toString('base64url'))
+      const fresh = given ?? (known ? null : newSecret(wish.kind))
       const secret = fresh === null ? (known?.secret ?? '') : await keep(project, fresh)
       const payload = { project, source: name, secret, ...wish }
       await ledger.append([fact(sourceSet, { subject: `event-source:${project}/${name}`, actor: by, payload })])
@@ -157,6 +157,12 @@ export const createBook = ({ ledger, views, store, seal, clock, ids }: Ports) =>
 export type Book = ReturnType<typeof createBook>
 
 const nameOf = (project: ProjectName, secret: string): string => `events/${project}/${secret}`
+
+/** The libraries of standard webhooks take a key in base64; elsewhere a secret may become a part of an address, as Jenkins has it. */
+const newSecret = (kind: Source['kind']): string =>
+  kind === 'cdevents' || kind === 'plain'
+    ? `whsec_${randomBytes(32).toString('base64')}`
+    : randomBytes(32).toString('base64url')
 
 const unknown = (what: 'source' | 'subscription', name: string): Problem =>
   new Problem({

@@ -113,7 +113,7 @@ const deployed = async (record: DeploymentRecord, making: Making) => {
   const { id, repository, outcome, kind, revision, automatic = null, lines = null } = record
   const place = placeOf(record, making)
   const { service } = place
-  if (service === null) return { unplaced: `${id}: no mapping of ${making.source} names its service` }
+  if (service === null) return { unplaced: `${id}: ${unmapped(record, making)}`.slice(0, 500) }
   const environment = place.environment ?? defaultEnvironment
   const finishedAt = past(record.finishedAt, making)
   const of = { service, environment, repository, at: finishedAt }
@@ -188,9 +188,18 @@ const pushed = ({ repository, ref, before, after, commits }: PushRecord, making:
   })
 }
 
+/** What a mapping can be of. */
+const mappable = ({ unit, repository, environment }: DeploymentRecord | IncidentRecord): string[] =>
+  [unit, repository, environment].filter((name) => name !== undefined)
+
+const unmapped = (record: DeploymentRecord, { source }: Making): string => {
+  const names = mappable(record).map((name) => `"${name}"`)
+  return `no mapping of ${source} names its service${names.length === 0 ? '' : ` by ${names.join(' or ')}`}`
+}
+
 /** What an administrator has said comes first, then what is told, then what holds for the whole source. */
 const placeOf = (record: DeploymentRecord | IncidentRecord, making: Making) => {
-  const mapping = placeBy(making.mappings, [record.unit, record.repository, record.environment])
+  const mapping = placeBy(making.mappings, mappable(record))
   return {
     service: mapping?.service ?? record.service ?? making.service,
     environment: mapping?.environment ?? environmentNamed(record.environment) ?? making.environment,

@@ -259,13 +259,28 @@ test('what no mapping places makes no fact, and is shown as unplaced beside what
   await using opened = await openTestEvents()
   await addSource(opened, 'github')
   const receipt = await send(opened, 'github', bodies.github.deploymentStatus, event('deployment_status'))
-  assert.deepEqual(receipt.unplaced, ['octo/shop/deployments/42/succeeded: no mapping of github names its service'])
+  assert.deepEqual(receipt.unplaced, [
+    'octo/shop/deployments/42/succeeded: no mapping of github names its service by "deploy" or "octo/shop" or "production"',
+  ])
   assert.equal(receipt.facts, 0)
   const [row] = await opened.events.received(defaultProject)
   assert.equal(row?.type, 'deployment_status.success')
   const { received } = Object((await opened.told(/^event\.received/))[0]?.payload)
   const kept = await opened.events.body(defaultProject, received)
   assert.equal(kept?.toString('utf8'), JSON.stringify(bodies.github.deploymentStatus))
+})
+
+test('a secret that is made for whoever may sign as a standard webhook is what the libraries of these take', async () => {
+  await using opened = await openTestEvents()
+  const wish = { service: null, environment: null, mappings: [], deployJobs: [], incidentLabels: [], releases: false }
+  const add = (kind: SourceKind) => opened.events.setSource(defaultProject, kind, { kind, ...wish }, null, 'user:ada')
+  for (const kind of ['plain', 'cdevents'] as const) {
+    const { secret } = await add(kind)
+    assert.match(secret ?? '', /^whsec_[A-Za-z0-9+/]{43}=$/)
+    assert.equal((await add(kind)).secret, null, 'it keeps the one that it has')
+  }
+  // Part of an address there.
+  assert.match((await add('jenkins')).secret ?? '', /^[\w-]{43}$/)
 })
 
 test('what a deployment brought is known by the pushes between it and the one before, also when they come late', async () => {
