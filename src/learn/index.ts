@@ -40,7 +40,7 @@ export const createLearn = (options: LearnOptions) => {
   const openSurveys = lazily(async () => (await import('./survey/surveys.ts')).createSurveys(options))
   /** How many people each repository that has releases depends on, over the last year. */
   const busFactors = async (project: ProjectName) => {
-    const { busFactorOf } = await import('./toil/bus-factor.ts')
+    const { busFactorsOf } = await import('./toil/bus-factor.ts')
     await views.reach()
     const repositories = await store
       .tables<DoraTables>()
@@ -51,10 +51,8 @@ export const createLearn = (options: LearnOptions) => {
       .orderBy('repository')
       .execute()
     const since = clock.now() - 365 * 86_400_000
-    const found = await Promise.all(
-      repositories.map(({ repository }) => busFactorOf({ project, repository, since }, options)),
-    )
-    return found.filter((one) => one !== null)
+    const names = repositories.map(({ repository }) => repository)
+    return busFactorsOf(project, names, since, options)
   }
   let digests: Digests | null = null
   const openDigests = lazily(async (): Promise<Digests> => {

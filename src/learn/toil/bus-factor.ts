@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { GitPorts } from '../carry.ts'
 import { gitCommand } from '../carry.ts'
 
@@ -16,6 +17,7 @@ export const busFactorOf = async (
   { repositoryPath, run }: GitPorts,
 ): Promise<BusFactor | null> => {
   const directory = repositoryPath(project, repository)
+  if (!existsSync(directory)) return null
   const after = `--since=@${Math.floor(since / 1000)}`
   const listed = await run(
     gitCommand(directory, ['log', '--no-merges', '--use-mailmap', '--format=%aE', after, '-n', '100000', 'HEAD', '--']),
@@ -27,6 +29,25 @@ export const busFactorOf = async (
     if (name !== '') counts.set(name, (counts.get(name) ?? 0) + 1)
   }
   return { repository, ...dependenceOf([...counts.values()]) }
+}
+
+/** Git reads a whole history for each, so that many at once would leave nothing of the machine for others. */
+const atOnce = 4
+
+/** The same of many, in their order. Those that are not there are left out. */
+export const busFactorsOf = async (
+  project: string,
+  repositories: readonly string[],
+  since: number,
+  ports: GitPorts,
+): Promise<BusFactor[]> => {
+  const found: (BusFactor | null)[] = repositories.map(() => null)
+  const left = repositories.entries()
+  const measureRest = async (): Promise<void> => {
+    for (const [place, repository] of left) found[place] = await busFactorOf({ project, repository, since }, ports)
+  }
+  await Promise.all(Array.from({ length: atOnce }, measureRest))
+  return found.filter((one) => one !== null)
 }
 
 /** The fewest whose shares come to more than half. */

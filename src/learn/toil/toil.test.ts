@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { deploymentRequested } from '../../deploy/facts.ts'
 import { fact, type NewFact } from '../../ledger/fact.ts'
@@ -9,7 +12,7 @@ import { definitions } from '../../server.ts'
 import { TestClock, testIds } from '../../testing.ts'
 import type { DoraTables } from '../tables.ts'
 import { doraView } from '../views.ts'
-import { dependenceOf } from './bus-factor.ts'
+import { busFactorsOf, dependenceOf } from './bus-factor.ts'
 import { createToilOrders } from './orders.ts'
 import { answerToil } from './question.ts'
 
@@ -96,4 +99,32 @@ test('the bus factor is the fewest who wrote more than half', () => {
     cases.map(([shares]) => dependenceOf(shares).factor),
     cases.map(([, factor]) => factor),
   )
+})
+
+test('of many repositories a few are read at once, in their order, and those that are not there are left out', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'headway-bus-'))
+  try {
+    const names = Array.from({ length: 20 }, (_, place) => `repository-${place}`)
+    for (const name of names) if (name !== 'repository-7') mkdirSync(join(directory, name))
+    let [running, most] = [0, 0]
+    const found = await busFactorsOf('default', names, 0, {
+      repositoryPath: (_, repository) => join(directory, repository),
+      run: async () => {
+        running += 1
+        most = Math.max(most, running)
+        await new Promise((resolve) => setImmediate(resolve))
+        running -= 1
+        return { exitCode: 0, stdout: Buffer.from('a@example.test\n') }
+      },
+    })
+    assert.deepEqual(
+      found,
+      names
+        .filter((name) => name !== 'repository-7')
+        .map((repository) => ({ repository, factor: 1, authors: 1, commits: 1 })),
+    )
+    assert.equal(most, 4)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
 })
