@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { assess, measure } from '../src/learn/dora/assess.ts'
 import type { Span } from '../src/learn/dora/calendar.ts'
 import { type Changes, collect, grainMs, rowOfCell } from '../src/learn/dora/cells.ts'
@@ -8,10 +7,18 @@ import { deliveryDeployed } from '../src/learn/facts.ts'
 import type { CommitRow, DeploymentRow, DoraTables } from '../src/learn/tables.ts'
 import { doraView } from '../src/learn/views.ts'
 import { fact } from '../src/ledger/fact.ts'
+import type { View } from '../src/ledger/ledger.ts'
+import { ledgerMigrations } from '../src/ledger/migrations.ts'
+import { openLedger } from '../src/ledger/open.ts'
 import { openTestLedger, type TestLedger } from '../src/ledger/testing.ts'
 import { openViews } from '../src/ledger/views.ts'
 import { EnvironmentName, ProjectName, ServiceName } from '../src/names.ts'
 import { definitions } from '../src/server.ts'
+import { migrate } from '../src/store/migrations.ts'
+import { openPostgresStore } from '../src/store/postgres.ts'
+import { startPostgres, type TestPostgres } from '../src/store/testing.ts'
+import { testClock } from '../src/testing.ts'
+import { postgresRows, type RawRows, sqliteRows } from './raw-rows.ts'
 
 type Say = (name: string, figure: string) => void
 
@@ -31,23 +38,72 @@ const laneOf = (lane: number) => ({
   environment: production,
 })
 
+/** Where rows and facts are kept while they are measured. */
+type Engine = {
+  readonly name: string
+  open(options: { views: readonly View[] }): Promise<{ opened: BenchLedger; rows: () => Promise<RawRows> }>
+}
+type BenchLedger = AsyncDisposable & Pick<TestLedger, 'store' | 'ledger' | 'views'>
+
 /**
  * Questions over three years of 100 services with so many deployments of ten commits each, beside plain SQL over the same raw rows; what one
- * more fact costs; and how fast a rebuild goes. The rows are written straight into the store, as the views would have written them.
+ * more fact costs; and how fast a rebuild goes; on SQLite and on a PostgreSQL of its own, as it is without settings, where there is one on the machine.
+ * The rows are written straight into the store, as the views would have written them. HEADWAY_BENCH_STORES names one of them.
  */
 export const measureInsights = async (say: Say): Promise<void> => {
-  const sizes = (process.env.HEADWAY_BENCH_DEPLOYMENTS ?? '10000,100000,1000000').split(',').map(Number)
-  for (const deployments of sizes) await measureSize(deployments, say)
-  const facts = (process.env.HEADWAY_BENCH_FACTS ?? '10000,100000').split(',').map(Number)
-  for (const deliveries of facts) await measureRebuild(deliveries, say)
+  const stores = (process.env.HEADWAY_BENCH_STORES ?? 'sqlite,postgres').split(',')
+  if (stores.includes('sqlite')) await measureEngine(sqliteEngine, '10000,100000,1000000', say)
+  if (!stores.includes('postgres')) return
+  const postgres = await startPostgres({ isDurable: true })
+  try {
+    await measureEngine(postgresEngine(postgres), '10000,100000', say)
+  } finally {
+    await postgres.stop()
+  }
 }
 
-const measureSize = async (deployments: number, say: Say): Promise<void> => {
-  await using opened = await openTestLedger({ definitions, views: [doraView] })
+const measureEngine = async (engine: Engine, sizes: string, say: Say): Promise<void> => {
+  say(engine.name, '')
+  for (const deployments of (process.env.HEADWAY_BENCH_DEPLOYMENTS ?? sizes).split(',').map(Number))
+    await measureSize(engine, deployments, say)
+  const facts = (process.env.HEADWAY_BENCH_FACTS ?? '10000,100000').split(',').map(Number)
+  for (const deliveries of facts) await measureRebuild(engine, deliveries, say)
+}
+
+const sqliteEngine: Engine = {
+  name: 'SQLite',
+  open: async ({ views }) => {
+    const opened = await openTestLedger({ definitions, views })
+    return {
+      opened,
+      rows: async () => sqliteRows(join(opened.directory, 'headway.db'), ['learn_commits', 'learn_deployments']),
+    }
+  },
+}
+
+const postgresEngine = (postgres: TestPostgres): Engine => ({
+  name: 'PostgreSQL',
+  open: async (options) => {
+    const url = await postgres.createDatabase()
+    const store = await openPostgresStore(url)
+    const clock = testClock()
+    await migrate(store, { migrations: ledgerMigrations, program: 'bench', clock })
+    const ledger = await openLedger({ store, definitions, clock })
+    const views = await openViews({ store, ledger, views: options.views })
+    const close = async (): Promise<void> => {
+      await views.stop()
+      await store.close()
+    }
+    return { opened: { store, ledger, views, [Symbol.asyncDispose]: close }, rows: () => postgresRows(url) }
+  },
+})
+
+const measureSize = async (engine: Engine, deployments: number, say: Say): Promise<void> => {
+  const { opened, rows: openRows } = await engine.open({ views: [doraView] })
+  await using _ = opened
   const began = performance.now()
-  const database = new DatabaseSync(join(opened.directory, 'headway.db'))
-  database.exec('PRAGMA synchronous = off; PRAGMA cache_size = -1000000')
-  fill(database, deployments)
+  const rows = await openRows()
+  await fill(rows, deployments)
   const size = `${deployments.toLocaleString('en')} deployments`
   say(`${size}: written in, s`, ((performance.now() - began) / 1000).toFixed(0))
   const db = opened.store.tables<DoraTables>()
@@ -82,18 +138,18 @@ const measureSize = async (deployments: number, say: Say): Promise<void> => {
     }
     say(`${size}: ${name}, ms`, `${spread(times)}; of the processor ${median(processor).toFixed(1)}`)
     if (question.bucket === 'day' || question.zone === 'Asia/Kathmandu') continue
-    const plain = plainSql(database, question, span)
+    const plain = await plainSql(rows, question, span)
     say(
       '  baseline: total only, by plain SQL over the raw rows, ms',
       `${plain.toFixed(0)}; ratio ${(median(times) / plain).toFixed(4)}`,
     )
   }
-  database.close()
+  await rows.close()
   await measureOneMore(opened, size, say)
 }
 
 /** What one more delivery costs: until it is recorded for good, and until all views have it. */
-const measureOneMore = async ({ ledger, views }: TestLedger, size: string, say: Say): Promise<void> => {
+const measureOneMore = async ({ ledger, views }: BenchLedger, size: string, say: Say): Promise<void> => {
   const [recorded, viewed, processor]: [number[], number[], number[]] = [[], [], []]
   for (let place = 0; place < 600; place += 1) {
     const used = process.cpuUsage()
@@ -130,12 +186,9 @@ const randomFrom = (seed: number): (() => number) => {
   }
 }
 
-const fill = (database: DatabaseSync, deployments: number): void => {
+const fill = async (rows: RawRows, deployments: number): Promise<void> => {
   const random = randomFrom(7)
-  const insert = inserter(database)
-  const finish = withoutIndexes(database)
-  database.exec('BEGIN')
-  for (let lane = 1; lane <= services; lane += 1) insert('learn_lanes', { lane, ...laneOf(lane) })
+  for (let lane = 1; lane <= services; lane += 1) rows.insert('learn_lanes', { lane, ...laneOf(lane) })
   const open: Changes = new Map()
   const every = (spanAll.until - spanAll.from) / deployments
   for (let place = 0; place < deployments; place += 1) {
@@ -143,36 +196,16 @@ const fill = (database: DatabaseSync, deployments: number): void => {
     const lane = 1 + (place % services)
     const commits = Array.from({ length: commitsEach }, (_, at) => commitRow(lane, place, at, liveAt, random))
     const row = deploymentRow(lane, place, liveAt, commits, random)
-    insert('learn_deployments', row)
-    for (const commit of commits) insert('learn_commits', commit)
+    rows.insert('learn_deployments', row)
+    for (const commit of commits) rows.insert('learn_commits', commit)
     collect(open, row, laneOf(lane), 1)
     if (place % 5_000 !== 4_999) continue
-    flush(open, liveAt, insert)
-    database.exec('COMMIT; BEGIN')
+    flush(open, liveAt, rows)
+    await rows.save()
     bar('rows of deployments', place + 1, deployments)
   }
-  flush(open, Number.POSITIVE_INFINITY, insert)
-  database.exec('COMMIT')
-  finish()
-}
-
-/** Makes the two large tables anew without their keys and indexes, and returns what puts these on once they are filled. */
-const withoutIndexes = (database: DatabaseSync): (() => void) => {
-  const tables = "('learn_commits', 'learn_deployments')"
-  const parts = database
-    .prepare(`SELECT type, name, tbl_name, sql FROM sqlite_master WHERE tbl_name IN ${tables}`)
-    .all()
-  const after: string[] = []
-  for (const { type, name, tbl_name: table, sql } of parts) {
-    if (type === 'index' && sql !== null) after.push(String(sql))
-    if (type !== 'table') continue
-    const [bare, key] = String(sql).split(/, constraint "[^"]+" primary key /)
-    database.exec(`DROP TABLE ${table}; ${bare})`)
-    if (key) after.push(`CREATE UNIQUE INDEX ${name}_key_of_bench ON ${table} ${key.slice(0, -1)}`)
-  }
-  return () => {
-    for (const sql of after) database.exec(sql)
-  }
+  flush(open, Number.POSITIVE_INFINITY, rows)
+  await rows.finish()
 }
 
 const commitRow = (lane: number, place: number, at: number, liveAt: number, random: () => number): CommitRow => ({
@@ -218,45 +251,31 @@ const deploymentRow = (
 }
 
 /** Writes the cells that nothing will be added to any more. */
-const flush = (open: Changes, before: number, insert: ReturnType<typeof inserter>): void => {
+const flush = (open: Changes, before: number, rows: RawRows): void => {
   for (const [name, change] of open) {
     if (change.key.start + grainMs[change.key.grain] > before) continue
-    insert('learn_cells', rowOfCell(change.key, change.tally))
+    rows.insert('learn_cells', rowOfCell(change.key, change.tally))
     open.delete(name)
   }
 }
 
-const inserter = (database: DatabaseSync) => {
-  const statements = new Map<string, StatementSync>()
-  return (table: string, row: Readonly<Record<string, SQLInputValue>>): void => {
-    const columns = Object.keys(row)
-    const statement =
-      statements.get(table) ??
-      database.prepare(`INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`)
-    statements.set(table, statement)
-    statement.run(...Object.values(row))
-  }
-}
-
 /** Counts, and the median and 90th percentile of lead times, as somebody would ask raw rows for them. */
-const plainSql = (
-  database: DatabaseSync,
+const plainSql = async (
+  rows: RawRows,
   { project, services: named }: DoraQuestion,
   { from, until: end }: Span,
-): number => {
+): Promise<number> => {
   const of = `FROM learn_deployments d JOIN learn_lanes l ON l.lane = d.lane
     WHERE d.environment = 'production' AND d.live_at >= ${from} AND d.live_at < ${end}
     ${project ? `AND l.project = '${project}'` : ''} ${named[0] ? `AND l.service = '${named[0]}'` : ''}`
   const before = performance.now()
-  database.prepare(`SELECT count(*), sum(failed), sum(rework), avg(restored_at - live_at) ${of}`).all()
-  database
-    .prepare(
-      `WITH leads AS (SELECT d.live_at - c.committed_at AS lead FROM learn_commits c JOIN
-         (SELECT d.id, d.live_at ${of}) d ON c.deployment = d.id WHERE c.is_merge = 0),
-       ranked AS (SELECT lead, row_number() OVER (ORDER BY lead) AS rank, count(*) OVER () AS n FROM leads)
-       SELECT lead FROM ranked WHERE rank IN ((n + 1) / 2, (n + 2) / 2, n * 9 / 10)`,
-    )
-    .all()
+  await rows.ask(`SELECT count(*), sum(failed), sum(rework), avg(restored_at - live_at) ${of}`)
+  await rows.ask(
+    `WITH leads AS (SELECT d.live_at - c.committed_at AS lead FROM learn_commits c JOIN
+       (SELECT d.id, d.live_at ${of}) d ON c.deployment = d.id WHERE c.is_merge = 0),
+     ranked AS (SELECT lead, row_number() OVER (ORDER BY lead) AS rank, count(*) OVER () AS n FROM leads)
+     SELECT lead FROM ranked WHERE rank IN ((n + 1) / 2, (n + 2) / 2, n * 9 / 10)`,
+  )
   return performance.now() - before
 }
 
@@ -277,8 +296,9 @@ const delivery = (place: number) => {
 }
 
 /** From the ledger's first fact: deliveries of ten commits, which are the dearest facts there are for these views. */
-const measureRebuild = async (deliveries: number, say: Say): Promise<void> => {
-  await using opened = await openTestLedger({ definitions })
+const measureRebuild = async (engine: Engine, deliveries: number, say: Say): Promise<void> => {
+  const { opened } = await engine.open({ views: [] })
+  await using _ = opened
   const { store, ledger } = opened
   for (let place = 0; place < deliveries; place += 500)
     await ledger.append(Array.from({ length: Math.min(500, deliveries - place) }, (_, at) => delivery(place + at)))

