@@ -1,6 +1,6 @@
 import type { FlowAnswer } from '../learn/flow/question.ts'
 import type { StageName } from '../learn/flow/stages.ts'
-import type { StageFigures } from '../learn/flow/value-stream.ts'
+import type { StageFigures, Stream } from '../learn/flow/value-stream.ts'
 import { percent, sparkline, time } from './insights-view.ts'
 import { bold, dim, printable, yellow } from './output.ts'
 
@@ -39,20 +39,21 @@ const movedSince = ({ median }: StageFigures, was: StageFigures | undefined): st
 
 /** What the stages come to, in a few sentences. */
 export const flowLines = (answer: FlowAnswer): string[] => {
-  const { now, before, bottleneck, bottleneckBefore, changed, batch, progress, rhythm, buckets } = answer
+  const { now, before, bottleneck, bottleneckBefore, changed, batch, progress, rhythm } = answer
   const days = Math.round((answer.span.until - answer.span.from) / 86_400_000)
-  const trend = sparkline(buckets.map(({ total }) => total.median))
   return [
-    `${now.changes} changes live; from the first commit ${time(now.total.median)} (median; p90 ${time(now.total.p90)})  ${trend}  ${dim(`${before.changes} and ${time(before.total.median)} in the ${days} days before`)}`,
+    `${liveLine(answer)}  ${dim(earlierLine(answer.before, days))}`,
     `flow efficiency ${percent(now.efficiency)}  ${dim(`${percent(before.efficiency)} before`)}`,
     bottleneck
       ? `${bold('bottleneck')}: ${stageWords[bottleneck.stage]} takes ${time(bottleneck.perWeekMs)} a week, ${percent(bottleneck.share)} of all time  ${dim(`${time(bottleneckBefore)} a week before`)}`
-      : 'no bottleneck: nothing went live, or nothing took any time',
+      : now.changes === 0
+        ? 'no bottleneck: nothing went live'
+        : 'no bottleneck: nothing took any time',
     ...(changed
       ? [`changed most: ${stageWords[changed.stage]}, from ${time(changed.before)} to ${time(changed.now)}`]
       : []),
     `batch (median of a deployment): ${figure(batch.commits.median, 'commits')}, ${figure(batch.lines.median, 'lines')}`,
-    `in progress: ${progress.open} open (median age ${time(progress.ages.median)}), ${progress.merged} merged and not live`,
+    `in progress: ${progress.open} open${progress.open === 0 ? '' : ` (median age ${time(progress.ages.median)})`}, ${progress.merged} merged and not live`,
     `deployments: ${rhythm.n}, fully automatic ${percent(rhythm.automatic.value)}; rollbacks: ${rhythm.rollbacks.machine} by machine, ${rhythm.rollbacks.hand} by hand${rhythm.rollbacks.unknown > 0 ? `, ${rhythm.rollbacks.unknown} of which nobody says` : ''}`,
     ...(now.unordered > 0
       ? [
@@ -63,6 +64,16 @@ export const flowLines = (answer: FlowAnswer): string[] => {
       : []),
   ]
 }
+
+const liveLine = ({ now, buckets }: FlowAnswer): string =>
+  now.changes === 0
+    ? 'no change went live'
+    : `${now.changes} changes live; from the first commit ${time(now.total.median)} (median; p90 ${time(now.total.p90)})  ${sparkline(buckets.map(({ total }) => total.median))}`
+
+const earlierLine = (before: Stream, days: number): string =>
+  before.changes === 0
+    ? `none in the ${days} days before`
+    : `${before.changes} and ${time(before.total.median)} in the ${days} days before`
 
 const figure = (value: number | null, what: string): string =>
   value === null ? `${what}: no data` : `${Math.round(value * 10) / 10} ${what}`

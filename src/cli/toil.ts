@@ -88,9 +88,7 @@ export const showToil = async (options: Asked): Promise<void> => {
     hoursPerWeek === null
       ? dim('next: headway toil capacity <hours a week> says what it is a share of')
       : `${share !== null && share > line ? red(part) : part} of ${hoursPerWeek} h a week (line: ${percent(line)})`
-  console.log(
-    `${time(minutes * 60_000)} of work by hand in ${entries} ${entries === 1 ? 'entry' : 'entries'}; ${ofTime}`,
-  )
+  console.log(`${writtenDown({ minutes, entries })}; ${ofTime}`)
   console.log(`${pagesPerWeek.toFixed(1)} alerts a week`)
   printTable(
     ['automate first', 'times', 'time', ''],
@@ -116,9 +114,14 @@ export const showToil = async (options: Asked): Promise<void> => {
       ...[one.repository, one.factor === null ? 'no data' : String(one.factor), String(one.authors)],
       String(one.commits),
     ]),
-    'no repository has a release yet',
+    'bus factor: no data, as no repository has a release yet',
   )
 }
+
+export const writtenDown = ({ minutes, entries }: Pick<ToilAnswer, 'minutes' | 'entries'>): string =>
+  entries === 0
+    ? 'no work by hand was written down'
+    : `${time(minutes * 60_000)} of work by hand in ${entries} ${entries === 1 ? 'entry' : 'entries'}`
 
 /** A line for each candidate. Minutes are empty where nobody has entered any. */
 export const toilCsv = ({ candidates }: Pick<ToilAnswer, 'candidates'>): string =>

@@ -155,6 +155,8 @@ From 4 Jan 2026, 23:59 (UTC), production, all services together.
 The same, and what is behind each figure: \`headway insights --since 7d\`.
 `,
   )
+  const before = await learn.digest(project, { from: start - 1 - weekMs, until: start - 1 }, 'UTC')
+  assert.match(before, /\n- No work by hand was written down\.\n/)
   const digests = await learn.digests()
   await digests.setSchedule(project, wish, 'user:ada')
   clock.set(start + weekMs)

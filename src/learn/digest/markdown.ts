@@ -92,8 +92,10 @@ const incidentsOf = ({ incidents, zone }: DigestInput): string[] =>
           }${version === null ? '' : `; put down to ${[version.service, versionName(version) ?? []].flat().map(escaped).join(' ')}`}`,
       )
 
-const toilOf = ({ minutes, share, line, candidates: [first] }: ToilAnswer): string[] => [
-  `- ${lengthOf(minutes * 60_000)} of work by hand were written down${share === null ? '' : `, ${percentOf(share)} of the time there is (line: ${percentOf(line)})`}.`,
+const toilOf = ({ minutes, entries, share, line, candidates: [first] }: ToilAnswer): string[] => [
+  entries === 0
+    ? '- No work by hand was written down.'
+    : `- ${lengthOf(minutes * 60_000)} of work by hand were written down${share === null ? '' : `, ${percentOf(share)} of the time there is (line: ${percentOf(line)})`}.`,
   ...(first ? [`- To automate first: ${escaped(first.what)} (${first.times}×).`] : []),
 ]
 
