@@ -114,15 +114,27 @@ export const scopeLine = ({
   bucket,
   zone,
 }: Pick<DoraAnswer, 'scope' | 'services' | 'span' | 'bucket' | 'zone'>): string => {
-  const whose =
-    scope.services.length === 1
-      ? scope.services.join()
-      : services === 1
-        ? 'the only service'
-        : `a blend of ${services} services`
   const days = Math.round((of.until - of.from) / 86_400_000)
-  return `${bold(whose)} in ${scope.environment}, ${days} days by the ${bucket} (${zone})`
+  return `${bold(whoseOf(scope.services, services))} in ${scope.environment}, ${days} days by the ${bucket} (${zone})`
 }
+
+const whoseOf = (named: readonly string[], known: number): string => {
+  if (known === 0) return named.length === 0 ? 'no service yet' : `nothing is known of ${named.join(' and ')}`
+  if (named.length === 1) return named.join()
+  const missing = named.length > known ? ` of ${named.length} named` : ''
+  if (known > 1) return `a blend of ${known} services${missing}`
+  return named.length > 0 ? `one service${missing}` : 'the only service'
+}
+
+/** What to do where nothing was ever deployed; null where something was. */
+export const emptyLine = ({ scope, services }: Pick<DoraAnswer, 'scope' | 'services'>): string | null =>
+  services > 0
+    ? null
+    : scope.services.length > 0
+      ? dim('next: headway status names the services; --environment says where')
+      : dim(
+          'next: git push headway main deploys one; headway events sources add and headway import tell what others deployed',
+        )
 
 /** What was left out and why; empty where nothing was. */
 export const droppedLines = ({ total, relativeError }: DoraAnswer): string[] => {

@@ -6,7 +6,16 @@ import { shortCommit, versionName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { at, type Client, connect, type GlobalOptions } from './client.ts'
 import { digestCommand } from './digest.ts'
-import { type Deployed, deployedName, doraCsv, doraRows, droppedLines, scopeLine, time } from './insights-view.ts'
+import {
+  type Deployed,
+  deployedName,
+  doraCsv,
+  doraRows,
+  droppedLines,
+  emptyLine,
+  scopeLine,
+  time,
+} from './insights-view.ts'
 import { momentOf } from './moment.ts'
 import { ago, bold, dim, printable, printJson, printTable, red, yellow } from './output.ts'
 
@@ -59,7 +68,7 @@ export const insightCommands = (program: Command): void => {
       if (options.json) return printJson(answer)
       const { flowCsv, flowLines, openRows, rhythmLines, stageRows } = await import('./flow-view.ts')
       if (options.csv) return console.log(flowCsv(answer))
-      console.log(scopeLine(answer))
+      showScope(answer)
       for (const line of flowLines(answer)) console.log(line)
       const stages = stageRows(answer)
       if (stages.length > 0) printTable(['stage', '', 'median', '', 'a week', 'share', 'since'], stages, '')
@@ -220,8 +229,14 @@ const saidOf = (answer: string): boolean | null => {
 const widestDora = 92
 const longestName = 19
 
-const showDora = (answer: DoraAnswer): void => {
+const showScope = (answer: Parameters<typeof scopeLine>[0]): void => {
   console.log(scopeLine(answer))
+  const next = emptyLine(answer)
+  if (next !== null) console.log(next)
+}
+
+const showDora = (answer: DoraAnswer): void => {
+  showScope(answer)
   const rows = doraRows(answer)
   const headings = ['metric', 'figure', '', 'level (survey)', 'quick check']
   const cells = rows.map(({ name, figure, detail, level, score }) => [name, figure, dim(detail), level, score])
