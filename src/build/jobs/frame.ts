@@ -68,7 +68,11 @@ export const scopeOf = (
 }
 
 /** The environment that a step says itself, with what the composite steps around it say. */
-export const envOf = async (frame: Frame, step: Step): Promise<Record<string, string>> => ({
+export const envOf = async (
+  frame: Frame,
+  step: Step,
+  github: Readonly<Record<string, Json>>,
+): Promise<Record<string, string>> => ({
   ...frame.env,
-  ...(await textsFrom(step.env, scopeOf(frame))),
+  ...(await textsFrom(step.env, scopeOf(frame, frame.env, github))),
 })

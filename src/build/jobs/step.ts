@@ -60,7 +60,7 @@ export const runStep = async (frame: Frame, work: StepWork): Promise<StepOutcome
   const github = { action: work.id, ...commandFilesOf(frame.run) }
   const scope = (): Scope => scopeOf(frame, env, github)
   try {
-    env = await envOf(frame, step)
+    env = await envOf(frame, step, github)
     if (!(await holds(work.condition, scope()))) {
       if (stage === 'main') remember(frame, step, 'skipped', 'skipped', {})
       return { name, outcome: 'skipped', conclusion: 'skipped', end: null, durationMs: 0 }
