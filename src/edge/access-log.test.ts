@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type AccessLine, openAccessLog, usualLogLimits, withoutQueryValues } from './access-log.ts'
+import type { AccessLine } from './access-line.ts'
+import { openAccessLog, usualLogLimits, withoutQueryValues } from './access-log.ts'
 import { until } from './testing.ts'
 
 const lineOf = (path: string): AccessLine => ({

@@ -1,31 +1,7 @@
 import { closeSync, fstatSync, openSync, statSync, write, writeSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { effect } from '../effect.ts'
-
-export type AccessLine = {
-  readonly time: string
-  readonly requestId: string
-  readonly client: string
-  readonly host: string
-  readonly method: string
-  /** Without the values of its query, which may hold secrets. */
-  readonly path: string
-  readonly status: number
-  readonly bytes: number
-  readonly durationMs: number
-  readonly service: string | null
-  readonly version: string | null
-  readonly instance: string | null
-  readonly failed: boolean
-  /** For the combined format. */
-  readonly said: Said | null
-}
-/** What the client said of itself. */
-export type Said = {
-  readonly httpVersion: string
-  readonly referer: string | undefined
-  readonly userAgent: string | undefined
-}
+import { type AccessLine, combinedOf, JsonLines, jsonOf } from './access-line.ts'
 
 /** How lines are written, and which share of the requests has one; failures always do. */
 export type AccessLogStyle = { readonly format: 'json' | 'combined'; readonly share: number }
@@ -64,6 +40,7 @@ export const openAccessLog = (
   { format, share }: AccessLogStyle = { format: 'json', share: 1 },
 ): AccessLog => {
   const textOf = format === 'json' ? jsonOf : combinedOf
+  const lines = format === 'json' ? new JsonLines() : null
   /** The part of the next line that is due: shares are exact, and cost no randomness. */
   let due = 0
   let descriptor = openSync(file, 'a', 0o600)
@@ -83,6 +60,15 @@ export const openAccessLog = (
     if (page.usedBytes + text.length > page.bytes.length) turn(text.length)
     page.usedBytes += page.bytes.write(text, page.usedBytes, 'latin1')
     page.lines += 1
+  }
+
+  /** What most lines are, without a text of their own. */
+  const addAtOnce = (line: AccessLine): boolean => {
+    const end = lines?.put(line, page.bytes, page.usedBytes) ?? -1
+    if (end === -1) return false
+    page.usedBytes = end
+    page.lines += 1
+    return true
   }
 
   const turn = (leastBytes: number): void => {
@@ -174,7 +160,7 @@ export const openAccessLog = (
         dropped += 1
         return
       }
-      add(textOf(line))
+      if (!addAtOnce(line)) add(textOf(line))
       if (page.usedBytes > flushBytes) void flush()
     },
     dropped: () => dropped,
@@ -203,71 +189,6 @@ const emptied = (page: Page): Page | null => {
   page.lines = 0
   return page.bytes.length === pageBytes ? page : null
 }
-
-/** As JSON.stringify would, which takes several times as long; of ASCII alone, so that a character is a byte. */
-const jsonOf = (line: AccessLine): string => {
-  const { time, requestId, client, host, method, path, status, bytes, durationMs, service, version, instance } = line
-  const asked = `{"time":"${time}","requestId":${quoted(requestId)},"client":${quotedAs.client(client)},"host":${quotedAs.host(host)}`
-  const answered = `,"method":${quotedAs.method(method)},"path":${quotedAs.path(path)},"status":${status},"bytes":${bytes}`
-  const by = `,"service":${quotedAs.service(service)},"version":${quotedAs.version(version)},"instance":${quotedAs.instance(instance)}`
-  return `${asked}${answered},"durationMs":${thousandths(durationMs)}${by}${line.failed ? ',"failed":true' : ''}}\n`
-}
-
-/** To a thousandth, without the long way of making text of a fraction. */
-const thousandths = (value: number): string => {
-  const all = Math.round(value * 1000)
-  const whole = Math.floor(all / 1000)
-  const rest = all - whole * 1000
-  return rest === 0 ? `${whole}` : `${whole}.${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}`
-}
-
-/** As Apache and nginx write it, which most tools read; what could end a field is escaped as Apache does. */
-const combinedOf = (line: AccessLine): string => {
-  const { time, client, method, path, status, bytes, said } = line
-  const asked = `${inField(method)} ${inField(path)} HTTP/${said?.httpVersion ?? '1.1'}`
-  return `${client} - - [${commonTime(time)}] "${asked}" ${status} ${bytes} "${inField(said?.referer)}" "${inField(said?.userAgent)}"\n`
-}
-
-const harmless = /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/
-const inField = (text: string | undefined): string => {
-  if (text === undefined || text === '') return '-'
-  if (harmless.test(text)) return text
-  const hexadecimal = (character: string): string => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`
-  return Buffer.from(text)
-    .toString('latin1')
-    .replace(/["\\]/g, '\\$&')
-    .replace(/[^\x20-\x7e]/g, hexadecimal)
-}
-
-const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
-/** `10/Oct/2000:13:55:36 +0000` */
-const commonTime = (iso: string): string =>
-  `${iso.slice(8, 10)}/${months[Number(iso.slice(5, 7)) - 1]}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000`
-
-/** What stands in JSON as it is. */
-const plain = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
-const quoted = (text: string | null): string =>
-  text === null ? 'null' : plain.test(text) ? `"${text}"` : JSON.stringify(text).replace(/[^\x20-\x7e]/g, escaped)
-/** The same where it is often what it was in the line before. */
-const quotedAgain = (): ((text: string | null) => string) => {
-  let before: string | null = null
-  let quotedBefore = 'null'
-  return (text) => {
-    if (text !== before) quotedBefore = quoted(text)
-    before = text
-    return quotedBefore
-  }
-}
-const quotedAs = {
-  client: quotedAgain(),
-  host: quotedAgain(),
-  method: quotedAgain(),
-  path: quotedAgain(),
-  service: quotedAgain(),
-  version: quotedAgain(),
-  instance: quotedAgain(),
-}
-const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 const ignoreAbsence = (error: NodeJS.ErrnoException): void => {
   if (error.code !== 'ENOENT') throw error

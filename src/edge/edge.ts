@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
+import { isoTime } from './access-line.ts'
 import { type AccessLog, withoutQueryValues } from './access-log.ts'
 import { type Asked, type Heading, judge } from './asked.ts'
 import type { Connection, Core, EdgeLimits, Ended, Open } from './core.ts'
@@ -191,7 +192,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
     const requestId = newId()
     client.leaveWith(rawPage(refusal, fieldIn(request?.section.rawHeaders ?? [], 'accept'), requestId))
     log?.write({
-      time: new Date(clock.now()).toISOString(),
+      time: isoTime(clock.now()),
       requestId,
       client: client.peer.address,
       host: fieldIn(request?.section.rawHeaders ?? [], 'host') ?? '',
@@ -334,15 +335,6 @@ const saidBy = ({ httpVersion, heading: { pairs } }: Asked) => ({
 /** Without a body only (RFC 9110 lets a server ignore an upgrade), and never to h2c, which clients offer by habit. */
 const mayTunnel = ({ heading: { upgrade, body } }: Asked): boolean =>
   upgrade !== null && body === 'none' && !/h2c/i.test(upgrade)
-
-let isoMs = Number.NaN
-let isoText = ''
-/** Many requests end in the same millisecond. */
-const isoTime = (atMs: number): string => {
-  if (atMs !== isoMs) isoText = new Date(atMs).toISOString()
-  isoMs = atMs
-  return isoText
-}
 
 const dateOf = (clock: Clock): (() => string) => {
   let second = 0

@@ -2,9 +2,9 @@ import { randomFillSync } from 'node:crypto'
 
 const batch = 256
 const uuidLength = 36
-const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
-/** Behind which byte a dash stands. */
-const dashes = [3, 5, 7, 9]
+/** Where the two digits of each byte stand. */
+const places = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]
+const digits = Buffer.from('0123456789abcdef', 'latin1')
 
 /** UUIDs of version 4 (RFC 9562), made many at a time: a request needs one, and its text in one piece. */
 export const batchedUuids = (): (() => string) => {
@@ -14,13 +14,11 @@ export const batchedUuids = (): (() => string) => {
   const refill = (): void => {
     randomFillSync(bytes)
     for (let one = 0; one < batch; one += 1) {
-      let at = one * uuidLength
-      for (let place = 0; place < 16; place += 1) {
-        const byte = bytes[one * 16 + place] ?? 0
-        const digits = hex[place === 6 ? (byte & 0x0f) | 0x40 : place === 8 ? (byte & 0x3f) | 0x80 : byte] ?? ''
-        text[at] = digits.charCodeAt(0)
-        text[at + 1] = digits.charCodeAt(1)
-        at += dashes.includes(place) ? 3 : 2
+      for (let which = 0; which < 16; which += 1) {
+        const byte = bytes[one * 16 + which] ?? 0
+        const at = one * uuidLength + (places[which] ?? 0)
+        text[at] = digits[(which === 6 ? 0x40 : which === 8 ? (byte & 0x3f) | 0x80 : byte) >> 4] ?? 0
+        text[at + 1] = digits[byte & 0x0f] ?? 0
       }
     }
     left = batch
