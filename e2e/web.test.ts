@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import type { Browser } from 'playwright-core'
-import { barriersOf, openBrowser, tokenOf, visit } from './support/browser.ts'
+import { barriersOf, cutTablesOf, openBrowser, tokenOf, visit } from './support/browser.ts'
 import { exampleFiles } from './support/example.ts'
 import { type Platform, type Repository, startPlatform } from './support/platform.ts'
 
@@ -88,6 +88,10 @@ describe('the web', { concurrency: 1 }, () => {
       await page.setViewportSize({ width: 360, height: 780 })
       const over = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
       if (over > 0) found.push(`${path}: ${over} px too wide for a phone`)
+      found.push(...(await cutTablesOf(page)).map((cut) => `${path}: ${cut}`))
+      // What a network loses of an image stays lost: the pages are drawn without any.
+      const images = await page.locator('img').count()
+      if (images > 0) found.push(`${path}: asks for ${images} images`)
       await page.setViewportSize({ width: 1280, height: 860 })
     }
     assert.deepEqual([...found, ...visitor.faults], [])

@@ -31,6 +31,12 @@ export type Visitor = {
 export const tokenOf = ({ home }: Pick<Platform, 'home'>): string =>
   readFileSync(join(home, 'admin-token'), 'utf8').trim()
 
+/**
+ * Chromium takes back what it is asking for whenever an interface of the machine gets or loses an address, as when jobs get networks of their
+ * own beside it. That is no fault of a page, which asks again; what it does not get over, whoever waits for it sees.
+ */
+const networkChanged = 'net::ERR_NETWORK_CHANGED'
+
 /** A browser window of its own; `token` null: nobody is signed in. */
 export const visit = async (
   browser: Browser,
@@ -51,13 +57,16 @@ export const visit = async (
   }
   const page = await context.newPage()
   const faults: string[] = []
-  page.on('console', (message) => message.type() === 'error' && faults.push(`console: ${message.text()}`))
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !message.text().includes(networkChanged))
+      faults.push(`console: ${message.text()}`)
+  })
   page.on('pageerror', (error) => faults.push(`exception: ${error.message}`))
   page.on('response', (response) => response.status() >= 400 && faults.push(`${response.status()} ${response.url()}`))
   page.on('requestfailed', (request) => {
     const why = request.failure()?.errorText ?? ''
     // Whoever leaves a page takes back what it was still asking for.
-    if (why !== 'net::ERR_ABORTED') faults.push(`${why} ${request.url()}`)
+    if (why !== 'net::ERR_ABORTED' && why !== networkChanged) faults.push(`${why} ${request.url()}`)
   })
   return {
     page,

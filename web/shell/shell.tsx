@@ -7,6 +7,7 @@ import { projects, whoAmI } from '../api/queries.ts'
 import { t } from '../texts/en.ts'
 import { Dialog } from '../ui/dialog.tsx'
 import { Foreign } from '../ui/foreign.tsx'
+import { Logo } from '../ui/logo.tsx'
 import { Button, inputShape } from '../ui/parts.tsx'
 import { KeysHelp, useKeyboard } from './keyboard.tsx'
 import { Navigation } from './navigation.tsx'
@@ -84,7 +85,7 @@ const Brand = () => (
     to="/"
     className="flex items-center gap-2 rounded-md text-base font-semibold tracking-tight text-ink no-underline"
   >
-    <img src="/favicon.svg" alt="" width="24" height="24" />
+    <Logo size={24} />
     {t.name}
   </Link>
 )

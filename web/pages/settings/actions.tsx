@@ -24,7 +24,7 @@ export const ActionsTab = () => {
   const query = useQuery(actions())
   const maySet = useMay('administrator')
   return (
-    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+    <div className="grid items-start gap-4 2xl:grid-cols-[minmax(0,1fr)_22rem]">
       <Panel title={t.secrets.actions} isFlush>
         <p className="m-0 px-4 pb-3 text-soft">{t.secrets.actionsDetail}</p>
         <Loaded query={query}>

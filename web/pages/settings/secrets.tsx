@@ -22,7 +22,7 @@ export const SecretsTab = ({ project }: { project: string }) => {
   const queries = useQueryClient()
   const [removed, setRemoved] = useState<Setting | null>(null)
   return (
-    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+    <div className="grid items-start gap-4 2xl:grid-cols-[minmax(0,1fr)_22rem]">
       <Panel title={t.secrets.title} isFlush>
         <p className="m-0 px-4 pb-3 text-soft">{t.secrets.detail}</p>
         <Loaded query={query}>

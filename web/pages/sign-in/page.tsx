@@ -5,6 +5,7 @@ import { answer, api } from '../../api/client.ts'
 import { answerChallenge, hasPasskeys } from '../../api/passkey.ts'
 import { Refusal } from '../../api/refusal.ts'
 import { t } from '../../texts/en.ts'
+import { Logo } from '../../ui/logo.tsx'
 import { Button, Command, inputShape } from '../../ui/parts.tsx'
 import { Failed } from '../../ui/states.tsx'
 
@@ -74,7 +75,7 @@ export const SignInPage = () => {
     <main className="grid min-h-dvh place-items-center p-4">
       <div className="flex w-full max-w-sm flex-col gap-5 rounded-xl border border-line bg-panel p-6">
         <div className="flex items-center gap-3">
-          <img src="/favicon.svg" alt="" width="32" height="32" />
+          <Logo size={32} />
           <h1 className="m-0 text-lg font-semibold">
             {code?.kind === 'invitation' ? t.signIn.invited : t.signIn.title}
           </h1>

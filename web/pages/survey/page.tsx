@@ -7,6 +7,7 @@ import { Refusal } from '../../api/refusal.ts'
 import { t } from '../../texts/en.ts'
 import { Form } from '../../ui/form.tsx'
 import { date } from '../../ui/format.ts'
+import { Logo } from '../../ui/logo.tsx'
 import { Loaded } from '../../ui/states.tsx'
 
 /** Whoever answers is told to nobody: no cookie goes along. */
@@ -26,7 +27,7 @@ export const SurveyPage = () => {
   return (
     <main id="content" className="mx-auto flex w-full max-w-2xl flex-col gap-6 px-4 py-10">
       <p className="m-0 flex items-center gap-2 font-semibold">
-        <img src="/favicon.svg" alt="" width="24" height="24" />
+        <Logo size={24} />
         {t.name}
       </p>
       {link === null ? (
