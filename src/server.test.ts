@@ -13,7 +13,7 @@ import type { CursorTables } from './ledger/tables.ts'
 import { readServerNote } from './lock.ts'
 import { agentSocket, isAnswering } from './runtimes/process/agent.ts'
 import { connectProcessRuntime } from './runtimes/process/index.ts'
-import { ask, newHome, stop, up } from './server.testing.ts'
+import { ask, newHome, start, stop, up } from './server.testing.ts'
 import { definitions } from './server.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 
@@ -143,6 +143,27 @@ test('while it builds views anew at its start it says on standard error how far 
   )
   assert.match(started.said(), new RegExp(`views follow the ledger: 100 %, ${facts} of ${facts} facts`))
   await stop(started, 'SIGTERM')
+})
+
+test('SIGTERM ends it with 0 at once while it is not ready yet', async () => {
+  const home = newHome()
+  assert.equal(await stop(await up(home), 'SIGTERM'), 0)
+  const holder = join(home.root, 'lock.pid')
+  const before = readFileSync(holder, 'utf8')
+  const database = new DatabaseSync(home.database)
+  database.exec('BEGIN EXCLUSIVE') // it gets no further than to its database
+  try {
+    const starting = start(home)
+    while (readFileSync(holder, 'utf8') === before) await new Promise((resolve) => setImmediate(resolve))
+    starting.child.kill('SIGTERM')
+    assert.equal(await starting.outcome, 0, starting.said())
+    assert.match(starting.said(), /Stopped before it was ready/)
+  } finally {
+    database.close()
+  }
+  const next = await up(home)
+  assert.equal(next.outcome, 'ready', next.said())
+  await stop(next, 'SIGTERM')
 })
 
 /** So many more facts in the ledger of a Headway that does not run, whose views are new to it. Resolves to how many there are, as people write it. */

@@ -49,6 +49,16 @@ export const up = async (
   words: readonly string[] = [],
   env: Record<string, string> = {},
 ): Promise<Started> => {
+  const starting = start(home, words, env)
+  return { ...starting, outcome: await starting.outcome }
+}
+
+/** The same from its first moment on. */
+export const start = (
+  home: Home,
+  words: readonly string[] = [],
+  env: Record<string, string> = {},
+): Omit<Started, 'outcome'> & { readonly outcome: Promise<Started['outcome']> } => {
   const child = spawn(
     process.execPath,
     [
@@ -74,7 +84,7 @@ export const up = async (
       })
   })
   const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string)
-  return { child, said: () => said, outcome: await Promise.race([ready, ended]) }
+  return { child, said: () => said, outcome: Promise.race([ready, ended]) }
 }
 
 /** Its exit code, or the signal that ended it. */

@@ -244,12 +244,22 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
   }
 }
 
-/** `headway up`: starts, says on stdout that it is ready, and stops at SIGTERM or SIGINT; a second one does not wait. */
+/**
+ * `headway up`: starts, says on stdout that it is ready, and stops at SIGTERM or SIGINT; a second one does not wait. Before it is ready, which
+ * may take minutes, there is nothing to be finished: it ends at once.
+ */
 export const up = async (options: ServerOptions, say: (line: string) => void = console.log): Promise<void> => {
+  let isReady = false
   const signalled = new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+    const stop = (): void => {
+      if (isReady) return resolve()
+      say('Stopped before it was ready; services go on.')
+      process.exit(0)
+    }
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop)
   })
   const server = await startServer({ ...options, progress: rebuildProgress(options.clock ?? systemClock) })
+  isReady = true
   say(`Headway is ready at ${server.url}`)
   say(`  services answer at http://<service>.localhost:${server.edgePort}/`)
   if (server.edgeTlsPort !== null)
