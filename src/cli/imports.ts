@@ -1,6 +1,7 @@
 import { createReadStream, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { effect } from '../effect.ts'
 import type { CsvFile } from '../events/import/csv.ts'
@@ -9,6 +10,7 @@ import { ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { run } from '../processes/run.ts'
 import { identityOf } from '../processes/tree.ts'
+import { askedAgain } from './again.ts'
 import { at, connect, type GlobalOptions } from './client.ts'
 import { dim, printable, printJson } from './output.ts'
 import { showing, type Work } from './progress.ts'
@@ -95,7 +97,10 @@ async function* withService(
     yield service && (record.type === 'deployment' || record.type === 'incident') ? { ...record, service } : record
 }
 
-/** Says on a terminal how far it is; the next parcel is made while the server works on one. */
+/**
+ * Says on a terminal how far it is; the next parcel is made while the server works on one. Once it has begun, it goes on when Headway is started
+ * again meanwhile: a parcel is taken once however often it is sent.
+ */
 const send = async (
   records: AsyncIterable<OutsideRecordInput>,
   source: string,
@@ -109,7 +114,8 @@ const send = async (
   let done = 0
   await shown('importing', 'records', total, async (tell) => {
     for await (const parcel of oneAhead(parcelsOf(records))) {
-      const receipt = await client.send<Receipt>('POST', at`/projects/${options.project}/events`, parcel, { source })
+      const ask = () => client.send<Receipt>('POST', at`/projects/${options.project}/events`, parcel, { source })
+      const receipt = await (sum.records === 0 ? ask() : askedAgain(ask, delay))
       sum.records += parcel.length
       sum.facts += receipt.facts
       sum.unplaced.push(...receipt.unplaced)

@@ -2,6 +2,7 @@ import type { Kysely, Transaction } from 'kysely'
 import { deliveryCarried, deliveryDeployed } from '../learn/facts.ts'
 import { isFact } from '../ledger/fact.ts'
 import type { View } from '../ledger/ledger.ts'
+import { inSizes } from '../store/sizes.ts'
 import {
   commitsPushed,
   eventReceived,
@@ -114,22 +115,58 @@ export const eventsView: View<EventsTables> = {
           .execute()
     } else if (isFact(deliveryDeployed, recorded)) {
       const { key, project, service, environment, revision, finishedAt, outcome, commits } = recorded.payload
-      await tx
-        .insertInto('events_deliveries')
-        .values({
+      const { fresh } = deliveriesOf(tx)
+      if (!fresh.has(key))
+        fresh.set(key, {
           ...{ key_name: key, project, service, environment, revision, finished_at: finishedAt },
           ...{ has_succeeded: outcome === 'succeeded' ? 1 : 0, has_commits: commits.length > 0 ? 1 : 0 },
         })
-        .onConflict((clash) => clash.column('key_name').doNothing())
-        .execute()
     } else if (isFact(deliveryCarried, recorded)) {
-      await tx
-        .updateTable('events_deliveries')
-        .set({ has_commits: 1 })
-        .where('key_name', '=', recorded.payload.deployment)
-        .execute()
+      const { fresh, carriedBefore, carriedSince } = deliveriesOf(tx)
+      const { deployment } = recorded.payload
+      const told = fresh.has(deployment) ? carriedSince : carriedBefore
+      told.add(deployment)
     }
   },
+  finish: async (tx) => {
+    const deliveries = batches.get(tx)
+    if (!deliveries) return
+    batches.delete(tx)
+    const { fresh, carriedBefore, carriedSince } = deliveries
+    await tellCarried(tx, carriedBefore)
+    for (const rows of inSizes([...fresh.values()]))
+      await tx
+        .insertInto('events_deliveries')
+        .values(rows)
+        .onConflict((clash) => clash.column('key_name').doNothing())
+        .execute()
+    await tellCarried(tx, carriedSince)
+  },
+}
+
+/**
+ * What a batch of facts tells of deliveries. It is written at its end, as a statement for each would be most of what an import asks of the
+ * store, and in the order in which it was told, so that it is the same however facts come together in batches.
+ */
+type Deliveries = {
+  readonly fresh: Map<string, DeliveryRow>
+  /** Known to have commits before, or after, it was told itself in this batch. */
+  readonly carriedBefore: Set<string>
+  readonly carriedSince: Set<string>
+}
+
+/** It goes with the transaction: what is rolled back is forgotten. */
+const batches = new WeakMap<Transaction<EventsTables>, Deliveries>()
+
+const deliveriesOf = (tx: Transaction<EventsTables>): Deliveries => {
+  const known = batches.get(tx) ?? { fresh: new Map(), carriedBefore: new Set(), carriedSince: new Set() }
+  batches.set(tx, known)
+  return known
+}
+
+const tellCarried = async (tx: Transaction<EventsTables>, keys: ReadonlySet<string>): Promise<void> => {
+  for (const some of inSizes([...keys]))
+    await tx.updateTable('events_deliveries').set({ has_commits: 1 }).where('key_name', 'in', some).execute()
 }
 
 const configure = async (

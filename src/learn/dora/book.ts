@@ -1,10 +1,11 @@
 import { type Compilable, CompiledQuery, sql } from 'kysely'
+import { inSizes } from '../../store/sizes.ts'
 import { storable } from '../../store/text.ts'
 import { type CommitRow, commitColumns, type DeploymentRow, deploymentColumns } from '../tables.ts'
 import type { Tx } from './lane.ts'
 import { type Entry, type Memory, memoryOf } from './memory.ts'
 import { restand, type Standing } from './spine.ts'
-import { inSizes, statement } from './statement.ts'
+import { statement } from './statement.ts'
 import { together } from './together.ts'
 
 /** Deployments as they are in this transaction: what was told is remembered, and written at the end of a batch. */

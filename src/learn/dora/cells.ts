@@ -1,4 +1,5 @@
 import { type Compilable, CompiledQuery, sql } from 'kysely'
+import { inSizes } from '../../store/sizes.ts'
 import type { CellRow, DeploymentRow } from '../tables.ts'
 import { recoveryOf, unpackLeads } from './assess.ts'
 import type { Tx } from './lane.ts'
@@ -14,7 +15,7 @@ import {
   type Sketch,
   tally,
 } from './sketch.ts'
-import { inSizes, statement } from './statement.ts'
+import { statement } from './statement.ts'
 import { together } from './together.ts'
 
 /**
