@@ -38,7 +38,9 @@ export const Proofs = () => {
     setSigned(JSON.stringify(await answer(api.ledger.ledger.checkpoint.$post()), null, 2))
   return (
     <>
-      <span role="status">{outcome && <Badge tone={outcome.isWhole ? 'good' : 'bad'}>{outcome.said}</Badge>}</span>
+      <span role="status" className="empty:-mr-2">
+        {outcome && <Badge tone={outcome.isWhole ? 'good' : 'bad'}>{outcome.said}</Badge>}
+      </span>
       {error !== null && <Failed error={error} />}
       <Button onClick={() => void tried(() => verify([]))} disabled={isWorking}>
         {isWorking ? t.actions.working : t.ledger.verify}
