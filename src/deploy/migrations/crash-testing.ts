@@ -13,7 +13,7 @@ const world = await openTestDeploy({
   images: join(directory, 'images'),
   releases: {
     'shop v1': migrate('grep -q 0001 ../../../applied 2>/dev/null || { sleep 0.1; echo 0001 >> ../../../applied; }'),
-    'shop v2': migrate("trap '' TERM; while :; do sleep 0.05; done", 150),
+    'shop v2': migrate("trap '' TERM; while :; do sleep 0.05; done", 1_000), // as long as the shell may take to its trap, and then once more
     'shop v3': migrate('exit 7'),
   },
 })
