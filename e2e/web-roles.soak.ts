@@ -13,6 +13,7 @@ type Shown = readonly [button: string, role: Role, does: 'asks' | 'acts' | 'turn
 /** Every button of every page by its name, without what stands in lists of lines; `…` is a name that somebody gave. */
 const shown: Readonly<Record<string, readonly Shown[]>> = {
   service: [
+    ['Deploy again', 'developer', 'asks'],
     ['Remove service', 'operator', 'asks'],
     ['Roll back', 'developer', 'asks'],
   ],
@@ -30,13 +31,18 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
     ['Promote now', 'developer', 'asks'],
   ],
   runs: [['Start …', 'developer', 'asks']],
-  run: [['Run again', 'developer', 'acts']],
+  'service-migrations': [['Remove service', 'operator', 'asks']],
+  run: [
+    ['Revert', 'developer', 'asks'],
+    ['Run again', 'developer', 'acts'],
+  ],
   changes: [['Open a change', 'developer', 'asks']],
   change: [
     ['Abandon', 'developer', 'asks'],
     ['Approve', 'developer', 'acts'],
     ['Comment', 'developer', 'acts'],
     ['Edit', 'developer', 'asks'],
+    ['Erase text', 'administrator', 'asks'],
     ['Merge', 'developer', 'asks'],
     ['Start', 'developer', 'acts'],
     ['Test again', 'developer', 'acts'],
@@ -46,6 +52,7 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
     ['Approve', 'developer', 'acts'],
     ['Comment on line …', 'developer', 'acts'],
     ['Edit', 'developer', 'asks'],
+    ['Erase text', 'administrator', 'asks'],
     ['Merge', 'developer', 'asks'],
     ['Test again', 'developer', 'acts'],
     ['▾src/page.js', 'viewer', 'acts'],
@@ -60,6 +67,7 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
     ['Say what caused it', 'developer', 'asks'],
   ],
   insights: [
+    ['Change', 'operator', 'asks'],
     ['Export CSV', 'viewer', 'acts'],
     ['Export JSON', 'viewer', 'acts'],
   ],
@@ -98,6 +106,7 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
   ],
   'settings-repositories': [
     ['Create', 'developer', 'acts'],
+    ['Branches …', 'viewer', 'asks'],
     ['Protect …', 'operator', 'asks'],
     ['Rules', 'operator', 'asks'],
     ['Rules …', 'viewer', 'asks'],
@@ -118,6 +127,7 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
   ],
   ledger: [
     ['Checkpoint', 'administrator', 'asks'],
+    ['Rebuild the views', 'administrator', 'asks'],
     ['Show', 'administrator', 'turns'],
     ['Verify', 'administrator', 'acts'],
     ['Verify against a checkpoint', 'administrator', 'asks'],
@@ -273,7 +283,10 @@ const settles = async (page: Page, where: string, wanted: readonly string[]): Pr
     const names = [
       ...new Set(
         seen.map((name) =>
-          name.replace(/^(Revoke|Roles|Invite|Rules|Labels|Protect|Calendar|Freeze|Start|Comment on line) .+/, '$1 …'),
+          name.replace(
+            /^(Branches|Revoke|Roles|Invite|Rules|Labels|Protect|Calendar|Freeze|Start|Comment on line) .+/,
+            '$1 …',
+          ),
         ),
       ),
     ]

@@ -96,6 +96,8 @@ const service = createRoute({
       range: text(search.range),
       search: text(search.search),
       instance: text(search.instance),
+      from: number(search.from),
+      until: number(search.until),
     }),
   component: lazyRouteComponent(() => import('./pages/service/page.tsx'), 'ServicePage'),
 })
@@ -115,6 +117,9 @@ const runs = createRoute({
   path: '/runs',
   validateSearch: (search) =>
     set({
+      tab: text(search.tab),
+      repository: text(search.repository),
+      cases: text(search.cases),
       filter: text(search.filter),
       state: text(search.state),
       before: text(search.before),
@@ -143,7 +148,7 @@ const changes = createRoute({
 const change = createRoute({
   getParentRoute: () => project,
   path: '/changes/$repository/$number',
-  validateSearch: (search) => set({ view: text(search.view), tab: text(search.tab) }),
+  validateSearch: (search) => set({ view: text(search.view), tab: text(search.tab), version: number(search.version) }),
   component: lazyRouteComponent(() => import('./pages/change/page.tsx'), 'ChangePage'),
 })
 const previews = createRoute({

@@ -12,6 +12,7 @@ import type { changeRoutes } from '../../src/code/changes/routes.ts'
 import type { codeRoutes } from '../../src/code/routes.ts'
 import type { environmentRoutes } from '../../src/deploy/environment-routes.ts'
 import type { glanceRoutes } from '../../src/deploy/glance-routes.ts'
+import type { migrationRoutes } from '../../src/deploy/migrations/routes.ts'
 import type { previewRoutes } from '../../src/deploy/previews/routes.ts'
 import type { rolloutRoutes } from '../../src/deploy/rollout-routes.ts'
 import type { deployRoutes } from '../../src/deploy/routes.ts'
@@ -51,6 +52,7 @@ export const api = {
   promotion: hc<ReturnType<typeof promotionRoutes>>(base),
   deploy: hc<ReturnType<typeof deployRoutes>>(base),
   glance: hc<ReturnType<typeof glanceRoutes>>(base),
+  migrations: hc<ReturnType<typeof migrationRoutes>>(base),
   rollout: hc<ReturnType<typeof rolloutRoutes>>(base),
   release: hc<ReturnType<typeof releaseRoutes>>(base),
   monitor: hc<ReturnType<typeof monitorRoutes>>(base),
@@ -72,10 +74,15 @@ export const api = {
 type Answered<Body> = { readonly ok: boolean; readonly status: number; json(): Promise<Body>; text(): Promise<string> }
 
 /** The answer's body. Rejects with a Refusal: what, where, what next; or that nobody answered. */
-export const answer = async <Body>(call: Promise<Answered<Body>>): Promise<Body> => {
+export const answer = async <Body>(call: Promise<Answered<Body>>): Promise<Body> => (await answered(call)).json()
+
+/** The same of an answer without a body, or whose body is text. */
+export const answerText = async (call: Promise<Answered<unknown>>): Promise<string> => (await answered(call)).text()
+
+const answered = async <Body>(call: Promise<Answered<Body>>): Promise<Answered<Body>> => {
   const response = await call.catch((cause: unknown) => {
     throw new Refusal({ kind: 'unreachable', status: 0, detail: '', next: null }, { cause })
   })
   if (!response.ok) throw refusalOf(response.status, await response.text())
-  return response.json()
+  return response
 }

@@ -35,6 +35,13 @@ export const dora = (asked: Asked, bucket: Bucket) =>
 export type Dora = InferResponseType<typeof here.dora.$get, 200>
 export type Figures = Dora['total']
 
+/** How long after a deployment an incident is suspected to come from it. */
+export const attributionWindow = (project: string) =>
+  queryOptions({
+    queryKey: ['insights', project, 'attribution-window'],
+    queryFn: () => answer(here['attribution-window'].$get({ param: { project } })),
+  })
+
 /** What was deployed where, here or elsewhere. */
 export const learnedServices = (project: string) =>
   queryOptions({

@@ -37,7 +37,7 @@ const madeOld: Readonly<Record<string, readonly string[]>> = {
   passkey: ['passkeys', 'sessions'],
   secret: ['settings'],
   runner: ['runners'],
-  migration: ['services', 'rollouts'],
+  migration: ['services', 'rollouts', 'migrations'],
   preview: ['previews', 'services'],
   'preview-rules': ['previews'],
   'change-rules': ['repositories', 'changes'],

@@ -1,7 +1,7 @@
 import { queryOptions } from '@tanstack/react-query'
 import type { InferResponseType } from 'hono/client'
 import type { t } from '../texts/en.ts'
-import { answer, api } from './client.ts'
+import { answer, answerText, api } from './client.ts'
 
 /*
  * What is asked of the API, each under a key whose first word says what facts make it old (live.ts). What no fact tells of, such as
@@ -160,6 +160,13 @@ export const promotions = (project: string) =>
     queryKey: ['promotions', project],
     queryFn: () => answer(api.promotion.projects[':project'].promotions.$get({ ...inProject(project), query: {} })),
   })
+/** Those of one service, those that have ended as well. */
+export const promotionsOf = (project: string, service: string) =>
+  queryOptions({
+    queryKey: ['promotions', project, service],
+    queryFn: () =>
+      answer(api.promotion.projects[':project'].promotions.$get({ ...inProject(project), query: { service } })),
+  })
 export type Promotion = InferResponseType<
   (typeof api.promotion.projects)[':project']['promotions']['$get'],
   200
@@ -220,12 +227,36 @@ export const alerts = (project: string) =>
     refetchInterval: 30_000,
   })
 
+export type Alert = InferResponseType<(typeof api.alerts.projects)[':project']['alerts']['$get'], 200>[number]
+
 const ofService = (project: string, service: string) => ({ param: { project, service } })
 export const releases = (project: string, service: string) =>
   queryOptions({
     queryKey: ['releases', project, service],
     queryFn: () =>
       answer(api.packages.projects[':project'].services[':service'].releases.$get(ofService(project, service))),
+  })
+type Place = { readonly project: string; readonly service: string; readonly environment: string }
+const itsMigrations = api.migrations.projects[':project'].services[':service'].migrations
+/** What releases have done to a service's database, newest first. */
+export const migrations = ({ project, service, environment }: Place) =>
+  queryOptions({
+    queryKey: ['migrations', project, service, environment],
+    queryFn: () => answer(itsMigrations.$get({ ...ofService(project, service), query: { environment, limit: '100' } })),
+  })
+export type Migration = InferResponseType<typeof itsMigrations.$get, 200>[number]
+/** What one of them wrote; it never changes. */
+export const migrationLog = ({ project, service, environment }: Place, deployment: string, attempt: number) =>
+  queryOptions({
+    queryKey: ['migration-log', project, service, environment, deployment, attempt],
+    queryFn: () =>
+      answerText(
+        itsMigrations[':deployment'][':attempt'].log.$get({
+          param: { project, service, deployment, attempt: String(attempt) },
+          query: { environment },
+        }),
+      ),
+    staleTime: Number.POSITIVE_INFINITY,
   })
 /** What one commit of a folder has that another has not; commits never change. */
 export const commits = (
@@ -309,6 +340,24 @@ export const runTests = (project: string, name: string) =>
       answer(api.tests.projects[':project'].runs[':run'].tests.$get({ ...ofRun(project, name), query: {} })),
   })
 export type RunTests = InferResponseType<(typeof api.tests.projects)[':project']['runs'][':run']['tests']['$get'], 200>
+export type TestFilter = keyof typeof t.tests.filters
+/** The cases of a repository as they were last reported, what needs attention first. */
+export const repositoryTests = (project: string, repository: string, state: TestFilter, search: string) =>
+  queryOptions({
+    queryKey: ['tests', project, { repository, state, search }],
+    queryFn: () =>
+      answer(
+        api.tests.projects[':project'].repositories[':repository'].tests.$get({
+          param: { project, repository },
+          query: { state, limit: '500', ...(search === '' ? {} : { search: search.slice(0, 200) }) },
+        }),
+      ),
+    placeholderData: keptIn(project),
+  })
+export type RepositoryTests = InferResponseType<
+  (typeof api.tests.projects)[':project']['repositories'][':repository']['tests']['$get'],
+  200
+>
 /** How one case of a repository went, newest first. */
 export const testHistory = (project: string, repository: string, id: string) =>
   queryOptions({
@@ -416,15 +465,15 @@ export type Change = InferResponseType<
   (typeof api.changes.projects)[':project']['repositories'][':repository']['changes'][':number']['$get'],
   200
 >
-/** All of it, or of a single file. */
-export const changeDiff = (project: string, repository: string, number: number, file?: string) =>
+/** All of a version, or of a single file of it. */
+export const changeDiff = (project: string, repository: string, number: number, version: number, file?: string) =>
   queryOptions({
-    queryKey: ['changes', project, repository, number, 'diff', file ?? null],
+    queryKey: ['changes', project, repository, number, 'diff', version, file ?? null],
     queryFn: () =>
       answer(
         api.changes.projects[':project'].repositories[':repository'].changes[':number'].diff.$get({
           ...ofChange(project, repository, number),
-          query: file === undefined ? {} : { file },
+          query: { version: String(version), ...(file === undefined ? {} : { file }) },
         }),
       ),
   })

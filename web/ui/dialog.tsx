@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect, useId, useRef } from 'react'
 import { t } from '../texts/en.ts'
+import { Foreign } from './foreign.tsx'
 import { Form } from './form.tsx'
 import { Button, Command } from './parts.tsx'
 
@@ -34,7 +35,7 @@ export const Dialog = ({
       className={`rounded-lg border border-line bg-raised p-0 shadow-xl ${className}`}
     >
       <h2 id={name} className={isTitleHidden ? 'sr-only' : 'm-0 px-5 pt-5 text-base font-semibold'}>
-        {title}
+        <Foreign>{title}</Foreign>
       </h2>
       {children}
     </dialog>

@@ -4,7 +4,9 @@ import {
   type InputHTMLAttributes,
   type ReactNode,
   useContext,
+  useEffect,
   useId,
+  useRef,
   useState,
 } from 'react'
 import type { Refusal } from '../api/refusal.ts'
@@ -20,7 +22,7 @@ const Faults = createContext<Fault | null>(null)
 
 /**
  * Fields and the button that sends them. `send` gets what they hold; once it has gone well the form is as it was at first, and says so where
- * it resolves to what to say (or `done`). What was refused is told at the field that it is about, else above the button, and everything that was typed stays.
+ * it resolves to what to say (or `done`). What was refused is told at the field that it is about, which gets the focus, else above the button, and everything that was typed stays.
  */
 export const Form = ({
   action,
@@ -59,11 +61,21 @@ export const Form = ({
     setIsDone(true)
   }
   const fault = refusal && faultIn(refusal, refused)
+  const form = useRef<HTMLFormElement>(null)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once for each refusal, whatever is drawn meanwhile
+  useEffect(() => {
+    const field = fault && form.current?.querySelector<HTMLElement>(`[name="${CSS.escape(fault.name)}"]`)
+    if (!field) return
+    unfold(field)
+    field.focus()
+  }, [refusal])
   return (
     <Faults.Provider value={fault}>
       <form
         {...rest}
+        ref={form}
         className={className}
+        onInvalidCapture={({ target }) => target instanceof Element && unfold(target)}
         onSubmit={(event) => {
           event.preventDefault()
           void submit(event.currentTarget)
@@ -90,6 +102,12 @@ export const Form = ({
       </form>
     </Faults.Provider>
   )
+}
+
+/** Opens what a field is folded in: a browser refuses to send what it cannot show, and says nothing. */
+const unfold = (field: Element): void => {
+  const folded = field.closest('details')
+  if (folded) folded.open = true
 }
 
 /** The field that a refusal is about: where the place of what is wrong begins with its name. */
@@ -221,7 +239,7 @@ export const Check = ({ label, name, hint, isOn }: Named & { isOn: boolean }) =>
           type="checkbox"
           defaultChecked={isOn}
           aria-describedby={hint ? about : undefined}
-          className="size-4"
+          className="size-4 shrink-0"
         />
         {label}
       </label>
@@ -233,6 +251,13 @@ export const Check = ({ label, name, hint, isOn }: Named & { isOn: boolean }) =>
     </div>
   )
 }
+
+/** What each line of a field holds, without empty ones. */
+export const linesOf = (text: string): string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(Boolean)
 
 /** The words of a field, by commas or blanks. */
 export const wordsOf = (text: string): string[] => text.split(/[\s,]+/).filter(Boolean)

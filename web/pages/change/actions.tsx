@@ -1,5 +1,4 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useNavigate } from '@tanstack/react-router'
 import { type ReactNode, useState } from 'react'
 import { answer, api } from '../../api/client.ts'
 import { type Change, whoAmI } from '../../api/queries.ts'
@@ -10,10 +9,12 @@ import { Confirm } from '../../ui/dialog.tsx'
 import { Area, Check, Field } from '../../ui/form.tsx'
 import { Button } from '../../ui/parts.tsx'
 import { Refused } from '../../ui/states.tsx'
+import { Erase } from './erase.tsx'
+import { Revert } from './revert.tsx'
 
-const inRepository = api.changes.projects[':project'].repositories[':repository']
-const one = inRepository.changes[':number']
-type Asked = 'merge' | 'withdraw' | 'abandon' | 'revert' | 'edit'
+const one = api.changes.projects[':project'].repositories[':repository'].changes[':number']
+type Question = 'merge' | 'withdraw' | 'abandon' | 'edit'
+type Asked = Question | 'revert'
 
 /** What whoever looks at a change may do with it. */
 export const Actions = ({ project, known }: { project: string; known: Change }) => {
@@ -31,6 +32,7 @@ export const Actions = ({ project, known }: { project: string; known: Change }) 
   const hasPart = known.author === me?.user || known.versions.some(({ user }) => user === me?.user)
   return (
     <>
+      {known.title !== null && <Erase project={project} change={known} comment={null} />}
       {known.status === 'open' && (
         <>
           {hasApproved && (
@@ -74,13 +76,24 @@ export const Actions = ({ project, known }: { project: string; known: Change }) 
           <Refused refusal={refusal} />
         </div>
       )}
-      {asked !== null && <Question project={project} known={known} asked={asked} close={() => setAsked(null)} />}
+      {asked === 'revert' && (
+        <Revert
+          {...{ project, repository: known.repository, target: known.target }}
+          what={{ number: known.number }}
+          title={t.change.revertTitle}
+          detail={t.change.revertDetail}
+          close={() => setAsked(null)}
+        />
+      )}
+      {asked !== null && asked !== 'revert' && (
+        <Ask project={project} known={known} asked={asked} close={() => setAsked(null)} />
+      )}
     </>
   )
 }
 
 /** What is asked once more, or needs a word. */
-const Question = ({
+const Ask = ({
   project,
   known,
   asked,
@@ -88,18 +101,17 @@ const Question = ({
 }: {
   project: string
   known: Change
-  asked: Asked
+  asked: Question
   close: () => void
 }) => {
   const queries = useQueryClient()
-  const navigate = useNavigate()
   const isOperator = useMay('operator', project)
   const { repository, number } = known
   const about = { param: { project, repository, number: String(number) } }
   const mayMend = isOperator && known.blockers.some(({ kind }) => kind === 'red-target')
   const ways: Readonly<
     Record<
-      Asked,
+      Question,
       {
         title: string
         action: string
@@ -133,21 +145,6 @@ const Question = ({
       act: (data) => {
         const why = textOf(data, 'why')
         return answer(one.abandon.$post({ ...about, json: why === '' ? {} : { why } }))
-      },
-    },
-    revert: {
-      title: t.change.revertTitle,
-      detail: t.change.revertDetail,
-      action: t.change.revert,
-      act: async () => {
-        const { change } = await answer(
-          inRepository.reverts.$post({ param: { project, repository }, json: { number } }),
-        )
-        if (change)
-          await navigate({
-            to: '/projects/$project/changes/$repository/$number',
-            params: { project, repository, number: String(change.number) },
-          })
       },
     },
     edit: {

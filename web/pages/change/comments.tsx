@@ -38,7 +38,7 @@ export const Said = ({ comments }: { comments: Comments }) => (
   </ul>
 )
 
-/** Says something about a line of the newest version. */
+/** Says something about a line of the version that is looked at. */
 export const Write = ({
   project,
   change,

@@ -14,9 +14,9 @@ export type { View } from './hunk.tsx'
 
 const largeLines = 400
 
-/** What a change changes, file by file; the large ones are folded. */
+/** What a version of a change changes, file by file; the large ones are folded. `change.version` says which. */
 export const Files = ({ project, change, view }: { project: string; change: Change; view: View }) => {
-  const query = useQuery(changeDiff(project, change.repository, change.number))
+  const query = useQuery(changeDiff(project, change.repository, change.number, change.version))
   return (
     <Loaded query={query} waiting={<Skeleton rows={4} rowClass="h-24" />}>
       {({ files, text }) =>
@@ -79,7 +79,7 @@ const Single = ({
 }
 
 const SingleDiff = ({ path, project, change, view }: { project: string; change: Change; view: View; path: string }) => {
-  const query = useQuery(changeDiff(project, change.repository, change.number, path))
+  const query = useQuery(changeDiff(project, change.repository, change.number, change.version, path))
   return (
     <Loaded query={query} waiting={<Skeleton rows={2} rowClass="h-11" />}>
       {({ text }) =>
@@ -111,7 +111,7 @@ const File = ({ project, file, view, change }: { project: string; file: FileDiff
   const [isOpen, setIsOpen] = useState(changed <= largeLines)
   const [writing, setWriting] = useState<Place | null>(null)
   const about = change.comments.filter(({ place }) => place?.file === file.path)
-  const earlier = about.filter(({ version }) => version !== change.version)
+  const earlier = about.filter(({ version }) => version < change.version)
   const talk: Talk = {
     comments: about.filter(({ version }) => version === change.version),
     writing,

@@ -13,6 +13,7 @@ import { Failed, Loaded, Skeleton } from '../../ui/states.tsx'
 import { Choice, Tabs } from '../../ui/tabs.tsx'
 import { changeTone } from '../changes/page.tsx'
 import { Actions } from './actions.tsx'
+import { Erase } from './erase.tsx'
 import { Files, type View } from './files.tsx'
 import { Standing } from './standing.tsx'
 
@@ -35,6 +36,7 @@ const Page = ({ project, known }: { project: string; known: Change }) => {
   const navigate = useNavigate({ from: '/projects/$project/changes/$repository/$number' })
   const tab = tabs.find((name) => name === search.tab) ?? 'conversation'
   const view = views.find((name) => name === search.view) ?? 'unified'
+  const version = versionsOf(known).find((one) => one === search.version) ?? known.version
   return (
     <>
       <PageHead
@@ -70,7 +72,21 @@ const Page = ({ project, known }: { project: string; known: Change }) => {
           names={{ conversation: t.change.conversation, files: t.change.files }}
         />
         {tab === 'files' && (
-          <div className="mb-4 flex justify-end">
+          <div className="mb-4 flex flex-wrap justify-end gap-2">
+            {known.version > 1 && (
+              <Choice
+                label={t.change.ofVersion}
+                value={String(version)}
+                options={versionsOf(known).map((one) => ({ value: String(one), name: t.change.version(one) }))}
+                choose={(chosen) =>
+                  void navigate({
+                    search: (before) =>
+                      changedSearch(before, { version: Number(chosen) === known.version ? undefined : Number(chosen) }),
+                    replace: true,
+                  })
+                }
+              />
+            )}
             <Choice
               label={t.change.view}
               value={view}
@@ -86,7 +102,7 @@ const Page = ({ project, known }: { project: string; known: Change }) => {
         )}
       </div>
       {tab === 'files' ? (
-        <Files project={project} change={known} view={view} />
+        <Files project={project} change={{ ...known, version }} view={view} />
       ) : (
         <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_20rem]">
           <Conversation project={project} known={known} />
@@ -96,6 +112,9 @@ const Page = ({ project, known }: { project: string; known: Change }) => {
     </>
   )
 }
+
+/** The newest first. */
+const versionsOf = ({ version }: Change): readonly number[] => Array.from({ length: version }, (_, at) => version - at)
 
 type Props = { project: string; known: Change }
 const named = ({ project, known }: Props) => ({
@@ -128,23 +147,27 @@ const Conversation = ({ project, known }: Props) => {
       <Panel title={t.change.comments}>
         {known.comments.length === 0 && <p className="m-0 mb-4 text-soft">{t.change.noComments}</p>}
         <ul className="m-0 mb-4 flex list-none flex-col gap-4 p-0">
-          {known.comments.map(({ comment, user, at, body, place, version }) => (
-            <li key={comment}>
-              <span className="flex flex-wrap gap-x-3 text-soft">
-                <strong className="font-medium text-ink">
-                  <Foreign>{user}</Foreign>
-                </strong>
-                <Time at={at} />
-                <span>{t.change.version(version)}</span>
-                {place && (
-                  <code className="font-mono text-xs">
-                    <Foreign>{t.change.place(place.file, place.line)}</Foreign>
-                  </code>
-                )}
-              </span>
-              <Foreign className="block whitespace-pre-wrap">{body}</Foreign>
-            </li>
-          ))}
+          {known.comments.map((said) => {
+            const { comment, user, at, body, place, version } = said
+            return (
+              <li key={comment}>
+                <span className="flex flex-wrap gap-x-3 text-soft">
+                  <strong className="font-medium text-ink">
+                    <Foreign>{user}</Foreign>
+                  </strong>
+                  <Time at={at} />
+                  <span>{t.change.version(version)}</span>
+                  {place && (
+                    <code className="font-mono text-xs">
+                      <Foreign>{t.change.place(place.file, place.line)}</Foreign>
+                    </code>
+                  )}
+                  <Erase {...{ project, change: known }} comment={said} />
+                </span>
+                <Foreign className="block whitespace-pre-wrap">{body}</Foreign>
+              </li>
+            )
+          })}
         </ul>
         {mayTalk && (
           <form onSubmit={(event) => void say(event)} className="flex flex-col items-end gap-2">

@@ -11,6 +11,7 @@ import { Choice } from '../../ui/tabs.tsx'
 import { behindNamed, Deployments } from './behind.tsx'
 import { csvOf, metricsOf } from './figures.ts'
 import { MetricRow } from './metric-row.tsx'
+import { Window } from './window.tsx'
 
 /** DORA's five metrics, and what they were made from. */
 export const Delivery = ({
@@ -34,6 +35,7 @@ export const Delivery = ({
           <div className="flex flex-col gap-4">
             <Metrics answer={answer} bucket={bucket} at={at} />
             <Behind answer={answer} asked={asked} bucket={bucket} behind={behindNamed(behind)} at={at} />
+            <Window project={asked.project} />
           </div>
         )
       }

@@ -6,6 +6,7 @@ import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { textOf } from '../../ui/act.ts'
 import { Confirm } from '../../ui/dialog.tsx'
+import { Foreign } from '../../ui/foreign.tsx'
 import { Field, Form, Select } from '../../ui/form.tsx'
 import { count, percent, span } from '../../ui/format.ts'
 import { momentIn } from '../../ui/moment.ts'
@@ -132,7 +133,7 @@ const Candidates = ({ all }: { all: Toil['candidates'] }) => (
           {all.map(({ what, source, times, minutes }) => (
             <tr key={`${source} ${what}`}>
               <Cell fold="title" className="w-full min-w-40">
-                <bdi>{what}</bdi>
+                <Foreign>{what}</Foreign>
               </Cell>
               <Cell className="whitespace-nowrap text-soft">{t.toil.source[source]}</Cell>
               <Cell label={t.toil.columns.times} className="text-right">
@@ -175,7 +176,7 @@ const Log = ({ project, log, mayTell }: { project: string; log: Toil['log']; may
             {log.map((one) => (
               <tr key={one.toil}>
                 <Cell fold="title" className="w-full min-w-40">
-                  <bdi>{one.what}</bdi>
+                  <Foreign>{one.what}</Foreign>
                 </Cell>
                 <Cell label={t.toil.columns.service} className="whitespace-nowrap">
                   {one.service ?? '–'}
@@ -201,7 +202,7 @@ const Log = ({ project, log, mayTell }: { project: string; log: Toil['log']; may
           title={t.toil.removeTitle}
           detail={
             <>
-              <bdi>{removed.what}</bdi>. {t.toil.removeDetail}
+              <Foreign>{removed.what}</Foreign>. {t.toil.removeDetail}
             </>
           }
           action={t.toil.remove}

@@ -1,7 +1,7 @@
 import type { InferResponseType } from 'hono/client'
 import { useState } from 'react'
-import { answer, api } from '../../api/client.ts'
-import { Refusal } from '../../api/refusal.ts'
+import { answer, answerText, api } from '../../api/client.ts'
+import { Refusal, refusalOf } from '../../api/refusal.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { textOf } from '../../ui/act.ts'
@@ -22,6 +22,7 @@ export const Proofs = () => {
   const [error, setError] = useState<unknown>(null)
   const [signed, setSigned] = useState<string | null>(null)
   const [isAsking, setIsAsking] = useState(false)
+  const [isBuilding, setIsBuilding] = useState(false)
   const tried = async (work: () => Promise<void>): Promise<void> => {
     setIsWorking(true)
     setError(null)
@@ -51,6 +52,7 @@ export const Proofs = () => {
           <Button onClick={() => void tried(sign)} disabled={isWorking}>
             {t.ledger.checkpoint}
           </Button>
+          <Button onClick={() => setIsBuilding(true)}>{t.ledger.views}</Button>
           <a
             href="/api/v1/ledger/export"
             download="ledger.ndjson"
@@ -59,6 +61,18 @@ export const Proofs = () => {
             {t.ledger.export}
           </a>
         </>
+      )}
+      {isBuilding && (
+        <Confirm
+          title={t.ledger.viewsTitle}
+          detail={t.ledger.viewsDetail}
+          action={t.ledger.views}
+          close={() => setIsBuilding(false)}
+          act={async () => {
+            const equal = equalIn(await answerText(api.ledger.ledger.views.rebuild.$post()))
+            setOutcome({ isWhole: equal, said: equal ? t.ledger.viewsEqual : t.ledger.viewsDiffer })
+          }}
+        />
       )}
       {isAsking && (
         <Confirm
@@ -80,6 +94,14 @@ export const Proofs = () => {
       )}
     </>
   )
+}
+
+/** How far it is comes line by line; the last says how it ended. */
+const equalIn = (lines: string): boolean => {
+  const last: unknown = JSON.parse(lines.trim().split('\n').at(-1) ?? 'null')
+  if (typeof last === 'object' && last !== null && 'equal' in last) return last.equal === true
+  const problem = typeof last === 'object' && last !== null && 'problem' in last ? last.problem : last
+  throw refusalOf(500, JSON.stringify(problem))
 }
 
 const verdictOn = async (checkpoints: Checkpoint[]): Promise<Outcome> => {

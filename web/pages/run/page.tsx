@@ -21,6 +21,7 @@ import { JobList } from './job-list.tsx'
 import { Tests } from './tests.tsx'
 
 const Markdown = lazy(async () => ({ default: (await import('../../ui/markdown.tsx')).Markdown }))
+const Revert = lazy(async () => ({ default: (await import('../change/revert.tsx')).Revert }))
 const Graph = lazy(async () => ({ default: (await import('./graph.tsx')).Graph }))
 
 /** A run: its jobs as a graph and a list, the log of one, what it left behind. */
@@ -133,6 +134,7 @@ const Actions = ({ project, run: one }: { project: string; run: Run }) => {
   const mayAct = useMay('developer', project)
   const queries = useQueryClient()
   const [isAsked, setIsAsked] = useState(false)
+  const [isReverting, setIsReverting] = useState(false)
   const { isWorking, refusal, act } = useAct()
   if (!mayAct) return null
   const param = { project, run: one.run }
@@ -153,6 +155,22 @@ const Actions = ({ project, run: one }: { project: string; run: Run }) => {
       <Button disabled={isWorking} onClick={() => void rerun('all')}>
         {t.run.rerun}
       </Button>
+      {takesReverts(one) && (
+        <Button disabled={isWorking} onClick={() => setIsReverting(true)}>
+          {t.run.revert}
+        </Button>
+      )}
+      {isReverting && (
+        <Suspense>
+          <Revert
+            {...{ project, repository: one.repository, target: branchOf(one.ref) }}
+            what={{ commit: one.commit }}
+            title={t.run.revertTitle(short(one.commit))}
+            detail={t.run.revertDetail}
+            close={() => setIsReverting(false)}
+          />
+        </Suspense>
+      )}
     </>
   ) : (
     <>
@@ -175,6 +193,9 @@ const Actions = ({ project, run: one }: { project: string; run: Run }) => {
     </>
   )
 }
+
+/** A commit is taken back from the branch that is deployed; others are pushed anew. */
+const takesReverts = ({ ref }: Run): boolean => ref === 'refs/heads/main' || ref === 'refs/heads/master'
 
 const JobLog = ({ project, run: one, job }: { project: string; run: Run; job: Run['jobs'][number] }) => {
   const { line, search = '' } = useSearch({ from: '/shell/projects/$project/runs/$run' })
@@ -257,19 +278,49 @@ const Summary = ({ project, run: name, job }: { project: string; run: string; jo
 
 const Artifacts = ({ project, name }: { project: string; name: string }) => {
   const { data } = useQuery(artifacts(project, name))
+  const mayRemove = useMay('developer', project)
+  const queries = useQueryClient()
+  const [removed, setRemoved] = useState<{ readonly artifact: number; readonly name: string } | null>(null)
   if (!data || data.artifacts.length === 0) return null
   return (
     <Panel title={t.run.artifacts} isFlush>
       <ul className="m-0 list-none p-0">
         {data.artifacts.map(({ artifact, name: file, sizeBytes }) => (
-          <li key={artifact} className="flex justify-between gap-3 border-t border-line px-4 py-2.5">
-            <a href={`${base}/projects/${project}/artifacts/${artifact}/content`} className="text-accent">
+          <li key={artifact} className="flex items-center gap-3 border-t border-line px-4 py-2.5">
+            <a
+              href={`${base}/projects/${project}/artifacts/${artifact}/content`}
+              className="min-w-0 flex-1 text-accent [overflow-wrap:anywhere]"
+            >
               <Foreign>{file}</Foreign>
             </a>
             <span className="whitespace-nowrap text-soft">{bytes(sizeBytes)}</span>
+            {mayRemove && (
+              <Button
+                kind="quiet"
+                className="-my-1.5"
+                onClick={() => setRemoved({ artifact, name: file })}
+                aria-label={`${t.run.removeArtifact} ${file}`}
+              >
+                {t.run.removeArtifact}
+              </Button>
+            )}
           </li>
         ))}
       </ul>
+      {removed && (
+        <Confirm
+          title={t.run.removeArtifactTitle(removed.name)}
+          detail={t.run.removeArtifactDetail}
+          action={t.run.removeArtifact}
+          isDangerous
+          close={() => setRemoved(null)}
+          act={async () => {
+            const param = { project, artifact: String(removed.artifact) }
+            await answer(api.results.projects[':project'].artifacts[':artifact'].$delete({ param }))
+            await queries.invalidateQueries({ queryKey: ['runs'] })
+          }}
+        />
+      )}
     </Panel>
   )
 }

@@ -9,9 +9,9 @@ import { branchOf, short, span } from '../../ui/format.ts'
 import { Badge, Button, Dot, Panel, Time, type Tone } from '../../ui/parts.tsx'
 import { Loaded } from '../../ui/states.tsx'
 
-type Case = RunTests['cases'][number]
+export type Case = RunTests['cases'][number]
 
-const toneOf = ({ outcome, isFlaky }: Pick<Case, 'outcome' | 'isFlaky'>): Tone =>
+export const toneOf = ({ outcome, isFlaky }: Pick<Case, 'outcome' | 'isFlaky'>): Tone =>
   isFlaky ? 'wait' : outcome === 'failed' ? 'bad' : outcome === 'passed' ? 'good' : 'calm'
 const needsAttention = ({ state, isFlaky }: Case): boolean =>
   state === 'failing' || state === 'newly-failing' || state === 'fixed' || isFlaky
@@ -78,7 +78,8 @@ const Cases = ({ cases, ask }: { cases: readonly Case[]; ask: (one: Case) => voi
 
 type HistoryProps = { project: string; repository: string; one: Case; close: () => void }
 
-const History = ({ project, repository, one, close }: HistoryProps) => {
+/** How a case went before, the newest first. */
+export const History = ({ project, repository, one, close }: HistoryProps) => {
   const query = useQuery(testHistory(project, repository, one.case))
   const place = one.file === null ? one.suite : `${one.file}${one.line === null ? '' : `:${one.line}`}`
   return (

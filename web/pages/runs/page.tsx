@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { lazy, Suspense, useState } from 'react'
+import { lazy, type ReactNode, Suspense, useState } from 'react'
 import { type Run, type RunState, runs } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
@@ -12,9 +12,10 @@ import { Badge, Button, PageHead, Panel, Time, type Tone, useNow } from '../../u
 import { changedSearch } from '../../ui/search.ts'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
 import { Cell, TableBox } from '../../ui/table.tsx'
-import { Choice } from '../../ui/tabs.tsx'
+import { Choice, Tabs } from '../../ui/tabs.tsx'
 
 const Dispatch = lazy(async () => ({ default: (await import('./dispatch.tsx')).Dispatch }))
+const TestsTab = lazy(async () => ({ default: (await import('./tests.tsx')).TestsTab }))
 
 type Summary = Pick<Run, 'status' | 'conclusion'>
 
@@ -35,8 +36,28 @@ export const RunBadge = ({ run }: { run: Summary }) => (
   </Badge>
 )
 
+const tabs = ['runs', 'tests'] as const
+
+/** What was built and tested: the runs, and how the tests of a repository stand. */
 export const RunsPage = () => {
   const { project } = useParams({ from: '/shell/projects/$project/runs' })
+  const { tab } = useSearch({ from: '/shell/projects/$project/runs' })
+  const chosen = tabs.find((one) => one === tab) ?? 'runs'
+  const bar = <Tabs label={t.runs.title} tabs={tabs} chosen={chosen} names={t.runs.tabs} />
+  return chosen === 'runs' ? (
+    <Runs project={project} bar={bar} />
+  ) : (
+    <>
+      <PageHead title={t.runs.title} />
+      {bar}
+      <Suspense fallback={<Skeleton rows={8} />}>
+        <TestsTab project={project} />
+      </Suspense>
+    </>
+  )
+}
+
+const Runs = ({ project, bar }: { project: string; bar: ReactNode }) => {
   const { filter = '', state, before, after } = useSearch({ from: '/shell/projects/$project/runs' })
   const navigate = useNavigate({ from: '/projects/$project/runs' })
   const asked = stateOf(state)
@@ -80,6 +101,7 @@ export const RunsPage = () => {
           </>
         }
       />
+      {bar}
       <p role="status" className="mt-0 mb-4 text-good empty:hidden">
         {isStarted && t.runs.started}
       </p>

@@ -1,19 +1,14 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
-import { answer, api } from '../../api/client.ts'
-import { deployments, environments, type Service } from '../../api/queries.ts'
+import { environments, type Service } from '../../api/queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
-import { Confirm } from '../../ui/dialog.tsx'
 import { Foreign } from '../../ui/foreign.tsx'
 import { short } from '../../ui/format.ts'
 import { Badge, Button, Time } from '../../ui/parts.tsx'
 import { statusTone } from '../services/service-table.tsx'
-
-type Asked =
-  | { readonly kind: 'rollback'; readonly place: Service }
-  | { readonly kind: 'promote'; readonly place: Service; readonly into: string }
+import { type Order, OrderDialog } from './orders.tsx'
 
 /** The environments side by side, in the order of promotion, with what can be done about each. */
 export const Environments = ({
@@ -25,18 +20,11 @@ export const Environments = ({
   service: string
   places: readonly Service[]
 }) => {
-  const [asked, setAsked] = useState<Asked | null>(null)
+  const [asked, setAsked] = useState<Order | null>(null)
   const { data: chain = [] } = useQuery(environments(project))
-  const { data: history = [] } = useQuery(deployments(project, 200, service))
   const mayAct = useMay('developer', project)
-  const queries = useQueryClient()
   const order = chain.map(({ environment }) => environment)
   const sorted = places.toSorted((one, other) => order.indexOf(one.environment) - order.indexOf(other.environment))
-  const close = (): void => setAsked(null)
-  const changed = async (): Promise<void> => {
-    for (const key of ['services', 'rollouts', 'promotions', 'deployments'])
-      await queries.invalidateQueries({ queryKey: [key] })
-  }
 
   return (
     <section
@@ -99,62 +87,25 @@ export const Environments = ({
                 </Button>
               )}
               {mayAct && place.commit && (
-                <Button onClick={() => setAsked({ kind: 'rollback', place })}>{t.service.rollback}</Button>
+                <>
+                  {/* A preview has its newest version only. */}
+                  {order.includes(place.environment) && (
+                    <Button onClick={() => setAsked({ kind: 'rollback', place })}>{t.service.rollback}</Button>
+                  )}
+                  <Button
+                    disabled={place.rollout !== null}
+                    title={place.rollout !== null ? t.service.underWay : undefined}
+                    onClick={() => setAsked({ kind: 'again', place })}
+                  >
+                    {t.service.again}
+                  </Button>
+                </>
               )}
             </div>
           </article>
         )
       })}
-      {asked?.kind === 'rollback' && (
-        <Confirm
-          title={t.service.rollbackTitle(service)}
-          detail={rollbackDetail(asked.place, history)}
-          action={t.service.rollback}
-          isDangerous
-          close={close}
-          act={async () => {
-            const { environment } = asked.place
-            await answer(
-              api.deploy.projects[':project'].services[':service'].rollback.$post({
-                param: { project, service },
-                json: { environment },
-              }),
-            )
-            await changed()
-          }}
-        />
-      )}
-      {asked?.kind === 'promote' && (
-        <Confirm
-          title={t.service.promoteTitle(service, asked.into)}
-          detail={t.service.promoteDetail(short(asked.place.commit ?? ''), asked.place.environment)}
-          action={t.service.promote(asked.into)}
-          close={close}
-          act={async () => {
-            await answer(
-              api.promotion.projects[':project'].services[':service'].promotions.$post({
-                param: { project, service },
-                json: { to: asked.into },
-              }),
-            )
-            await changed()
-          }}
-        />
-      )}
+      {asked && <OrderDialog {...{ project, service }} order={asked} close={() => setAsked(null)} />}
     </section>
   )
-}
-
-/** Which version it would be, where the history that is known here says so. */
-const rollbackDetail = (
-  place: Service,
-  history: readonly { environment: string; outcome: string | null; commit: string }[],
-): string => {
-  const before = history.find(
-    ({ environment, outcome, commit }) =>
-      environment === place.environment && outcome === 'succeeded' && commit !== place.commit,
-  )
-  return place.commit && before
-    ? t.service.rollbackDetail(short(place.commit), short(before.commit), place.environment)
-    : t.service.rollbackUnknown(place.environment)
 }

@@ -4,9 +4,12 @@ import { base } from '../../api/client.ts'
 import { t } from '../../texts/en.ts'
 import { LogLines } from '../../ui/log/lines.ts'
 import { LogView } from '../../ui/log/log-view.tsx'
+import { momentField, momentIn } from '../../ui/moment.ts'
 import { Button, inputShape, Panel } from '../../ui/parts.tsx'
+import { changedSearch } from '../../ui/search.ts'
 
 const kept = 2_000
+const value = (at: number | undefined): string => (at === undefined ? '' : momentField(at))
 
 /** What the instances of a service say: the newest lines, and those that come. A search looks through all that is kept. */
 export const ServiceLog = ({
@@ -20,16 +23,20 @@ export const ServiceLog = ({
   environment: string
   choice: ReactNode
 }) => {
-  const { search = '', instance } = useSearch({ from: '/shell/projects/$project/services/$service' })
+  const { search = '', instance, from, until } = useSearch({ from: '/shell/projects/$project/services/$service' })
   const navigate = useNavigate({ from: '/projects/$project/services/$service' })
   const [isFollowed, setIsFollowed] = useState(true)
   const [typed, setTyped] = useState(search)
   const url = useMemo(() => {
-    const query = new URLSearchParams({ environment, limit: String(kept), follow: String(isFollowed) })
+    // What has an end takes no line that is still to come.
+    const follow = String(isFollowed && until === undefined)
+    const query = new URLSearchParams({ environment, limit: String(kept), follow })
+    if (from !== undefined) query.set('since', String(from))
+    if (until !== undefined) query.set('until', String(until))
     if (instance) query.set('instance', instance)
     if (search) query.set('search', search)
     return `${base}/projects/${project}/services/${service}/logs?${query}`
-  }, [project, service, environment, instance, search, isFollowed])
+  }, [project, service, environment, instance, search, isFollowed, from, until])
   const log = useLog(url)
 
   return (
@@ -63,9 +70,30 @@ export const ServiceLog = ({
             />
           </form>
           <label className="flex min-h-8 items-center gap-2">
-            <input type="checkbox" checked={isFollowed} onChange={(event) => setIsFollowed(event.target.checked)} />
+            <input
+              type="checkbox"
+              checked={isFollowed && until === undefined}
+              disabled={until !== undefined}
+              onChange={(event) => setIsFollowed(event.target.checked)}
+            />
             {t.service.logs.follow}
           </label>
+          {(['from', 'until'] as const).map((name) => (
+            <label key={name} className="flex min-h-8 max-w-full items-center gap-2">
+              {t.service.logs[name]}
+              <input
+                type="datetime-local"
+                defaultValue={value(name === 'from' ? from : until)}
+                onChange={({ target }) =>
+                  void navigate({
+                    search: (before) => changedSearch(before, { [name]: momentIn(target.value) ?? undefined }),
+                    replace: true,
+                  })
+                }
+                className={inputShape}
+              />
+            </label>
+          ))}
         </>
       }
     >
@@ -74,9 +102,9 @@ export const ServiceLog = ({
           key={url}
           log={log}
           label={t.service.tabs.logs}
-          empty={search ? t.service.logs.none : t.service.logs.quiet}
+          empty={search || from !== undefined || until !== undefined ? t.service.logs.none : t.service.logs.quiet}
           hasInstances
-          isFollowed={isFollowed}
+          isFollowed={isFollowed && until === undefined}
         />
       </div>
     </Panel>

@@ -7,18 +7,21 @@ import { t } from '../../texts/en.ts'
 import { Button, PageHead } from '../../ui/parts.tsx'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
 import { Choice, Tabs } from '../../ui/tabs.tsx'
+import { EndedPromotions } from '../approvals/ended.tsx'
 import { OpenPromotions } from '../approvals/promotions.tsx'
+import { Alerts } from './alerts.tsx'
 import { Environments } from './environments.tsx'
 import { ServiceFile } from './file.tsx'
 import { History } from './history.tsx'
 import { Instances } from './instances.tsx'
 import { ServiceLog } from './log.tsx'
+import { Migrations } from './migrations.tsx'
 import { Releases } from './releases.tsx'
 import { rangeNamed, Signals } from './signals.tsx'
 
 const RemoveService = lazy(async () => ({ default: (await import('./remove.tsx')).RemoveService }))
 
-const tabs = ['overview', 'logs', 'releases', 'history', 'file'] as const
+const tabs = ['overview', 'logs', 'releases', 'history', 'migrations', 'file'] as const
 type Tab = (typeof tabs)[number]
 const tabNamed = (name: string | undefined): Tab => tabs.find((tab) => tab === name) ?? 'overview'
 
@@ -81,6 +84,7 @@ export const ServicePage = () => {
                   <Environments {...about} places={places} />
                   <Signals {...about} range={rangeNamed(search.range)} choice={choice} />
                   <Instances {...about} />
+                  <Alerts {...about} />
                 </div>
               )
             case 'logs':
@@ -88,7 +92,14 @@ export const ServicePage = () => {
             case 'releases':
               return <Releases project={project} service={service} places={places} />
             case 'history':
-              return <History project={project} service={service} />
+              return (
+                <>
+                  <History project={project} service={service} />
+                  <EndedPromotions project={project} service={service} />
+                </>
+              )
+            case 'migrations':
+              return <Migrations key={environment} {...about} choice={choice} />
             case 'file':
               return <ServiceFile project={project} service={service} />
           }

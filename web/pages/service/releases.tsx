@@ -83,8 +83,13 @@ export const Releases = ({
                           {mayDeploy &&
                             places
                               .filter(({ release }) => release !== digest)
-                              .map(({ environment }) => (
-                                <Button key={environment} onClick={() => setAsked({ digest, commit, environment })}>
+                              .map(({ environment, rollout }) => (
+                                <Button
+                                  key={environment}
+                                  disabled={rollout !== null}
+                                  title={rollout !== null ? t.service.underWay : undefined}
+                                  onClick={() => setAsked({ digest, commit, environment })}
+                                >
                                   {t.service.deployTo(environment)}
                                 </Button>
                               ))}

@@ -6,7 +6,7 @@ import { t } from '../../texts/en.ts'
 import { textOf } from '../../ui/act.ts'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Foreign } from '../../ui/foreign.tsx'
-import { Area, Check, Field, Form, Select } from '../../ui/form.tsx'
+import { Area, Check, Field, Form, linesOf, Select } from '../../ui/form.tsx'
 import { Button, Panel } from '../../ui/parts.tsx'
 import { Loaded } from '../../ui/states.tsx'
 
@@ -149,14 +149,7 @@ const kindOf = ({ requiredChecks }: Rules): Kind =>
   requiredChecks === null ? 'every' : requiredChecks.length === 0 ? 'none' : 'these'
 
 const checksOf = (kind: Kind, text: string): string[] | null =>
-  kind === 'every'
-    ? null
-    : kind === 'none'
-      ? []
-      : text
-          .split('\n')
-          .map((line) => line.trim())
-          .filter(Boolean)
+  kind === 'every' ? null : kind === 'none' ? [] : linesOf(text)
 
 const readRules = (data: FormData) => ({
   approvals: Number(textOf(data, 'approvals')),

@@ -13,6 +13,7 @@ import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
 import { Cell, TableBox } from '../../ui/table.tsx'
 import { ChangeRules, ProjectRules } from './change-rules.tsx'
+import { Refs } from './refs.tsx'
 
 const one = api.code.projects[':project'].repositories[':repository']
 const pushers = ['developer', 'operator', 'administrator', 'nobody'] as const
@@ -23,6 +24,7 @@ export const RepositoriesTab = ({ project }: { project: string }) => {
   const mayCreate = useMay('developer', project)
   const mayGuard = useMay('operator', project)
   const [guarded, setGuarded] = useState<Repository | null>(null)
+  const [listed, setListed] = useState<string | null>(null)
   const [ruled, setRuled] = useState<string | null>(null)
   return (
     <div className="grid items-start gap-4 2xl:grid-cols-[minmax(0,1fr)_22rem]">
@@ -62,6 +64,12 @@ export const RepositoriesTab = ({ project }: { project: string }) => {
                       </Cell>
                       <Cell fold="actions" className="text-right whitespace-nowrap">
                         <span className="inline-flex gap-2">
+                          <Button
+                            onClick={() => setListed(known.repository)}
+                            aria-label={`${t.repositories.refs} ${known.repository}`}
+                          >
+                            {t.repositories.refs}
+                          </Button>
                           {mayGuard && (
                             <Button
                               onClick={() => setGuarded(known)}
@@ -90,6 +98,7 @@ export const RepositoriesTab = ({ project }: { project: string }) => {
         {mayCreate && <Create project={project} />}
         <ProjectRules project={project} mayEdit={mayGuard} />
       </div>
+      {listed !== null && <Refs project={project} repository={listed} close={() => setListed(null)} />}
       {guarded && <Protect project={project} known={guarded} close={() => setGuarded(null)} />}
       {ruled !== null && (
         <ChangeRules project={project} repository={ruled} mayEdit={mayGuard} close={() => setRuled(null)} />

@@ -9,6 +9,7 @@ import { roleNamed, roles } from './role-select.tsx'
 
 const policies = ['automatic', 'soak', 'approval'] as const
 const drifts = ['mend', 'report'] as const
+const strategies = ['rolling', 'canary', 'blue-green', 'shadow'] as const
 
 /** As headway environments set takes it: the largest unit that it is whole in. */
 const spanText = (ms: number): string => {
@@ -28,6 +29,7 @@ export const Rules = ({ environment: known, others, close }: Props & { others: r
   const queries = useQueryClient()
   const save = async (data: FormData): Promise<void> => {
     const soak = textOf(data, 'soak')
+    const strategy = strategies.find((name) => name === textOf(data, 'strategy'))
     await answer(
       api.environments.environments[':environment'].$put({
         param: { environment: known.environment },
@@ -39,6 +41,7 @@ export const Rules = ({ environment: known, others, close }: Props & { others: r
           quorum: Number(textOf(data, 'quorum')),
           expires: textOf(data, 'expires'),
           notAuthor: data.get('notAuthor') !== null,
+          ...(strategy === undefined ? {} : { strategy }),
           drift: drifts.find((drift) => drift === textOf(data, 'drift')) ?? known.drift,
         },
       }),
@@ -88,6 +91,13 @@ export const Rules = ({ environment: known, others, close }: Props & { others: r
           value={known.drift}
           options={drifts}
           names={t.settings.driftWays}
+        />
+        <Select
+          name="strategy"
+          label={t.settings.strategy}
+          value={strategies.find((name) => name === known.strategy) ?? ''}
+          options={known.strategy === null ? ['', ...strategies] : strategies}
+          names={{ '': t.settings.strategyNone }}
         />
         <Check name="notAuthor" label={t.settings.notAuthor} isOn={approval.notAuthor} />
       </div>

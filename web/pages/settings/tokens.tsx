@@ -1,8 +1,8 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { answer, api } from '../../api/client.ts'
-import { tokens, whoAmI } from '../../api/queries.ts'
-import { useMay } from '../../shell/role.ts'
+import { projects, tokens, users, whoAmI } from '../../api/queries.ts'
+import { type Role, useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { textOf, useAct } from '../../ui/act.ts'
 import { Made } from '../../ui/dialog.tsx'
@@ -14,16 +14,12 @@ import { Cell, TableBox } from '../../ui/table.tsx'
 import { RoleSelect, roleNamed } from './role-select.tsx'
 
 const dayMs = 86_400_000
-const lifetimes = ['30', '90', '365', '0'] as const
+const lifetimes = ['30', '90', '365', '7', '1', '0'] as const
 const lifetimeNames = Object.fromEntries(lifetimes.map((days) => [days, t.settings.days(Number(days))]))
 
 /** Tokens for programs: those there are, and a new one, which is shown once. */
 export const TokensTab = ({ project }: { project: string }) => {
   const isAdministrator = useMay('administrator')
-  const { data: everywhere } = useQuery(whoAmI())
-  const { data: here } = useQuery(whoAmI(project))
-  // Whoever has a role in a project alone has tokens for that project alone.
-  const scope = everywhere?.role == null ? project : undefined
   const query = useQuery(tokens(isAdministrator))
   const queries = useQueryClient()
   const now = useNow(60_000)
@@ -82,11 +78,7 @@ export const TokensTab = ({ project }: { project: string }) => {
                           <Time at={expiresAt} />
                         </Cell>
                         <Cell fold="actions" className="text-right">
-                          {isGood && (
-                            <Button onClick={() => void revoke(token)} aria-label={`${t.settings.revoke} ${name}`}>
-                              {t.settings.revoke}
-                            </Button>
-                          )}
+                          {isGood && <Revoke name={name} scope={scope} revoke={() => void revoke(token)} />}
                         </Cell>
                       </tr>
                     )
@@ -97,30 +89,7 @@ export const TokensTab = ({ project }: { project: string }) => {
           }
         </Loaded>
       </Panel>
-      <Panel title={t.settings.newToken}>
-        <Form
-          action={t.settings.create}
-          send={async (data) => {
-            const days = Number(data.get('days'))
-            const issued = await answer(
-              api.access.tokens.$post({
-                json: {
-                  name: textOf(data, 'name'),
-                  role: roleNamed(textOf(data, 'role')),
-                  ...(scope === undefined ? {} : { project: scope }),
-                  expiresAt: days === 0 ? null : Date.now() + days * dayMs,
-                },
-              }),
-            )
-            setSecret(issued.secret)
-            await queries.invalidateQueries({ queryKey: ['tokens'] })
-          }}
-        >
-          <NameField pattern="[A-Za-z0-9][A-Za-z0-9._\-]*" />
-          <RoleSelect key={here?.role} most={here?.role ?? 'viewer'} />
-          <Select name="days" label={t.settings.expires} options={lifetimes} names={lifetimeNames} />
-        </Form>
-      </Panel>
+      <NewToken project={project} made={setSecret} />
       {secret !== null && (
         <Made
           title={t.settings.newToken}
@@ -130,4 +99,75 @@ export const TokensTab = ({ project }: { project: string }) => {
       )}
     </div>
   )
+}
+
+type Scope = { readonly role: Role; readonly project: string | null }
+
+/** Nobody ends what may do more than he, such as who has signed in with a token for less. */
+const Revoke = ({ name, scope, revoke }: { name: string; scope: Scope; revoke: () => void }) => {
+  const isAdministrator = useMay('administrator')
+  const mayAsMuch = useMay(scope.role, scope.project ?? undefined)
+  if (!isAdministrator && !mayAsMuch) return null
+  return (
+    <Button onClick={revoke} aria-label={`${t.settings.revoke} ${name}`}>
+      {t.settings.revoke}
+    </Button>
+  )
+}
+
+/** A token for what whoever asks may do: in a project or, where that is so, everywhere; for somebody else by an administrator. */
+const NewToken = ({ project, made }: { project: string; made: (secret: string) => void }) => {
+  const { data: everywhere } = useQuery(whoAmI())
+  const { data: known = [] } = useQuery(projects())
+  const isAdministrator = everywhere?.role === 'administrator'
+  const reachesAll = everywhere?.role != null
+  const names = [...new Set([project, ...known])]
+  const [chosen, setChosen] = useState<string | null>(null)
+  // Whoever has a role in a project alone has tokens for that project alone.
+  const where = chosen ?? (reachesAll ? '' : project)
+  const { data: there } = useQuery(whoAmI(where || undefined))
+  const queries = useQueryClient()
+  return (
+    <Panel title={t.settings.newToken}>
+      <Form
+        action={t.settings.create}
+        send={async (data) => {
+          const days = Number(data.get('days'))
+          const user = textOf(data, 'user')
+          const issued = await answer(
+            api.access.tokens.$post({
+              json: {
+                name: textOf(data, 'name'),
+                role: roleNamed(textOf(data, 'role')),
+                ...(where === '' ? {} : { project: where }),
+                ...(user === '' ? {} : { user }),
+                expiresAt: days === 0 ? null : Date.now() + days * dayMs,
+              },
+            }),
+          )
+          made(issued.secret)
+          await queries.invalidateQueries({ queryKey: ['tokens'] })
+        }}
+      >
+        <NameField pattern="[A-Za-z0-9][A-Za-z0-9._\-]*" />
+        {isAdministrator && <ForUser me={everywhere.user} />}
+        <RoleSelect key={there?.role} most={there?.role ?? 'viewer'} />
+        <Select
+          name="where"
+          label={t.shell.project}
+          value={where}
+          options={reachesAll ? ['', ...names] : names}
+          names={{ '': t.settings.everywhere }}
+          choose={setChosen}
+        />
+        <Select name="days" label={t.settings.expires} options={lifetimes} names={lifetimeNames} />
+      </Form>
+    </Panel>
+  )
+}
+
+const ForUser = ({ me }: { me: string }) => {
+  const { data: all = [] } = useQuery(users())
+  const others = all.map(({ user }) => user).filter((user) => user !== me)
+  return <Select name="user" label={t.settings.tokenUser} value={me} options={[me, ...others]} />
 }

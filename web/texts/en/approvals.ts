@@ -6,6 +6,16 @@ export const approvals = {
   asks: (quorum: number, role: string) =>
     quorum === 1 ? `Needs one ${role}` : `Needs ${quorum} people with the role ${role}`,
   given: (given: number, quorum: number, who: string) => `${given} of ${quorum} agreed: ${who}`,
+  ended: 'Promotions',
+  wayColumn: 'Way',
+  agreed: 'Who agreed',
+  outcome: {
+    granted: 'granted',
+    rejected: 'refused',
+    expired: 'expired',
+    superseded: 'superseded',
+    withdrawn: 'withdrawn',
+  },
   ends: 'Off the table',
   cannot: (why: string) => `You cannot approve it: ${why}.`,
   approve: 'Approve',

@@ -1,6 +1,13 @@
 /** What the pages of insights say. */
 export const insights = {
   title: 'Insights',
+  window: {
+    said: (time: string) => `An incident is suspected to come from a deployment of its service for ${time} after it.`,
+    change: 'Change',
+    title: 'How long a deployment is suspected',
+    detail: 'It holds for all incidents of the project, those that were before too.',
+    hours: 'Hours',
+  },
   tabs: { delivery: 'Delivery', flow: 'Flow', calms: 'CALMS', toil: 'Toil', digest: 'Week' },
   flow: {
     stages: 'Where the time of changes goes',

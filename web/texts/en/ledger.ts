@@ -14,6 +14,12 @@ export const ledger = {
   export: 'Export',
   whole: (facts: string) => `Whole: ${facts} facts, nothing altered or missing`,
   broken: (seq: string) => `Broken at ${seq}`,
+  views: 'Rebuild the views',
+  viewsTitle: 'Build all views anew and compare?',
+  viewsDetail:
+    'What the pages show is made once more from the ledger alone, beside what there is. The more facts there are, the longer it takes.',
+  viewsEqual: 'All views are what the ledger says',
+  viewsDiffer: 'Views differed from what the ledger says, and were put right',
   types: 'Types',
   typesHint: 'run.finished, deployment.finished',
   subject: 'Subject',

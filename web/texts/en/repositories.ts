@@ -24,6 +24,13 @@ export const repositories = {
   branchesHint: 'With commas between',
   allowForce: 'They may be forced',
   save: 'Save',
+  refs: 'Branches',
+  refsOf: (repository: string) => `Branches and tags of ${repository}`,
+  refsNone: 'Nothing was pushed yet.',
+  ref: 'Name',
+  tag: 'tag',
+  moved: 'Moved',
+  movedBy: 'By',
   rules: 'Rules',
   rulesOf: (repository: string | null) =>
     repository === null ? 'Rules of all other repositories' : `Rules of changes of ${repository}`,

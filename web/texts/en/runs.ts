@@ -1,6 +1,7 @@
 /* What the pages of pipelines say. */
 export const runs = {
   title: 'Pipelines',
+  tabs: { runs: 'Runs', tests: 'Tests' },
   none: 'No run yet. Each push starts one.',
   filter: 'Filter runs',
   columns: { run: 'Run', ref: 'Branch', commit: 'Commit', who: 'By', took: 'Took', when: 'When' },
@@ -53,6 +54,12 @@ export const run = {
   annotations: 'Annotations',
   artifacts: 'Artifacts',
   download: 'Download',
+  removeArtifact: 'Delete',
+  removeArtifactTitle: (name: string) => `Delete ${name}?`,
+  removeArtifactDetail: 'It is gone before it expires, and nothing makes it again but another run.',
+  revert: 'Revert',
+  revertTitle: (commit: string) => `Take back ${commit}?`,
+  revertDetail: 'A new change takes back what this commit did. It is tested and merged like any other.',
   tests: 'Tests',
   steps: 'Steps',
   flaky: 'flaky',
@@ -77,4 +84,23 @@ export const run = {
   waitsFor: 'waits',
   failure: 'Why it failed',
   truncated: (shown: string) => `The log is long; the first ${shown} are shown. The download has all of it.`,
+} as const
+
+export const tests = {
+  none: 'No repository yet. The first push makes one.',
+  noCases: 'No test is like that. Tests are read from JUnit XML or TAP that a job leaves.',
+  repository: 'Repository',
+  which: 'Which tests',
+  filters: {
+    all: 'All tests',
+    failed: 'Failing',
+    'newly-failing': 'Newly failing',
+    fixed: 'Mended',
+    flaky: 'Flaky',
+    slowest: 'Slowest first',
+  },
+  search: 'Search tests',
+  cases: 'Tests',
+  columns: { test: 'Test', where: 'Where', counted: 'Tests' },
+  reports: 'Newest reports',
 } as const

@@ -18,7 +18,14 @@ export const services = {
 } as const
 
 export const service = {
-  tabs: { overview: 'Overview', logs: 'Logs', releases: 'Releases', history: 'History', file: 'Service file' },
+  tabs: {
+    overview: 'Overview',
+    logs: 'Logs',
+    releases: 'Releases',
+    history: 'History',
+    migrations: 'Migrations',
+    file: 'Service file',
+  },
   remove: 'Remove service',
   removeTitle: (service: string) => `Remove ${service}?`,
   removeDetail:
@@ -31,9 +38,11 @@ export const service = {
   healthy: (healthy: number, all: number) => `${healthy} of ${all} healthy`,
   promote: (environment: string) => `Promote to ${environment}`,
   promoteTitle: (service: string, environment: string) => `Promote ${service} to ${environment}?`,
-  promoteDetail: (commit: string, from: string) => `${commit}, as it runs in ${from}.`,
+  promoteDetail: (from: string) => `It must have succeeded in ${from}. It goes as soon as the rules let it.`,
+  promoteNewest: (commit: string) => `${commit}, which runs there`,
   promoted: (environment: string) => `On its way to ${environment}`,
   same: 'same version',
+  underWay: 'a rollout is under way there: it ends first, or is aborted',
   signals: 'Golden signals',
   range: 'Range',
   ranges: { hour: '1 h', sixHours: '6 h', day: '24 h', week: '7 d' },
@@ -56,6 +65,12 @@ export const service = {
   rollbackDetail: (now: string, then: string, environment: string) =>
     `${environment} goes from ${now} back to ${then}. Traffic moves at once; nothing is rebuilt.`,
   rollbackUnknown: (environment: string) => `${environment} goes back to the version before. Traffic moves at once.`,
+  rollbackTo: 'To',
+  rollbackBefore: 'the one before',
+  releaseOf: (commit: string, made: string) => `${commit}, made ${made}`,
+  again: 'Deploy again',
+  againTitle: (service: string, environment: string) => `Deploy ${service} to ${environment} again?`,
+  againDetail: (commit: string) => `${commit}, as it runs now, with its settings as they are now.`,
   rolledBack: 'Rolling back',
   releases: 'Releases',
   release: 'Release',
@@ -70,6 +85,19 @@ export const service = {
   noCommits: 'Nothing of this service changed since the release before.',
   moreCommits: 'There are more.',
   deployTo: (environment: string) => `Deploy to ${environment}`,
+  alerts: {
+    title: 'Alerts',
+    none: 'Nothing is watched there: headway.yaml says what is, under alerts.',
+    state: { firing: 'firing', pending: 'pending', quiet: 'quiet', 'no data': 'no data' },
+    events: (count: number) => (count === 1 ? 'What came of it of late' : `What came of it of late (${count})`),
+  },
+  migrations: {
+    none: 'No release has run a migration there. One is run with release: { migrate: … } in headway.yaml.',
+    columns: { last: 'Last line', destructive: 'Destructive', took: 'Took' },
+    log: 'Log',
+    logOf: (commit: string) => `Log of the migration of ${commit}`,
+    quiet: 'It wrote nothing.',
+  },
   history: 'History',
   noHistory: 'Nothing was deployed yet.',
   what: 'What',
@@ -79,6 +107,8 @@ export const service = {
   file: 'What headway.yaml stands for',
   logs: {
     search: 'Search the log',
+    from: 'From',
+    until: 'Until',
     follow: 'Follow',
     all: 'All instances',
     none: 'No line matches.',

@@ -2,20 +2,19 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { answer, api, base } from '../../../api/client.ts'
 import { type Source, sources } from '../../../api/door-queries.ts'
+import { Refusal } from '../../../api/refusal.ts'
 import { t } from '../../../texts/en.ts'
 import { textOf } from '../../../ui/act.ts'
 import { Confirm } from '../../../ui/dialog.tsx'
-import { Field, Form, NameField, Select } from '../../../ui/form.tsx'
+import { Foreign } from '../../../ui/foreign.tsx'
+import { Form, NameField } from '../../../ui/form.tsx'
 import { Button, Panel } from '../../../ui/parts.tsx'
 import { Empty, Loaded } from '../../../ui/states.tsx'
 import { Cell, TableBox } from '../../../ui/table.tsx'
+import { SourceFields, sourceIn } from './source-fields.tsx'
 import type { Secret } from './tab.tsx'
 
 const one = api.door.projects[':project']['event-sources'][':source']
-const kinds: readonly Source['kind'][] = [
-  ...(['github', 'gitlab', 'jenkins', 'argocd', 'flux'] as const),
-  ...(['alertmanager', 'pagerduty', 'cdevents', 'plain'] as const),
-]
 
 /** The systems that tell of what they do. */
 export const Sources = ({
@@ -30,6 +29,7 @@ export const Sources = ({
   const query = useQuery(sources(project))
   const queries = useQueryClient()
   const [removed, setRemoved] = useState<string | null>(null)
+  const [changed, setChanged] = useState<Source | null>(null)
   return (
     <div className="grid items-start gap-4 2xl:grid-cols-[minmax(0,1fr)_22rem]">
       <Panel title={t.door.incoming} isFlush>
@@ -51,20 +51,28 @@ export const Sources = ({
                   </tr>
                 </thead>
                 <tbody>
-                  {all.map(({ source, kind, service, environment }) => (
-                    <tr key={source}>
+                  {all.map((known) => (
+                    <tr key={known.source}>
                       <Cell fold="title" className="font-medium">
-                        {source}
+                        {known.source}
                       </Cell>
-                      <Cell>{kind}</Cell>
+                      <Cell>{known.kind}</Cell>
                       <Cell className="w-full min-w-32 text-soft">
-                        {[service, environment].filter((name) => name !== null).join(', ') || t.door.asTold}
+                        <Foreign>{placesOf(known).join(', ') || t.door.asTold}</Foreign>
                       </Cell>
                       <Cell fold="actions" className="text-right">
                         {maySet && (
-                          <Button onClick={() => setRemoved(source)} aria-label={`${t.door.remove} ${source}`}>
-                            {t.door.remove}
-                          </Button>
+                          <span className="flex justify-end gap-2">
+                            <Button onClick={() => setChanged(known)} aria-label={`${t.door.change} ${known.source}`}>
+                              {t.door.change}
+                            </Button>
+                            <Button
+                              onClick={() => setRemoved(known.source)}
+                              aria-label={`${t.door.remove} ${known.source}`}
+                            >
+                              {t.door.remove}
+                            </Button>
+                          </span>
                         )}
                       </Cell>
                     </tr>
@@ -75,7 +83,8 @@ export const Sources = ({
           }
         </Loaded>
       </Panel>
-      {maySet && <Add project={project} made={made} />}
+      {maySet && <Add project={project} known={query.data ?? []} made={made} />}
+      {changed && <Change project={project} known={changed} close={() => setChanged(null)} />}
       {removed !== null && (
         <Confirm
           title={t.door.removeTitle(removed)}
@@ -93,7 +102,13 @@ export const Sources = ({
   )
 }
 
-const Add = ({ project, made }: { project: string; made: (made: Secret) => void }) => {
+/** What belongs where: by the mappings first, then as a whole. */
+const placesOf = ({ mappings, service, environment }: Source): string[] =>
+  [...mappings.map((one) => `${one.match} = ${one.service}`), service, environment].filter((name) => name !== null)
+
+type Props = { readonly project: string }
+
+const Add = ({ project, known, made }: Props & { known: readonly Source[]; made: (made: Secret) => void }) => {
   const queries = useQueryClient()
   return (
     <Panel title={t.door.addSource}>
@@ -101,18 +116,40 @@ const Add = ({ project, made }: { project: string; made: (made: Secret) => void 
         action={t.door.add}
         send={async (data) => {
           const name = textOf(data, 'name')
-          const kind = kinds.find((known) => known === textOf(data, 'kind')) ?? 'plain'
-          const place = { service: textOf(data, 'service') || null, environment: textOf(data, 'environment') || null }
-          const { secret } = await answer(one.$put({ param: { project, source: name }, json: { kind, ...place } }))
+          if (known.some(({ source }) => source === name)) throw taken(name)
+          const { secret } = await answer(one.$put({ param: { project, source: name }, json: sourceIn(data) }))
           made({ name, secret, hook: `${location.origin}${base}/hooks/${project}/${name}` })
           await queries.invalidateQueries({ queryKey: ['door'] })
         }}
       >
         <NameField />
-        <Select name="kind" label={t.door.kind} options={kinds} />
-        <Field name="service" label={t.door.service} placeholder={t.door.serviceHint} autoCapitalize="none" />
-        <Field name="environment" label={t.door.environment} placeholder={t.door.serviceHint} autoCapitalize="none" />
+        <SourceFields />
       </Form>
     </Panel>
+  )
+}
+
+/** The same route makes and changes: what is there already must not be made anew by somebody who does not know of it. */
+const taken = (name: string): Refusal =>
+  new Refusal({
+    ...{ kind: 'name-taken', status: 0, next: null, path: 'name' },
+    detail: t.door.taken(name),
+  })
+
+/** It keeps its secret where none is said. */
+const Change = ({ project, known, close }: Props & { known: Source; close: () => void }) => {
+  const queries = useQueryClient()
+  return (
+    <Confirm
+      title={t.door.changeTitle(known.source)}
+      action={t.settings.save}
+      close={close}
+      act={async (data) => {
+        await answer(one.$put({ param: { project, source: known.source }, json: sourceIn(data) }))
+        await queries.invalidateQueries({ queryKey: ['door'] })
+      }}
+    >
+      <SourceFields known={known} />
+    </Confirm>
   )
 }

@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { answer, api } from '../../../api/client.ts'
+import { answer, api, base } from '../../../api/client.ts'
 import { type Subscription, subscriptions } from '../../../api/door-queries.ts'
 import { t } from '../../../texts/en.ts'
 import { textOf } from '../../../ui/act.ts'
@@ -33,7 +33,15 @@ export const Subscriptions = ({
   const close = (): void => setAsked(null)
   return (
     <div className="grid items-start gap-4 2xl:grid-cols-[minmax(0,1fr)_22rem]">
-      <Panel title={t.door.outgoing} isFlush>
+      <Panel
+        title={t.door.outgoing}
+        isFlush
+        aside={
+          <a href={`${base}/projects/${project}/events`} download={`events-${project}.ndjson`} className="text-accent">
+            {t.door.exported}
+          </a>
+        }
+      >
         <p className="m-0 px-4 pb-3 text-soft">{t.door.outgoingDetail}</p>
         <Loaded query={query}>
           {(all) =>
@@ -135,15 +143,37 @@ const Add = ({ project, made }: { project: string; made: (made: Secret) => void 
         action={t.door.add}
         send={async (data) => {
           const name = textOf(data, 'name')
-          const json = { url: textOf(data, 'url'), types: wordsOf(textOf(data, 'types')) }
+          const [after, own] = [textOf(data, 'after'), textOf(data, 'secret')]
+          const json = {
+            ...{ url: textOf(data, 'url'), types: wordsOf(textOf(data, 'types')) },
+            ...(after === '' ? {} : { after: Number(after) }),
+            ...(own === '' ? {} : { secret: own }),
+          }
           const { secret } = await answer(one.$put({ param: { project, subscription: name }, json }))
-          made({ name, secret, hook: null })
+          // Who has said the secret knows it.
+          if (secret !== null) made({ name, secret, hook: null })
           await queries.invalidateQueries({ queryKey: ['door'] })
         }}
       >
         <NameField />
         <Field name="url" label={t.door.url} type="url" required placeholder={t.door.urlHint} />
-        <Field name="types" label={t.door.typesLabel} placeholder={t.door.typesHint} />
+        <Field name="types" label={t.door.typesLabel} placeholder={t.door.typesHint} autoCapitalize="none" />
+        <details>
+          <summary className="py-1 text-accent">{t.door.more}</summary>
+          <div className="flex flex-col gap-4 pt-2">
+            <Field name="after" label={t.door.after} hint={t.door.afterHint} type="number" min={0} />
+            <Field
+              name="secret"
+              label={t.door.signSecret}
+              hint={t.door.ownSecretHint}
+              type="password"
+              minLength={16}
+              maxLength={500}
+              autoComplete="off"
+            />
+          </div>
+        </details>
+        <p className="m-0 text-xs text-soft">{t.door.anew}</p>
       </Form>
     </Panel>
   )
