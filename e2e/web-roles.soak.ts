@@ -32,6 +32,7 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
   ],
   runs: [['Start …', 'developer', 'asks']],
   'service-migrations': [['Remove service', 'operator', 'asks']],
+  'runs-tests': [['greets the visitor by name', 'viewer', 'asks']],
   run: [
     ['Revert', 'developer', 'asks'],
     ['Run again', 'developer', 'acts'],

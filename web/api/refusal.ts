@@ -1,3 +1,4 @@
+import { t } from '../texts/en.ts'
 /** What the API refused, as a person reads it. `kind: 'unreachable'`: nobody answered. */
 export class Refusal extends Error {
   readonly kind: string
@@ -20,10 +21,10 @@ export class Refusal extends Error {
   }
 }
 
-/** Reads RFC 9457 problem details; whatever else came is told as it is. */
+/** Reads RFC 9457 problem details. What came without them, such as the page of a proxy, is told by its status. */
 export const refusalOf = (status: number, text: string): Refusal => {
   const problem = parsed(text)
-  const detail = textIn(problem, 'detail') ?? text.slice(0, 300)
+  const detail = textIn(problem, 'detail') ?? t.states.answered(status)
   const kind = textIn(problem, 'type')?.split(':').at(-1) ?? `http-${status}`
   return new Refusal({
     kind,

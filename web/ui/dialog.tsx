@@ -32,7 +32,7 @@ export const Dialog = ({
       aria-labelledby={name}
       onClose={close}
       onClick={(event) => event.target === dialog.current && close()}
-      className={`rounded-lg border border-line bg-raised p-0 shadow-xl ${className}`}
+      className={`rounded-lg border border-line bg-raised p-0 text-left font-normal whitespace-normal text-ink shadow-xl ${className}`}
     >
       <h2 id={name} className={isTitleHidden ? 'sr-only' : 'm-0 px-5 pt-5 text-base font-semibold'}>
         <Foreign>{title}</Foreign>

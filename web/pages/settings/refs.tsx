@@ -19,7 +19,7 @@ export const Refs = ({ project, repository, close }: { project: string; reposito
             all.length === 0 ? (
               <Empty>{t.repositories.refsNone}</Empty>
             ) : (
-              <div className="max-h-[60vh] overflow-y-auto">
+              <div className="max-h-[60vh] overflow-y-auto px-1">
                 <TableBox label={t.repositories.refs}>
                   <thead>
                     <tr>

@@ -50,6 +50,7 @@ export const states = {
   loading: 'Loading',
   failed: 'This could not be loaded',
   unreachable: 'The server does not answer',
+  answered: (status: number) => `The server, or what stands before it, answered with ${status} and no reason`,
   unreachableNext: 'This page tries again by itself.',
   again: 'Try again',
   next: 'Next:',
