@@ -33,7 +33,7 @@ jobs:
   wait:
     needs: look
     runs-on: ubuntu-latest
-    steps: [{ run: sleep 900 }]
+    steps: [{ run: 'for number in $(seq 20000); do echo "still waiting, $number"; sleep 0.05; done' }]
 `
 
 type World = { platform: Platform; browser: Browser; repository: Repository; visitor: Visitor }
@@ -94,11 +94,16 @@ describe('pipelines on the web', { concurrency: 1 }, () => {
 
     const log = page.getByRole('region', { name: 'Log: look' })
     const box = page.getByRole('searchbox', { name: 'Search this log' })
+    const found = log.locator('.bg-wait-wash') // the line that a search has led to
     const find = async (words: string): Promise<void> => {
       await box.fill(words)
+      const scrolled = await page.evaluate('scrollY')
       await box.press('Enter')
+      await found.filter({ hasText: words }).first().waitFor()
       await page.getByText(/^1 of [1-9]/).waitFor()
+      assert.equal(await page.evaluate('scrollY'), scrolled) // the log moves, not the page
     }
+    await page.evaluate('scrollTo(0, 100)')
     await find('red words')
     assert.match((await log.getByText('red words', { exact: true }).getAttribute('class')) ?? '', /text-bad/)
     await log.getByText('⟨001B⟩').first().waitFor()
@@ -117,10 +122,18 @@ describe('pipelines on the web', { concurrency: 1 }, () => {
     const numberOf = 'document.activeElement.dataset.line'
     const before = Number(await page.evaluate(numberOf))
     await page.keyboard.press('ArrowDown')
-    await page.waitForFunction(`Number(${numberOf}) === ${before + 1}`)
+    await log.locator(`[data-line="${before + 1}"]:focus`).waitFor()
     await page.keyboard.press('Enter')
     await page.waitForURL(new RegExp(`line=${before + 2}(&|$)`))
     await page.reload()
+    await page.locator(`[data-line="${before + 1}"][aria-current="true"]`).waitFor()
+
+    // An address may name a line and a search that leads elsewhere.
+    const elsewhere = new URL(page.url())
+    elsewhere.searchParams.set('search', 'line 10 of many')
+    await page.goto(elsewhere.href)
+    await page.getByText(/^1 of [1-9]/).waitFor()
+    await page.evaluate('new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))')
     await page.locator(`[data-line="${before + 1}"][aria-current="true"]`).waitFor()
 
     const raw = await downloaded(() => page.getByRole('link', { name: 'Download', exact: true }).click())
@@ -146,7 +159,23 @@ describe('pipelines on the web', { concurrency: 1 }, () => {
     await page.getByRole('button', { name: 'Run failed again' }).click()
     await page.getByRole('button', { name: 'Cancel run' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel', exact: true }).click()
-    await page.getByRole('link', { name: /^wait.*running/ }).waitFor()
+    const waiting = page.getByRole('link', { name: /^wait.*running/ })
+    await waiting.click()
+
+    // Whoever stands on the number of a line keeps it, however many lines come after.
+    const log = page.getByRole('region', { name: 'Log: wait' })
+    await log
+      .getByText(/^still waiting, \d{3}/)
+      .first()
+      .waitFor() // more than fit into the view
+    await log.focus()
+    await page.keyboard.press('Tab')
+    const number = Number(await page.evaluate('document.activeElement.dataset.line'))
+    assert.ok(number > 0)
+    const lines = page.getByRole('status').filter({ hasText: / lines$/ })
+    while (Number((await lines.textContent())?.replace(/\D/g, '')) < number + 200) await page.waitForTimeout(50)
+    assert.equal(await page.evaluate('Number(document.activeElement.dataset.line)'), number)
+
     await page.getByRole('button', { name: 'Cancel run' }).click()
     await page.getByRole('dialog', { name: 'Cancel this run?' }).getByRole('button', { name: 'Cancel run' }).click()
     await page.locator('header').getByText('cancelled', { exact: true }).waitFor()

@@ -1,5 +1,5 @@
 import { useNavigate } from '@tanstack/react-router'
-import { useEffect } from 'react'
+import { useEffect, useRef } from 'react'
 import { t } from '../texts/en.ts'
 import { Dialog } from '../ui/dialog.tsx'
 import { usePlaces } from './navigation.tsx'
@@ -12,8 +12,9 @@ export const useKeyboard = (open: (what: 'palette' | 'keys') => void): void => {
   const navigate = useNavigate()
   const places = usePlaces()
   const project = useProject()
+  /** When g was pressed; the page may be drawn anew between that and the second key. */
+  const wentAt = useRef(Number.NEGATIVE_INFINITY)
   useEffect(() => {
-    let wentAt = 0
     const press = (event: KeyboardEvent): void => {
       if (event.key.toLowerCase() === 'k' && (event.metaKey || event.ctrlKey)) {
         event.preventDefault()
@@ -23,10 +24,10 @@ export const useKeyboard = (open: (what: 'palette' | 'keys') => void): void => {
       if (event.metaKey || event.ctrlKey || event.altKey || isTyping(event.target)) return
       if (document.querySelector('dialog[open]')) return
       const place = places.find(({ key }) => key === event.key)
-      if (place && event.timeStamp - wentAt < secondKeyMs) {
-        wentAt = 0
+      if (place && event.timeStamp - wentAt.current < secondKeyMs) {
+        wentAt.current = Number.NEGATIVE_INFINITY
         void navigate({ to: place.to, params: { project } })
-      } else if (event.key === 'g') wentAt = event.timeStamp
+      } else if (event.key === 'g') wentAt.current = event.timeStamp
       else if (event.key === '?') open('keys')
       else if (event.key === '/') {
         event.preventDefault()

@@ -216,6 +216,7 @@ const JobLog = ({ project, run: one, job }: { project: string; run: Run; job: Ru
               void navigate({
                 search: (before) => changedSearch(before, { search: typed || undefined, line: undefined }),
                 replace: true,
+                resetScroll: false, // neither of the page nor of the log, which goes to what is found
               })
             }}
           >

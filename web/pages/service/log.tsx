@@ -47,7 +47,7 @@ export const ServiceLog = ({
         <>
           {choice}
           {instance && (
-            <Button onClick={() => void navigate({ search: ({ instance: _, ...rest }) => rest })}>
+            <Button onClick={() => void navigate({ search: ({ instance: _, ...rest }) => rest, resetScroll: false })}>
               {t.service.logs.all}
             </Button>
           )}
@@ -57,6 +57,7 @@ export const ServiceLog = ({
               void navigate({
                 search: ({ search: _, ...rest }) => (typed ? { ...rest, search: typed } : rest),
                 replace: true,
+                resetScroll: false,
               })
             }}
           >

@@ -12,13 +12,14 @@ const mostLines = 1_500_000 // 20 px each: browsers know no higher page
 
 /**
  * A log as it comes, outside of React: a hundred megabytes are a million lines, of which a few dozen are drawn. Whoever listens is told a
- * few times a second.
+ * few times a second; `lines` become more in that moment only, so that what is drawn for another reason draws what it drew before.
  */
 export class LogLines {
   readonly lines: LogLine[] = []
   state: 'loading' | 'ended' | 'failed' = 'loading'
   error: unknown = null
   version = 0
+  #coming: LogLine[] = []
   #listeners = new Set<() => void>()
   #telling: ReturnType<typeof setTimeout> | null = null
 
@@ -32,6 +33,8 @@ export class LogLines {
   #changed(isNow = false): void {
     const tell = (): void => {
       this.#telling = null
+      for (const line of this.#coming) this.lines.push(line)
+      this.#coming = []
       this.version += 1
       for (const listener of this.#listeners) listener()
     }
@@ -56,7 +59,7 @@ export class LogLines {
         const pieces = (rest + value).split('\n')
         rest = pieces.pop() ?? ''
         for (const piece of pieces)
-          if (piece !== '' && this.lines.length < mostLines) this.lines.push(JSON.parse(piece))
+          if (piece !== '' && this.lines.length + this.#coming.length < mostLines) this.#coming.push(JSON.parse(piece))
         this.#changed()
       }
       this.state = 'ended'

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { piecesOf, plainOf } from './ansi.ts'
 import { createPlaces, Groups, hiddenLines } from './groups.ts'
+import { LogLines } from './lines.ts'
 import { LogSearch } from './search.ts'
 
 const texts = (line: string) => piecesOf(line).pieces.map(({ text, tone }) => [text, tone])
@@ -84,4 +85,32 @@ test('a search reads on in slices as lines come, in any case, beneath the colour
   const dots = new LogSearch('.*')
   dots.follow(lines, 1_000, tick)
   assert.deepEqual(dots.hits, [])
+})
+
+test('lines that have come are there once it is told, not before', async (context) => {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+  context.mock.method(globalThis, 'fetch', async () => new Response(readable))
+  const log = new LogLines()
+  const reading = log.read('', new AbortController().signal)
+  const writer = writable.getWriter()
+  const counts = new Map<number, Set<number>>()
+  const say = async (text: string, told: number): Promise<void> => {
+    await writer.write(new TextEncoder().encode(`${JSON.stringify({ at: 0, text })}\n`))
+    while (log.version < told) {
+      counts.set(log.version, (counts.get(log.version) ?? new Set()).add(log.lines.length))
+      await new Promise((seen) => setImmediate(seen))
+    }
+  }
+  await say('one', 1)
+  await say('two', 2)
+  await writer.close()
+  await reading
+  assert.deepEqual(
+    [...counts],
+    [
+      [0, new Set([0])],
+      [1, new Set([1])],
+    ],
+  )
+  assert.deepEqual([log.state, log.lines.map(({ text }) => text)], ['ended', ['one', 'two']])
 })

@@ -84,7 +84,7 @@ export const LogView = ({
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is searched decides; what is found later does not move the view
   useEffect(() => {
     setHit(0)
-    if (first !== undefined) goTo(first)
+    if (first !== undefined && line === null) goTo(first) // the line of an address comes before what is searched for
   }, [search, first === undefined])
 
   if (log.state === 'failed' && log.lines.length === 0) return <Failed error={log.error} />
@@ -104,13 +104,22 @@ export const LogView = ({
   /** The numbers of the lines are one stop of the Tab key; from there arrows go on. */
   const move = (event: React.KeyboardEvent): void => {
     const by = steps[event.key]
-    if (by === undefined || !(event.target instanceof HTMLButtonElement) || !event.target.dataset.line) return
+    const from = numberOf(event.target)
+    if (by === undefined || from === null) return
     event.preventDefault()
-    const place = Math.min(total - 1, Math.max(0, (places.placeOf(stop ?? 0) ?? 0) + by))
+    const at = wanted.current ?? from // keys may come faster than lines are drawn
+    const place = Math.min(total - 1, Math.max(0, (places.placeOf(at) ?? 0) + by))
     wanted.current = places.lineAt(place)
     setStopped(wanted.current)
     setIsAtEnd(false)
     rows.scrollToIndex(place)
+  }
+  /** Whoever stands on a number stays there: lines that come would take it out of view, and the focus with it. */
+  const stay = (event: React.FocusEvent): void => {
+    const at = numberOf(event.target)
+    if (at === null) return
+    setStopped(at)
+    setIsAtEnd(false)
   }
   const digits = String(log.lines.length).length
   const current = search === '' ? null : (hits[hit] ?? null)
@@ -136,10 +145,11 @@ export const LogView = ({
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
         tabIndex={0}
         onKeyDown={move}
+        onFocus={stay}
         aria-label={label}
         aria-busy={log.state === 'loading'}
         onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) =>
-          setIsAtEnd(scrollHeight - scrollTop - clientHeight < nearEndPx)
+          setIsAtEnd(scrollHeight - scrollTop - clientHeight < nearEndPx && numberOf(document.activeElement) === null)
         }
         className="min-h-0 flex-1 overflow-auto border-t border-line bg-sunk font-mono text-xs leading-[20px]"
       >
@@ -200,6 +210,10 @@ export const LogView = ({
     </div>
   )
 }
+
+/** The line whose number this is; null for anything else. */
+const numberOf = (target: EventTarget | null): number | null =>
+  target instanceof HTMLButtonElement && target.dataset.line ? Number(target.dataset.line) : null
 
 /** How far a key goes from line to line. */
 const steps: Readonly<Record<string, number>> = {
