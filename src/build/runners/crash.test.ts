@@ -182,7 +182,7 @@ const isAnybodyIn = (directory: string): boolean =>
   })
 
 test('the server killed in the middle of a job, the runner goes on and its result is taken', {
-  timeout: 60_000,
+  timeout: patienceMs,
 }, async () => {
   const place = newPlace()
   const { told, server } = await live(place.root, {}, async ({ server: killed }) => {
@@ -196,7 +196,7 @@ test('the server killed in the middle of a job, the runner goes on and its resul
 })
 
 test('the runner killed in the middle of a job, what it left is ended and the job started over', {
-  timeout: 60_000,
+  timeout: patienceMs,
 }, async () => {
   const place = newPlace()
   const { told, runner } = await live(place.root, {}, async ({ runner: killed }) => {
