@@ -252,7 +252,10 @@ export const up = async (options: ServerOptions, say: (line: string) => void = c
   let isReady = false
   const signalled = new Promise<void>((resolve) => {
     const stop = (): void => {
-      if (isReady) return resolve()
+      if (isReady) {
+        resolve()
+        return
+      }
       say('Stopped before it was ready; services go on.')
       process.exit(0)
     }
