@@ -122,6 +122,16 @@ describe('the pages of the web where one learns and sets things', { concurrency:
     await dialog.getByRole('button', { name: 'Revoke' }).click()
     await page.getByText('revoked', { exact: true }).waitFor()
 
+    await visitor.go('/settings?tab=tokens', 'New token')
+    await page.getByLabel('Name').fill('nightly')
+    await page.getByRole('button', { name: 'Create' }).click()
+    await dialog.getByText('hw_').waitFor()
+    await closed()
+    await page.getByRole('button', { name: 'Revoke nightly' }).click()
+    await dialog.getByText('is refused from now on').waitFor()
+    await dialog.getByRole('button', { name: 'Revoke' }).click()
+    await page.getByText('revoked', { exact: true }).waitFor()
+
     await world.ask('POST', '/users', { user: 'ada', role: 'viewer', project: 'default' })
     await visitor.go('/settings?tab=users', 'viewer in default')
     await page.getByRole('button', { name: 'Roles ada' }).click()

@@ -86,7 +86,7 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
   ],
   'settings-tokens': [
     ['Create', 'viewer', 'acts'],
-    ['Revoke …', 'viewer', 'acts'],
+    ['Revoke …', 'viewer', 'asks'],
   ],
   'settings-users': [
     ['Add', 'administrator', 'acts'],

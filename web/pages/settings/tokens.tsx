@@ -4,12 +4,12 @@ import { answer, api } from '../../api/client.ts'
 import { projects, tokens, users, whoAmI } from '../../api/queries.ts'
 import { type Role, useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
-import { textOf, useAct } from '../../ui/act.ts'
-import { Made } from '../../ui/dialog.tsx'
+import { textOf } from '../../ui/act.ts'
+import { Confirm, Made } from '../../ui/dialog.tsx'
 import { Foreign } from '../../ui/foreign.tsx'
 import { Form, NameField, Select } from '../../ui/form.tsx'
 import { Badge, Button, Panel, Time, useNow } from '../../ui/parts.tsx'
-import { Empty, Failed, Loaded } from '../../ui/states.tsx'
+import { Empty, Loaded } from '../../ui/states.tsx'
 import { Cell, TableBox } from '../../ui/table.tsx'
 import { RoleSelect, roleNamed } from './role-select.tsx'
 
@@ -23,17 +23,11 @@ export const TokensTab = ({ project }: { project: string }) => {
   const query = useQuery(tokens(isAdministrator))
   const queries = useQueryClient()
   const now = useNow(60_000)
-  const { act, refusal } = useAct()
   const [secret, setSecret] = useState<string | null>(null)
-  const revoke = (token: string) =>
-    act(async () => {
-      await answer(api.access.tokens[':token'].$delete({ param: { token } }))
-      await queries.invalidateQueries({ queryKey: ['tokens'] })
-    })
+  const [revoked, setRevoked] = useState<{ token: string; name: string } | null>(null)
   return (
     <div className="grid items-start gap-4 2xl:grid-cols-[minmax(0,1fr)_22rem]">
       <Panel title={t.settings.tabs.tokens} isFlush>
-        {refusal && <Failed error={refusal} />}
         <Loaded query={query}>
           {(all) =>
             all.length === 0 ? (
@@ -78,7 +72,7 @@ export const TokensTab = ({ project }: { project: string }) => {
                           <Time at={expiresAt} />
                         </Cell>
                         <Cell fold="actions" className="text-right">
-                          {isGood && <Revoke name={name} scope={scope} revoke={() => void revoke(token)} />}
+                          {isGood && <Revoke name={name} scope={scope} revoke={() => setRevoked({ token, name })} />}
                         </Cell>
                       </tr>
                     )
@@ -95,6 +89,19 @@ export const TokensTab = ({ project }: { project: string }) => {
           title={t.settings.newToken}
           parts={[{ said: t.settings.secret, text: secret }]}
           close={() => setSecret(null)}
+        />
+      )}
+      {revoked && (
+        <Confirm
+          title={t.settings.revokeToken(revoked.name)}
+          detail={t.settings.revokeTokenDetail}
+          action={t.settings.revoke}
+          isDangerous
+          close={() => setRevoked(null)}
+          act={async () => {
+            await answer(api.access.tokens[':token'].$delete({ param: { token: revoked.token } }))
+            await queries.invalidateQueries({ queryKey: ['tokens'] })
+          }}
         />
       )}
     </div>
