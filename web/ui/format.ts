@@ -16,6 +16,7 @@ export const milliseconds = (ms: number | null): string =>
 export const span = (ms: number | null): string => {
   if (ms === null) return '–'
   const seconds = Math.max(0, ms) / 1000
+  if (seconds > 0 && seconds < 1) return `${three.format(ms)} ms`
   if (seconds < 10) return `${three.format(seconds)} s`
   if (seconds < 60) return `${Math.round(seconds)} s`
   const minutes = Math.floor(seconds / 60)
