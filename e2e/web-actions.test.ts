@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync, rmSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { barriersOf, cutTablesOf, type Visitor, visitAs } from './support/browser.ts'
+import { barriersOf, cutTablesOf, toTheme, type Visitor, visitAs } from './support/browser.ts'
 import { exampleFiles } from './support/example.ts'
 import { openWebWorld, type WebWorld } from './support/web-world.ts'
 
@@ -257,7 +257,7 @@ describe('what is ordered on the web besides the loop', { concurrency: 1 }, () =
         [2560, 'light', ['color-contrast']],
       ] as const) {
         await page.setViewportSize({ width, height: 900 })
-        await page.emulateMedia({ colorScheme })
+        await toTheme(page, colorScheme)
         await admin.go(path, shows)
         found.push(...(await barriersOf(page, rules)).map((barrier) => `${path}, ${colorScheme}: ${barrier}`))
         const over = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import { barriersOf, openBrowser, tokenOf, visit, visitAs } from './support/browser.ts'
+import { barriersOf, openBrowser, tokenOf, toTheme, visit, visitAs } from './support/browser.ts'
 import { exampleFiles } from './support/example.ts'
 import { type Platform, type Repository, startPlatform } from './support/platform.ts'
 
@@ -74,7 +74,7 @@ describe('changes on the web', { concurrency: 1 }, () => {
       assert.equal(await page.locator('main img').count(), 0)
       assert.equal(await file(page, 'large.txt').getByText('line 250').count(), 0)
       for (const colorScheme of ['dark', 'light'] as const) {
-        await page.emulateMedia({ colorScheme })
+        await toTheme(page, colorScheme)
         assert.deepEqual(await barriersOf(page), [], `${view}, ${colorScheme}`)
       }
     }

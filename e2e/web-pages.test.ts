@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { barriersOf, cutTablesOf, tokenOf, visit } from './support/browser.ts'
+import { barriersOf, cutTablesOf, tokenOf, toTheme, visit } from './support/browser.ts'
 import { openWebWorld, type WebWorld } from './support/web-world.ts'
 
 const minuteMs = 60_000
@@ -276,7 +276,7 @@ describe('the pages of the web where one learns and sets things', { concurrency:
         [2560, 'light', ['color-contrast']],
       ] as const) {
         await page.setViewportSize({ width, height: 900 })
-        await page.emulateMedia({ colorScheme })
+        await toTheme(page, colorScheme)
         await visitor.go(path, shows)
         found.push(...(await barriersOf(page, rules)).map((barrier) => `${path}, ${colorScheme}: ${barrier}`))
         const over = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, rmSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Download } from 'playwright-core'
-import { barriersOf, openBrowser, tokenOf, type Visitor, visit } from './support/browser.ts'
+import { barriersOf, openBrowser, tokenOf, toTheme, type Visitor, visit } from './support/browser.ts'
 import { type Platform, type Repository, startPlatform } from './support/platform.ts'
 
 /** Says all that a log can hold, leaves all that a run can leave, fails in its first attempt, and then does not end by itself. */
@@ -141,9 +141,9 @@ describe('pipelines on the web', { concurrency: 1 }, () => {
     assert.match(raw.text, /\x1b\[31mred words\x1b\[0m.*\nline 1 of many\n/)
     const file = await downloaded(() => page.getByRole('link', { name: 'report', exact: true }).click())
     assert.equal(file.text.slice(0, 2), 'PK')
-    await page.emulateMedia({ colorScheme: 'dark' })
+    await toTheme(page, 'dark')
     assert.deepEqual(await barriersOf(page), [])
-    await page.emulateMedia({ colorScheme: 'light' })
+    await toTheme(page, 'light')
     assert.deepEqual(world.visitor.faults, [])
   })
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { after, before, describe, test } from 'node:test'
-import { barriersOf, cutTablesOf, type Visitor, visitAs } from './support/browser.ts'
+import { barriersOf, cutTablesOf, toTheme, type Visitor, visitAs } from './support/browser.ts'
 import { openWebWorld, type WebWorld } from './support/web-world.ts'
 
 const hostile = '<img src=x onerror=alert(1)> \u202eevil'
@@ -262,7 +262,7 @@ describe('what waits for somebody, and what is set, on the web', { concurrency: 
         [2560, 'light', ['color-contrast']],
       ] as const) {
         await page.setViewportSize({ width, height: 900 })
-        await page.emulateMedia({ colorScheme })
+        await toTheme(page, colorScheme)
         await admin.go(path, shows)
         found.push(...(await barriersOf(page, rules)).map((barrier) => `${path}, ${colorScheme}: ${barrier}`))
         const over = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import type { Browser } from 'playwright-core'
-import { barriersOf, cutTablesOf, openBrowser, patienceMs, tokenOf, visit } from './support/browser.ts'
+import { barriersOf, cutTablesOf, openBrowser, patienceMs, tokenOf, toTheme, visit } from './support/browser.ts'
 import { exampleFiles } from './support/example.ts'
 import { type Platform, type Repository, startPlatform } from './support/platform.ts'
 
@@ -81,7 +81,7 @@ describe('the web', { concurrency: 1 }, () => {
     const found: string[] = []
     for (const [path, shows] of pages()) {
       for (const colorScheme of ['dark', 'light'] as const) {
-        await page.emulateMedia({ colorScheme })
+        await toTheme(page, colorScheme)
         await visitor.go(path, shows)
         found.push(...(await barriersOf(page)).map((barrier) => `${path}, ${colorScheme}: ${barrier}`))
       }

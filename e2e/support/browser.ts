@@ -91,6 +91,16 @@ export const visitAs = async (browser: Browser, platform: Platform, user: string
   return visitor
 }
 
+/** Turns a page to a theme. Chromium draws it some frames after it was told to: until then what one asks of the page is of both themes. */
+export const toTheme = async (page: Page, theme: 'light' | 'dark'): Promise<void> => {
+  await page.emulateMedia({ colorScheme: theme })
+  await page.evaluate(`new Promise((drawn) => {
+    const frames = (count) => (count === 0 ? drawn() : requestAnimationFrame(() => frames(count - 1)))
+    const wait = () => (matchMedia('(prefers-color-scheme: ${theme})').matches ? frames(3) : requestAnimationFrame(wait))
+    wait()
+  })`)
+}
+
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 
 /** What axe finds on the page as it stands, in one line each; by some of its rules where they are named. */
