@@ -1,4 +1,4 @@
-import { appendFileSync, closeSync, openSync } from 'node:fs'
+import { appendFileSync, closeSync, existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
@@ -33,22 +33,30 @@ const killsFile = process.env.HEADWAY_FAILPOINT_KILLS
 
 const pass = (mark: string): void => {
   if (traceFile) appendFileSync(traceFile, `${mark}\n`)
-  if (mark !== killAt || !mayKill()) return
-  if (killsFile) appendFileSync(killsFile, `${mark}\n`)
+  if (mark !== killAt || !mayKill(mark)) return
   process.kill(process.pid, 'SIGKILL')
 }
 
-const mayKill = (): boolean => {
-  if (killTimes === undefined) return true
+const mayKill = (mark: string): boolean => {
+  if (killTimes === undefined) {
+    say(mark)
+    return true
+  }
   const [count, directory = ''] = killTimes.split(/:(.*)/s)
-  return !take(directory, 'skip', killSkip) && take(directory, 'kill', Number(count))
+  if (take(directory, 'skip', killSkip) || existsSync(placeOf(directory, 'kill', Number(count)))) return false
+  say(mark) // before it is taken: whoever else kills this process in between leaves none that was taken and not told
+  return take(directory, 'kill', Number(count))
+}
+
+const say = (mark: string): void => {
+  if (killsFile) appendFileSync(killsFile, `${mark}\n`)
 }
 
 /** Takes one of so many that are left; each is a file that only one process can create. */
 const take = (directory: string, what: string, count: number): boolean => {
   for (let one = 1; one <= count; one += 1) {
     try {
-      closeSync(openSync(join(directory, `${what}-${one}`), 'wx'))
+      closeSync(openSync(placeOf(directory, what, one), 'wx'))
       return true
     } catch {
       // that one was taken already
@@ -56,3 +64,5 @@ const take = (directory: string, what: string, count: number): boolean => {
   }
   return false
 }
+
+const placeOf = (directory: string, what: string, one: number): string => join(directory, `${what}-${one}`)
