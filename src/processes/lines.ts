@@ -1,20 +1,14 @@
-import { StringDecoder } from 'node:string_decoder'
-
-export type LineCutter = {
-  push(chunk: Uint8Array): void
-  /** What came last without a line break is a line, too. */
-  end(): void
-}
+import { type Cutter, cutter } from './cutter.ts'
 
 export const cutMark = ' [cut: the line was longer than 64 KiB]'
 const defaultLimit = 64 * 1024
 
 /**
  * Cuts bytes into lines of text without their breaks (LF or CRLF). What is no UTF-8 becomes U+FFFD; of a line longer than the
- * limit (characters) only its beginning and a mark are told, and no more than that is ever held.
+ * limit (characters) only its beginning and a mark are told, and no more than that is ever held. What comes last without a line break
+ * is a line, too.
  */
-export const lineCutter = (onLine: (line: string) => void, limit = defaultLimit): LineCutter => {
-  const decoder = new StringDecoder('utf8')
+export const lineCutter = (onLine: (line: string) => void, limit = defaultLimit): Cutter => {
   let open = ''
   let isCut = false
   const add = (text: string): void => {
@@ -29,19 +23,11 @@ export const lineCutter = (onLine: (line: string) => void, limit = defaultLimit)
     open = ''
     isCut = false
   }
-  const take = (text: string): void => {
-    let from = 0
-    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', from)) {
-      add(text.slice(from, at))
-      finish()
-      from = at + 1
-    }
-    if (from < text.length) add(text.slice(from))
-  }
+  const pieces = cutter('\n', add, finish)
   return {
-    push: (chunk) => take(decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))),
+    push: pieces.push,
     end: () => {
-      take(decoder.end())
+      pieces.end()
       if (open !== '' || isCut) finish()
     },
   }

@@ -7,7 +7,8 @@ import { effectSync } from '../effect.ts'
 import { Problem } from '../problem.ts'
 import type { Command, CommandOutcome } from './command.ts'
 import { confined } from './confine.ts'
-import { type LineCutter, lineCutter } from './lines.ts'
+import type { Cutter } from './cutter.ts'
+import { lineCutter } from './lines.ts'
 import { outputRead } from './output.ts'
 import { signalGroup } from './tree.ts'
 
@@ -97,7 +98,7 @@ export type RunningCommand = {
 
 /** Starts a long-running program and tells its output line by line; `maxOutputBytes` counts only when it is given. */
 export const stream = (command: Command, { onLine, signal }: StreamOptions): RunningCommand => {
-  const cutters: Record<Channel, LineCutter> = {
+  const cutters: Record<Channel, Cutter> = {
     stdout: lineCutter((line) => onLine(line, 'stdout')),
     stderr: lineCutter((line) => onLine(line, 'stderr')),
   }

@@ -1,8 +1,9 @@
 import { Problem } from '../../problem.ts'
+import type { Cutter } from '../../processes/cutter.ts'
 import { runThrough } from '../../processes/run.ts'
 import type { OutsideRecordInput } from '../records.ts'
 import { fits } from '../sources/reading.ts'
-import { type Cutter, fieldCutter } from './fields.ts'
+import { fieldCutter } from './fields.ts'
 import { inParts } from './parcels.ts'
 import { filled, type History, openSpool, type Spool } from './spool.ts'
 
