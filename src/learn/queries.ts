@@ -1,6 +1,7 @@
 import type { Views } from '../ledger/ledger.ts'
 import type { ProjectName } from '../names.ts'
 import type { Store } from '../store/store.ts'
+import { broughtReleases } from './brought.ts'
 import { recoveryOf, unpackLeads } from './dora/assess.ts'
 import type { Span } from './dora/calendar.ts'
 import { defaultWindowMs } from './dora/lane.ts'
@@ -17,15 +18,7 @@ export const createQueries = ({ store, views }: { readonly store: Store; readonl
 
   /** Deployments with where each went, and the commit that its release was made of. */
   const placed = () =>
-    db
-      .selectFrom('learn_deployments')
-      .innerJoin('learn_lanes', 'learn_lanes.lane', 'learn_deployments.lane')
-      .leftJoin('learn_releases', (join) =>
-        join
-          .onRef('learn_releases.project', '=', 'learn_lanes.project')
-          .onRef('learn_releases.service', '=', 'learn_lanes.service')
-          .onRef('learn_releases.digest', '=', 'learn_deployments.revision'),
-      )
+    broughtReleases(db)
       .selectAll('learn_deployments')
       .select(['learn_lanes.project', 'learn_lanes.service', 'learn_releases.commit_id as commit'])
 

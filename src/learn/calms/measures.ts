@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { broughtReleases } from '../brought.ts'
 import type { Span } from '../dora/calendar.ts'
 import { answerDora, lanesOf, type Scope } from '../dora/question.ts'
 import { openAt } from '../flow/progress.ts'
@@ -104,20 +105,12 @@ const figuresIn = async (db: Db, scope: Scope, lanes: readonly number[], span: S
 /** The share of deployments that lead back to the commits that they were made of: through their release, or as they were told. */
 const tracedIn = async (db: Db, lanes: readonly number[], { from, until }: Span): Promise<Figure> => {
   if (lanes.length === 0) return { value: null, n: 0 }
-  const rows = await db
-    .selectFrom('learn_deployments as d')
-    .innerJoin('learn_lanes as l', 'l.lane', 'd.lane')
-    .leftJoin('learn_releases as r', (join) =>
-      join
-        .onRef('r.project', '=', 'l.project')
-        .onRef('r.service', '=', 'l.service')
-        .onRef('r.digest', '=', 'd.revision'),
-    )
-    .select(['d.commits', 'd.again', 'd.merges', 'd.unknown', 'd.negative', 'd.first', 'r.commit_id as made'])
-    .where('d.lane', 'in', [...lanes])
-    .where('d.counted', '=', 1)
-    .where('d.live_at', '>=', from)
-    .where('d.live_at', '<', until)
+  const rows = await broughtReleases(db)
+    .select(['commits', 'again', 'merges', 'unknown', 'negative', 'first', 'learn_releases.commit_id as made'])
+    .where('learn_deployments.lane', 'in', [...lanes])
+    .where('counted', '=', 1)
+    .where('live_at', '>=', from)
+    .where('live_at', '<', until)
     .execute()
   const traced = rows.filter(
     ({ made, ...told }) => made !== null || Object.values(told).some((count) => typeof count === 'number' && count > 0),
