@@ -65,8 +65,8 @@ const Written = z.strictObject({
   usesSecrets: fragments.default([]),
   vars: texts.default({}),
   only: z.string().optional(),
-  /** How many times faster than real time limits and graces run off. */
-  speed: z.number().default(1),
+  /** Waiting for so long, as for a time limit, is over once a job has printed this line; all else takes its real time. */
+  passes: z.strictObject({ seconds: z.number(), at: z.string() }).optional(),
   /** The run is cancelled when a job prints this line. */
   cancelAt: z.string().optional(),
   expect: Expectation.optional(),

@@ -11,26 +11,22 @@ import type { Case } from './case.ts'
 /** Plays cases, several at a time, each in a working tree of its own. */
 export type Stage = AsyncDisposable & { play(one: Case): Promise<LocalResult> }
 
-/** One engine for each speed of the clock, opened when it is first needed. */
+/** One engine for all cases whose time is real, and one for each of the others. */
 export const openStage = (): Stage => {
-  const engines = new Map<number, Promise<LocalEngine>>()
-  const engineFor = (speed: number): Promise<LocalEngine> => {
-    const engine = engines.get(speed) ?? openLocalEngine({ clock: clockAt(speed), parallelJobs: 8 })
-    engines.set(speed, engine)
-    return engine
-  }
+  const real = openLocalEngine({ clock: systemClock, parallelJobs: 8 })
   return {
     play: async (one) => {
       const directory = makeTree(one)
       try {
-        return await playIn(directory, one, await engineFor(one.speed)).catch(refused)
+        if (one.passes === undefined) return await playIn(directory, one, await real, () => undefined).catch(refused)
+        const hourglass = turnedAt(one.passes)
+        await using engine = await openLocalEngine({ clock: hourglass.clock, parallelJobs: 8 })
+        return await playIn(directory, one, engine, hourglass.hear).catch(refused)
       } finally {
         rmSync(directory, { recursive: true, force: true })
       }
     },
-    [Symbol.asyncDispose]: async () => {
-      for (const engine of engines.values()) await (await engine)[Symbol.asyncDispose]()
-    },
+    [Symbol.asyncDispose]: async () => (await real)[Symbol.asyncDispose](),
   }
 }
 
@@ -41,7 +37,12 @@ const refused = (error: unknown): LocalResult => {
   return { conclusion: 'failure', runs: [], notes: [], failure: failureFor(detail, { where }) }
 }
 
-const playIn = (directory: string, one: Case, engine: LocalEngine): Promise<LocalResult> => {
+const playIn = (
+  directory: string,
+  one: Case,
+  engine: LocalEngine,
+  hear: (text: string) => void,
+): Promise<LocalResult> => {
   const { event: name, action, ref, baseRef, headRef, payload, inputs, cancelAt } = one
   const cancel = new AbortController()
   const event = {
@@ -54,6 +55,7 @@ const playIn = (directory: string, one: Case, engine: LocalEngine): Promise<Loca
     ...(inputs === undefined ? {} : { inputs }),
   }
   const onLine = (_job: string, text: string): void => {
+    hear(text)
     if (text === cancelAt) cancel.abort()
   }
   return engine.run(
@@ -64,14 +66,27 @@ const playIn = (directory: string, one: Case, engine: LocalEngine): Promise<Loca
       secrets: one.secrets,
       variables: one.vars,
       actor: 'user:mona',
-      ...(cancelAt === undefined ? {} : { onLine }),
+      onLine,
     },
     { cancel: cancel.signal },
   )
 }
 
-const clockAt = (speed: number): Clock =>
-  speed === 1 ? systemClock : { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / speed, signal) }
+/** A clock whose waits of just so long are over once the line was heard; `hear` is told each line. */
+const turnedAt = ({ seconds, at }: NonNullable<Case['passes']>): { clock: Clock; hear(text: string): void } => {
+  const heard = new AbortController()
+  const sleep = async (ms: number, signal?: AbortSignal): Promise<void> => {
+    if (ms !== seconds * 1000) return systemClock.sleep(ms, signal)
+    const either = AbortSignal.any([heard.signal, ...(signal ? [signal] : [])])
+    await systemClock.sleep(ms, either).catch(() => signal?.throwIfAborted())
+  }
+  return {
+    clock: { ...systemClock, sleep },
+    hear: (text) => {
+      if (text === at) heard.abort()
+    },
+  }
+}
 
 /** The case's files; where it says what changed, all others are committed. */
 const makeTree = ({ files, changed }: Case): string => {

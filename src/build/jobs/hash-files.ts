@@ -81,6 +81,7 @@ const outputOf = async (script: string, place: HashPlace, signal: AbortSignal): 
   })
   const end = (): void => void process.end()
   signal.addEventListener('abort', end, { once: true })
+  if (signal.aborted) end() // while the program started, or before
   try {
     const [text, fault, { exitCode }] = await Promise.all([
       textOf(process.stdout),
