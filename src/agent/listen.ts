@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
+import { mostWaiting } from '../edge/launch.ts'
 import { effectSync } from '../effect.ts'
 import { writeDurably } from '../processes/files.ts'
 import { startAgent } from './start.ts'
@@ -31,7 +32,7 @@ function open(at: string, wanted: number): Promise<Server> {
     process.stderr.write(JSON.stringify({ code, message, host: at, port: wanted }))
     process.exit(1)
   })
-  return new Promise((done) => server.listen({ host: at, port: wanted, backlog: 1024 }, () => done(server)))
+  return new Promise((done) => server.listen({ host: at, port: wanted, backlog: mostWaiting }, () => done(server)))
 }
 
 function portOf(server: Server): number {

@@ -7,6 +7,7 @@ import { lockHolder } from '../agent/lock.ts'
 import { startAgent } from '../agent/start.ts'
 import { ask } from '../agent/unix.ts'
 import type { Clock } from '../clock.ts'
+import { mostWaiting } from '../edge/launch.ts'
 import type { EdgeRoute } from '../edge/protocol.ts'
 import type { EdgeSettings } from '../edge/settings.ts'
 import { effectSync } from '../effect.ts'
@@ -209,7 +210,7 @@ const listenAt = (host: string, port: number): Promise<Server> =>
   new Promise((done, failed) => {
     const server = createServer((socket) => socket.destroy())
     server.once('error', (error: NodeJS.ErrnoException) => failed(portProblem(error, host, port)))
-    server.listen({ host, port, backlog: 1024 }, () => done(server))
+    server.listen({ host, port, backlog: mostWaiting }, () => done(server))
   })
 
 const portProblem = (error: NodeJS.ErrnoException, host: string, port: number): Error => {

@@ -7,6 +7,7 @@ import { isOutOfDescriptors, type Turned } from './descriptors.ts'
 import { addressOf, type Edge, type OwnAnswer } from './edge.ts'
 import { type H2Session, serveH2 } from './h2/session.ts'
 import { hostName } from './host.ts'
+import { mostWaiting } from './launch.ts'
 import { PerAddress } from './per-address.ts'
 import { meetProxy } from './proxy-protocol.ts'
 import { acmeDirectory, type EdgeSettings, type TlsSettings } from './settings.ts'
@@ -139,7 +140,7 @@ export const openTlsDoor = async (options: {
     listen: (at) =>
       new Promise((done, failed) => {
         server.once('error', failed)
-        server.listen('fd' in at ? { fd: at.fd } : { port: at.port, host: '127.0.0.1' }, () => {
+        server.listen('fd' in at ? { fd: at.fd } : { port: at.port, host: '127.0.0.1' }, mostWaiting, () => {
           server.off('error', failed)
           const address = server.address()
           if (typeof address === 'object' && address) port = address.port

@@ -10,6 +10,7 @@ import type { Greet } from './doors.ts'
 import { Exchange } from './exchange.ts'
 import { fieldIn, inOnePiece } from './headers.ts'
 import { STATUS_CODES } from './http.ts'
+import { mostWaiting } from './launch.ts'
 import { Mirror, saturation } from './mirror.ts'
 import { OpenList } from './open-list.ts'
 import type { EdgeCounters, EdgeHealth, EdgeInFlight, EdgeSamples, EdgeTable } from './protocol.ts'
@@ -238,7 +239,7 @@ export const createEdge = ({ limits, clock, newId, log, ...options }: EdgeOption
         else if (isOutOfDescriptors(error)) turned?.away(error)
         else throw error
       })
-      server.listen(at, done)
+      server.listen(at, mostWaiting, done)
     })
   const attend = (socket: Socket): void => {
     guests.add(socket)

@@ -11,6 +11,12 @@ export const edgeTlsFd = 5
  * connection costs a turn. Eight took a fifth to a third less CPU for each fresh connection than one; more than eight was no better.
  */
 const edgeMoreListenFds = [6, 7, 8, 9, 10, 11, 12]
+/**
+ * How many connections wait with the kernel until they are accepted; whoever listens on the socket last says it for all, and the machine
+ * may allow less. Of those beyond it the kernel drops what they send, and they try again after 200 ms and more: Node's own 511 made that
+ * the tail of a thousand clients who came at once.
+ */
+export const mostWaiting = 4_096
 
 /** What an edge inherits: its log, and the descriptors above. */
 export const edgeStdio = (log: IOType | number, listenFd: number, tlsFd: number | null): (IOType | number)[] => [

@@ -275,3 +275,30 @@ test('no successor is started while somebody answers, nor by an edge that retire
   rmSync(places.home, { recursive: true, force: true }) // whoever removes the home wants nothing left
   assert.equal(await edge.exited, 0)
 })
+
+test('a thousand clients that come while the edge is busy are waited for by the kernel, not turned away', async (t) => {
+  const { port } = await startHello(t)
+  const home = await startHome(t)
+  const edge = await spawnEdge(home)
+  await edge.control('PUT', '/table', tableOf(1, poolOf('v1', 1, { a: port })))
+  const allowed = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'))
+  const clients = Math.min(1_000, allowed)
+  edge.kill('SIGSTOP')
+  let connected = 0
+  const answers = Array.from({ length: clients }, () => {
+    const socket = connect({ port: home.port, host: '127.0.0.1' }, () => {
+      connected += 1
+    })
+    t.after(() => socket.destroy())
+    socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+    let answer = ''
+    socket.on('data', (bytes) => {
+      answer += String(bytes)
+    })
+    socket.on('error', () => {})
+    return new Promise((done) => socket.once('close', () => done(answer.slice(0, 15))))
+  })
+  await until('all are connected', () => connected === clients)
+  edge.kill('SIGCONT')
+  assert.deepEqual(new Set(await Promise.all(answers)), new Set(['HTTP/1.1 200 OK']))
+})
