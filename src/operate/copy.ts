@@ -29,6 +29,9 @@ export const copyRunning = async (client: Client, from: string, to: string, labe
   return ofFiles + ofLog
 }
 
+/** An engine has a thousand small files, and each waits for the disk: those that wait together are written together. */
+const filesAtOnce = 16
+
 /** Copies a directory durably; a file that goes away meanwhile is not missed. Returns the size of what was copied. The caller
  * marks the effect. */
 export const copyTree = async (
@@ -38,12 +41,15 @@ export const copyTree = async (
 ): Promise<number> => {
   await mkdir(to, { mode: 0o700 })
   if (owner) await chown(to, owner.uid, owner.gid)
+  const entries = (await readdir(from, { withFileTypes: true })).filter(({ name }) => !skip?.has(name))
   let sizeBytes = 0
-  for (const entry of await readdir(from, { withFileTypes: true })) {
-    const [source, target] = [join(from, entry.name), join(to, entry.name)]
-    if (skip?.has(entry.name)) continue
-    if (entry.isDirectory()) sizeBytes += await copyTree(source, target, { owner })
-    else if (entry.isFile()) sizeBytes += await copyDurably(source, target, owner)
+  for (const { name } of entries.filter((entry) => entry.isDirectory()))
+    sizeBytes += await copyTree(join(from, name), join(to, name), { owner })
+  const files = entries.filter((entry) => entry.isFile())
+  while (files.length > 0) {
+    const some = files.splice(0, filesAtOnce)
+    const sizes = await Promise.all(some.map(({ name }) => copyDurably(join(from, name), join(to, name), owner)))
+    for (const size of sizes) sizeBytes += size
   }
   syncDirectory(to)
   return sizeBytes
