@@ -18,6 +18,7 @@ import { migrate } from '../src/store/migrations.ts'
 import { openPostgresStore } from '../src/store/postgres.ts'
 import { startPostgres, type TestPostgres } from '../src/store/testing.ts'
 import { testClock } from '../src/testing.ts'
+import { measureFlow } from './flow.ts'
 import { postgresRows, type RawRows, sqliteRows } from './raw-rows.ts'
 
 type Say = (name: string, figure: string) => void
@@ -68,6 +69,13 @@ const measureEngine = async (engine: Engine, sizes: string, say: Say): Promise<v
     await measureSize(engine, deployments, say)
   const facts = (process.env.HEADWAY_BENCH_FACTS ?? '10000,100000').split(',').map(Number)
   for (const deliveries of facts) await measureRebuild(engine, deliveries, say)
+  for (const aWeek of (process.env.HEADWAY_BENCH_CHANGES ?? '1000,10000').split(',').map(Number)) {
+    const { opened, rows: openRows } = await engine.open({ views: [doraView] })
+    await using _ = opened
+    const rows = await openRows()
+    await measureFlow(opened.store, rows, aWeek, say)
+    await rows.close()
+  }
 }
 
 const sqliteEngine: Engine = {

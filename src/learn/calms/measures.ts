@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import { broughtReleases } from '../brought.ts'
 import type { Span } from '../dora/calendar.ts'
 import { answerDora, lanesOf, type Scope } from '../dora/question.ts'
-import { openAt } from '../flow/progress.ts'
+import { countOpen, openBetween } from '../flow/progress.ts'
 import { batchesIn, batchOf } from '../flow/question.ts'
 import { rhythmOf } from '../flow/rhythm.ts'
 import type { DoraTables } from '../tables.ts'
@@ -89,7 +89,8 @@ const figuresIn = async (db: Db, scope: Scope, lanes: readonly number[], span: S
   const undone = rollbacks.machine + rollbacks.hand
   const batch = batchOf(await batchesIn(db, lanes, span), span)
   const { leadTime } = (await answerDora(db, { ...scope, span, bucket: 'year', zone: 'UTC' }, now)).total
-  const [open = 0] = await openAt(db, scope.project, [Math.min(span.until, now)])
+  const at = Math.min(span.until, now)
+  const [open = 0] = countOpen(await openBetween(db, scope.project, { from: at, until: at }), [at])
   return {
     'automatic-deployments': { value: automatic.value, n: automatic.known },
     'machine-rollbacks': { value: undone === 0 ? null : rollbacks.machine / undone, n: undone },

@@ -27,29 +27,59 @@ export type OpenChange = {
 
 const shown = 20
 
-/** What is open in a project (null: in all) at a moment, the oldest first. */
+/** A change that was proposed, with what of its way tells when it was open. */
+export type Proposed = Awaited<ReturnType<typeof openBetween>>[number]
+
+/** The changes of a project (null: of all) that were open at any moment of a span, its last one included; the oldest first. */
+export const openBetween = (db: Db, project: string | null, { from, until }: Span) => {
+  let rows = db
+    .selectFrom('learn_flow_changes')
+    .select(['key', 'repository', 'number', 'opened_at', 'reviewed_at', 'approved_at', 'merged_at', 'closed_at'])
+    .where('kind', '=', 'change')
+    .where('opened_at', '<=', until)
+    .where((or) => or.or([or('merged_at', 'is', null), or('merged_at', '>', from)]))
+    .where((or) => or.or([or('closed_at', 'is', null), or('closed_at', '>', from)]))
+  if (project !== null) rows = rows.where('project', '=', project)
+  return rows.orderBy('opened_at').orderBy('id').execute()
+}
+
+const openedAt = ({ opened_at }: Proposed): number => opened_at ?? 0
+const endedAt = (one: Proposed): number =>
+  Math.max(openedAt(one), Math.min(one.merged_at ?? Number.MAX_SAFE_INTEGER, one.closed_at ?? Number.MAX_SAFE_INTEGER))
+
+/** How many of these were open at each moment. */
+export const countOpen = (proposed: readonly Proposed[], moments: readonly number[]): number[] => {
+  const opened = Float64Array.from(proposed, openedAt).sort()
+  const ended = Float64Array.from(proposed, endedAt).sort()
+  return moments.map((at) => upTo(opened, at) - upTo(ended, at))
+}
+
+/** How many of the sorted values are at most this. */
+const upTo = (sorted: Float64Array, most: number): number => {
+  let [low, high] = [0, sorted.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((sorted[middle] ?? 0) <= most) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** What of these is open at a moment, and what is merged only. */
 export const progressAt = async (
   db: Db,
   { project, environment }: { readonly project: string | null; readonly environment: string },
+  proposed: readonly Proposed[],
   at: number,
 ): Promise<Progress> => {
-  let rows = db
-    .selectFrom('learn_flow_changes')
-    .select(['key', 'repository', 'number', 'opened_at', 'reviewed_at', 'approved_at'])
-    .where('kind', '=', 'change')
-    .where('opened_at', '<=', at)
-    .where((or) => or.or([or('merged_at', 'is', null), or('merged_at', '>', at)]))
-    .where((or) => or.or([or('closed_at', 'is', null), or('closed_at', '>', at)]))
-  if (project !== null) rows = rows.where('project', '=', project)
-  const open = await rows.orderBy('opened_at').orderBy('id').execute()
-  const ageOf = (openedAt: number | null): number => at - (openedAt ?? at)
+  const open = proposed.filter((one) => openedAt(one) <= at && at < endedAt(one))
   return {
     open: open.length,
     merged: await mergedOnly(db, project, environment, at),
-    ages: distributionOf(open.map(({ opened_at }) => ageOf(opened_at))),
+    ages: distributionOf(open.map((one) => at - openedAt(one))),
     oldest: open.slice(0, shown).map((row) => ({
-      ...{ change: row.key, repository: row.repository, number: row.number, openedAt: row.opened_at ?? at },
-      ...{ ageMs: ageOf(row.opened_at), isReviewed: isBy(row.reviewed_at, at), isApproved: isBy(row.approved_at, at) },
+      ...{ change: row.key, repository: row.repository, number: row.number, openedAt: openedAt(row) },
+      ...{ ageMs: at - openedAt(row), isReviewed: isBy(row.reviewed_at, at), isApproved: isBy(row.approved_at, at) },
     })),
   }
 }
@@ -58,65 +88,38 @@ const isBy = (moment: number | null, at: number): boolean => moment !== null && 
 
 /** Newer than all that is live of the same repository. Nobody tells when they will be; a repository of which nothing is live counts none. */
 const mergedOnly = async (db: Db, project: string | null, environment: string, at: number): Promise<number> => {
-  let lanes = db.selectFrom('learn_lanes').select('lane').where('environment', '=', environment)
-  if (project !== null) lanes = lanes.where('project', '=', project)
-  const newest = new Map<string, { project: string; repository: string; at: number }>()
-  for (const { lane } of await lanes.execute()) {
-    const serving = await db
-      .selectFrom('learn_deployments')
-      .select('id')
-      .where('lane', '=', lane)
-      .where('counted', '=', 1)
-      .where('state', '!=', 'rolled-back')
-      .where('live_at', '<=', at)
-      .orderBy('live_at', 'desc')
-      .orderBy('id', 'desc')
-      .limit(1)
-      .executeTakeFirst()
-    if (!serving) continue
-    const brought = await db
-      .selectFrom('learn_flow_brought as b')
-      .innerJoin('learn_flow_changes as c', 'c.id', 'b.change_id')
-      .select(['c.project', 'c.repository', 'c.merged_at'])
-      .where('b.deployment', '=', serving.id)
-      .execute()
-    for (const one of brought) {
-      const name = `${one.project}/${one.repository}`
-      const known = newest.get(name)
-      if (one.merged_at !== null && one.merged_at > (known?.at ?? -1)) newest.set(name, { ...one, at: one.merged_at })
-    }
-  }
-  let merged = 0
-  for (const one of newest.values()) {
-    const row = await db
-      .selectFrom('learn_flow_changes')
-      .select(({ fn }) => fn.countAll<number | string>().as('n'))
-      .where('project', '=', one.project)
-      .where('repository', '=', one.repository)
-      .where('merged_at', '>', one.at)
-      .where('merged_at', '<=', at)
-      .executeTakeFirst()
-    merged += Number(row?.n ?? 0)
-  }
-  return merged
-}
-
-/** How many changes were open at each of these moments. */
-export const openAt = async (db: Db, project: string | null, moments: readonly number[]): Promise<number[]> => {
-  const last = moments.at(-1)
-  const first = moments[0]
-  if (first === undefined || last === undefined) return []
-  let rows = db
-    .selectFrom('learn_flow_changes')
-    .select(['opened_at', 'merged_at', 'closed_at'])
-    .where('kind', '=', 'change')
-    .where('opened_at', '<=', last)
-    .where((or) => or.or([or('merged_at', 'is', null), or('merged_at', '>', first)]))
-    .where((or) => or.or([or('closed_at', 'is', null), or('closed_at', '>', first)]))
-  if (project !== null) rows = rows.where('project', '=', project)
-  const spans: Span[] = (await rows.execute()).map(({ opened_at, merged_at, closed_at }) => ({
-    from: opened_at ?? 0,
-    until: Math.min(merged_at ?? Number.MAX_SAFE_INTEGER, closed_at ?? Number.MAX_SAFE_INTEGER),
-  }))
-  return moments.map((at) => spans.filter(({ from, until }) => from <= at && at < until).length)
+  let serving = db
+    .selectFrom('learn_lanes as l')
+    .select(({ selectFrom }) =>
+      selectFrom('learn_deployments as d')
+        .select('d.id')
+        .whereRef('d.lane', '=', 'l.lane')
+        .where('d.counted', '=', 1)
+        .where('d.state', '!=', 'rolled-back')
+        .where('d.live_at', '<=', at)
+        .orderBy('d.live_at', 'desc')
+        .orderBy('d.id', 'desc')
+        .limit(1)
+        .as('deployment'),
+    )
+    .where('l.environment', '=', environment)
+  if (project !== null) serving = serving.where('l.project', '=', project)
+  const newest = db
+    .selectFrom(serving.as('s'))
+    .innerJoin('learn_flow_brought as b', 'b.deployment', 's.deployment')
+    .innerJoin('learn_flow_changes as c', 'c.id', 'b.change_id')
+    .select(({ fn }) => ['c.project', 'c.repository', fn.max('c.merged_at').as('at')])
+    .groupBy(['c.project', 'c.repository'])
+  const row = await db
+    .selectFrom(newest.as('n'))
+    .innerJoin('learn_flow_changes as m', (join) =>
+      join
+        .onRef('m.project', '=', 'n.project')
+        .onRef('m.repository', '=', 'n.repository')
+        .onRef('m.merged_at', '>', 'n.at'),
+    )
+    .select(({ fn }) => fn.countAll<number | string>().as('n'))
+    .where('m.merged_at', '<=', at)
+    .executeTakeFirst()
+  return Number(row?.n ?? 0)
 }

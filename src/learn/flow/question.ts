@@ -3,7 +3,7 @@ import { type BucketName, bucketsOf, type Span } from '../dora/calendar.ts'
 import { type Distribution, distributionOf } from '../dora/quantile.ts'
 import { lanesOf, placeIn, type Scope } from '../dora/question.ts'
 import type { DoraTables } from '../tables.ts'
-import { openAt, type Progress, progressAt } from './progress.ts'
+import { countOpen, openBetween, type Progress, progressAt } from './progress.ts'
 import { type Rhythm, rhythmOf } from './rhythm.ts'
 import { type Bottleneck, bottleneckOf, type Changed, changedMost, type Stream, streamOf } from './value-stream.ts'
 import { type Delivered, deliveredIn } from './ways.ts'
@@ -53,17 +53,20 @@ export const answerFlow = async (db: Kysely<DoraTables>, question: FlowQuestion,
   const spans = bucketsOf(span, bucket, zone)
   const lanes = await lanesOf(db, question)
   const earlier = { from: Math.max(0, 2 * span.from - span.until), until: span.from }
-  const delivered = await deliveredIn(db, lanes, span)
+  const at = Math.min(span.until, now)
+  const moments = spans.map(({ until }) => Math.min(until, now))
+  const [delivered, deliveredBefore, batches, proposed, rhythm] = await Promise.all([
+    deliveredIn(db, lanes, span),
+    deliveredIn(db, lanes, earlier),
+    batchesIn(db, lanes, { from: earlier.from, until: span.until }),
+    openBetween(db, project, { from: moments[0] ?? at, until: at }),
+    rhythmOf(db, lanes, span, zone),
+  ])
   const stream = streamOf(waysOf(delivered), span)
-  const before = streamOf(waysOf(await deliveredIn(db, lanes, earlier)), earlier)
+  const before = streamOf(waysOf(deliveredBefore), earlier)
   const bottleneck = bottleneckOf(stream)
   const was = before.stages.find(({ stage }) => stage === bottleneck?.stage)
-  const batches = await batchesIn(db, lanes, { from: earlier.from, until: span.until })
-  const open = await openAt(
-    db,
-    project,
-    spans.map(({ until }) => Math.min(until, now)),
-  )
+  const open = countOpen(proposed, moments)
   const deliveredBy = grouped(delivered, spans, ({ liveAt }) => liveAt)
   const deployedBy = grouped(
     batches.filter(({ live_at }) => isIn(live_at ?? -1, span)),
@@ -78,8 +81,8 @@ export const answerFlow = async (db: Kysely<DoraTables>, question: FlowQuestion,
     changed: changedMost(before, stream),
     batch: batchOf(batches, span),
     batchBefore: batchOf(batches, earlier),
-    progress: await progressAt(db, question, Math.min(span.until, now)),
-    rhythm: await rhythmOf(db, lanes, span, zone),
+    progress: await progressAt(db, question, proposed, at),
+    rhythm,
     buckets: spans.map((one, place) => {
       const own = streamOf(waysOf(deliveredBy[place] ?? []), one)
       return {

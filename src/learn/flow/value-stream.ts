@@ -35,7 +35,11 @@ export const streamOf = (ways: readonly Way[], { from, until }: Span): Stream =>
     // A stage that a change went through in parts is one stage of it.
     const own = new Map<StageName, number>()
     for (const { stage, from: begun, until: ended } of stages) own.set(stage, (own.get(stage) ?? 0) + ended - begun)
-    for (const [stage, ms] of own) times.set(stage, [...(times.get(stage) ?? []), ms])
+    for (const [stage, ms] of own) {
+      const known = times.get(stage)
+      if (known) known.push(ms)
+      else times.set(stage, [ms])
+    }
   }
   const stages = stageNames.flatMap((stage) => {
     const values = times.get(stage)

@@ -54,10 +54,12 @@ export const deliveredIn = async (
     .where(({ not, exists, selectFrom }) =>
       not(
         exists(
+          // SQLite would take all deployments of the lane first; in a cross join it keeps this order.
           selectFrom('learn_flow_brought as b2')
-            .innerJoin('learn_deployments as d2', 'd2.id', 'b2.deployment')
+            .crossJoin('learn_deployments as d2')
             .select('d2.id')
             .whereRef('b2.change_id', '=', 'b.change_id')
+            .whereRef('d2.id', '=', 'b2.deployment')
             .whereRef('d2.lane', '=', 'd.lane')
             .where('d2.counted', '=', 1)
             .where((or) =>
