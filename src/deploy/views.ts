@@ -4,6 +4,7 @@ import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { View } from '../ledger/ledger.ts'
 import { CommitId, Digest, EnvironmentName, isPreview, ProjectName, ServiceName } from '../names.ts'
 import { releaseCreated } from '../package/facts.ts'
+import { inParts } from '../store/parts.ts'
 import { serviceRemoved } from './facts.ts'
 import { type Deployment, deploymentSubject, fold } from './rollout.ts'
 import type { Target } from './target.ts'
@@ -153,6 +154,8 @@ export const deployView: View<DeployTables> = {
       await (environment === null ? all : all.where('environment', '=', environment)).execute()
     } else await applyToDeployment(tx, recorded)
   },
+  prepare: (tx, facts) => readBatch(tx, facts),
+  finish: (tx) => writeBatch(tx),
 }
 
 const forgetService = async (tx: Transaction<DeployTables>, target: Target): Promise<void> => {
@@ -166,37 +169,72 @@ const forgetService = async (tx: Transaction<DeployTables>, target: Target): Pro
 
 const subjectPrefix = deploymentSubject('')
 
-const applyToDeployment = async (tx: Transaction<DeployTables>, recorded: RecordedFact): Promise<void> => {
-  if (!recorded.subject.startsWith(subjectPrefix)) return
-  const id = recorded.subject.slice(subjectPrefix.length)
-  const row = await tx.selectFrom('deploy_deployments').selectAll().where('deployment', '=', id).executeTakeFirst()
-  const before = row ? parseDeployment(row.state) : null
-  const after = fold(before, recorded)
-  if (!after) return
-  const columns = {
-    finished_at: after.finished?.at ?? null,
-    outcome: after.finished?.outcome ?? null,
-    state: JSON.stringify(after),
+/** A deployment as it is in this transaction, null while there is none. */
+type Entry = { row: DeploymentRow | null; state: Deployment | null; isWritten: boolean }
+
+/**
+ * Deployments of the batch of facts that is being applied. One has several facts that follow closely, and its row is large: it is read once
+ * and written once for all of them. Goes with the transaction, so that what is rolled back is forgotten.
+ */
+const batches = new WeakMap<Transaction<DeployTables>, Map<string, Entry>>()
+
+const batchOf = (tx: Transaction<DeployTables>): Map<string, Entry> => {
+  const known = batches.get(tx) ?? new Map<string, Entry>()
+  batches.set(tx, known)
+  return known
+}
+
+const idIn = ({ subject }: RecordedFact): string | null =>
+  subject.startsWith(subjectPrefix) ? subject.slice(subjectPrefix.length) : null
+
+const readBatch = async (tx: Transaction<DeployTables>, facts: readonly RecordedFact[]): Promise<void> => {
+  const ids = [...new Set(facts.flatMap((recorded) => idIn(recorded) ?? []))]
+  const batch = batchOf(tx)
+  for (const id of ids) batch.set(id, { row: null, state: null, isWritten: true })
+  for (const some of inParts(ids, 500)) {
+    const rows = tx.selectFrom('deploy_deployments').selectAll().where('deployment', 'in', some)
+    for (const row of await rows.execute())
+      batch.set(row.deployment, { row, state: parseDeployment(row.state), isWritten: true })
   }
-  if (row) await tx.updateTable('deploy_deployments').set(columns).where('deployment', '=', id).execute()
-  else {
-    const { project, service, environment } = after.target
+}
+
+const writeBatch = async (tx: Transaction<DeployTables>): Promise<void> => {
+  const rows = [...batchOf(tx).values()].flatMap(({ row, state, isWritten }) =>
+    row && !isWritten ? { ...row, state: JSON.stringify(state) } : [],
+  )
+  batches.delete(tx)
+  for (const some of inParts(rows, 50))
     await tx
       .insertInto('deploy_deployments')
-      .values({
-        deployment: id,
-        project,
-        service,
-        environment,
-        release: after.release,
-        commit_id: after.commit,
-        requested_seq: after.requestedSeq,
-        requested_at: after.requestedAt,
-        pushed_at: after.push ? await pushedAt(tx, after.push) : null,
-        ...columns,
-      })
+      .values(some)
+      .onConflict((clash) =>
+        clash.column('deployment').doUpdateSet(({ ref }) => ({
+          finished_at: ref('excluded.finished_at'),
+          outcome: ref('excluded.outcome'),
+          state: ref('excluded.state'),
+        })),
+      )
       .execute()
+}
+
+const applyToDeployment = async (tx: Transaction<DeployTables>, recorded: RecordedFact): Promise<void> => {
+  const id = idIn(recorded)
+  const entry = id === null ? undefined : batchOf(tx).get(id)
+  if (id === null || !entry) return
+  const before = entry.state
+  const after = fold(before, recorded)
+  if (!after) return
+  const { project, service, environment } = after.target
+  const unchanging = entry.row ?? {
+    ...{ deployment: id, project, service, environment, release: after.release, commit_id: after.commit },
+    ...{ requested_seq: after.requestedSeq, requested_at: after.requestedAt },
+    pushed_at: after.push ? await pushedAt(tx, after.push) : null,
   }
+  const { finished } = after
+  const now = { finished_at: finished?.at ?? null, outcome: finished?.outcome ?? null }
+  entry.row = { ...unchanging, ...now, state: '' } // told when it is written
+  entry.state = after
+  entry.isWritten = false
   await applyToService(tx, before, after)
 }
 

@@ -20,6 +20,7 @@ import {
   rolloutShifted,
   rolloutStepStarted,
 } from '../deploy/facts.ts'
+import { lazily } from '../lazily.ts'
 import { isFact, type RecordedFact } from '../ledger/fact.ts'
 import type { View } from '../ledger/ledger.ts'
 import { alertFired } from '../monitor/facts.ts'
@@ -49,12 +50,12 @@ import { createDoraTables, type DeploymentRow, type DoraTables, dropDoraTables }
 /** Every deployment, incident and commit that the ledger tells of, and the cells that questions are answered from. */
 export const doraView: View<DoraTables> = {
   name: 'learn-dora',
-  version: 7,
+  version: 8,
   create: createDoraTables,
   drop: dropDoraTables,
   apply: async (tx, fact) => {
-    if (flowTypes.has(fact.type)) await (await import('./flow/telling.ts')).tellFlow(tx, fact)
-    if (toilTypes.has(fact.type)) await (await import('./toil/telling.ts')).tellToil(tx, fact)
+    if (flowTypes.has(fact.type)) await (await flow()).tellFlow(tx, fact)
+    if (toilTypes.has(fact.type)) await (await toil()).tellToil(tx, fact)
     if (isFact(refUpdated, fact)) return tellPush(tx, fact.payload)
     if (isFact(releaseCreated, fact)) return tellRelease(tx, fact.payload)
     if (isFact(deploymentRequested, fact)) return tellRequested(tx, fact)
@@ -99,6 +100,9 @@ const toilTypes: ReadonlySet<string> = new Set(
     ...[rolloutPaused, rolloutResumed, runRerunRequested, jobApprovalDecided, promotionApproved, alertFired],
   ].map(({ type }) => type),
 )
+
+const flow = lazily(() => import('./flow/telling.ts'))
+const toil = lazily(() => import('./toil/telling.ts'))
 
 const asNumber = (value: boolean | null): number | null => (value === null ? null : Number(value))
 

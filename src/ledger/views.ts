@@ -216,7 +216,7 @@ const buildAtOnce = async (
       }
       return seq
     },
-    { isDerived: true },
+    { isDerived: true, isLong: true },
   )
 }
 

@@ -1,10 +1,8 @@
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import type { SQLInputValue } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { collectAfterStart } from '../processes/memory.ts'
 import { type Packed, pack, unpack } from './packed.ts'
-
-/** What the thread is started with. */
-export type WorkerStart = { readonly file: string; readonly readOnly: boolean; readonly pragmas: readonly string[] }
+import { bindable, type ConnectionStart, describeFailure, openConnection } from './sqlite-connection.ts'
 
 export type WorkerRequest =
   | {
@@ -36,13 +34,10 @@ const lightMs = 10
 const smallPages = 1_024
 /** Answers are sent together as long as they are made this quickly. */
 const togetherMs = 1
-const keptStatements = 200
-const keptStatementCharacters = 4_000
+const keptPlans = 200
 
-const serve = (start: WorkerStart, port: NonNullable<typeof parentPort>): void => {
-  const database = new DatabaseSync(start.file, { readOnly: start.readOnly, timeout: 10_000 })
-  for (const pragma of start.pragmas) database.exec(`PRAGMA ${pragma}`)
-  const kept = new Map<string, StatementSync>()
+const serve = (start: ConnectionStart, port: NonNullable<typeof parentPort>): void => {
+  const { database, prepare, close } = openConnection(start)
   const scans = new Map<string, boolean>()
   const pageCount = database.prepare('PRAGMA page_count')
   pageCount.setReturnArrays(true)
@@ -53,32 +48,23 @@ const serve = (start: WorkerStart, port: NonNullable<typeof parentPort>): void =
     if (known !== undefined) return known
     const plan = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters)
     const found = plan.some(({ detail }) => /SCAN|TEMP B-TREE|RECURSIVE|MATERIALIZE|CO-ROUTINE/.test(String(detail)))
-    if (scans.size >= keptStatements) scans.clear()
+    if (scans.size >= keptPlans) scans.clear()
     scans.set(sql, found)
     return found
   }
   const isRecursive = (sql: string): boolean => /\brecursive\b/i.test(sql)
   const isSmall = (): boolean => Number(Object.values(pageCount.get() ?? [])[0]) <= smallPages
 
-  const prepare = (sql: string): StatementSync => {
-    const known = kept.get(sql)
-    if (known) return known
-    const statement = database.prepare(sql)
-    statement.setReturnArrays(true)
-    if (sql.length <= keptStatementCharacters) kept.set(sql, statement)
-    if (kept.size > keptStatements) kept.delete(kept.keys().next().value ?? '')
-    return statement
-  }
-
   const run = (request: Extract<WorkerRequest, { kind: 'run' }>): WorkerReply => {
     const began = performance.now()
     const { id } = request
-    const statement = prepare(request.sql)
+    const { statement, hasRows } = prepare(request.sql)
     const parameters = unpack(request.parameters).map(bindable)
-    if (statement.columns().length === 0) {
+    if (!hasRows) {
       const { changes, lastInsertRowid } = statement.run(...parameters)
       return { id, kind: 'done', columns: [], cells: pack([]), changes, insertId: lastInsertRowid, tookMs: 0 }
     }
+    statement.setReturnArrays(true)
     if (request.light && scansMuch(request.sql, parameters) && (isRecursive(request.sql) || !isSmall()))
       return { id, kind: 'heavy' }
     const cells: unknown[] = []
@@ -94,7 +80,7 @@ const serve = (start: WorkerStart, port: NonNullable<typeof parentPort>): void =
         if (rows > lightRows || (rows % 64 === 0 && performance.now() - began > lightMs)) return { id, kind: 'heavy' }
       }
     // after the rows: stepping compiles a statement anew when the tables have changed, columns() does not
-    const columns = statement.columns().map(({ name }) => name)
+    const columns = rows === 0 ? [] : statement.columns().map(({ name }) => name)
     const tookMs = performance.now() - began
     return { id, kind: 'done', columns, cells: pack(cells), changes: rows, insertId: 0, tookMs }
   }
@@ -103,7 +89,7 @@ const serve = (start: WorkerStart, port: NonNullable<typeof parentPort>): void =
     try {
       return run(request)
     } catch (error) {
-      return { id: request.id, kind: 'failed', ...describe(error) }
+      return { id: request.id, kind: 'failed', ...describeFailure(error) }
     }
   }
 
@@ -120,8 +106,7 @@ const serve = (start: WorkerStart, port: NonNullable<typeof parentPort>): void =
     let began = performance.now()
     for (const request of requests) {
       if (request.kind === 'close') {
-        kept.clear()
-        database.close()
+        close()
         replies.push({ id: request.id, kind: 'heavy' })
         reply()
         return port.close()
@@ -134,28 +119,6 @@ const serve = (start: WorkerStart, port: NonNullable<typeof parentPort>): void =
     }
     if (replies.length > 0) reply()
   })
-}
-
-const bindable = (value: unknown): SQLInputValue => {
-  switch (typeof value) {
-    case 'string':
-    case 'number':
-    case 'bigint':
-      return value
-    case 'boolean':
-      return value ? 1 : 0
-    case 'undefined':
-      return null
-    default:
-      if (value === null || value instanceof Uint8Array) return value
-      throw new TypeError(`a value of type ${typeof value} cannot be kept in SQLite; pass text, a number or bytes`)
-  }
-}
-
-const describe = (error: unknown): { message: string; code: number | null } => {
-  const message = error instanceof Error ? error.message : String(error)
-  const code = error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : null
-  return { message, code }
 }
 
 /** Not at the moment at which the main thread collects. */

@@ -96,6 +96,31 @@ test('a full database refuses the change, names the remedy, and goes on once the
     await store.close()
   }))
 
+test('a full database refuses a long transaction, and is as it was', () =>
+  inDirectory(async (directory) => {
+    const store = await openSqliteStore(join(directory, 'a.db'), { maxPages: 64 })
+    await createThings(store)
+    await add(store, 1)
+    const long = store.transaction<Tables, void>(
+      async (tx) => {
+        for (let id = 2; id < 1_000; id += 1)
+          await tx
+            .insertInto('things')
+            .values({ id, bytes: Buffer.alloc(1_000) })
+            .execute()
+      },
+      { isLong: true },
+    )
+    await assert.rejects(long, isFull)
+    await assert.rejects(
+      store.transaction<Tables, unknown>((tx) => sql`SELECT unheard FROM things`.execute(tx), { isLong: true }),
+      /no such column: unheard in: SELECT unheard FROM things/,
+    )
+    await add(store, 5)
+    assert.deepEqual(await ids(store), [1, 5])
+    await store.close()
+  }))
+
 test('a full disk loses nothing that was acknowledged, and recording goes on once there is room', () => {
   if (!isRoot()) return // only root can mount a small disk; the test above fills a database for everybody
   return inDirectory(async (directory) => {

@@ -18,6 +18,7 @@ import { effectSync } from '../effect.ts'
 import { Problem } from '../problem.ts'
 import { createMutex } from './mutex.ts'
 import { copyDatabase } from './sqlite-backup.ts'
+import type { Inline } from './sqlite-inline.ts'
 import { type Rows, type SqliteThread, startThread } from './sqlite-thread.ts'
 import type { Store, TransactionOptions } from './store.ts'
 import { storable } from './text.ts'
@@ -38,6 +39,8 @@ const writerPragmas = [
   'journal_size_limit = 8388608',
   'cache_size = -2048',
 ]
+/** Much is written at once, and the writer's thread brings it from the log into the file afterwards, which takes long. */
+const inlinePragmas = ['cache_size = -65536', 'wal_autocheckpoint = 0']
 const readerPragmas = ['query_only = ON', 'trusted_schema = OFF', 'cache_size = -2048']
 
 /** A read that took longer than this goes to the second thread from then on. */
@@ -58,7 +61,7 @@ export const openSqliteStore = async (file: string, options: SqliteOptions = {})
   await threads.writer().run('PRAGMA wal_checkpoint(TRUNCATE)', []).catch(unlessFull)
   await threads.writer().run('SELECT 1', [])
   const handle = <Tables>(options?: TransactionOptions) =>
-    new Kysely<Tables>({ dialect: dialectOver(threads, options?.isDerived ?? false) })
+    new Kysely<Tables>({ dialect: dialectOver(threads, options ?? {}) })
   const inTransaction = new AsyncLocalStorage<{ open: boolean }>()
   return {
     dialect: 'sqlite',
@@ -124,6 +127,12 @@ const createThreads = (file: string, options: SqliteOptions) => {
 
   return {
     writer: currentWriter,
+    /** A connection of its own in this thread, for whoever has the turn to write. */
+    inline: async (): Promise<Inline> => {
+      if (closed) throw new Error(`the database ${file} is closed`)
+      const { openInline } = await import('./sqlite-inline.ts')
+      return openInline({ file, readOnly: false, pragmas: [...pragmas, ...inlinePragmas] })
+    },
     /** Waits for its turn, then keeps single writes and light reads away until it is left. */
     enterTransaction: async (): Promise<() => void> => {
       const leave = await turns.enter()
@@ -165,9 +174,11 @@ const createThreads = (file: string, options: SqliteOptions) => {
 }
 
 type Threads = ReturnType<typeof createThreads>
+/** Whom a transaction asks: the writer's thread, or a connection in this one. */
+type Asked = SqliteThread | Inline
 
-const dialectOver = (threads: Threads, isDerived: boolean): Dialect => ({
-  createDriver: () => new ThreadDriver(threads, isDerived),
+const dialectOver = (threads: Threads, options: TransactionOptions): Dialect => ({
+  createDriver: () => new ThreadDriver(threads, options),
   createAdapter: () => new ThreadAdapter(),
   createIntrospector: (db) => new SqliteIntrospector(db),
   createQueryCompiler: () => new StorableQueryCompiler(),
@@ -191,18 +202,18 @@ class ThreadAdapter extends SqliteAdapter {
 
 class ThreadConnection implements DatabaseConnection {
   readonly #threads: Threads
-  readonly #isDerived: boolean
-  #transaction: { readonly thread: SqliteThread; readonly leave: () => void } | null = null
+  readonly #options: TransactionOptions
+  #transaction: { readonly at: Asked; readonly leave: () => void } | null = null
 
-  constructor(threads: Threads, isDerived: boolean) {
+  constructor(threads: Threads, options: TransactionOptions) {
     this.#threads = threads
-    this.#isDerived = isDerived
+    this.#options = options
   }
 
   async executeQuery<Row>({ sql, parameters, query }: CompiledQuery): Promise<QueryResult<Row>> {
     const reads = isRead(query.kind, sql)
     const found = this.#transaction
-      ? await this.#transaction.thread.run(sql, parameters)
+      ? await this.#transaction.at.run(sql, parameters)
       : await (reads ? this.#threads.read(sql, parameters) : this.#threads.write(sql, parameters))
     return answer<Row>(found, reads)
   }
@@ -214,14 +225,15 @@ class ThreadConnection implements DatabaseConnection {
 
   async begin(): Promise<void> {
     const leave = await this.#threads.enterTransaction()
+    let at: Asked | null = null
     try {
-      const thread = this.#threads.writer()
+      at = this.#options.isLong ? await this.#threads.inline() : this.#threads.writer()
       // can only be set between transactions; nothing comes between, as the turn is ours
-      const settings = this.#isDerived ? [thread.run('PRAGMA synchronous = NORMAL', [])] : []
-      await Promise.all([...settings, thread.run('BEGIN IMMEDIATE', [])])
-      this.#transaction = { thread, leave }
+      const settings = this.#options.isDerived ? [at.run('PRAGMA synchronous = NORMAL', [])] : []
+      await Promise.all([...settings, at.run('BEGIN IMMEDIATE', [])])
+      this.#transaction = { at, leave }
     } catch (error) {
-      this.#makeDurable(this.#threads.writer())
+      if (at) await this.#done(at)
       leave()
       throw error
     }
@@ -231,35 +243,36 @@ class ThreadConnection implements DatabaseConnection {
     const transaction = this.#transaction
     if (!transaction) return
     try {
-      await transaction.thread.run(statement, [])
+      await transaction.at.run(statement, [])
     } catch (error) {
       // SQLite rolls back by itself on some errors (a full disk) and then has no transaction to roll back; on others it stays open
-      await transaction.thread.run('ROLLBACK', []).catch(() => {})
+      await transaction.at.run('ROLLBACK', []).catch(() => {})
       if (statement === 'COMMIT') throw error
     } finally {
       this.#transaction = null
-      this.#makeDurable(transaction.thread)
+      await this.#done(transaction.at)
       transaction.leave()
     }
   }
 
-  /** Before anything else, as requests are answered in order; a thread that has ended is replaced by one that is durable. */
-  #makeDurable(thread: SqliteThread): void {
-    if (this.#isDerived) thread.run('PRAGMA synchronous = FULL', []).catch(() => {})
+  /** The thread is durable again before anything else, as requests are answered in order; one that has ended is replaced by one that is. */
+  async #done(at: Asked): Promise<void> {
+    if (this.#options.isLong) await at.close()
+    else if (this.#options.isDerived) at.run('PRAGMA synchronous = FULL', []).catch(() => {})
   }
 }
 
 class ThreadDriver implements Driver {
   readonly #threads: Threads
-  readonly #isDerived: boolean
+  readonly #options: TransactionOptions
 
-  constructor(threads: Threads, isDerived: boolean) {
+  constructor(threads: Threads, options: TransactionOptions) {
     this.#threads = threads
-    this.#isDerived = isDerived
+    this.#options = options
   }
   async init(): Promise<void> {}
   async acquireConnection(): Promise<ThreadConnection> {
-    return new ThreadConnection(this.#threads, this.#isDerived)
+    return new ThreadConnection(this.#threads, this.#options)
   }
   async beginTransaction(connection: ThreadConnection): Promise<void> {
     await connection.begin()

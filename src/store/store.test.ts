@@ -65,6 +65,44 @@ onEveryStore('a store', (fresh, dialect) => {
     assert.deepEqual(await ids(store), [1])
   })
 
+  test('a long transaction answers like any other, lets others read meanwhile, and is taken back whole', async () => {
+    await using opened = await fresh()
+    const { store } = opened
+    await createThings(store)
+    const row = { id: 1, name: 'naïve', bytes: Buffer.from([0, 255, 10]), amount: Number.MAX_SAFE_INTEGER }
+    const others: number[] = []
+    await store.transaction(
+      async (tx: Transaction<Tables>) => {
+        await tx.insertInto('things').values(row).execute()
+        const reading = ids(store).then((found) => others.push(found.length))
+        for (let id = 2; others.length === 0; id += 1) await tx.insertInto('things').values(thing(id)).execute()
+        await reading
+        const one = tx.selectFrom('things').selectAll().where('id', '=', 1)
+        assert.deepEqual({ ...(await one.executeTakeFirst()) }, row)
+        const changed = await tx.updateTable('things').set({ amount: 7 }).where('id', '<=', 2).executeTakeFirst()
+        assert.equal(changed.numUpdatedRows, 2n)
+      },
+      { isDerived: true, isLong: true },
+    )
+    assert.deepEqual(others, [0])
+    const kept = await ids(store)
+    assert.ok(kept.length > 1)
+
+    const failing = store.transaction(
+      async (tx: Transaction<Tables>) => {
+        await tx.deleteFrom('things').execute()
+        await tx.schema.createTable('others').addColumn('id', 'integer').execute()
+        throw new Error('thought better of it')
+      },
+      { isDerived: true, isLong: true },
+    )
+    await assert.rejects(failing, { message: 'thought better of it' })
+    assert.deepEqual(await ids(store), kept)
+    await store.tables().schema.createTable('others').addColumn('id', 'integer').execute()
+    await store.transaction((tx: Transaction<Tables>) => tx.insertInto('things').values(thing(-1)).execute())
+    assert.deepEqual(await ids(store), [-1, ...kept])
+  })
+
   test('takes back all of a transaction that throws, its tables included', async () => {
     await using opened = await fresh()
     const { store } = opened

@@ -24,4 +24,9 @@ export type TransactionOptions = {
    * newest of these may be gone, whole and in order, and are made anew from where their cursor stands.
    */
   readonly isDerived?: boolean
+  /**
+   * Very many small statements, one after the other: SQLite is asked in this thread, which others get every few milliseconds, as the way of
+   * each to another thread and back would take most of the time.
+   */
+  readonly isLong?: boolean
 }

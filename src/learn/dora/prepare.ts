@@ -1,5 +1,6 @@
 import { deploymentFinished, deploymentRequested } from '../../deploy/facts.ts'
 import { isFact, type RecordedFact } from '../../ledger/fact.ts'
+import { inParts } from '../../store/parts.ts'
 import { type CarriedCommit, deliveryCarried, deliveryDeployed } from '../facts.ts'
 import { mergedAs } from '../flow/bringing.ts'
 import { incidentsBetween, windowRow } from './attribution.ts'
@@ -75,11 +76,8 @@ const mentionOf = (fact: RecordedFact): Mention | null => {
   return { key: fact.payload.deployment, lane: null, revision: null, liveAt: null, commits: [] }
 }
 
-const inParts = <Value>(values: readonly Value[], size = 500): Value[][] =>
-  Array.from({ length: Math.ceil(values.length / size) }, (_, part) => values.slice(part * size, (part + 1) * size))
-
 const each = async <Value>(values: readonly Value[], ask: (some: Value[]) => Promise<void>): Promise<void> => {
-  await Promise.all(inParts(values).map(ask))
+  await Promise.all(inParts(values, 500).map(ask))
 }
 
 const knowKeys = (tx: Tx, ask: Ask, keys: readonly string[]): Promise<void> => {

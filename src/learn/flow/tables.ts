@@ -83,7 +83,7 @@ export const createFlowTables = async (db: Kysely<FlowTables>): Promise<void> =>
     },
     ['id'],
     {
-      ...{ keys: ['key'], merged: ['project', 'merged_as'], open: ['project', 'state', 'opened_at'] },
+      ...{ keys: ['key'], merged: ['project', 'merged_as', 'repository'], open: ['project', 'state', 'opened_at'] },
       ...{ opened: ['project', 'opened_at'], trunk: ['project', 'repository', 'merged_at'] },
     },
   )
