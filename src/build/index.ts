@@ -1,70 +1,48 @@
 import { mkdir, readdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import type { Seal } from '../access/access.ts'
-import type { Clock, Ids } from '../clock.ts'
-import type { Home } from '../home.ts'
 import { awakenings } from '../ledger/awakenings.ts'
-import type { Ledger, Views } from '../ledger/ledger.ts'
 import { createLooker } from '../looker.ts'
-import type { ProjectName, RepositoryName } from '../names.ts'
+import type { ProjectName } from '../names.ts'
 import { describeError } from '../problem.ts'
 import { sweepCgroups } from '../processes/cgroup-owners.ts'
-import type { Stage } from '../stage.ts'
-import type { Store } from '../store/store.ts'
 import { version } from '../version.ts'
 import { createMirrors } from './actions/mirrors.ts'
-import { type ActionShelf, createActionShelf } from './actions/shelf.ts'
+import { createActionShelf } from './actions/shelf.ts'
+import type { Build, BuildParts } from './build.ts'
 import { createConclusions, type EndedRun } from './concluding.ts'
-import { type ConductorTools, type JobSettings, type JudgeQuality, type ReadReports, worstOf } from './conductor.ts'
-import { createDependencyCache, type DependencyCache, sweepDependencyCache } from './dependencies.ts'
+import { type ConductorTools, worstOf } from './conductor.ts'
+import { createDependencyCache, sweepDependencyCache } from './dependencies.ts'
 import { createDetails, type RunDetails } from './details.ts'
 import { buildFacts, Conclusion, type Failure } from './facts.ts'
-import type { RepositoryPath } from './git.ts'
 import { createHeldUp } from './held-up.ts'
-import type { RunSource } from './jobs/contexts.ts'
-import type { JobUser } from './jobs/processes.ts'
 import { createListeners } from './listeners.ts'
-import { createLogBook, type LogLine, logKey } from './logs.ts'
-import { type Broken, findMain, listBroken, type Main } from './mains.ts'
+import { createLogBook, logKey } from './logs.ts'
+import { findMain, listBroken } from './mains.ts'
 import { followEvent, type Origin, originIn, raisedEvent } from './origins.ts'
-import {
-  type EnvironmentSummary,
-  failureOf,
-  listEnvironments,
-  listRuns,
-  listRunsInHand,
-  type RunInHand,
-  type RunQuery,
-  type RunSummary,
-  runsWithKeptLogs,
-} from './queries.ts'
-import { createRequests, type Requests } from './requests.ts'
-import { type LazyResults, lazyResults } from './results/index.ts'
-import type { ResultsLimits } from './results/uploads.ts'
+import { failureOf, listEnvironments, listRuns, listRunsInHand, type RunInHand, runsWithKeptLogs } from './queries.ts'
+import { createRequests } from './requests.ts'
+import { lazyResults } from './results/index.ts'
 import { resultsView } from './results/views.ts'
 import { decide } from './run.ts'
-import type { RunGlance } from './run-glance.ts'
-import type { RunPage, RunPageQuery } from './run-pages.ts'
 import type { JobExecutor } from './runners/executor.ts'
-import type { LeaseRules } from './runners/lease.ts'
-import { createPool, type Pool } from './runners/pool.ts'
+import { createPool } from './runners/pool.ts'
 import { createRegistry } from './runners/registry.ts'
 import { leaseRows, runnersView } from './runners/views.ts'
-import { type Cancelling, createRunning } from './running.ts'
+import { createRunning } from './running.ts'
 import type { SandboxParts } from './sandbox/choose.ts'
-import type { JobLimits } from './sandbox/limits.ts'
-import type { Isolation, Sandbox } from './sandbox/sandbox.ts'
+import type { Sandbox } from './sandbox/sandbox.ts'
 import { createScheduler } from './schedule.ts'
 import { createSlots } from './slots.ts'
 import { createStarter } from './starting.ts'
-import { createToolchain, type Toolchain, toolFolders } from './toolchain.ts'
+import { createToolchain, toolFolders } from './toolchain.ts'
 import { jobUsers } from './users.ts'
 import { type BuildTables, buildView } from './views.ts'
 import { createWaits } from './waits.ts'
 import { stayAwake, type Wakefulness } from './wakefulness.ts'
 
 export type { ActionShelf, MirroredAction } from './actions/shelf.ts'
+export type { Build, BuildParts, EventLine, Rerunning } from './build.ts'
 export type { JobSettings } from './conductor.ts'
 export { createDependencyCache, type DependencyCache, type DependencyKey } from './dependencies.ts'
 export type { RunSource } from './jobs/contexts.ts'
@@ -87,103 +65,6 @@ export {
   toolFinder,
 } from './toolchain.ts'
 export { jobUsers } from './users.ts'
-
-export type BuildParts = {
-  readonly ledger: Ledger
-  readonly store: Store
-  readonly views: Views
-  readonly clock: Clock
-  readonly ids: Ids
-  readonly home: Home
-  readonly repositoryPath: RepositoryPath
-  readonly settings: JobSettings
-  /** Where the API and Git are reached; asked when a job starts, as the port may not be known before. */
-  readonly serverUrl: () => string
-  /** Says what went wrong with Headway itself while nobody was waiting for an answer. */
-  readonly report: (message: string) => void
-  /** Seals the keys of jobs' tokens and identities. */
-  readonly seal: Seal
-  /** The certificate that this server has made for itself, in PEM; jobs trust it. */
-  readonly certificate?: string | null
-  /** By what address others verify who a job is; default: the server's. */
-  readonly publicUrl?: string
-  /** How much jobs may leave, and for how long. */
-  readonly resultsLimits?: Partial<ResultsLimits>
-  /** Jobs at the same time; default: as many as the machine has cores. */
-  readonly parallelJobs?: number
-  /** How long runners on other machines keep a job unheard; see `LeaseRules`. */
-  readonly leaseRules?: LeaseRules
-  /** Labels of this machine's own runner, besides those that it always has and those that an administrator gave it. */
-  readonly localLabels?: readonly string[]
-  /** Whether somebody, as recorded (`user:alice`, `token:alice/ci`), is an administrator of the instance. */
-  readonly isAdministrator: (actor: string) => Promise<boolean>
-  /** Whether who caused a run may read another project than its own; default: nobody may. */
-  readonly mayRead?: (actor: string, project: ProjectName) => Promise<boolean>
-  /** How jobs are kept apart; default: the best that works here. */
-  readonly isolation?: Isolation | null
-  /** The PostgreSQL of this machine, for services of jobs where there is no Docker Engine. */
-  readonly findPostgres?: () => Promise<{ readonly directory: string; readonly major: number }>
-  /** What one job may take; default: a share of the machine. */
-  readonly jobLimits?: JobLimits | null
-  /** What reads the reports of jobs, and what judges a push by them; absent: nothing does. */
-  readonly readReports?: ReadReports
-  readonly judgeQuality?: JudgeQuality
-  /** The one job that a run is limited to, with those that it needs; default: none is. */
-  readonly onlyJob?: (source: RunSource) => string | null
-  /** Default: a user for each job that runs at the same time; see `jobUsers`. */
-  readonly userFor?: (slot: number) => JobUser | null
-}
-
-export type Build = Stage & {
-  /** Asks a run to end; `unknown` when there is none, `finished` when it has ended already. */
-  cancel(project: ProjectName, run: string, actor: string): Promise<Cancelling>
-  /** Runs a run that has ended once more, all of it or what did not succeed; resolves to the attempt that this is. */
-  rerun(project: ProjectName, run: string, jobs: 'all' | 'failed', actor: string): Promise<Rerunning>
-  runs(project: ProjectName, query: RunQuery): Promise<RunSummary[]>
-  /** What a push or an event (`push:<id>`, `event:<id>`) waits for where nothing of it goes on before somebody acts; else null. */
-  heldUp(origin: string): Promise<readonly string[] | null>
-  /** Some of the runs, and where the newer and the older ones begin. */
-  runPage(project: ProjectName, query: RunPageQuery): Promise<RunPage>
-  /** All of them in a few numbers; `since` in milliseconds since 1970. */
-  runGlance(project: ProjectName, since: number): Promise<RunGlance>
-  run(project: ProjectName, run: string, attempt?: number): Promise<RunDetails | null>
-  /** A job's log, masked; with `follow` on until the job has ended. The newest attempt's when none is named. */
-  followLog(
-    run: string,
-    job: string,
-    options?: { follow?: boolean; attempt?: number; signal?: AbortSignal },
-  ): AsyncIterable<LogLine>
-  /** What a job wrote into GITHUB_STEP_SUMMARY; empty where it wrote nothing. */
-  summary(run: string, job: string, attempt?: number): Promise<string>
-  /** A run whenever something of it has changed, until it has ended; nothing where there is none. */
-  follow(project: ProjectName, run: string, signal: AbortSignal): AsyncIterable<RunDetails>
-  /** The runs of an event as they are queued, then why others were not, until it is concluded; nothing where there is none. */
-  followEvent(project: ProjectName, event: string, signal: AbortSignal): AsyncIterable<EventLine>
-  environments(project: ProjectName): Promise<EnvironmentSummary[]>
-  /** How the default branch of a repository stands. */
-  main(project: ProjectName, repository: RepositoryName): Promise<Main>
-  /** The default branches of a project that are red. */
-  brokenMains(project: ProjectName): Promise<Broken[]>
-  readonly requests: Requests
-  readonly toolchain: Toolchain
-  readonly dependencies: DependencyCache
-  /** Artifacts, caches, tokens and identities of jobs. */
-  readonly results: LazyResults
-  /** The actions that do not come with Headway. */
-  readonly actions: ActionShelf
-  /** What runs jobs, here and on other machines. */
-  readonly runners: Pool
-  /** Ends what is told to those who follow a run, an event or a log, and the exchanges with runners: the server is about to stop. */
-  hangUp(): void
-}
-
-/** A run that an event started, or why something was left out. */
-export type EventLine = { readonly run: string } | { readonly note: string }
-
-export type Rerunning =
-  | { readonly kind: 'queued'; readonly attempt: number }
-  | { readonly kind: 'unknown' }
-  | { readonly kind: 'unfinished' }
 
 /** How long after one another old logs are looked for. */
 const logSweepMs = 6 * 60 * 60_000

@@ -2,8 +2,8 @@ import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { asNdjson } from '../api/ndjson.ts'
 import { type ApiEnv, json, route } from '../api/route.ts'
 import { ProjectName, RepositoryName } from '../names.ts'
+import type { Build } from './build.ts'
 import { mainBroken } from './facts.ts'
-import type { Build } from './index.ts'
 import { EnvironmentSummary } from './queries.ts'
 
 const inProject = z.object({ project: ProjectName })

@@ -1,8 +1,8 @@
 import { isFact, type RecordedFact } from '../../ledger/fact.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { defaultProject } from '../../names.ts'
+import type { Build } from '../build.ts'
 import { jobStarted, runFinished, runQueued, workflowEventConcluded } from '../facts.ts'
-import type { Build } from '../index.ts'
 import type { LocalOrder, LocalSignals } from './engine.ts'
 
 export type Following = {

@@ -1,4 +1,5 @@
 import { isFact, type RecordedFact } from '../../ledger/fact.ts'
+import type { Build } from '../build.ts'
 import {
   type Annotation,
   type Conclusion,
@@ -10,7 +11,6 @@ import {
   runStarted,
   workflowEventConcluded,
 } from '../facts.ts'
-import type { Build } from '../index.ts'
 
 /** What became of an order: the worst of its runs, `skipped` when it started none. */
 export type LocalResult = {
