@@ -18,6 +18,7 @@ import { buildFacts, Conclusion, type Failure } from './facts.ts'
 import { createHeldUp } from './held-up.ts'
 import { createListeners } from './listeners.ts'
 import { createLogBook, logKey } from './logs.ts'
+import { createMachine } from './machine.ts'
 import { findMain, listBroken } from './mains.ts'
 import { followEvent, type Origin, originIn, raisedEvent } from './origins.ts'
 import { failureOf, listEnvironments, listRuns, listRunsInHand, type RunInHand, runsWithKeptLogs } from './queries.ts'
@@ -25,18 +26,13 @@ import { createRequests } from './requests.ts'
 import { lazyResults } from './results/index.ts'
 import { resultsView } from './results/views.ts'
 import { decide } from './run.ts'
-import type { JobExecutor } from './runners/executor.ts'
 import { createPool } from './runners/pool.ts'
 import { createRegistry } from './runners/registry.ts'
 import { leaseRows, runnersView } from './runners/views.ts'
 import { createRunning } from './running.ts'
-import type { SandboxParts } from './sandbox/choose.ts'
-import type { Sandbox } from './sandbox/sandbox.ts'
 import { createScheduler } from './schedule.ts'
-import { createSlots } from './slots.ts'
 import { createStarter } from './starting.ts'
-import { createToolchain, toolFolders } from './toolchain.ts'
-import { jobUsers } from './users.ts'
+import { createToolchain } from './toolchain.ts'
 import { type BuildTables, buildView } from './views.ts'
 import { createWaits } from './waits.ts'
 import { stayAwake, type Wakefulness } from './wakefulness.ts'
@@ -71,7 +67,7 @@ const logSweepMs = 6 * 60 * 60_000
 
 /** The build stage: runs workflows for pushes and events, and says once for each how that ended. */
 export const createBuild = (parts: BuildParts): Build => {
-  const { ledger, store, views, clock, home, report, repositoryPath } = parts
+  const { ledger, store, views, clock, home, report } = parts
   const toolsDirectory = join(home.caches, 'tools')
   const dependenciesDirectory = join(home.caches, 'dependencies')
   const toolchain = createToolchain(toolsDirectory)
@@ -80,7 +76,6 @@ export const createBuild = (parts: BuildParts): Build => {
   const shelf = createActionShelf({ ledger, mirrors, repositoryPath: parts.repositoryPath })
   const logs = createLogBook(home.runs)
   const parallelJobs = parts.parallelJobs ?? availableParallelism()
-  const userFor = parts.userFor ?? jobUsers(home)
   const stopping = new AbortController()
   const hangingUp = new AbortController()
   const tables = () => store.tables<BuildTables>()
@@ -105,15 +100,18 @@ export const createBuild = (parts: BuildParts): Build => {
       return newest?.status === 'running' && Number(newest.attempt) === attempt
     },
   })
-  let sandbox: Promise<Sandbox> | null = null
   const looker = createLooker(() => look(), report, clock, stopping.signal)
   let wakefulness: Wakefulness | null = null
 
+  const machine = createMachine({
+    ...{ ...parts, toolsDirectory, toolchain, dependencies, parallelJobs },
+    ...{ library: shelf.library, services: results.services },
+  })
   const runners = createPool({
     ...{ ledger, clock, logs, version, parallelJobs, report, labels: parts.localLabels ?? [] },
     registry: createRegistry({ ...parts, now: () => clock.now() }),
     rows: leaseRows(store, views),
-    local: () => localExecutor(),
+    local: machine.executor,
     serverUrl: parts.serverUrl,
     services: results.services,
     library: shelf.library,
@@ -129,7 +127,7 @@ export const createBuild = (parts: BuildParts): Build => {
 
   const tools = async (): Promise<ConductorTools> => {
     const { settings, serverUrl, isAdministrator } = parts
-    const { isolation } = await openedSandbox()
+    const { isolation } = await machine.sandbox()
     const { executor } = runners
     const optional = {
       ...(parts.readReports ? { readReports: parts.readReports } : {}),
@@ -209,43 +207,6 @@ export const createBuild = (parts: BuildParts): Build => {
       await running.cancel(run, 'system:build', `${rival} took its place in the concurrency group ${group_key}`)
   }
 
-  const sandboxParts: SandboxParts = {
-    ...{ home, clock, user: userFor(0), report, serverUrl: parts.serverUrl },
-    wanted: parts.isolation ?? null,
-    limits: parts.jobLimits ?? null,
-    readable: toolFolders(toolsDirectory),
-    findPostgres: parts.findPostgres,
-  }
-
-  /** What runs jobs on this machine, one in each slot: loaded with the first. */
-  let opened: Promise<JobExecutor> | null = null
-  const localExecutor = (): Promise<JobExecutor> => {
-    const open = async (): Promise<JobExecutor> => {
-      const { builtInActions, createLocalExecutor } = await import('./engine.ts')
-      const actions = builtInActions(repositoryPath, toolchain, dependencies)
-      const [slots, sandbox, { services }] = [createSlots(parallelJobs), await openedSandbox(), results]
-      const [{ serverUrl }, { library }] = [parts, shelf]
-      const local = { home, clock, slots, toolchain, actions, library, serverUrl, userFor, sandbox, services }
-      return createLocalExecutor(local)
-    }
-    opened ??= open().catch((error: unknown) => {
-      opened = null
-      throw error
-    })
-    return opened
-  }
-
-  /** Tried out once, with the first job. */
-  const openedSandbox = (): Promise<Sandbox> => {
-    sandbox ??= import('./engine.ts')
-      .then(({ openSandbox }) => openSandbox(sandboxParts))
-      .catch((error: unknown) => {
-        sandbox = null
-        throw error
-      })
-    return sandbox
-  }
-
   const shown = async (project: ProjectName, run: string, attempt?: number): Promise<RunDetails | null> => {
     const found = await details.find(project, run, attempt)
     return found && { ...found, unassigned: found.status === 'finished' ? [] : await runners.waiting(run) }
@@ -288,8 +249,8 @@ export const createBuild = (parts: BuildParts): Build => {
       await sweepCgroups()
       const interrupted = await readdir(home.workspaces).catch(() => [])
       for (const run of interrupted) await running.endLeftovers(run)
-      if (parts.isolation) await openedSandbox() // asked for by name: without it nothing starts
-      if (interrupted.length > 0) await openedSandbox() // which sweeps what they have left
+      if (parts.isolation) await machine.sandbox() // asked for by name: without it nothing starts
+      if (interrupted.length > 0) await machine.sandbox() // which sweeps what they have left
       await runners.start()
       wakefulness = stayAwake(parts, () => void looker.look())
       await looker.look()
@@ -306,10 +267,7 @@ export const createBuild = (parts: BuildParts): Build => {
       await looker.idle()
       await running.stop()
       runners.stop()
-      await sandbox?.then(
-        (opened) => opened.close(),
-        () => undefined,
-      )
+      await machine.close()
     },
     cancel: async (project, run, actor) => {
       const state = await running.stateOf(run)

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Identity } from '../../access/access.ts'
+import { lazily } from '../../lazily.ts'
 import type { JobServices } from '../jobs/job.ts'
 import { isJobToken, isResultsPath } from './door.ts'
 import type { Results, ResultsParts } from './services.ts'
@@ -21,14 +22,7 @@ const firstTidyMs = 5 * 60_000
 const tidyEveryMs = 60 * 60_000
 
 export const lazyResults = (parts: ResultsParts): LazyResults => {
-  let opened: Promise<Results> | null = null
-  const open = (): Promise<Results> => {
-    opened ??= import('./services.ts').then(({ openResults }) => openResults(parts))
-    opened.catch(() => {
-      opened = null // whoever asks next tries again
-    })
-    return opened
-  }
+  const open = lazily(async () => (await import('./services.ts')).openResults(parts))
   return {
     open,
     services: {
