@@ -81,7 +81,7 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
   ],
   deployment: [['Correct', 'developer', 'asks']],
   'settings-you': [
-    ['End', 'viewer', 'acts'],
+    ['End …', 'viewer', 'asks'],
     ['Set password', 'viewer', 'acts'],
   ],
   'settings-tokens': [
@@ -285,7 +285,7 @@ const settles = async (page: Page, where: string, wanted: readonly string[]): Pr
       ...new Set(
         seen.map((name) =>
           name.replace(
-            /^(Branches|Revoke|Roles|Invite|Rules|Labels|Protect|Calendar|Freeze|Start|Comment on line) .+/,
+            /^(Branches|End|Revoke|Roles|Invite|Rules|Labels|Protect|Calendar|Freeze|Start|Comment on line) .+/,
             '$1 …',
           ),
         ),

@@ -4,18 +4,13 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { createLive } from './api/live.ts'
 import { Refusal } from './api/refusal.ts'
+import { createSession } from './api/session.ts'
 import { createAppRouter } from './router.tsx'
 import './styles.css'
 
-/** A session that is over leads to the sign-in, and back to where one was. */
-const leaveWhenSignedOut = (error: unknown): void => {
-  const isOver = error instanceof Refusal && error.status === 401
-  if (!isOver || router.state.location.pathname === '/sign-in') return
-  void router.navigate({ to: '/sign-in', search: { to: router.state.location.href } })
-}
-
+const session = createSession()
 const queries = new QueryClient({
-  queryCache: new QueryCache({ onError: leaveWhenSignedOut }),
+  queryCache: new QueryCache({ onError: session.heed }),
   defaultOptions: {
     queries: {
       staleTime: 5_000,
@@ -28,8 +23,8 @@ const queries = new QueryClient({
     mutations: { networkMode: 'always' },
   },
 })
-const live = createLive(queries)
-const router = createAppRouter(queries, live)
+const live = createLive(queries, session)
+const router = createAppRouter({ queries, live, session })
 
 const root = document.getElementById('root')
 if (root)

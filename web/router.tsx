@@ -10,11 +10,12 @@ import {
 import { answer, api } from './api/client.ts'
 import type { Live } from './api/live.ts'
 import { projects, whoAmI } from './api/queries.ts'
+import type { Session } from './api/session.ts'
 import { Crashed, NoSuchPage } from './shell/errors.tsx'
 import { rememberedProject } from './shell/project.ts'
 import { Shell } from './shell/shell.tsx'
 
-export type Context = { readonly queries: QueryClient; readonly live: Live }
+export type Context = { readonly queries: QueryClient; readonly live: Live; readonly session: Session }
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
 const number = (value: unknown): number | undefined => {
@@ -221,10 +222,10 @@ const tree = root.addChildren([
   ]),
 ])
 
-export const createAppRouter = (queries: QueryClient, live: Live) =>
+export const createAppRouter = (context: Context) =>
   createRouter({
     routeTree: tree,
-    context: { queries, live },
+    context,
     defaultPreload: 'intent',
     defaultErrorComponent: Crashed,
     defaultNotFoundComponent: NoSuchPage,

@@ -1,6 +1,8 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { useSyncExternalStore } from 'react'
 import { base } from './client.ts'
+import { refusalOf } from './refusal.ts'
+import type { Session } from './session.ts'
 
 /** How the connection to the server stands; `back` for a moment after it was lost. */
 export type Link = 'connecting' | 'live' | 'lost' | 'back'
@@ -55,7 +57,7 @@ const madeOld: Readonly<Record<string, readonly string[]>> = {
  * Follows the facts as the server records them and lets those queries be asked again that they make old. A hidden page follows nothing
  * after a while: a browser has only a handful of connections to one server, and the other tabs need them.
  */
-export const createLive = (queries: QueryClient) => {
+export const createLive = (queries: QueryClient, session: Session) => {
   let link: Link = 'connecting'
   let stream: AbortController | null = null
   let retry: ReturnType<typeof setTimeout> | undefined
@@ -96,8 +98,10 @@ export const createLive = (queries: QueryClient) => {
   const lost = (): void => {
     stream = null
     wasLost = true
-    become('lost')
     clearTimeout(retry)
+    // Nothing is heard until somebody has signed in.
+    become(session.isOver() ? 'connecting' : 'lost')
+    if (session.isOver()) return
     retry = setTimeout(open, retryMs)
   }
 
@@ -116,7 +120,11 @@ export const createLive = (queries: QueryClient) => {
     }
     followEvents({ after: last, signal: mine.signal, opened, hear }).then(
       () => stream === mine && lost(),
-      () => stream === mine && lost(),
+      (error: unknown) => {
+        if (stream !== mine) return
+        session.heed(error)
+        lost()
+      },
     )
   }
 
@@ -127,12 +135,19 @@ export const createLive = (queries: QueryClient) => {
     } else hiding = setTimeout(close, hiddenMs)
   }
 
+  const followSession = (): void => {
+    if (!session.isOver() && stream === null) open()
+  }
+  let unfollowSession = (): void => undefined
+
   return {
     start: () => {
       open()
+      unfollowSession = session.listen(followSession)
       document.addEventListener('visibilitychange', followVisibility)
     },
     stop: () => {
+      unfollowSession()
       document.removeEventListener('visibilitychange', followVisibility)
       clearTimeout(retry)
       close()
@@ -161,7 +176,7 @@ const followEvents = async (options: {
   const { after, signal } = options
   const headers: HeadersInit = after === null ? {} : { 'last-event-id': after }
   const response = await fetch(`${base}/events`, { headers, signal })
-  if (!response.ok || !response.body) throw new Error(`the events answered ${response.status}`)
+  if (!response.ok || !response.body) throw refusalOf(response.status, await response.text())
   options.opened()
   let rest = ''
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()

@@ -483,6 +483,7 @@ export const sessions = (isAll: boolean) =>
     queryKey: ['sessions', isAll],
     queryFn: () => answer(api.session.sessions.$get({ query: isAll ? { all: 'true' } : {} })),
   })
+export type Session = InferResponseType<typeof api.session.sessions.$get, 200>[number]
 export const passkeys = () =>
   queryOptions({ queryKey: ['passkeys'], queryFn: () => answer(api.passkeys.passkeys.$get({ query: {} })) })
 export const users = () => queryOptions({ queryKey: ['users'], queryFn: () => answer(api.access.users.$get()) })

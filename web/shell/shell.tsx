@@ -1,9 +1,9 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate, useRouteContext, useRouterState } from '@tanstack/react-router'
-import { useCallback, useEffect, useRef, useState } from 'react'
-import { answer, api } from '../api/client.ts'
+import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react'
 import { useLink } from '../api/live.ts'
 import { projects, whoAmI } from '../api/queries.ts'
+import { useIsOver } from '../api/session.ts'
 import { t } from '../texts/en.ts'
 import { Dialog } from '../ui/dialog.tsx'
 import { Foreign } from '../ui/foreign.tsx'
@@ -13,16 +13,21 @@ import { KeysHelp, useKeyboard } from './keyboard.tsx'
 import { Navigation } from './navigation.tsx'
 import { Palette } from './palette.tsx'
 import { rememberProject, useProject } from './project.ts'
+import { useSignOut } from './sign-out.ts'
 import { type Theme, useTheme } from './theme.ts'
 
 type Open = 'palette' | 'keys' | 'menu' | null
 
+const SignInAgain = lazy(async () => ({ default: (await import('../pages/sign-in/again.tsx')).SignInAgain }))
+
 /** What stands around every page. */
 export const Shell = () => {
-  const { live } = useRouteContext({ from: '__root__' })
+  const { live, session } = useRouteContext({ from: '__root__' })
+  const { data: me } = useQuery(whoAmI())
+  const isOver = useIsOver(session)
   const [open, setOpen] = useState<Open>(null)
   const close = useCallback(() => setOpen(null), [])
-  useKeyboard(useCallback((what) => setOpen(what), []))
+  useKeyboard(useCallback((what) => !session.isOver() && setOpen(what), [session]))
   useEffect(() => {
     live.start()
     return live.stop
@@ -65,6 +70,11 @@ export const Shell = () => {
           <Outlet />
         </main>
       </div>
+      {isOver && me && (
+        <Suspense>
+          <SignInAgain user={me.user} />
+        </Suspense>
+      )}
       {open === 'palette' && <Palette close={close} />}
       {open === 'keys' && <KeysHelp close={close} />}
       {open === 'menu' && (
@@ -134,13 +144,7 @@ const ProjectSwitch = () => {
 const Foot = ({ showKeys }: { showKeys: () => void }) => {
   const { data: me } = useQuery(whoAmI())
   const [theme, choose] = useTheme()
-  const queries = useQueryClient()
-  const navigate = useNavigate()
-  const signOut = async (): Promise<void> => {
-    await answer(api.session.session.$delete()).catch(() => undefined)
-    queries.clear()
-    await navigate({ to: '/sign-in' })
-  }
+  const signOut = useSignOut()
   return (
     <div className="mt-auto flex flex-col gap-3 pt-4">
       <label className="flex items-center justify-between gap-2 text-soft">
@@ -163,7 +167,7 @@ const Foot = ({ showKeys }: { showKeys: () => void }) => {
           <Button kind="quiet" className="px-2" onClick={showKeys} aria-label={t.shell.keys}>
             ?
           </Button>
-          <Button kind="quiet" className="px-2" onClick={() => void signOut()}>
+          <Button kind="quiet" className="px-2" onClick={() => void signOut().catch(() => undefined)}>
             {t.shell.signOut}
           </Button>
         </div>

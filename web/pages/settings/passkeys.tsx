@@ -1,27 +1,23 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
 import { answer, api } from '../../api/client.ts'
 import { addPasskey, byName, hasPasskeys } from '../../api/passkey.ts'
 import { passkeys } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
-import { textOf, useAct } from '../../ui/act.ts'
+import { textOf } from '../../ui/act.ts'
+import { Confirm } from '../../ui/dialog.tsx'
 import { Foreign } from '../../ui/foreign.tsx'
 import { Field, Form } from '../../ui/form.tsx'
 import { Button, Panel, Time } from '../../ui/parts.tsx'
-import { Failed, Loaded } from '../../ui/states.tsx'
+import { Loaded } from '../../ui/states.tsx'
 
-/** One's own passkeys: add one on this device, or revoke one that is lost. */
-export const Passkeys = () => {
+/** One's own passkeys: add one on this device, or revoke one that is lost. `isByPasskey`: one of them has opened this very session. */
+export const Passkeys = ({ isByPasskey }: { isByPasskey: boolean }) => {
   const query = useQuery(passkeys())
   const queries = useQueryClient()
-  const { act, isWorking, refusal } = useAct()
-  const revoke = (passkey: string) =>
-    act(async () => {
-      await answer(api.passkeys.passkeys[':passkey'].$delete({ param: { passkey } }))
-      await queries.invalidateQueries()
-    })
+  const [revoked, setRevoked] = useState<{ passkey: string; name: string } | null>(null)
   return (
     <Panel title={t.passkeys.title}>
-      {refusal && <Failed error={refusal} />}
       <Loaded query={query}>
         {(all) =>
           all.length === 0 ? (
@@ -36,7 +32,11 @@ export const Passkeys = () => {
                       {host} · {usedAt === null ? t.passkeys.unused : <Time at={usedAt} />}
                     </span>
                   </span>
-                  <Button kind="danger" disabled={isWorking} onClick={() => void revoke(passkey)}>
+                  <Button
+                    kind="danger"
+                    onClick={() => setRevoked({ passkey, name })}
+                    aria-label={`${t.settings.revoke} ${name}`}
+                  >
                     {t.settings.revoke}
                   </Button>
                 </li>
@@ -58,6 +58,19 @@ export const Passkeys = () => {
         </Form>
       ) : (
         <Elsewhere />
+      )}
+      {revoked && (
+        <Confirm
+          title={t.passkeys.revokeTitle(revoked.name)}
+          detail={`${t.passkeys.revokeDetail}${isByPasskey ? ` ${t.passkeys.revokeThisDetail}` : ''}`}
+          action={t.settings.revoke}
+          isDangerous
+          close={() => setRevoked(null)}
+          act={async () => {
+            await answer(api.passkeys.passkeys[':passkey'].$delete({ param: { passkey: revoked.passkey } }))
+            await queries.invalidateQueries()
+          }}
+        />
       )}
     </Panel>
   )

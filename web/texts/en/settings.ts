@@ -19,6 +19,11 @@ export const settings = {
   thisOne: 'this browser',
   end: 'End',
   ended: 'Session ended',
+  endSession: (user: string) => `End this session of ${user}?`,
+  endSessionDetail: (way: string, opened: string) =>
+    `It was opened by ${way}, ${opened}. Whoever uses it has to sign in again.`,
+  endThis: 'End the session of this browser?',
+  endThisDetail: 'You are signed out here, at once. What you have typed elsewhere on this page is not kept.',
   way: { link: 'link', token: 'token', invitation: 'invitation', password: 'password', passkey: 'passkey' },
   password: 'Password',
   current: 'Current password (empty if you have none)',

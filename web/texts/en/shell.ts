@@ -54,6 +54,8 @@ export const states = {
   unreachableNext: 'This page tries again by itself.',
   again: 'Try again',
   next: 'Next:',
+  sessionOver: 'Nothing was done: your session had ended.',
+  sessionOverNext: 'Do it once more.',
   crashed: 'This page met an error of its own',
   crashedNext: 'Reload it; if that does not help, tell us what you did before.',
   reload: 'Reload',

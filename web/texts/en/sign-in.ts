@@ -14,6 +14,8 @@ export const signIn = {
   passwordHint: 'At least 12 characters',
   choose: 'Set password and sign in',
   ways: 'How to sign in',
+  over: 'Your session has ended. Sign in again and go on: everything is as you left it, what you typed too.',
+  overFor: (user: string) => `Whoever is not ${user} begins anew.`,
   byPasskey: 'Sign in with a passkey',
 } as const
 
@@ -24,6 +26,9 @@ export const passkeys = {
   nameHint: 'The device it lives on',
   add: 'Add a passkey',
   unused: 'never used',
+  revokeTitle: (name: string) => `Revoke ${name}?`,
+  revokeDetail: 'It signs nobody in any more, and every session that it opened ends.',
+  revokeThisDetail: 'This browser was signed in by a passkey: if it was this one, you are signed out here.',
   notHere: 'A passkey belongs to a name and needs an encrypted page or this very machine.',
   byName: 'Open this page by its name.',
   alreadyHere: 'This device has a passkey for you already.',
