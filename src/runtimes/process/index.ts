@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
 import type { AgentHealth, LogLine } from '../../agent/protocol.ts'
 import { type Answer, ask, open, type Question } from '../../agent/unix.ts'
@@ -31,10 +32,14 @@ export const connectProcessRuntime = async (options: ProcessRuntimeOptions): Pro
   const socketPath = agentSocket(home)
   let ended = false
 
-  const call = async (question: Question): Promise<Answer> => {
+  /** `reach` until an agent answers. */
+  const call = async <Result>(
+    question: Question,
+    reach: (socketPath: string, question: Question) => Promise<Result>,
+  ): Promise<Result> => {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await ask(socketPath, question)
+        return await reach(socketPath, question)
       } catch (error) {
         question.signal?.throwIfAborted()
         if (ended || attempt >= givenUpAfter) throw agentGone(error)
@@ -45,7 +50,7 @@ export const connectProcessRuntime = async (options: ProcessRuntimeOptions): Pro
   }
   /** What the protocol promises for the verb; the agent is of this very program, so its answers are not checked once more. */
   const must = async <Result>(method: string, path: string, rest: Partial<Question> = {}): Promise<Result> => {
-    const answer = await call({ method, path, ...rest })
+    const answer = await call({ method, path, ...rest }, ask)
     if (answer.status !== 200) throw problemOf(answer)
     return answer.body as Result
   }
@@ -73,7 +78,7 @@ export const connectProcessRuntime = async (options: ProcessRuntimeOptions): Pro
     events: (after, waitMs, signal) => must('GET', `/events?after=${after}&waitMs=${Math.ceil(waitMs)}`, { signal }),
     traffic: (after = 0) => must('GET', `/traffic?after=${after}`),
     samples: async () => (await must<{ samples: EdgeSamples[] }>('GET', '/samples')).samples,
-    logs: (query, signal) => logLines(socketPath, query, signal),
+    logs: (query, signal) => logLines((question) => call(question, open), query, signal),
     replaceEdge: async () => {
       const { pid } = await effect('runtime.edge-replace', () => must<{ pid: number }>('POST', '/edge/replace'))
       return pid
@@ -135,13 +140,13 @@ const problemOf = ({ status, body }: Answer): Problem => {
 }
 
 async function* logLines(
-  socketPath: string,
+  opened: (question: Question) => Promise<IncomingMessage>,
   query: Readonly<Record<string, unknown>>,
   signal?: AbortSignal,
 ): AsyncGenerator<LogLine> {
   const parameters = new URLSearchParams()
   for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value))
-  const response = await open(socketPath, { method: 'GET', path: `/logs?${parameters}`, signal })
+  const response = await opened({ method: 'GET', path: `/logs?${parameters}`, signal })
   try {
     if (response.statusCode !== 200) {
       const body: unknown = JSON.parse((await response.toArray()).join(''))
