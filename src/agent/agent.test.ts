@@ -73,10 +73,9 @@ suite('an agent', () => {
   })
 
   test('fails a service that exits at once, with its exit code and without waiting for the deadline', async () => {
-    const began = performance.now()
-    const found = await settled(specOf('exits.1', shell('echo no such table >&2; exit 3')))
+    const spec = specOf('exits.1', { ...shell('echo no such table >&2; exit 3'), readyTimeoutMs: 600_000 })
+    const found = await settled(spec)
     assert.deepEqual([found?.state, found?.lastExit?.exitCode, found?.restarts], ['failed', 3, 1])
-    assert.ok(performance.now() - began < 5_000)
     assert.deepEqual(await logOf('exits.1'), ['no such table', 'no such table'])
     await agent.runtime.stop('exits.1')
   })

@@ -59,9 +59,9 @@ test('what only looks like one is none: comments, text, function bodies, names, 
 
 test('text that never ends is read in no time', () => {
   for (const begin of ["'", '"', '/*', '$a$', 'alter table x ', "alter table x drop ' "]) {
-    const before = performance.now()
+    const before = process.cpuUsage() // whatever else the machine does
     destructiveStatements(begin + 'a '.repeat(200_000))
-    assert.ok(performance.now() - before < 2_000, begin)
+    assert.ok(process.cpuUsage(before).user < 2_000_000, begin)
   }
 })
 

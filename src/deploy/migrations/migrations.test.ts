@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -186,14 +186,13 @@ for (const repeatable of [true, false])
   test(`one that ended unseen is ${repeatable ? 'run again' : 'not run again where it may not be repeated'}`, async () => {
     // It ends its own shell, which could have told how it ended.
     const run =
-      'echo began >> ../../../ran; while ! test -e ../../../go; do sleep 0.02; done; test -e ../../../go2 || kill -9 $PPID'
+      'echo began >> ../../../ran; while ! test -e ../../../go; do sleep 0.02; done; test -e ../../../ended || kill -9 $PPID; mkdir -p ../../../ended'
     await using bench = await begin({ 'shop v1': plan(run, { repeatable }) })
     const deployment = await bench.world.release('shop v1')
     await eventually(() => bench.ran().length === 1)
     await bench.world.close()
     writeFileSync(join(bench.directory, 'go'), '')
-    await new Promise((resolve) => setTimeout(resolve, 200))
-    writeFileSync(join(bench.directory, 'go2'), '')
+    await eventually(() => existsSync(join(bench.directory, 'ended')))
     await bench.restart()
     const { finished } = await bench.world.deploy.finished(deployment)
     assert.deepEqual([finished?.outcome, bench.ran().length], repeatable ? ['succeeded', 2] : ['failed', 1])
