@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { type Promotion, promotions } from '../../api/queries.ts'
+import { type Promotion, promotions } from '../../api/deployment-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Foreign } from '../../ui/foreign.tsx'
 import { short } from '../../ui/format.ts'

@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
+import type { Change } from '../../api/change-queries.ts'
 import { answer, api } from '../../api/client.ts'
-import type { Change } from '../../api/queries.ts'
 import { t } from '../../texts/en.ts'
 import { useAct } from '../../ui/act.ts'
 import { Foreign } from '../../ui/foreign.tsx'

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { useMemo, useState } from 'react'
-import { type Change, changeDiff } from '../../api/queries.ts'
+import { type Change, changeDiff } from '../../api/change-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Foreign } from '../../ui/foreign.tsx'
 import { count } from '../../ui/format.ts'

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { repositories, runs } from '../../api/queries.ts'
+import { repositories } from '../../api/queries.ts'
+import { runs } from '../../api/run-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Command, Dot, PageHead, Panel } from '../../ui/parts.tsx'
 

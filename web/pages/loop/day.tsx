@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router'
-import type { DeploymentGlance } from '../../api/queries.ts'
+import type { DeploymentGlance } from '../../api/deployment-queries.ts'
 import { t } from '../../texts/en.ts'
 import { clock, short } from '../../ui/format.ts'
 import type { Tone } from '../../ui/parts.tsx'

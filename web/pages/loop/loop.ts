@@ -1,11 +1,6 @@
-import type {
-  DeploymentGlance,
-  Glance,
-  Promotion,
-  ProtectedEnvironment,
-  Rollout,
-  RunGlance,
-} from '../../api/queries.ts'
+import type { DeploymentGlance, Promotion, ProtectedEnvironment, Rollout } from '../../api/deployment-queries.ts'
+import type { RunGlance } from '../../api/run-queries.ts'
+import type { Glance } from '../../api/service-queries.ts'
 import { t } from '../../texts/en.ts'
 import type { Tone } from '../../ui/parts.tsx'
 

@@ -1,18 +1,11 @@
 import { useQueries } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
+import { openChanges } from '../../api/change-queries.ts'
+import { promotions, protectedEnvironments, rollouts, todaysDeployments } from '../../api/deployment-queries.ts'
 import { incidents } from '../../api/learn-queries.ts'
-import {
-  alerts,
-  brokenMains,
-  openChanges,
-  promotions,
-  protectedEnvironments,
-  rollouts,
-  runGlance,
-  services,
-  todaysDeployments,
-} from '../../api/queries.ts'
+import { brokenMains, runGlance } from '../../api/run-queries.ts'
+import { alerts, services } from '../../api/service-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Foreign } from '../../ui/foreign.tsx'
 import { span } from '../../ui/format.ts'

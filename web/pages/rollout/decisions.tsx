@@ -1,4 +1,4 @@
-import type { Why } from '../../api/queries.ts'
+import type { Why } from '../../api/deployment-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Foreign } from '../../ui/foreign.tsx'
 import { clock } from '../../ui/format.ts'

@@ -1,5 +1,5 @@
 import { useMemo } from 'react'
-import type { Why } from '../../api/queries.ts'
+import type { Why } from '../../api/deployment-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Chart } from '../../ui/chart.tsx'
 import { percent } from '../../ui/format.ts'

@@ -1,4 +1,4 @@
-import type { Why } from '../../api/queries.ts'
+import type { Why } from '../../api/deployment-queries.ts'
 import { t } from '../../texts/en.ts'
 import { count, milliseconds, percent } from '../../ui/format.ts'
 import { Empty } from '../../ui/states.tsx'

@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { base } from '../../api/client.ts'
-import type { Rollout } from '../../api/queries.ts'
+import type { Rollout } from '../../api/deployment-queries.ts'
 import { Refusal, refusalOf } from '../../api/refusal.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
-import { type Rollout, rollout, rolloutStory, rolloutWhy, type Why } from '../../api/queries.ts'
+import { type Rollout, rollout, rolloutStory, rolloutWhy, type Why } from '../../api/deployment-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Foreign } from '../../ui/foreign.tsx'
 import { clock, short } from '../../ui/format.ts'

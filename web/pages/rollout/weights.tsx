@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { type Rollout, rollout as rolloutOf } from '../../api/queries.ts'
+import { type Rollout, rollout as rolloutOf } from '../../api/deployment-queries.ts'
 import { t } from '../../texts/en.ts'
 import { short, span } from '../../ui/format.ts'
 import { useNow } from '../../ui/parts.tsx'

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
-import { type Rollout, rollouts } from '../../api/queries.ts'
+import { type Rollout, rollouts } from '../../api/deployment-queries.ts'
 import { t } from '../../texts/en.ts'
 import { short } from '../../ui/format.ts'
 import { Badge, PageHead, Panel, Time } from '../../ui/parts.tsx'

@@ -1,4 +1,4 @@
-import type { Run } from '../../api/queries.ts'
+import type { Run } from '../../api/run-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Foreign } from '../../ui/foreign.tsx'
 import { Pre } from '../../ui/parts.tsx'

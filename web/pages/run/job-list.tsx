@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router'
-import type { Run } from '../../api/queries.ts'
+import type { Run } from '../../api/run-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Foreign } from '../../ui/foreign.tsx'
 import { span } from '../../ui/format.ts'

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
-import { type RunTests, runTests, testHistory } from '../../api/queries.ts'
+import { type RunTests, runTests, testHistory } from '../../api/run-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Foreign } from '../../ui/foreign.tsx'

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { lazy, type ReactNode, Suspense, useState } from 'react'
-import { type Run, type RunState, runs } from '../../api/queries.ts'
+import { type Run, type RunState, runs } from '../../api/run-queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { FilterBox } from '../../ui/filter.tsx'

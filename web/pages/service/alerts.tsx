@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { type Alert, alerts } from '../../api/queries.ts'
+import { type Alert, alerts } from '../../api/service-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Foreign } from '../../ui/foreign.tsx'
 import { Badge, Panel, Time, type Tone } from '../../ui/parts.tsx'

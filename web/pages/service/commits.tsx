@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { commits } from '../../api/queries.ts'
+import { commits } from '../../api/service-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Foreign } from '../../ui/foreign.tsx'
 import { short } from '../../ui/format.ts'

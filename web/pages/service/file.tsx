@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { explanation } from '../../api/queries.ts'
+import { explanation } from '../../api/service-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Panel, Pre } from '../../ui/parts.tsx'
 import { Loaded } from '../../ui/states.tsx'

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { deployments } from '../../api/queries.ts'
+import { deployments } from '../../api/deployment-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Foreign } from '../../ui/foreign.tsx'
 import { short, span } from '../../ui/format.ts'

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { type Instance, instances } from '../../api/queries.ts'
+import { type Instance, instances } from '../../api/service-queries.ts'
 import { t } from '../../texts/en.ts'
 import { bytes, short } from '../../ui/format.ts'
 import { Badge, Panel, Time, type Tone } from '../../ui/parts.tsx'

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
-import { type Migration, migrationLog, migrations } from '../../api/queries.ts'
+import { type Migration, migrationLog, migrations } from '../../api/service-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Foreign } from '../../ui/foreign.tsx'

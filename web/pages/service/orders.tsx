@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { answer, api } from '../../api/client.ts'
-import { deployments, releases, type Service } from '../../api/queries.ts'
+import { deployments } from '../../api/deployment-queries.ts'
+import { releases, type Service } from '../../api/service-queries.ts'
 import { t } from '../../texts/en.ts'
 import { textOf } from '../../ui/act.ts'
 import { Confirm } from '../../ui/dialog.tsx'

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { lazy, Suspense, useState } from 'react'
-import { service as serviceNamed } from '../../api/queries.ts'
+import { service as serviceNamed } from '../../api/service-queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { Button, PageHead } from '../../ui/parts.tsx'

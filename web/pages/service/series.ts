@@ -1,4 +1,4 @@
-import type { Traffic } from '../../api/queries.ts'
+import type { Traffic } from '../../api/service-queries.ts'
 
 type Series = {
   readonly at: readonly number[]

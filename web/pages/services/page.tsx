@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { services } from '../../api/queries.ts'
+import { services } from '../../api/service-queries.ts'
 import { t } from '../../texts/en.ts'
 import { FilterBox } from '../../ui/filter.tsx'
 import { Pager } from '../../ui/pager.tsx'

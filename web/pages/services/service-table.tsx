@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
-import { type Glance, trafficTotal } from '../../api/queries.ts'
+import { type Glance, trafficTotal } from '../../api/service-queries.ts'
 import { t } from '../../texts/en.ts'
 import { count, milliseconds, percent, short } from '../../ui/format.ts'
 import { Badge, Time, type Tone } from '../../ui/parts.tsx'

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { answer, api } from '../../api/client.ts'
-import { protectedEnvironments } from '../../api/queries.ts'
+import { protectedEnvironments } from '../../api/deployment-queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { textOf } from '../../ui/act.ts'

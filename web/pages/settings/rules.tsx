@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { answer, api } from '../../api/client.ts'
-import type { Environment } from '../../api/queries.ts'
+import type { Environment } from '../../api/deployment-queries.ts'
 import { t } from '../../texts/en.ts'
 import { textOf } from '../../ui/act.ts'
 import { Confirm } from '../../ui/dialog.tsx'
