@@ -1,4 +1,5 @@
 import type { ReactNode, TdHTMLAttributes } from 'react'
+import { t } from '../texts/en.ts'
 
 /**
  * A table whose cells keep their line where they can. Where its place is too narrow for that, as on a phone, each row folds into a card
@@ -38,4 +39,11 @@ export const Cell = ({
     )}
     {children}
   </td>
+)
+
+/** The heading over what can be done with each row, for those who listen to the table. */
+export const ActionsHead = () => (
+  <th>
+    <span className="sr-only">{t.table.actions}</span>
+  </th>
 )

@@ -12,7 +12,7 @@ import { count, percent, span } from '../../ui/format.ts'
 import { momentIn } from '../../ui/moment.ts'
 import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
-import { Cell, TableBox } from '../../ui/table.tsx'
+import { ActionsHead, Cell, TableBox } from '../../ui/table.tsx'
 
 const here = api.toil.projects[':project'].insights
 const minuteMs = 60_000
@@ -165,11 +165,7 @@ const Log = ({ project, log, mayTell }: { project: string; log: Toil['log']; may
               <th>{t.toil.columns.service}</th>
               <th className="text-right!">{t.toil.columns.minutes}</th>
               <th className="text-right!">{t.toil.columns.when}</th>
-              {mayTell && (
-                <th>
-                  <span className="sr-only">{t.table.actions}</span>
-                </th>
-              )}
+              {mayTell && <ActionsHead />}
             </tr>
           </thead>
           <tbody>

@@ -9,7 +9,7 @@ import { useAct } from '../../ui/act.ts'
 import { Confirm } from '../../ui/dialog.tsx'
 import { Button, Command, PageHead, Panel, Time } from '../../ui/parts.tsx'
 import { Loaded, Refused } from '../../ui/states.tsx'
-import { Cell, TableBox } from '../../ui/table.tsx'
+import { ActionsHead, Cell, TableBox } from '../../ui/table.tsx'
 import { PreviewStanding } from './standing.tsx'
 
 const one = api.previews.projects[':project'].repositories[':repository'].changes[':number'].preview
@@ -49,11 +49,7 @@ export const PreviewsPage = () => {
                     <th>{t.previews.columns.state}</th>
                     <th>{t.previews.columns.address}</th>
                     <th className="text-right!">{t.previews.columns.goes}</th>
-                    {mayAct && (
-                      <th>
-                        <span className="sr-only">{t.table.actions}</span>
-                      </th>
-                    )}
+                    {mayAct && <ActionsHead />}
                   </tr>
                 </thead>
                 <tbody>

@@ -7,7 +7,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { short, span } from '../../ui/format.ts'
 import { Badge, Button, Panel, Pre, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { Cell, TableBox } from '../../ui/table.tsx'
+import { ActionsHead, Cell, TableBox } from '../../ui/table.tsx'
 
 type Place = { readonly project: string; readonly service: string; readonly environment: string }
 
@@ -32,9 +32,7 @@ export const Migrations = ({ choice, ...place }: Place & { choice: ReactNode }) 
                   <th>{columns.destructive}</th>
                   <th className="text-right!">{columns.took}</th>
                   <th className="text-right!">{t.service.when}</th>
-                  <th>
-                    <span className="sr-only">{t.table.actions}</span>
-                  </th>
+                  <ActionsHead />
                 </tr>
               </thead>
               <tbody>

@@ -8,7 +8,7 @@ import { Confirm } from '../../ui/dialog.tsx'
 import { bytes, short } from '../../ui/format.ts'
 import { Badge, Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { Cell, TableBox } from '../../ui/table.tsx'
+import { ActionsHead, Cell, TableBox } from '../../ui/table.tsx'
 import { Commits } from './commits.tsx'
 
 type Asked = { readonly digest: string; readonly commit: string; readonly environment: string }
@@ -42,9 +42,7 @@ export const Releases = ({
                   <th>{t.service.runsIn}</th>
                   <th className="text-right!">{t.service.size}</th>
                   <th className="text-right!">{t.service.made}</th>
-                  <th>
-                    <span className="sr-only">{t.table.actions}</span>
-                  </th>
+                  <ActionsHead />
                 </tr>
               </thead>
               <tbody>

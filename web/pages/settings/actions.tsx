@@ -10,7 +10,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { Field, Form, wordsOf } from '../../ui/form.tsx'
 import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded, Refused } from '../../ui/states.tsx'
-import { Cell, TableBox } from '../../ui/table.tsx'
+import { ActionsHead, Cell, TableBox } from '../../ui/table.tsx'
 
 const one = api.actions.actions[':owner'][':repository']
 const paramOf = (name: string) => {
@@ -58,11 +58,7 @@ const ActionTable = ({ all, maySet }: { all: readonly MirroredAction[]; maySet: 
             <th>{t.secrets.versions}</th>
             <th>{t.secrets.from}</th>
             <th className="text-right!">{t.secrets.brought}</th>
-            {maySet && (
-              <th>
-                <span className="sr-only">{t.table.actions}</span>
-              </th>
-            )}
+            {maySet && <ActionsHead />}
           </tr>
         </thead>
         <tbody>

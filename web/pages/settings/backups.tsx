@@ -8,7 +8,7 @@ import { Form } from '../../ui/form.tsx'
 import { bytes } from '../../ui/format.ts'
 import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { Cell, TableBox } from '../../ui/table.tsx'
+import { ActionsHead, Cell, TableBox } from '../../ui/table.tsx'
 
 /** Copies of all databases. One is made here; bringing one back loses what came later, so it is done in a terminal. */
 export const DatabaseBackups = () => {
@@ -29,9 +29,7 @@ export const DatabaseBackups = () => {
                   <th>{t.data.services}</th>
                   <th className="text-right!">{t.data.size}</th>
                   <th className="text-right!">{t.data.at}</th>
-                  <th>
-                    <span className="sr-only">{t.table.actions}</span>
-                  </th>
+                  <ActionsHead />
                 </tr>
               </thead>
               <tbody>

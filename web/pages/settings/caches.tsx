@@ -9,7 +9,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { branchOf, bytes } from '../../ui/format.ts'
 import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { Cell, TableBox } from '../../ui/table.tsx'
+import { ActionsHead, Cell, TableBox } from '../../ui/table.tsx'
 
 /** What jobs have put aside for later runs, the newest first; forgotten by developers. */
 export const Caches = ({ project }: { project: string }) => {
@@ -32,11 +32,7 @@ export const Caches = ({ project }: { project: string }) => {
                   <th>{t.data.scope}</th>
                   <th className="text-right!">{t.data.size}</th>
                   <th className="text-right!">{t.data.used}</th>
-                  {mayForget && (
-                    <th>
-                      <span className="sr-only">{t.table.actions}</span>
-                    </th>
-                  )}
+                  {mayForget && <ActionsHead />}
                 </tr>
               </thead>
               <tbody>

@@ -9,7 +9,7 @@ import { Confirm, Made } from '../../ui/dialog.tsx'
 import { Field } from '../../ui/form.tsx'
 import { Badge, Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { Cell, TableBox } from '../../ui/table.tsx'
+import { ActionsHead, Cell, TableBox } from '../../ui/table.tsx'
 
 type Asked = { readonly what: 'commands' | 'remove'; readonly known: Database }
 
@@ -36,11 +36,7 @@ export const Databases = ({ project }: { project: string }) => {
                     <span className="sr-only">{t.table.state}</span>
                   </th>
                   <th className="text-right!">{t.data.lastBackup}</th>
-                  {mayTouch && (
-                    <th>
-                      <span className="sr-only">{t.table.actions}</span>
-                    </th>
-                  )}
+                  {mayTouch && <ActionsHead />}
                 </tr>
               </thead>
               <tbody>

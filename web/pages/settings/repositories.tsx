@@ -11,7 +11,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { Check, Field, Form, NameField, Select, wordsOf } from '../../ui/form.tsx'
 import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { Cell, TableBox } from '../../ui/table.tsx'
+import { ActionsHead, Cell, TableBox } from '../../ui/table.tsx'
 import { ChangeRules, ProjectRules } from './change-rules.tsx'
 import { Refs } from './refs.tsx'
 
@@ -41,9 +41,7 @@ export const RepositoriesTab = ({ project }: { project: string }) => {
                     <th>{t.repositories.kept}</th>
                     <th>{t.repositories.pushes}</th>
                     <th className="text-right!">{t.repositories.pushed}</th>
-                    <th>
-                      <span className="sr-only">{t.table.actions}</span>
-                    </th>
+                    <ActionsHead />
                   </tr>
                 </thead>
                 <tbody>

@@ -11,7 +11,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { Field, Form, NameField, Select, wordsOf } from '../../ui/form.tsx'
 import { Badge, Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { Cell, TableBox } from '../../ui/table.tsx'
+import { ActionsHead, Cell, TableBox } from '../../ui/table.tsx'
 
 type Runner = Runners['runners'][number]
 
@@ -110,11 +110,7 @@ const RunnerTable = ({ all, orders }: { all: readonly Runner[]; orders: Orders |
         </th>
         <th className="text-right!">{t.run.jobs}</th>
         <th className="text-right!">{t.settings.seen}</th>
-        {orders && (
-          <th>
-            <span className="sr-only">{t.table.actions}</span>
-          </th>
-        )}
+        {orders && <ActionsHead />}
       </tr>
     </thead>
     <tbody>

@@ -11,7 +11,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { Area, Field, Form, Select } from '../../ui/form.tsx'
 import { Badge, Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { Cell, TableBox } from '../../ui/table.tsx'
+import { ActionsHead, Cell, TableBox } from '../../ui/table.tsx'
 
 const one = api.access.projects[':project'].settings[':name']
 const kinds = ['secret', 'variable'] as const
@@ -41,11 +41,7 @@ export const SecretsTab = ({ project }: { project: string }) => {
                     <th>{t.secrets.service}</th>
                     <th>{t.secrets.environment}</th>
                     <th className="text-right!">{t.secrets.set}</th>
-                    {maySet && (
-                      <th>
-                        <span className="sr-only">{t.table.actions}</span>
-                      </th>
-                    )}
+                    {maySet && <ActionsHead />}
                   </tr>
                 </thead>
                 <tbody>

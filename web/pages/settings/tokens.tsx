@@ -10,7 +10,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { Form, NameField, Select } from '../../ui/form.tsx'
 import { Badge, Button, Panel, Time, useNow } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
-import { Cell, TableBox } from '../../ui/table.tsx'
+import { ActionsHead, Cell, TableBox } from '../../ui/table.tsx'
 import { RoleSelect, roleNamed } from './role-select.tsx'
 
 const dayMs = 86_400_000
@@ -43,9 +43,7 @@ export const TokensTab = ({ project }: { project: string }) => {
                     </th>
                     <th className="text-right!">{t.settings.issued}</th>
                     <th className="text-right!">{t.settings.expires}</th>
-                    <th>
-                      <span className="sr-only">{t.table.actions}</span>
-                    </th>
+                    <ActionsHead />
                   </tr>
                 </thead>
                 <tbody>

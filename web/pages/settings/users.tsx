@@ -8,7 +8,7 @@ import { Made } from '../../ui/dialog.tsx'
 import { Form, NameField, Select } from '../../ui/form.tsx'
 import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Failed, Loaded } from '../../ui/states.tsx'
-import { Cell, TableBox } from '../../ui/table.tsx'
+import { ActionsHead, Cell, TableBox } from '../../ui/table.tsx'
 import { RoleSelect, roleNamed } from './role-select.tsx'
 import { Roles } from './roles.tsx'
 
@@ -39,9 +39,7 @@ export const UsersTab = ({ project }: { project: string }) => {
                   <th>{t.settings.user}</th>
                   <th>{t.settings.members}</th>
                   <th className="text-right!">{t.settings.since}</th>
-                  <th>
-                    <span className="sr-only">{t.table.actions}</span>
-                  </th>
+                  <ActionsHead />
                 </tr>
               </thead>
               <tbody>

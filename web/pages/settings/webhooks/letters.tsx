@@ -10,7 +10,7 @@ import { Field, Form } from '../../../ui/form.tsx'
 import { count } from '../../../ui/format.ts'
 import { Button, Time } from '../../../ui/parts.tsx'
 import { Empty, Failed, Loaded } from '../../../ui/states.tsx'
-import { Cell, TableBox } from '../../../ui/table.tsx'
+import { ActionsHead, Cell, TableBox } from '../../../ui/table.tsx'
 
 const one = api.door.projects[':project']['event-subscriptions'][':subscription']
 
@@ -51,11 +51,7 @@ export const Letters = ({
                       <th>{t.door.standing}</th>
                       <th className="text-right!">{t.door.attempts}</th>
                       <th className="text-right!">{t.door.failed}</th>
-                      {maySet && (
-                        <th>
-                          <span className="sr-only">{t.table.actions}</span>
-                        </th>
-                      )}
+                      {maySet && <ActionsHead />}
                     </tr>
                   </thead>
                   <tbody>

@@ -10,7 +10,7 @@ import { Foreign } from '../../../ui/foreign.tsx'
 import { Form, NameField } from '../../../ui/form.tsx'
 import { Button, Panel } from '../../../ui/parts.tsx'
 import { Empty, Loaded } from '../../../ui/states.tsx'
-import { Cell, TableBox } from '../../../ui/table.tsx'
+import { ActionsHead, Cell, TableBox } from '../../../ui/table.tsx'
 import { SourceFields, sourceIn } from './source-fields.tsx'
 import type { Secret } from './tab.tsx'
 
@@ -45,9 +45,7 @@ export const Sources = ({
                     <th>{t.door.source}</th>
                     <th>{t.door.kind}</th>
                     <th>{t.door.place}</th>
-                    <th>
-                      <span className="sr-only">{t.table.actions}</span>
-                    </th>
+                    <ActionsHead />
                   </tr>
                 </thead>
                 <tbody>

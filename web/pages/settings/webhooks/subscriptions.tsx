@@ -10,7 +10,7 @@ import { Field, Form, NameField, wordsOf } from '../../../ui/form.tsx'
 import { count } from '../../../ui/format.ts'
 import { Badge, Button, Panel, Time } from '../../../ui/parts.tsx'
 import { Empty, Loaded } from '../../../ui/states.tsx'
-import { Cell, TableBox } from '../../../ui/table.tsx'
+import { ActionsHead, Cell, TableBox } from '../../../ui/table.tsx'
 import { Letters } from './letters.tsx'
 import type { Secret } from './tab.tsx'
 
@@ -55,9 +55,7 @@ export const Subscriptions = ({
                     <th>{t.door.host}</th>
                     <th>{t.door.types}</th>
                     <th>{t.door.standing}</th>
-                    <th>
-                      <span className="sr-only">{t.table.actions}</span>
-                    </th>
+                    <ActionsHead />
                   </tr>
                 </thead>
                 <tbody>
