@@ -5,6 +5,9 @@ import { answer, answerText, api } from './client.ts'
 
 /* What is asked of services: what runs of them, what they have released, what their users meet. */
 
+/** Where a service stands. */
+export type Place = { readonly project: string; readonly service: string; readonly environment: string }
+
 export type ServiceQuery = {
   readonly search?: string
   readonly state?: 'broken'
@@ -102,7 +105,6 @@ export const releases = (project: string, service: string) =>
     queryFn: () =>
       answer(api.packages.projects[':project'].services[':service'].releases.$get(ofService(project, service))),
   })
-type Place = { readonly project: string; readonly service: string; readonly environment: string }
 const itsMigrations = api.migrations.projects[':project'].services[':service'].migrations
 /** What releases have done to a service's database, newest first. */
 export const migrations = ({ project, service, environment }: Place) =>

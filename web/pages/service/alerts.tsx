@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { type Alert, alerts } from '../../api/service-queries.ts'
+import { type Alert, alerts, type Place } from '../../api/service-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Foreign } from '../../ui/foreign.tsx'
 import { Badge, Panel, Time, type Tone } from '../../ui/parts.tsx'
@@ -11,15 +11,7 @@ const tones: Readonly<Record<Alert['state'], Tone>> = {
 }
 
 /** What is watched of a service in an environment, how it stands, and what came of it of late. */
-export const Alerts = ({
-  project,
-  service,
-  environment,
-}: {
-  project: string
-  service: string
-  environment: string
-}) => {
+export const Alerts = ({ project, service, environment }: Place) => {
   const query = useQuery(alerts(project))
   return (
     <Panel title={t.service.alerts.title} isFlush>

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { type Instance, instances } from '../../api/service-queries.ts'
+import { type Instance, instances, type Place } from '../../api/service-queries.ts'
 import { t } from '../../texts/en.ts'
 import { bytes, short } from '../../ui/format.ts'
 import { Badge, Panel, Time, type Tone } from '../../ui/parts.tsx'
@@ -16,15 +16,7 @@ const toneOf = (state: Instance['state']): Tone =>
         ? 'bad'
         : 'wait'
 
-export const Instances = ({
-  project,
-  service,
-  environment,
-}: {
-  project: string
-  service: string
-  environment: string
-}) => {
+export const Instances = ({ project, service, environment }: Place) => {
   const query = useQuery(instances(project))
   return (
     <Panel title={t.service.instances} isFlush>

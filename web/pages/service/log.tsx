@@ -1,6 +1,7 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { type ReactNode, useEffect, useMemo, useState } from 'react'
 import { base } from '../../api/client.ts'
+import type { Place } from '../../api/service-queries.ts'
 import { t } from '../../texts/en.ts'
 import { LogLines } from '../../ui/log/lines.ts'
 import { LogView } from '../../ui/log/log-view.tsx'
@@ -12,17 +13,7 @@ const kept = 2_000
 const value = (at: number | undefined): string => (at === undefined ? '' : momentField(at))
 
 /** What the instances of a service say: the newest lines, and those that come. A search looks through all that is kept. */
-export const ServiceLog = ({
-  project,
-  service,
-  environment,
-  choice,
-}: {
-  project: string
-  service: string
-  environment: string
-  choice: ReactNode
-}) => {
+export const ServiceLog = ({ project, service, environment, choice }: Place & { choice: ReactNode }) => {
   const { search = '', instance, from, until } = useSearch({ from: '/shell/projects/$project/services/$service' })
   const navigate = useNavigate({ from: '/projects/$project/services/$service' })
   const [isFollowed, setIsFollowed] = useState(true)

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
-import { type Migration, migrationLog, migrations } from '../../api/service-queries.ts'
+import { type Migration, migrationLog, migrations, type Place } from '../../api/service-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Foreign } from '../../ui/foreign.tsx'
@@ -8,8 +8,6 @@ import { short, span } from '../../ui/format.ts'
 import { Badge, Button, Panel, Pre, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
 import { ActionsHead, Cell, TableBox } from '../../ui/table.tsx'
-
-type Place = { readonly project: string; readonly service: string; readonly environment: string }
 
 /** What releases have done to the service's database in an environment, newest first; each with what it wrote. */
 export const Migrations = ({ choice, ...place }: Place & { choice: ReactNode }) => {

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { type ReactNode, useMemo } from 'react'
 import { deployments } from '../../api/deployment-queries.ts'
-import { type Traffic, traffic } from '../../api/service-queries.ts'
+import { type Place, type Traffic, traffic } from '../../api/service-queries.ts'
 import { t } from '../../texts/en.ts'
 import { Chart, type Mark } from '../../ui/chart.tsx'
 import { count, milliseconds, percent, short } from '../../ui/format.ts'
@@ -25,13 +25,7 @@ export const Signals = ({
   environment,
   range,
   choice,
-}: {
-  project: string
-  service: string
-  environment: string
-  range: Range
-  choice: ReactNode
-}) => {
+}: Place & { range: Range; choice: ReactNode }) => {
   const navigate = useNavigate()
   const query = useQuery(traffic(project, service, environment, ranges[range]))
   const { data: history } = useQuery(deployments(project, 200, service))
