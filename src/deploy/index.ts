@@ -12,10 +12,9 @@ import {
   isPreview,
   ProjectName,
   RepositoryName,
-  type ServiceKey,
   type ServiceName,
 } from '../names.ts'
-import { describeError, Problem } from '../problem.ts'
+import { describeError, type Problem } from '../problem.ts'
 import type { Runtime } from '../runtimes/runtime.ts'
 import type { Stage } from '../stage.ts'
 import type { Store } from '../store/store.ts'
@@ -35,13 +34,15 @@ import { differences, type Standing } from './parity.ts'
 import { createPushed } from './pushed.ts'
 import { createReconciler } from './reconcile.ts'
 import type { RemotePlace } from './remote.ts'
-import { recordRemoval } from './removal.ts'
+import { createRemoval } from './removal.ts'
 import { createRequests, noEnvironment, noPreview } from './requests.ts'
-import { type Deployment, deploymentSubject, isUndone, pick, startedBy } from './rollout.ts'
+import { type Deployment, deploymentSubject, pick, startedBy } from './rollout.ts'
+import { serially } from './serially.ts'
 import type { Ingredients } from './specs.ts'
 import { type StoryLine, storyOf } from './story.ts'
-import { defaultHost, desiredPath, type Target, targetLabel } from './target.ts'
+import { defaultHost, type Target, targetLabel } from './target.ts'
 import { createDeployQueries, type DeployTables, deployView, targetOfRow } from './views.ts'
+import { createWaiting } from './waiting.ts'
 
 export type { Admission } from './admission.ts'
 export type { EnvironmentView } from './environment-book.ts'
@@ -200,6 +201,8 @@ export const createDeploy = (options: DeployOptions) => {
     }
   }
 
+  const removal = createRemoval(ports, { orders, lanes, reconciler })
+
   return {
     name: 'deploy',
     facts: deployFacts,
@@ -277,31 +280,8 @@ export const createDeploy = (options: DeployOptions) => {
     /** Compares what runs with what should, now, and mends what differs. */
     reconcile: survey,
 
-    /** Resolves when a deployment has come to its end; rejects when there is none of that id or the signal aborts. */
-    finished: (deployment: string, signal?: AbortSignal): Promise<Deployment> =>
-      until(deployment, ({ finished }) => finished !== null, signal),
-
-    /** Resolves as soon as its users have (a part of) it, or will not get it: a rollout may take hours. */
-    begun: (deployment: string, signal?: AbortSignal): Promise<Deployment> => until(deployment, hasBegun, signal),
-
-    /** Takes a service out of one environment with all that is kept for it there. Nothing where it is gone. */
-    takeDown: async (target: Target, by: string): Promise<void> => {
-      await views.reach()
-      const row = await queries.service(target)
-      if (row && row.removed_at === null) await removeFrom(target, by)
-      for (const { id } of await queries.allOf(target)) migrations.forgetLogs(id)
-    },
-
-    /** Takes a service out of every environment but its previews, which belong to their changes. Its database stays until it is removed by itself. */
-    remove: async (key: ServiceKey, by: string): Promise<void> => {
-      await views.reach()
-      const rows = (await queries.services(key.project)).filter((row) => row.service === key.service)
-      const there = rows
-        .filter(({ removed_at, environment }) => removed_at === null && !isPreview(environment))
-        .map(targetOfRow)
-      if (there.length === 0) throw unknownService({ ...key, environment: book.main() })
-      for (const target of there) await removeFrom(target, by)
-    },
+    ...removal,
+    ...createWaiting(ports),
 
     /** What happened to a deployment, in words; empty when there is none of that name. */
     story: async (deployment: string): Promise<StoryLine[]> => {
@@ -337,49 +317,6 @@ export const createDeploy = (options: DeployOptions) => {
     follows: [deploymentRequested, deploymentFinished] as const,
   } satisfies Stage & Record<string, unknown>
 
-  async function until(
-    deployment: string,
-    holds: (state: Deployment) => boolean,
-    signal?: AbortSignal,
-  ): Promise<Deployment> {
-    return new Promise<Deployment>((resolve, reject) => {
-      const look = async (): Promise<void> => {
-        await views.reach()
-        const state = await queries.deployment(deployment)
-        if (!state) throw new Error(`there is no deployment ${deployment}`)
-        if (holds(state)) done(() => resolve(state))
-      }
-      const done = (settle: () => void): void => {
-        stopListening()
-        signal?.removeEventListener('abort', onAbort)
-        settle()
-      }
-      const onAbort = (): void => done(() => reject(signal?.reason))
-      const check = (): void => void look().catch((error: unknown) => done(() => reject(error)))
-      const stopListening = ledger.onAppend(check)
-      signal?.addEventListener('abort', onAbort, { once: true })
-      check()
-    })
-  }
-
-  async function removeFrom(target: Target, by: string): Promise<void> {
-    const row = await queries.service(target)
-    if (!row || row.removed_at !== null) throw unknownService(target)
-    await orders.abandon(target, by)
-    await lanes.exclusive(target, async (signal) => {
-      const path = desiredPath(target)
-      const head = await repository.head()
-      const [file] = head ? await repository.readAll([`${head}:${path}`]) : []
-      const trailer = `Headway-Intent: ${options.ids('removal')}`
-      if (file) await repository.commit({ path, text: null, subject: `Remove ${targetLabel(target)}`, trailer })
-      await views.reach()
-      await reconciler.settle(target, signal, by)
-      await views.reach()
-      // One that never ran leaves nothing behind for which the reconciler would say so.
-      if ((await queries.service(target))?.removed_at === null) await recordRemoval(ports, target, by)
-    })
-  }
-
   async function untilItAnswers(ask: () => Promise<void>): Promise<void> {
     for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 5_000)) {
       try {
@@ -394,43 +331,6 @@ export const createDeploy = (options: DeployOptions) => {
 }
 export type Deploy = ReturnType<typeof createDeploy>
 
-/** Ended, or with traffic that is judged or watched for as long as it takes; one that goes live at once is waited for. */
-const hasBegun = (deployment: Deployment): boolean =>
-  deployment.finished !== null || (goesOn(deployment) && !isUndone(deployment))
-
-const goesOn = ({ step, rollout }: Deployment): boolean =>
-  step !== null && rollout !== null && (rollout.isJudged || rollout.watch.timeMs > 0)
-
 const isOurRef = (recorded: RecordedFact): boolean => isFact(refUpdated, recorded) && isEnvironments(recorded.payload)
 const isEnvironments = (key: { readonly project: ProjectName; readonly repository: RepositoryName }): boolean =>
   key.project === platformProject && key.repository === environmentsRepository
-
-const unknownService = ({ project, service, environment }: Target): Problem =>
-  new Problem({
-    kind: 'service-not-found',
-    status: 404,
-    detail: `there is no ${project}/${service} in ${environment}`,
-    next: 'headway status lists the services',
-  })
-
-/** Never twice at once; asked for while it runs, it runs once more afterwards. */
-const serially = (act: () => Promise<void>): (() => Promise<void>) => {
-  let running: Promise<void> | null = null
-  let again: Promise<void> | null = null
-  const run = (): Promise<void> => {
-    if (running) {
-      again ??= running
-        .catch(() => {})
-        .then(() => {
-          again = null
-          return run()
-        })
-      return again
-    }
-    running = act().finally(() => {
-      running = null
-    })
-    return running
-  }
-  return run
-}

@@ -95,3 +95,4 @@ export const createLanes = (options: {
     },
   }
 }
+export type Lanes = ReturnType<typeof createLanes>
