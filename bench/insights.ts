@@ -20,6 +20,7 @@ import { startPostgres, type TestPostgres } from '../src/store/testing.ts'
 import { testClock } from '../src/testing.ts'
 import { measureFlow } from './flow.ts'
 import { postgresRows, type RawRows, sqliteRows } from './raw-rows.ts'
+import { measureRebuild } from './rebuild.ts'
 
 type Say = (name: string, figure: string) => void
 
@@ -53,7 +54,11 @@ type BenchLedger = AsyncDisposable & Pick<TestLedger, 'store' | 'ledger' | 'view
  */
 export const measureInsights = async (say: Say): Promise<void> => {
   const stores = (process.env.HEADWAY_BENCH_STORES ?? 'sqlite,postgres').split(',')
-  if (stores.includes('sqlite')) await measureEngine(sqliteEngine, '10000,100000,1000000', say)
+  if (stores.includes('sqlite')) {
+    await measureEngine(sqliteEngine, '10000,100000,1000000', say)
+    for (const pushes of (process.env.HEADWAY_BENCH_PUSHES ?? '1000,10000').split(',').map(Number))
+      await measureRebuild(pushes, say)
+  }
   if (!stores.includes('postgres')) return
   const postgres = await startPostgres({ isDurable: true })
   try {
@@ -68,7 +73,7 @@ const measureEngine = async (engine: Engine, sizes: string, say: Say): Promise<v
   for (const deployments of (process.env.HEADWAY_BENCH_DEPLOYMENTS ?? sizes).split(',').map(Number))
     await measureSize(engine, deployments, say)
   const facts = (process.env.HEADWAY_BENCH_FACTS ?? '10000,100000').split(',').map(Number)
-  for (const deliveries of facts) await measureRebuild(engine, deliveries, say)
+  for (const deliveries of facts) await measureDeliveries(engine, deliveries, say)
   for (const aWeek of (process.env.HEADWAY_BENCH_CHANGES ?? '1000,10000').split(',').map(Number)) {
     const { opened, rows: openRows } = await engine.open({ views: [doraView] })
     await using _ = opened
@@ -304,7 +309,7 @@ const delivery = (place: number) => {
 }
 
 /** From the ledger's first fact: deliveries of ten commits, which are the dearest facts there are for these views. */
-const measureRebuild = async (engine: Engine, deliveries: number, say: Say): Promise<void> => {
+const measureDeliveries = async (engine: Engine, deliveries: number, say: Say): Promise<void> => {
   const { opened } = await engine.open({ views: [] })
   await using _ = opened
   const { store, ledger } = opened

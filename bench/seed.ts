@@ -40,23 +40,23 @@ const at = { project: defaultProject, environment: defaultEnvironment }
  */
 export const seed = async (directory: string, sizes: Sizes = large): Promise<string> => {
   const home = homeAt(directory)
-  const clock = steppingClock(Date.now() - spanMs, spanMs / sizes.runs)
+  const clock = clockOf(sizes)
   const store = await openStore(home.database, { migrations, program: version, clock: systemClock })
   try {
     const ledger = await openLedger({ store, definitions, clock })
-    const names = Array.from({ length: sizes.services }, (_, place) =>
-      ServiceName.parse(`service-${String(place + 1).padStart(3, '0')}`),
-    )
-    const desired = writeDesired(join(home.repositories, 'headway/environments.git'), names)
-    await ledger.append(names.map(repositoryOf))
-    const newest = await fillLedger(ledger, names, sizes, desired, clock)
-    return newest
+    const desired = writeDesired(join(home.repositories, 'headway/environments.git'), namesOf(sizes))
+    return await tellAll(ledger, sizes, desired, clock)
   } finally {
     await store.close()
   }
 }
 
-/** Each append is one step later than the one before. */
+const namesOf = ({ services }: Sizes): ServiceName[] =>
+  Array.from({ length: services }, (_, place) => ServiceName.parse(`service-${String(place + 1).padStart(3, '0')}`))
+
+/** That of the ledger that is told of a team of this size: each push is one step later than the one before. */
+export const clockOf = (sizes: Sizes) => steppingClock(Date.now() - spanMs, spanMs / sizes.runs)
+
 const steppingClock = (from: number, stepMs: number): Clock & { step(): void } => {
   let now = from
   return {
@@ -68,13 +68,15 @@ const steppingClock = (from: number, stepMs: number): Clock & { step(): void } =
   }
 }
 
-const fillLedger = async (
+/** Records the facts alone; resolves to the newest run. */
+export const tellAll = async (
   ledger: Ledger,
-  names: readonly ServiceName[],
   sizes: Sizes,
   desired: CommitId,
   clock: { step(): void },
 ): Promise<string> => {
+  const names = namesOf(sizes)
+  await ledger.append(names.map(repositoryOf))
   let run = ''
   for (let number = 0; number < sizes.runs; number += 1) {
     const service = names[number % names.length]
