@@ -1,4 +1,5 @@
 import { Problem, type ProblemDetails } from '../problem.ts'
+import { flawsIn } from './flaws.ts'
 
 /** No answer of ours that is a page runs a script or asks another host for anything, and none may be framed. */
 export const protection = {
@@ -34,15 +35,11 @@ export const problemOf = (error: unknown, requestId: string): Problem => {
   )
 }
 
-type Issue = { readonly path: readonly PropertyKey[]; readonly message: string }
-
 /** A request that is not as its schema says, named by the first place where it is not. */
-export const invalidRequest = (part: string, issues: readonly Issue[]): Problem => {
-  const named = issues.map(({ path, message }) =>
-    path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message,
-  )
-  const [first] = issues
-  const path = first && first.path.length > 0 ? first.path.map(String).join('.') : part
+export const invalidRequest = (part: string, issues: Parameters<typeof flawsIn>[0]): Problem => {
+  const flaws = flawsIn(issues)
+  const named = flaws.map(({ path, said }) => (path ? `${path}: ${said}` : said))
+  const path = flaws[0]?.path || part
   return new Problem({
     kind: 'invalid-request',
     status: 400,

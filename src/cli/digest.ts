@@ -4,12 +4,13 @@ import { Problem } from '../problem.ts'
 import { at, connect, type GlobalOptions } from './client.ts'
 import { momentOf } from './moment.ts'
 import { printJson } from './output.ts'
+import { numberFrom } from './values.ts'
 
 type Asked = GlobalOptions & {
   readonly until?: string
   readonly zone: string
   readonly every?: string
-  readonly at: string
+  readonly at: number
   readonly never?: boolean
 }
 type Digest = { readonly from: number; readonly until: number; readonly markdown: string }
@@ -25,7 +26,7 @@ export const digestCommand = (insights: Command): void => {
     .option('--until <time>', 'the end of the week: a date; now where nothing is said')
     .option('--zone <name>', 'the time zone', Intl.DateTimeFormat().resolvedOptions().timeZone)
     .option('--every <day>', `write it every week: ${days.join(', ')}`)
-    .option('--at <hour>', 'at which hour of that day, 0 to 23', '8')
+    .option('--at <hour>', 'at which hour of that day, 0 to 23', numberFrom('--at', 'an hour', 0, 23), 8)
     .option('--never', 'write it no more')
     .action(async (_options, command: Command) => {
       const options = command.optsWithGlobals<Asked>()
@@ -50,7 +51,7 @@ export const digestCommand = (insights: Command): void => {
 
 const wishOf = ({ every = '', at: hour, zone }: Asked): DigestSchedule => {
   const day = days.findIndex((name) => every.length >= 3 && name.startsWith(every.toLowerCase())) + 1
-  if (day > 0) return { day, hour: Number(hour), zone }
+  if (day > 0) return { day, hour, zone }
   throw new Problem({
     ...{ kind: 'invalid-day', status: 400, detail: `"${every}" is no day of the week` },
     next: `write one of ${days.join(', ')}`,

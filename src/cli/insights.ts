@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { CalmsAnswer } from '../learn/calms/question.ts'
+import type { BucketName } from '../learn/dora/calendar.ts'
 import type { DoraAnswer } from '../learn/dora/question.ts'
 import type { FlowAnswer } from '../learn/flow/question.ts'
 import { shortCommit, versionName } from '../names.ts'
@@ -18,6 +19,11 @@ import {
 } from './insights-view.ts'
 import { momentOf } from './moment.ts'
 import { ago, bold, dim, printable, printJson, printTable, red, yellow } from './output.ts'
+import { oneOf } from './values.ts'
+
+/** As the API knows them. */
+const bucketNames: readonly BucketName[] = ['day', 'week', 'month', 'quarter', 'year']
+const behindNames = ['all', 'failed', 'suspected', 'open', 'rework', 'pending', 'dropped'] as const
 
 type Asked = GlobalOptions & {
   readonly service?: string
@@ -44,7 +50,7 @@ export const insightCommands = (program: Command): void => {
     .description('the five metrics of DORA, the flow of changes, and what is behind them')
   asked(insights.command('dora', { isDefault: true }))
     .description('the five metrics: deployments, lead time, change fail rate, recovery, rework')
-    .option('--bucket <length>', 'day, week, month, quarter or year', 'week')
+    .option('--bucket <length>', 'day, week, month, quarter or year', oneOf('--bucket', bucketNames), 'week')
     .option('--zone <name>', 'the time zone of the calendar', Intl.DateTimeFormat().resolvedOptions().timeZone)
     .option('--csv', 'a line a bucket')
     .option('--all', 'everything, not only the project')
@@ -57,7 +63,7 @@ export const insightCommands = (program: Command): void => {
     })
   asked(insights.command('flow'))
     .description('where the time of changes goes, from the first commit to watched in production; the bottleneck')
-    .option('--bucket <length>', 'day, week, month, quarter or year', 'week')
+    .option('--bucket <length>', 'day, week, month, quarter or year', oneOf('--bucket', bucketNames), 'week')
     .option('--zone <name>', 'the time zone of the calendar', Intl.DateTimeFormat().resolvedOptions().timeZone)
     .option('--csv', 'a line a stage')
     .action(async (_options, command: Command) => {
@@ -107,7 +113,12 @@ export const insightCommands = (program: Command): void => {
     })
   asked(insights.command('deployments'))
     .description('the deployments behind the figures')
-    .option('--behind <figure>', 'all, failed, suspected, open, rework, pending or dropped', 'all')
+    .option(
+      '--behind <figure>',
+      'all, failed, suspected, open, rework, pending or dropped',
+      oneOf('--behind', behindNames),
+      'all',
+    )
     .action(async (_options, command: Command) => {
       const options = command.optsWithGlobals<Asked & { behind: string }>()
       const path = at`/projects/${options.project}/insights/deployments`
@@ -142,11 +153,11 @@ export const insightCommands = (program: Command): void => {
     .command('correct')
     .argument('<deployment>', 'its id, or the key of one made elsewhere')
     .requiredOption('--why <text>', 'why the rules are wrong here')
-    .option('--failure <answer>', 'yes, no, or as the rules say', 'rules')
-    .option('--rework <answer>', 'yes, no, or as the rules say', 'rules')
+    .option('--failure <answer>', 'yes, no, or as the rules say', oneOf('--failure', answers), 'rules')
+    .option('--rework <answer>', 'yes, no, or as the rules say', oneOf('--rework', answers), 'rules')
     .description('say of a deployment whether it has failed, and whether it was rework')
     .action(async (deployment: string, _options, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions & { why: string; failure: string; rework: string }>()
+      const options = command.optsWithGlobals<GlobalOptions & { why: string; failure: Answer; rework: Answer }>()
       const said = { isFailure: saidOf(options.failure), isRework: saidOf(options.rework), why: options.why }
       const path = at`/projects/${options.project}/insights/corrections`
       const one = await connect(options).send<Detail>('POST', path, { deployment, ...said })
@@ -219,11 +230,9 @@ const queryOf = (options: Pick<Asked, 'service' | 'environment' | 'since' | 'unt
 })
 
 const dayMs = 86_400_000
-const saidOf = (answer: string): boolean | null => {
-  if (answer === 'yes' || answer === 'no') return answer === 'yes'
-  if (answer === 'rules') return null
-  throw new Problem({ kind: 'invalid-answer', status: 400, detail: `"${answer}" is none of yes, no and rules` })
-}
+type Answer = (typeof answers)[number]
+const answers = ['yes', 'no', 'rules'] as const
+const saidOf = (answer: Answer): boolean | null => (answer === 'rules' ? null : answer === 'yes')
 
 /** What the table takes besides its charts, and the longest of the metrics' names with what stands behind it. */
 const widestDora = 92

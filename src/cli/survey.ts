@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { Survey, SurveyResult } from '../learn/survey/surveys.ts'
 import { at, type Client, connect, type GlobalOptions } from './client.ts'
 import { ago, dim, printJson, printTable } from './output.ts'
+import { numberFrom } from './values.ts'
 
 type Opened = { readonly survey: string; readonly closesAt: number; readonly links: readonly string[] }
 
@@ -29,8 +30,12 @@ export const surveyCommands = (program: Command): void => {
     })
   survey
     .command('open')
-    .requiredOption('--links <count>', 'one for each who is asked, at least five', Number)
-    .option('--days <count>', 'until when it takes answers', Number, 14)
+    .requiredOption(
+      '--links <count>',
+      'one for each who is asked, at least five',
+      numberFrom('--links', 'a number', 5, 1_000),
+    )
+    .option('--days <count>', 'until when it takes answers', numberFrom('--days', 'a number of days', 1, 90), 14)
     .description('make a link for each who is asked; they are shown this once')
     .action(async (_options, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { links: number; days: number }>()

@@ -6,6 +6,7 @@ import { at, connect, type GlobalOptions } from './client.ts'
 import { percent, time } from './insights-view.ts'
 import { momentOf } from './moment.ts'
 import { ago, dim, printable, printJson, printTable, red } from './output.ts'
+import { numberFrom } from './values.ts'
 
 type Asked = GlobalOptions & {
   readonly since: string
@@ -13,6 +14,8 @@ type Asked = GlobalOptions & {
   readonly service?: string
   readonly at?: string
 }
+
+const hoursAWeek = numberFrom('<hours>', 'a number of hours', 0.1, 100_000, { isWhole: false })
 
 /** Work by hand that a machine could do. */
 export const toilCommands = (program: Command): void => {
@@ -52,12 +55,12 @@ export const toilCommands = (program: Command): void => {
     })
   toil
     .command('capacity')
-    .argument('<hours>', 'hours a week that the team has for running its services')
+    .argument('<hours>', 'hours a week that the team has for running its services', hoursAWeek)
     .description('what toil is a share of')
-    .action(async (hours: string, _options, command: Command) => {
+    .action(async (hours: number, _options, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>()
       const path = at`/projects/${options.project}/insights/toil-capacity`
-      const said = await connect(options).send<{ hoursPerWeek: number }>('PUT', path, { hoursPerWeek: Number(hours) })
+      const said = await connect(options).send<{ hoursPerWeek: number }>('PUT', path, { hoursPerWeek: hours })
       if (options.json) printJson(said)
       else console.log(`${said.hoursPerWeek} hours a week`)
     })

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { flawsIn } from '../api/flaws.ts'
 import type { CarriedCommit } from '../learn/facts.ts'
 import { fact, type NewFact, type RecordedFact } from '../ledger/fact.ts'
 import type { Ledger, Views } from '../ledger/ledger.ts'
@@ -186,15 +187,15 @@ const subjectOf = ({ project, source }: Delivered, { identity }: Arrival): strin
 const parseRecords = ({ records }: Told): OutsideRecord[] => {
   const parsed = z.array(OutsideRecord).safeParse(records)
   if (parsed.success) return parsed.data
-  const [first] = parsed.error.issues
+  const flaws = flawsIn(parsed.error.issues)
   throw new Problem({
     kind: 'invalid-event',
     status: 400,
-    detail: parsed.error.issues
+    detail: flaws
       .slice(0, 5)
-      .map(({ path, message }) => `${path.map(String).join('.')}: ${message}`)
+      .map(({ path, said }) => `${path}: ${said}`)
       .join('; '),
-    where: { path: first?.path.map(String).join('.') || 'records' },
+    where: { path: flaws[0]?.path || 'records' },
     next: 'docs/events.md says what a record holds',
   })
 }

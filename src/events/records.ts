@@ -15,7 +15,7 @@ const Key = z.string().min(1).max(220)
 const Revision = z.string().min(1).max(200)
 
 /** A commit with the time at which it was made; null: not known. */
-const CommitRecord = z.object({
+export const CommitRecord = z.object({
   commit: Revision,
   at: Moment.nullable(),
   repository: Text.optional(),

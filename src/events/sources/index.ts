@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { flawsIn } from '../../api/flaws.ts'
 import { Problem } from '../../problem.ts'
 import type { Told } from '../records.ts'
 import { anyOf, authorization, bodyHmac, type Check, pagerDuty, plainToken, standardWebhook } from '../signatures.ts'
@@ -37,12 +38,15 @@ export const readBody = (read: Reading, delivery: Parameters<Reading>[0]): Told 
     return read(delivery)
   } catch (error) {
     if (!(error instanceof z.ZodError)) throw error
-    const flaws = error.issues.map(({ path, message }) => `${path.map(String).join('.')}: ${message}`)
+    const flaws = flawsIn(error.issues)
     throw new Problem({
       kind: 'invalid-event',
       status: 400,
-      detail: flaws.slice(0, 5).join('; '),
-      where: { path: error.issues[0]?.path.map(String).join('.') || 'body' },
+      detail: flaws
+        .slice(0, 5)
+        .map(({ path, said }) => (path ? `${path}: ${said}` : said))
+        .join('; '),
+      where: { path: flaws[0]?.path || 'body' },
       next: 'the kind of the source says what its bodies are: headway events sources list',
     })
   }
