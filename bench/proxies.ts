@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { availableParallelism, homedir, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,7 +16,8 @@ import { makeCertificate } from '../src/edge/tls/testing.ts'
  * MEMORY_SECONDS (300) say otherwise. CASES and PROXIES are patterns of those to be measured (`CASES='64 kept, TLS' PROXIES=haproxy`);
  * the edge itself always is. BEFORE names another checkout, whose edge is measured beside this one's. The current Caddy is the `caddy` of
  * CADDY_CURRENT (`go install github.com/caddyserver/caddy/v2/cmd/caddy@latest`) or of ~/go/bin; KAMAL_PROXY and TRAEFIK name binaries of
- * those two. It ends with a table of each goal against its figure.
+ * those two. "haproxy, logging" is HAProxy with the edge's duties, a line of log and an id for each request; the goals are against the one
+ * without. It ends with a table of each goal against its figure.
  */
 const host = 'shop.localhost'
 /** Each connection asks again and again; `fresh` ones ask once. */
@@ -81,6 +82,8 @@ type Launch = {
   readonly env?: NodeJS.ProcessEnv
   /** It is given its listening socket, as an edge is by its agent. */
   readonly inherits?: boolean
+  /** The file that it writes its log to, by its standard output. */
+  readonly log?: string
 }
 
 const nginxOf = (directory: string, http: string): string[] => {
@@ -131,15 +134,13 @@ const proxies: readonly Proxy[] = [
   {
     name: 'haproxy',
     needs: 'haproxy',
-    start: (directory, { own, secure, certificates, upstreams }) => {
-      const file = join(directory, 'haproxy.cfg')
-      const servers = upstreams.map((port, at) => `  server s${at} 127.0.0.1:${port}`).join('\n')
-      writeFileSync(
-        file,
-        `global\n  maxconn 4096\n  nbthread 1\ndefaults\n  mode http\n  option forwardfor\n  http-reuse always\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\nlisten bench\n  bind 127.0.0.1:${own}\n  bind 127.0.0.1:${secure} ssl crt ${certificates}/bench.pem\n${servers}\n`,
-      )
-      return { command: 'haproxy', args: ['-db', '-f', file] }
-    },
+    start: (directory, ports) => haproxyIn(directory, ports),
+  },
+  {
+    name: 'haproxy, logging',
+    needs: 'haproxy',
+    isIn: ({ connections }) => connections === 64,
+    start: (directory, ports) => ({ ...haproxyIn(directory, ports, duties), log: join(directory, 'access.log') }),
   },
   { name: 'caddy', needs: 'caddy', start: (directory, ports) => caddyIn(directory, ports, 'caddy') },
   { name: 'caddy now', needs: currentCaddy, start: (directory, ports) => caddyIn(directory, ports, currentCaddy) },
@@ -213,6 +214,33 @@ function isBeside({ connections, secure }: Case): boolean {
 
 function kamalEnvironment(directory: string): NodeJS.ProcessEnv {
   return { ...process.env, HOME: directory, XDG_RUNTIME_DIR: directory, GOMAXPROCS: '1' }
+}
+
+/** What the edge does of each request beside passing it on: a line of the access log, written to a file, and an id of its own. */
+const duties = {
+  global: ['log stdout len 4096 format raw local0'],
+  defaults: ['log global', 'option httplog'],
+  listen: [
+    'unique-id-format %[uuid()]',
+    'unique-id-header X-Request-Id',
+    'http-response set-header X-Request-Id %[unique-id]',
+  ],
+}
+const noDuties: typeof duties = { global: [], defaults: [], listen: [] }
+
+function haproxyIn(directory: string, { own, secure, certificates, upstreams }: Ports, more = noDuties): Launch {
+  const file = join(directory, 'haproxy.cfg')
+  const servers = upstreams.map((port, at) => `server s${at} 127.0.0.1:${port}`)
+  const times = ['timeout connect 5s', 'timeout client 60s', 'timeout server 60s']
+  const at = [`bind 127.0.0.1:${own}`, `bind 127.0.0.1:${secure} ssl crt ${certificates}/bench.pem`]
+  const sections = {
+    global: ['maxconn 4096', 'nbthread 1', ...more.global],
+    defaults: ['mode http', 'option forwardfor', 'http-reuse always', ...times, ...more.defaults],
+    'listen bench': [...at, ...more.listen, ...servers],
+  }
+  const lines = Object.entries(sections).flatMap(([name, said]) => [name, ...said.map((line) => `  ${line}`)])
+  writeFileSync(file, `${lines.join('\n')}\n`)
+  return { command: 'haproxy', args: ['-db', '-f', file] }
 }
 
 const caddyIn = (directory: string, { own, secure, certificates, upstreams }: Ports, command: string) => {
@@ -418,8 +446,8 @@ const load = (
   const requests = Number(/(\d+) requests in/.exec(stdout)?.[1])
   return {
     perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
-    p50Ms: milliseconds(/50%\s+(\S+)/.exec(stdout)?.[1] ?? ''),
-    p99Ms: milliseconds(/99%\s+(\S+)/.exec(stdout)?.[1] ?? ''),
+    p50Ms: milliseconds(/^\s+50%\s+(\S+)/m.exec(stdout)?.[1] ?? ''),
+    p99Ms: milliseconds(/^\s+99%\s+(\S+)/m.exec(stdout)?.[1] ?? ''),
     cpuPer10k: ((cpuSecondsOf(child) - before) / requests) * 10_000,
     requests,
     refused: Number(/Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? 0),
@@ -466,26 +494,28 @@ const launch = async (
   name: string,
   core: string,
   port: number,
-  { command, args, env, inherits }: Launch,
+  { command, args, env, inherits, log }: Launch,
 ): Promise<Running> => {
   const listener = inherits ? await listening(port) : null
+  const said = log === undefined ? null : openSync(log, 'a')
   const child = spawn('taskset', ['-c', core, command, ...args], {
-    stdio: listener ? edgeStdio('pipe', descriptorOf(listener), null) : ['ignore', 'ignore', 'pipe'],
+    stdio: listener ? edgeStdio('pipe', descriptorOf(listener), null) : ['ignore', said ?? 'ignore', 'pipe'],
     ...(env ? { env } : {}),
   })
   listener?.close()
-  let said = ''
+  if (said !== null) closeSync(said)
+  let complaint = ''
   child.stdout?.resume()
   child.stderr?.on('data', (text: Buffer) => {
-    said = `${said}${text}`.slice(-2_000)
+    complaint = `${complaint}${text}`.slice(-2_000)
   })
   for (let tries = 0; tries < 200; tries += 1) {
     if (await answers(port)) return { name, port, securePort: 0, child, isIn: () => true }
-    if (child.exitCode !== null) throw new Error(`${name} ended: ${said}`)
+    if (child.exitCode !== null) throw new Error(`${name} ended: ${complaint}`)
     await delay(50)
   }
   child.kill('SIGKILL')
-  throw new Error(`${name} does not answer: ${said}`)
+  throw new Error(`${name} does not answer: ${complaint}`)
 }
 
 /** Anything: that a socket listens which was opened for it says nothing. */
