@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { allotPort } from '../../agent/ports.ts'
 import { killedAt, lifeEnvironment, marksToKillAt, patienceMs, sideBySide } from '../../kills.testing.ts'
 import { conclusionsOf, makeTestPlace } from '../testing.ts'
 
-const workflow = `
+/** Its first job leaves a program behind, by which it is found, and then does this. */
+const workflow = (then: string): string => `
 on: push
 jobs:
   one:
@@ -21,7 +23,7 @@ jobs:
           echo "key: \${{ secrets.KEY }}"
           echo value=1 >> "$GITHUB_OUTPUT"
           setsid sleep 3662 > /dev/null 2>&1 &
-          sleep 1
+          ${then}
       - run: echo the end
   two:
     needs: one
@@ -66,9 +68,10 @@ const keepRunning = (argv: readonly string[], environment: Record<string, string
       for (const line of chunk.toString().split('\n')) onLine(line)
     })
     started.once('close', (exitCode, signal) => {
-      if (signal === 'SIGKILL') kills += 1
-      if (signal === 'SIGKILL' && !isOver) start()
-      else ended.resolve(exitCode === 0 && why === '' ? output : `${why} ended with ${exitCode}: ${output}`)
+      if (signal === 'SIGKILL' && !isOver) {
+        kills += 1
+        start()
+      } else ended.resolve(exitCode === 0 && why === '' ? output : `${why} ended with ${exitCode}: ${output}`)
     })
   }
   start()
@@ -99,7 +102,7 @@ const live = async (
   }) => Promise<void> = async () => undefined,
 ) => {
   const listening = Promise.withResolvers<string>()
-  const port = await freePort()
+  const port = String(await allotPort(new Set(), Math.random)) // the server comes back to it
   const server = keepRunning([programOf('server.testing.ts'), root, port], environments.server ?? {}, (line) => {
     const heard = /^listening (\d+)/.exec(line)?.[1]
     if (heard) listening.resolve(heard)
@@ -130,19 +133,13 @@ const live = async (
   return { told, server, runner }
 }
 
-const freePort = async (): Promise<string> => {
-  const { createServer } = await import('node:net')
-  const probe = createServer()
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const address = probe.address()
-  await new Promise((resolve) => probe.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port')
-  return String(address.port)
-}
-
-const newPlace = (): ReturnType<typeof makeTestPlace> => {
+const newPlace = ({ isHeldUp = false } = {}): ReturnType<typeof makeTestPlace> => {
   const place = makeTestPlace()
-  place.commit({ '.github/workflows/ci.yml': workflow, lock: 'locked\n', 'action.yml': action }, 'refs/heads/main')
+  const then = isHeldUp ? 'while ! test -e go; do sleep 0.05; done' : 'sleep 1'
+  place.commit(
+    { '.github/workflows/ci.yml': workflow(then), lock: 'locked\n', 'action.yml': action },
+    'refs/heads/main',
+  )
   return place
 }
 
@@ -184,10 +181,11 @@ const isAnybodyIn = (directory: string): boolean =>
 test('the server killed in the middle of a job, the runner goes on and its result is taken', {
   timeout: patienceMs,
 }, async () => {
-  const place = newPlace()
+  const place = newPlace({ isHeldUp: true })
   const { told, server } = await live(place.root, {}, async ({ server: killed }) => {
-    await begun(place.root)
+    const left = await begun(place.root)
     killed.kill()
+    letGoOn(left)
   })
   assert.equal(server.kills(), 1)
   assert.deepEqual(faultsOf(told, place.root), [])
@@ -198,11 +196,8 @@ test('the server killed in the middle of a job, the runner goes on and its resul
 test('the runner killed in the middle of a job, what it left is ended and the job started over', {
   timeout: patienceMs,
 }, async () => {
-  const place = newPlace()
-  const { told, runner } = await live(place.root, {}, async ({ runner: killed }) => {
-    await begun(place.root)
-    killed.kill()
-  })
+  const place = newPlace({ isHeldUp: true })
+  const { told, runner } = await live(place.root, {}, ({ runner: killed }) => killInTheMiddle(place.root, killed))
   assert.equal(runner.kills(), 1)
   assert.deepEqual(faultsOf(told, place.root), [])
   assert.equal(told.log.filter((line) => line.endsWith('the job is started over (2 of 3)')).length, 1)
@@ -213,10 +208,21 @@ test('the runner killed in the middle of a job, what it left is ended and the jo
   rmSync(place.root, { recursive: true, force: true })
 })
 
-/** The first job's script is under way. */
-const begun = async (root: string): Promise<void> => {
-  const isRunning = (): boolean =>
-    readdirSync('/proc').some((pid) => {
+/** Kills the runner while the first job's script is held up, and lets the script go on once it was started over. */
+const killInTheMiddle = async (root: string, runner: ReturnType<typeof keepRunning>): Promise<void> => {
+  const left = await begun(root)
+  runner.kill()
+  letGoOn(await begun(root, left))
+}
+
+/** Ends the waiting of the script that has left this program, in whose workspace it is. */
+const letGoOn = (left: string): void => writeFileSync(`/proc/${left}/cwd/go`, '')
+
+/** The first job's script is under way: what it has left, another than that of an earlier one. */
+const begun = async (root: string, earlier?: string): Promise<string> => {
+  const left = (): string | undefined =>
+    readdirSync('/proc').find((pid) => {
+      if (pid === earlier) return false
       try {
         const environment = readFileSync(`/proc/${pid}/environ`, 'latin1')
         return environment.includes(`HOME=${root}/`) && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('3662')
@@ -224,7 +230,11 @@ const begun = async (root: string): Promise<void> => {
         return false
       }
     })
-  while (!isRunning()) await new Promise((resolve) => setTimeout(resolve, 20))
+  for (;;) {
+    const found = left()
+    if (found !== undefined) return found
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 }
 
 test('killed at its marks, a runner and its server end in the same place', {
@@ -253,13 +263,11 @@ test('killed at its marks, a runner and its server end in the same place', {
   assert.ok(left.length >= 16, `only ${left.length} marks: ${left.join(' ')}`)
   const faults: string[] = []
   const suffer = async ([who, mark]: readonly ['runner' | 'server', string]): Promise<void> => {
-    const place = newPlace()
+    const place = newPlace({ isHeldUp: afterKills.includes(mark) })
     const kills = join(place.root, 'kills')
     mkdirSync(kills)
     const { told } = await live(place.root, { [who]: killedAt(mark, kills) }, async ({ runner }) => {
-      if (!afterKills.includes(mark)) return
-      await begun(place.root)
-      runner.kill()
+      if (afterKills.includes(mark)) await killInTheMiddle(place.root, runner)
     })
     faults.push(...faultsOf(told, place.root).map((fault) => `${who} at ${mark}: ${fault}`))
     if (readdirSync(kills).length === 0) faults.push(`${mark}: nothing was killed there`)
