@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { allotPort } from './agent/ports.ts'
 import { systemClock } from './clock.ts'
 import type { Home } from './home.ts'
 import { fact } from './ledger/fact.ts'
@@ -126,7 +127,7 @@ test('while it builds views anew at its start it says on standard error how far 
   assert.equal(first.outcome, 'ready', first.said())
   assert.equal(await stop(first, 'SIGTERM'), 0, first.said())
   const facts = await fillLedger(home, 6_000)
-  const port = await freePort()
+  const port = await allotPort(new Set(), Math.random)
   const starting = up(home, ['--port', String(port)])
   const told = new Set<string>()
   for (let isReady = false; !isReady; ) {
@@ -180,12 +181,4 @@ const fillLedger = async (home: Home, more: number): Promise<string> => {
   const { seq } = await ledger.head()
   await store.close()
   return seq.toLocaleString('en')
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address ? address.port : 0
 }

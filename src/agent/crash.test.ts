@@ -4,6 +4,7 @@ import { suite, test } from 'node:test'
 import { systemClock } from '../clock.ts'
 import { sendSignal } from '../processes/tree.ts'
 import { connectProcessRuntime, type ProcessRuntime } from '../runtimes/process/index.ts'
+import { allotPort } from './ports.ts'
 import { agentsOf, answeringService, askEdge, endHome, specOf, startTestAgent, tableOf, until } from './testing.ts'
 import { ask } from './unix.ts'
 
@@ -73,7 +74,8 @@ suite('an agent that is killed', () => {
   })
 
   test('with its edge: the next start serves on the same port again', async (context) => {
-    const agent = await startTestAgent()
+    const port = await allotPort(new Set(), Math.random) // nobody holds it for a moment, and no outgoing connection may take it
+    const agent = await startTestAgent(port)
     context.after(agent.end)
     const { runtime, home } = agent
     await runtime.start(specOf('alone.1', { files: agent.files({ 'server.mjs': answeringService() }) }))

@@ -19,12 +19,12 @@ export type TestAgent = {
   end(): Promise<void>
 }
 
-export const startTestAgent = (): Promise<TestAgent> => openTestAgent(testHome())
+export const startTestAgent = (edgePort = 0): Promise<TestAgent> => openTestAgent(testHome(), undefined, edgePort)
 
 /** The same on a home that was there before. */
-export const openTestAgent = async (home: Home, edgeSettings?: EdgeSettings): Promise<TestAgent> => {
+export const openTestAgent = async (home: Home, edgeSettings?: EdgeSettings, edgePort = 0): Promise<TestAgent> => {
   const runtime = await connectProcessRuntime({
-    ...{ home, clock: systemClock, edgeHost: '127.0.0.1', edgePort: 0 },
+    ...{ home, clock: systemClock, edgeHost: '127.0.0.1', edgePort },
     ...(edgeSettings ? { edgeSettings } : {}),
   })
   let releases = 0
