@@ -19,7 +19,7 @@ const readAtOnceBytes = 256 * 1024
 
 type Receipt = { readonly outcome: string; readonly facts: number; readonly unplaced: readonly string[] }
 type Own = {
-  readonly service?: string
+  readonly service?: ServiceName
   readonly environment: string
   readonly repository?: string
   readonly as?: string
@@ -27,6 +27,12 @@ type Own = {
   readonly deployJobs: string[]
   readonly incidentLabel: string[]
   readonly releases?: boolean
+}
+const serviceNamed = (said: string): ServiceName => {
+  const { data, error } = ServiceName.safeParse(said)
+  if (data !== undefined) return data
+  const why = error.issues[0]?.message ?? 'no name of a service'
+  throw new Problem({ kind: 'invalid-value', status: 400, detail: `--service is "${said}"; ${why}` })
 }
 const several = (value: string, before: string[] = []): string[] => [...before, value]
 
@@ -38,7 +44,7 @@ export const importCommands = (program: Command): void => {
     .command('git')
     .argument('<repository>', 'a URL, or a directory here')
     .option('--tags <pattern>', 'the tags that stand for deployments', '*')
-    .requiredOption('--service <name>', 'the service that was deployed')
+    .requiredOption('--service <name>', 'the service that was deployed', serviceNamed)
     .option('--environment <name>', 'where to', 'production')
     .option('--repository <name>', 'what its commits are known by (default: owner/name of the URL)')
     .option('--as <source>', 'the source that it counts as', 'git')
@@ -58,7 +64,11 @@ export const importCommands = (program: Command): void => {
       .command(kind)
       .argument('<files...>', 'JSON as its API answers it, or directories of such files')
       .requiredOption('--repository <owner/name>', 'whose answers they are')
-      .option('--service <name>', 'the service that is deployed (default: as the mappings of the source say)')
+      .option(
+        '--service <name>',
+        'the service that is deployed (default: as the mappings of the source say)',
+        serviceNamed,
+      )
       .option('--deploy-jobs <pattern>', 'workflows or pipelines that deploy; may be repeated', several, [])
       .option('--incident-label <label>', 'issues with it are incidents; may be repeated', several, ['incident'])
       .option('--releases', 'published releases are deployments')
@@ -76,7 +86,11 @@ export const importCommands = (program: Command): void => {
   imports
     .command('csv')
     .argument('<files...>', 'tables of DevLake as CSV, or directories of such files')
-    .option('--service <name>', 'the service that is deployed (default: as the mappings of the source say)')
+    .option(
+      '--service <name>',
+      'the service that is deployed (default: as the mappings of the source say)',
+      serviceNamed,
+    )
     .option('--as <source>', 'the source that it counts as', 'devlake')
     .description('deployments, commits, pull requests and incidents of Apache DevLake')
     .action(async (files: string[], own: Own, command: Command) => {
@@ -90,9 +104,8 @@ export const importCommands = (program: Command): void => {
 
 async function* withService(
   records: AsyncIterable<OutsideRecordInput> | Iterable<OutsideRecordInput>,
-  name: string | undefined,
+  service: ServiceName | undefined,
 ): AsyncGenerator<OutsideRecordInput> {
-  const service = name === undefined ? undefined : ServiceName.parse(name)
   for await (const record of records)
     yield service && (record.type === 'deployment' || record.type === 'incident') ? { ...record, service } : record
 }

@@ -186,9 +186,11 @@ type Window = { readonly windowMs: number }
 
 const lengthOf = (text: string): number => {
   const [, count, unit] = /^(\d+)(m|h|d)$/.exec(text) ?? []
-  if (unit !== undefined) return Number(count) * (unit === 'm' ? 60_000 : unit === 'h' ? 3_600_000 : dayMs)
+  const ms =
+    unit === undefined ? Number.NaN : Number(count) * (unit === 'm' ? 60_000 : unit === 'h' ? 3_600_000 : dayMs)
+  if (ms <= 30 * dayMs) return ms
   throw new Problem({
-    ...{ kind: 'invalid-time', status: 400, detail: `"${text}" is no length of time` },
+    ...{ kind: 'invalid-time', status: 400, detail: `"${text}" is no length of time up to 30d` },
     next: 'write 90m, 24h or 2d',
   })
 }
