@@ -53,11 +53,15 @@ export const Loaded = <Data,>({
   query,
   children,
   waiting,
+  isHeld = false,
 }: {
   query: UseQueryResult<Data>
   children: (data: Data) => ReactNode
   waiting?: ReactNode
+  /** Something else is waited for, which stands beside it. */
+  isHeld?: boolean
 }) => {
+  if (query.data !== undefined && isHeld) return waiting ?? <Skeleton />
   if (query.data !== undefined) return children(query.data)
   if (query.isError) return <Failed error={query.error} again={() => void query.refetch()} />
   return waiting ?? <Skeleton />

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useState } from 'react'
+import { useId, useState } from 'react'
 import { environments } from '../../api/deployment-queries.ts'
 import type { Service } from '../../api/service-queries.ts'
 import { useMay } from '../../shell/role.ts'
@@ -9,6 +9,7 @@ import { Foreign } from '../../ui/foreign.tsx'
 import { short } from '../../ui/format.ts'
 import { Badge, Button, Time } from '../../ui/parts.tsx'
 import { statusTone } from '../services/service-table.tsx'
+import { ClosedNote, useClosed } from './closed.tsx'
 import { type Order, OrderDialog } from './orders.tsx'
 
 /** The environments side by side, in the order of promotion, with what can be done about each. */
@@ -24,6 +25,8 @@ export const Environments = ({
   const [asked, setAsked] = useState<Order | null>(null)
   const { data: chain = [] } = useQuery(environments(project))
   const mayAct = useMay('developer', project)
+  const closed = useClosed(project)
+  const name = useId()
   const order = chain.map(({ environment }) => environment)
   const sorted = places.toSorted((one, other) => order.indexOf(one.environment) - order.indexOf(other.environment))
 
@@ -36,6 +39,13 @@ export const Environments = ({
         const into = chain.find(({ from }) => from === place.environment)?.environment
         const target = sorted.find(({ environment }) => environment === into)
         const isSame = target?.commit === place.commit
+        const mayPromote = mayAct && into !== undefined && place.commit !== null
+        const notes = {
+          promote: mayPromote && !isSame ? closed(into, 'promote') : null,
+          again: mayAct && place.commit ? closed(place.environment, 'deploy') : null,
+        }
+        const idOf = (what: keyof typeof notes): string | undefined =>
+          notes[what] === null ? undefined : `${name}-${place.environment}-${what}`
         return (
           <article
             key={place.environment}
@@ -57,6 +67,9 @@ export const Environments = ({
                 <Foreign>{place.lastDeployment.detail}</Foreign>
               </p>
             )}
+            {(['again', 'promote'] as const).map(
+              (what) => notes[what] && <ClosedNote key={what} id={idOf(what)} said={notes[what]} />,
+            )}
             <div className="mt-auto flex flex-wrap gap-2">
               {place.url && (
                 <a
@@ -77,9 +90,10 @@ export const Environments = ({
                   {t.outcome.running}
                 </Link>
               )}
-              {mayAct && into && place.commit && (
+              {mayPromote && (
                 <Button
                   kind="primary"
+                  aria-describedby={idOf('promote')}
                   disabled={isSame}
                   title={isSame ? t.service.same : undefined}
                   onClick={() => setAsked({ kind: 'promote', place, into })}
@@ -94,6 +108,7 @@ export const Environments = ({
                     <Button onClick={() => setAsked({ kind: 'rollback', place })}>{t.service.rollback}</Button>
                   )}
                   <Button
+                    aria-describedby={idOf('again')}
                     disabled={place.rollout !== null}
                     title={place.rollout !== null ? t.service.underWay : undefined}
                     onClick={() => setAsked({ kind: 'again', place })}

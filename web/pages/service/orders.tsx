@@ -7,6 +7,7 @@ import { textOf } from '../../ui/act.ts'
 import { Confirm } from '../../ui/dialog.tsx'
 import { Select } from '../../ui/form.tsx'
 import { moment, short } from '../../ui/format.ts'
+import { ClosedNote, useClosed } from './closed.tsx'
 
 /** What is asked of a service in one environment; `into`: the one that comes next. */
 export type Order =
@@ -72,10 +73,11 @@ const Rollback = ({ project, service, order: { place }, close }: Props<'rollback
 /** Deploys what runs once more, with its settings as they are now. */
 const Again = ({ project, service, order: { place }, close }: Props<'rollback' | 'again'>) => {
   const changed = useChanged()
+  const closed = useClosed(project)(place.environment, 'deploy')
   return (
     <Confirm
       title={t.service.againTitle(service, place.environment)}
-      detail={t.service.againDetail(short(place.commit ?? ''))}
+      detail={<Detail said={t.service.againDetail(short(place.commit ?? ''))} closed={closed} />}
       action={t.service.again}
       close={close}
       act={async () => {
@@ -89,10 +91,11 @@ const Again = ({ project, service, order: { place }, close }: Props<'rollback' |
 /** Asks for a release in the next environment: the newest of where it comes from, or any that is kept. */
 const Promote = ({ project, service, order: { place, into }, close }: Props<'promote'>) => {
   const changed = useChanged()
+  const closed = useClosed(project)(into, 'promote')
   return (
     <Confirm
       title={t.service.promoteTitle(service, into)}
-      detail={t.service.promoteDetail(place.environment)}
+      detail={<Detail said={t.service.promoteDetail(place.environment)} closed={closed} />}
       action={t.service.promote(into)}
       close={close}
       act={async (data) => {
@@ -117,6 +120,14 @@ const Promote = ({ project, service, order: { place, into }, close }: Props<'pro
     </Confirm>
   )
 }
+
+/** What would be done, and what stands against it at this moment. */
+export const Detail = ({ said, closed }: { said: string; closed: string | null }) => (
+  <div className="flex flex-col gap-3">
+    <span>{said}</span>
+    {closed !== null && <ClosedNote said={closed} />}
+  </div>
+)
 
 /** One of the releases that are kept; at first the one that `none` says. */
 const ReleaseSelect = ({

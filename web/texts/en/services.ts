@@ -85,6 +85,18 @@ export const service = {
   noCommits: 'Nothing of this service changed since the release before.',
   moreCommits: 'There are more.',
   deployTo: (environment: string) => `Deploy to ${environment}`,
+  closed: {
+    frozen: (environment: string, who: string, until: string | null, why: string) =>
+      `${environment} is frozen by ${who} ${until === null ? 'until it is unfrozen' : `until ${until}`}: ${why}.`,
+    planned: (environment: string, until: string, why: string) =>
+      `${environment} is frozen as planned until ${until}: ${why}.`,
+    window: (environment: string, until: string | null) =>
+      `${environment} is outside its deployment windows; ${until === null ? 'none comes within a fortnight' : `the next one opens ${until}`}.`,
+    deploy: 'A deployment is refused until then. Rolling back is possible at any time.',
+    promote: 'A promotion waits until then.',
+    frozenWay: 'There is no way around it but to unfreeze it, which an operator may.',
+    calendarWay: 'There is no way around it but to change its calendar, which an administrator may.',
+  },
   alerts: {
     title: 'Alerts',
     none: 'Nothing is watched there: headway.yaml says what is, under alerts.',
