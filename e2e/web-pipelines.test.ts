@@ -112,6 +112,14 @@ describe('pipelines on the web', { concurrency: 1 }, () => {
     const fold = log.getByRole('button', { name: 'Set things up' })
     await fold.click()
     await log.getByText('inside the fold', { exact: true }).waitFor({ state: 'detached' })
+    // A hit in a fold opens it, whoever folded it; each of the hits is gone through once.
+    const hits = Number(/of (\d+)/.exec((await page.getByText(/^1 of [1-9]/).textContent()) ?? '')?.[1])
+    for (let hit = 0; hit < hits; hit += 1) await page.getByRole('button', { name: 'Next match' }).click()
+    const inside = log.getByText('inside the fold', { exact: true })
+    await inside.waitFor()
+    assert.equal(await fold.getAttribute('aria-expanded'), 'true')
+    const [line, frame] = [await inside.boundingBox(), await log.boundingBox()]
+    assert.ok(line && frame && line.y >= frame.y && line.y + line.height <= frame.y + frame.height)
     await find('line 250 of many')
     await log.getByText('line 250 of many', { exact: true }).waitFor()
     assert.deepEqual(await barriersOf(page), [])

@@ -56,6 +56,10 @@ export const hiddenLines = ({ all, ends }: Pick<Groups, 'all' | 'ends'>, folded:
   return [...hidden, ...folds.slice(fold)]
 }
 
+/** The line that begins the fold in which a line is hidden; null where it is in none. */
+export const foldOf = ({ all }: Pick<Groups, 'all'>, folded: ReadonlySet<number>, line: number): number | null =>
+  [...folded].find((at) => at < line && line <= (all.get(at)?.until ?? at)) ?? null
+
 /** Where the lines of a log stand when some are hidden: found by halving, whatever the length of the log. */
 export const createPlaces = (total: number, hidden: Hidden) => {
   /** How many lines are hidden before each run. */

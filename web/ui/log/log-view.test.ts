@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { piecesOf, plainOf } from './ansi.ts'
-import { createPlaces, Groups, hiddenLines } from './groups.ts'
+import { createPlaces, foldOf, Groups, hiddenLines } from './groups.ts'
 import { LogLines } from './lines.ts'
 import { LogSearch } from './search.ts'
 
@@ -64,6 +64,9 @@ test('groups fold to their first line, an open one up to the end', () => {
   assert.deepEqual(shown(1), [0, 1, 4, 5, 6, 7])
   assert.deepEqual(shown(5), [0, 1, 2, 4, 5])
   assert.deepEqual(shown(5, 1), [0, 1, 4, 5])
+  const foldsOf = (...folded: number[]) => lines.map((_, line) => foldOf(groups, new Set(folded), line))
+  assert.deepEqual(foldsOf(5, 1), [null, null, 1, 1, null, null, 5, 5])
+  assert.deepEqual(foldsOf(5), [null, null, null, null, null, null, 5, 5])
   assert.deepEqual(createPlaces(2, hiddenLines(new Groups().follow([]), new Set())).count, 2)
 })
 

@@ -5,7 +5,7 @@ import { clock, count, moment } from '../format.ts'
 import { Button } from '../parts.tsx'
 import { Empty, Failed, Skeleton } from '../states.tsx'
 import { type Piece, piecesOf } from './ansi.ts'
-import { createPlaces, Groups, hiddenLines } from './groups.ts'
+import { createPlaces, foldOf, Groups, hiddenLines } from './groups.ts'
 import type { LogLine, LogLines } from './lines.ts'
 import { useHits } from './search.ts'
 
@@ -63,11 +63,22 @@ export const LogView = ({
     number.focus({ preventScroll: true })
     wanted.current = null
   })
+  /** A line to go to as soon as its fold has been opened. */
+  const [aimed, setAimed] = useState<number | null>(null)
   const goTo = (number: number): void => {
     setIsAtEnd(false)
-    const place = places.placeOf(number)
-    if (place !== null) rows.scrollToIndex(place, { align: 'center' })
+    const fold = foldOf(known.groups, folded, number)
+    if (fold !== null) setFolded((before) => new Set([...before].filter((at) => at !== fold)))
+    setAimed(number)
   }
+  useEffect(() => {
+    if (aimed === null) return
+    // A line that only ends a group is drawn nowhere: the one before it is as near as one gets.
+    const place = places.placeOf(aimed) ?? places.placeOf(aimed - 1)
+    if (place === null) return // its fold is about to open
+    setAimed(null)
+    rows.scrollToIndex(place, { align: 'center' })
+  }, [aimed, places, rows])
 
   useEffect(() => {
     if (isFollowed && isAtEnd && total > 0) rows.scrollToIndex(total - 1, { align: 'end' })
