@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { useId, useMemo, useState } from 'react'
+import { useId, useMemo, useRef, useState } from 'react'
 import { changes } from '../api/change-queries.ts'
 import { runs } from '../api/run-queries.ts'
 import { services } from '../api/service-queries.ts'
@@ -16,16 +16,21 @@ const mostHits = 12
 /** Finds pages, services, runs and changes by what one types; arrows choose, Enter goes there. */
 export const Palette = ({ close }: { close: () => void }) => {
   const [typed, setTyped] = useState('')
-  const [chosen, setChosen] = useState(0)
+  const [chosen, setChosen] = useState<string | null>(null)
   const list = useId()
-  const hits = useHits(typed, close)
-  const at = Math.min(chosen, Math.max(0, hits.length - 1))
+  const { hits, isLoading } = useHits(typed, close)
+  const at = Math.max(
+    0,
+    hits.findIndex(({ key }) => key === chosen),
+  )
 
   const press = (event: React.KeyboardEvent): void => {
     const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
     if (step !== 0) {
       event.preventDefault()
-      setChosen((at + step + hits.length) % Math.max(1, hits.length))
+      const next = (at + step + hits.length) % Math.max(1, hits.length)
+      setChosen(hits[next]?.key ?? null)
+      document.getElementById(`${list}-${next}`)?.scrollIntoView({ block: 'nearest' })
     } else if (event.key === 'Enter') {
       event.preventDefault()
       hits[at]?.go()
@@ -45,7 +50,7 @@ export const Palette = ({ close }: { close: () => void }) => {
         value={typed}
         onChange={(event) => {
           setTyped(event.target.value)
-          setChosen(0)
+          setChosen(null)
         }}
         onKeyDown={press}
         className="h-12 w-full border-0 border-b border-line bg-transparent px-4 text-base outline-none placeholder:text-soft"
@@ -60,7 +65,7 @@ export const Palette = ({ close }: { close: () => void }) => {
             tabIndex={-1}
             aria-selected={index === at}
             onClick={hit.go}
-            onMouseMove={() => setChosen(index)}
+            onMouseMove={() => setChosen(hit.key)}
             className={`flex min-h-10 cursor-pointer items-center justify-between gap-4 rounded-md px-3 ${index === at ? 'bg-accent-wash text-accent' : ''}`}
           >
             <Foreign className="min-w-0 truncate">{hit.label}</Foreign>
@@ -68,26 +73,40 @@ export const Palette = ({ close }: { close: () => void }) => {
           </div>
         ))}
       </div>
-      {hits.length === 0 && <p className="m-0 px-5 pb-4 text-soft">{t.palette.none}</p>}
+      {hits.length === 0 && (
+        <p role="status" className="m-0 px-5 pb-4 text-soft">
+          {isLoading ? t.states.loading : t.palette.none}
+        </p>
+      )}
     </Dialog>
   )
 }
 
-const useHits = (typed: string, close: () => void): readonly Hit[] => {
+/**
+ * What one types leads to. What is shown stays where it is while one looks: a list that is loaded stands beneath those before it, which are
+ * waited for, and what comes into a list later is added at the end.
+ */
+const useHits = (typed: string, close: () => void): { hits: readonly Hit[]; isLoading: boolean } => {
   const project = useProject()
   const navigate = useNavigate()
   const places = usePlaces()
-  const known = {
+  const shown = useRef<{ typed: string; keys: readonly string[] }>({ typed: '', keys: [] })
+  const asked = {
     services: useQuery(services(project)),
-    runs: useQuery(runs(project)),
     changes: useQuery(changes(project)),
+    runs: useQuery(runs(project)),
   }
-  return useMemo(() => {
+  const known = {
+    services: asked.services.data,
+    changes: asked.services.isPending ? undefined : asked.changes.data,
+    runs: asked.services.isPending || asked.changes.isPending ? undefined : asked.runs.data,
+  }
+  const hits = useMemo(() => {
     const to = (go: () => Promise<void>) => () => {
       close()
       void go()
     }
-    const names = [...new Set((known.services.data?.services ?? []).map(({ service }) => service))]
+    const names = [...new Set((known.services?.services ?? []).map(({ service }) => service))]
     const all: readonly Hit[] = [
       ...places.map((place) => ({
         key: place.name,
@@ -101,7 +120,7 @@ const useHits = (typed: string, close: () => void): readonly Hit[] => {
         label: service,
         go: to(() => navigate({ to: '/projects/$project/services/$service', params: { project, service } })),
       })),
-      ...(known.changes.data ?? []).map(({ repository, number, title }) => ({
+      ...(known.changes ?? []).map(({ repository, number, title }) => ({
         key: `change ${repository} ${number}`,
         kind: t.palette.change,
         label: `${repository} #${number} ${title ?? ''}`,
@@ -112,7 +131,7 @@ const useHits = (typed: string, close: () => void): readonly Hit[] => {
           }),
         ),
       })),
-      ...(known.runs.data?.runs ?? []).map(({ run, repository, title, number }) => ({
+      ...(known.runs?.runs ?? []).map(({ run, repository, title, number }) => ({
         key: run,
         kind: t.palette.run,
         label: `${repository} ${number} ${title}`,
@@ -120,6 +139,12 @@ const useHits = (typed: string, close: () => void): readonly Hit[] => {
       })),
     ]
     const words = typed.toLowerCase().split(/\s+/).filter(Boolean)
-    return all.filter(({ label }) => words.every((word) => label.toLowerCase().includes(word))).slice(0, mostHits)
-  }, [typed, known.services.data, known.runs.data, known.changes.data, places, project, navigate, close])
+    const found = all.filter(({ label }) => words.every((word) => label.toLowerCase().includes(word)))
+    const before = shown.current.typed === typed ? shown.current.keys : []
+    const stay = before.flatMap((key) => found.find((hit) => hit.key === key) ?? [])
+    const now = [...stay, ...found.filter(({ key }) => !before.includes(key))].slice(0, mostHits)
+    shown.current = { typed, keys: now.map(({ key }) => key) }
+    return now
+  }, [typed, known.services, known.runs, known.changes, places, project, navigate, close])
+  return { hits, isLoading: Object.values(asked).some(({ isPending }) => isPending) }
 }
