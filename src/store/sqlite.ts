@@ -233,8 +233,8 @@ class ThreadConnection implements DatabaseConnection {
       await Promise.all([...settings, at.run('BEGIN IMMEDIATE', [])])
       this.#transaction = { at, leave }
     } catch (error) {
-      if (at) await this.#done(at)
-      leave()
+      if (at) await this.#done(at).finally(leave)
+      else leave()
       throw error
     }
   }
@@ -250,8 +250,7 @@ class ThreadConnection implements DatabaseConnection {
       if (statement === 'COMMIT') throw error
     } finally {
       this.#transaction = null
-      await this.#done(transaction.at)
-      transaction.leave()
+      await this.#done(transaction.at).finally(transaction.leave)
     }
   }
 
