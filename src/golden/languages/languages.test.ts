@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { describeProblem, Problem } from '../../problem.ts'
 import { parseServiceFile } from '../parse.ts'
@@ -18,7 +22,10 @@ const brief = ({ install, installForProduction, lint, test, build, start }: Lang
   ...{ lint: lint.join('; '), test: test.join('; '), build: build.join('; '), start: start.join(' ') },
 })
 const pack = (value: object): string => JSON.stringify(value)
-const pip = 'python3 -m pip install --quiet --no-compile --no-warn-script-location --target .headway/python'
+const pip = (words: string): string => {
+  const once = `python3 -m pip install --quiet --no-compile --no-warn-script-location --target .headway/python ${words}`
+  return `${once} || { echo 'pip failed: once more in 3 s, in case the package index only stumbled'; sleep 3; ${once}; }`
+}
 const nothing = { install: '', production: '', lint: '', test: '', build: '' }
 
 test('Node.js is planned from package.json and the lock file', () => {
@@ -74,7 +81,7 @@ test('Node.js asks for the version that package.json or a version file names', (
 
 test('Python is planned from requirements and from what the modules hold', () => {
   const flask = 'from flask import Flask\napp = Flask(__name__)\n'
-  const required = { install: `${pip} -r requirements.txt`, production: `${pip} -r requirements.txt` }
+  const required = { install: pip('-r requirements.txt'), production: pip('-r requirements.txt') }
   const cases: readonly (readonly [Files, ReturnType<typeof brief>])[] = [
     [
       { 'app.py': flask, 'requirements.txt': 'flask\n' },
@@ -106,8 +113,8 @@ test('Python is planned from requirements and from what the modules hold', () =>
         tests: null,
       },
       {
-        ...{ install: `${pip} --require-hashes -r requirements.txt -r requirements-dev.txt` },
-        ...{ production: `${pip} --require-hashes -r requirements.txt`, lint: 'python3 -m ruff check .', build: '' },
+        ...{ install: pip('--require-hashes -r requirements.txt -r requirements-dev.txt') },
+        ...{ production: pip('--require-hashes -r requirements.txt'), lint: 'python3 -m ruff check .', build: '' },
         ...{
           test: 'python3 -m pytest -q -o junit_family=xunit1 --junitxml=junit.xml',
           start: 'python3 .headway/wsgi.py app:app',
@@ -121,12 +128,37 @@ test('Python is planned from requirements and from what the modules hold', () =>
     [
       { 'app.py': flask, 'test_app.py': '', 'pyproject.toml': 'requires-python = ">=3.10"\n' },
       {
-        ...{ ...nothing, install: `${pip} .`, production: `${pip} .` },
+        ...{ ...nothing, install: pip('.'), production: pip('.') },
         ...{ test: 'python3 -m unittest discover', start: 'python3 .headway/wsgi.py app:app' },
       },
     ],
   ]
   for (const [files, expected] of cases) assert.deepEqual(brief(planOf('python', files)), expected)
+})
+
+test('pip is asked once more where it fails, and no third time', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'headway-pip-'))
+  try {
+    const asked = join(directory, 'asked')
+    writeFileSync(join(directory, 'sleep'), '#!/bin/sh\n', { mode: 0o755 })
+    const [command = ''] = planOf('python', { 'app.py': 'app = Flask()\n', 'requirements.txt': 'flask\n' }).install
+    for (const [failures, status, times] of [
+      [0, 0, 1],
+      [1, 0, 2],
+      [2, 1, 2],
+    ] as const) {
+      writeFileSync(asked, '')
+      const fake = `#!/bin/sh\necho >>'${asked}'\n[ "$(wc -l <'${asked}')" -gt ${failures} ]\n`
+      writeFileSync(join(directory, 'python3'), fake, { mode: 0o755 })
+      const env = { PATH: `${directory}:/usr/bin:/bin` }
+      const ended = spawnSync('bash', ['-e', '-c', command], { env, encoding: 'utf8' })
+      const seen = { status: ended.status, times: readFileSync(asked, 'utf8').length }
+      assert.deepEqual(seen, { status, times }, ended.stderr)
+      assert.equal(ended.stdout.includes('once more'), failures > 0)
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
 })
 
 test('Go builds one binary without a C library, and packages no source', () => {

@@ -48,10 +48,17 @@ const installOf = (folder: FolderFiles, files: readonly string[]): string[] => {
   const pip = `python3 -m pip install --quiet --no-compile --no-warn-script-location --target ${packages}`
   if (present.length > 0) {
     const hashes = present.some((file) => folder.read(file)?.includes('--hash=')) ? ' --require-hashes' : ''
-    return [`${pip}${hashes} ${present.map((file) => `-r ${file}`).join(' ')}`]
+    return [patiently(`${pip}${hashes} ${present.map((file) => `-r ${file}`).join(' ')}`)]
   }
-  return folder.names.includes('pyproject.toml') ? [`${pip} .`] : []
+  return folder.names.includes('pyproject.toml') ? [patiently(`${pip} .`)] : []
 }
+
+/**
+ * The command, and the same once more where it fails. pip asks again only where a connection is refused or a few of the errors of a server
+ * come back: one gateway's 502, or a download that breaks off, and it gives up. npm and Go ask again by themselves.
+ */
+const patiently = (command: string): string =>
+  `${command} || { echo 'pip failed: once more in 3 s, in case the package index only stumbled'; sleep 3; ${command}; }`
 
 /** The names of what is required, lower case, as PEP 503 writes them. */
 const requirementsOf = (folder: FolderFiles): ReadonlySet<string> => {
