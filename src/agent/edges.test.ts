@@ -11,9 +11,11 @@ import { descriptorOf } from '../edge/testing.ts'
 import type { Home } from '../home.ts'
 import { Problem } from '../problem.ts'
 import { stopProcessRuntime } from '../runtimes/process/index.ts'
+import { fields } from './check.ts'
 import { type Edges, keepEdges } from './edges.ts'
 import { endHome, processesOf, testHome } from './testing.ts'
 import { openTraffic } from './traffic.ts'
+import { ask } from './unix.ts'
 
 /** Waits no longer than a millisecond, so that nothing is seen to be so only because time has passed. */
 const hasty: Clock = {
@@ -34,6 +36,7 @@ const keep = async (context: TestContext): Promise<{ home: Home; edges: Edges; l
   const traffic = openTraffic(join(home.agent, 'traffic.json'), () => 'epoch')
   const listenFd = descriptorOf(server)
   const edges = keepEdges({ home, clock: hasty, listenFd, tlsFd: null, traffic, say: () => {}, routes: () => [] })
+  context.after(() => edges.leave()) // where an assertion failed, too
   return { home, edges, left: () => [...processesOf(home), ...readdirSync(home.sockets)] }
 }
 
@@ -47,6 +50,18 @@ test('edges that end while others are to take over are all ended, by themselves,
   const replaced = edges.replace().then(String, (error: unknown) => error instanceof Problem && error.kind)
   await edges.end(60_000)
   assert.deepEqual([await replaced, left(), lastWordsIn(home.agent).length], ['edges-end', [], 1])
+})
+
+test('edges that are replaced several times at one instant are replaced one after the other: the last one accepts', async (context) => {
+  const { home, edges } = await keep(context)
+  await edges.push()
+  const first = edges.pid()
+  const pids = await Promise.all([edges.replace(), edges.replace(), edges.replace()])
+  const last = pids.at(-1) ?? 0
+  assert.deepEqual([new Set([first, ...pids]).size, edges.pid()], [4, last])
+  const health = await ask(join(home.sockets, `edge-${last}.sock`), { method: 'GET', path: '/health', timeoutMs: 5_000 })
+  assert.equal(fields(health.body, 'health').retiring, false)
+  await edges.end(60_000)
 })
 
 test('an edge that has no socket yet is ended as well, as is one that obeys nothing: nothing of them is left', async (context) => {

@@ -350,10 +350,10 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, traffic, say, keeper, 
     await replace()
   }
 
-  const replace = async (): Promise<number> => {
-    await starting?.catch(() => {})
-    replacing = true
+  const replaceNow = async (): Promise<number> => {
+    replacing = true // none is started beside those that take over: it would be taken for an old one
     try {
+      await starting?.catch(() => {})
       const old = (await look()).filter(({ retiring }) => !retiring)
       const first = await startOne()
       const fresh = [first]
@@ -364,6 +364,13 @@ export const keepEdges = ({ home, clock, listenFd, tlsFd, traffic, say, keeper, 
     } finally {
       replacing = false
     }
+  }
+  let replacement: Promise<unknown> = Promise.resolve()
+  /** One after the other. */
+  const replace = (): Promise<number> => {
+    const next = replacement.then(replaceNow)
+    replacement = next.catch(() => {})
+    return next
   }
 
   /** Those that answer, and all that can be told by their environment. */
