@@ -146,10 +146,49 @@ onEveryStore('views', (fresh) => {
     }
     await ledger.append(['before'].map(say))
     assert.deepEqual(await told(), [])
-    await ledger.append(Array.from({ length: 2_000 }, () => say('word')))
-    assert.deepEqual(await told(), [...[501, 1_001, 1_501].map((applied) => [applied, 2_001]), [2_001, 2_001]])
+    await ledger.append(Array.from({ length: 4_700 }, () => say('word')))
+    const steps = [2_001, 4_001, 4_501, 4_701] // in large steps while it is far
+    assert.deepEqual(
+      await told(),
+      steps.map((applied) => [applied, 4_701]),
+    )
+    assert.deepEqual(await wordsIn(opened), [
+      { word: 'before', times: 1 },
+      { word: 'word', times: 4_700 },
+    ])
     await ledger.append(['after'].map(say))
     assert.deepEqual(await told(), [])
+  })
+
+  test('that are opened far behind the ledger stop before what they cannot apply and say so; mended they go on from there', async () => {
+    await using opened = await fresh()
+    const { store } = opened
+    const ledger = await ledgerOn(opened)
+    await (await openViews({ store, ledger, views: [wordView(), lengthView] })).stop()
+    await ledger.append([say('first')])
+    await (await openViews({ store, ledger, views: [wordView(), lengthView] })).stop()
+    await ledger.append(Array.from({ length: 3_000 }, () => say('word')))
+    const stumble = ({ seq }: RecordedFact) => {
+      if (seq === 1_234) throw new Error('that one not')
+    }
+    await assert.rejects(
+      openViews({ store, ledger, views: [wordView(stumble), lengthView] }),
+      /^Error: the view "words" stands before fact 1234 \(word\.said\), which it could not apply: that one not$/,
+    )
+    assert.deepEqual(await wordsIn(opened), [
+      { word: 'first', times: 1 },
+      { word: 'word', times: 1_232 },
+    ])
+    assert.equal((await lengthsIn(opened)).length, 3_001)
+    const views = await openViews({ store, ledger, views: [wordView(), lengthView] })
+    assert.deepEqual(await wordsIn(opened), [
+      { word: 'first', times: 1 },
+      { word: 'word', times: 3_000 },
+    ])
+    const digest = await views.digest()
+    await views.rebuild()
+    assert.equal(await views.digest(), digest)
+    await views.stop()
   })
 
   test('are built anew when their version changes, and the old version’s tables go', async () => {

@@ -1,5 +1,6 @@
-import type { Transaction } from 'kysely'
+import { sql, type Transaction } from 'kysely'
 import { z } from 'zod'
+import { effect } from '../effect.ts'
 import { Problem } from '../problem.ts'
 import { createMutex } from '../store/mutex.ts'
 import type { Store } from '../store/store.ts'
@@ -21,15 +22,18 @@ export type ViewsOptions = {
 }
 
 const batchFacts = 500
-const rebuildFacts = 2_000
-/** Views that have to be built from more facts than these are built in one transaction. */
+/** Of a ledger that is far ahead, as many are applied at once. */
 const manyFacts = 2_000
+/** Some milliseconds of deleting. */
+const clearedRows = 250
 
 /** A view that is kept up to date: how far it is, and why it does not get further. */
 type Kept = {
   readonly view: View
   seq: number
   stuck: Error | null
+  /** Whether the fact behind which it stands could not be applied when it was last tried. */
+  failed: boolean
   /** Erasures up to this fact were made before the view read what they erase. */
   erasuresKnownTo: number
 }
@@ -56,30 +60,43 @@ export const openViews = async ({ store, ledger, views, progress }: ViewsOptions
   const step = async (): Promise<boolean> => {
     const healthy = kept.filter(({ stuck }) => stuck === null)
     const lowest = Math.min(...healthy.map(({ seq }) => seq))
-    if (healthy.length === 0 || lowest >= (await ledger.head()).seq) return false
+    const { seq: head } = await ledger.head()
+    if (healthy.length === 0 || lowest >= head) return false
     const group = healthy.filter(({ seq }) => seq === lowest)
+    // who failed lately is tried again with every append
+    const isFar = head - lowest >= manyFacts && !group.some(({ failed }) => failed)
+    const size = isFar ? manyFacts : batchFacts
     const ahead = Math.min(...healthy.filter(({ seq }) => seq > lowest).map(({ seq }) => seq))
-    const facts = await ledger.read({ after: lowest, limit: Math.min(batchFacts, ahead - lowest) })
+    const facts = await ledger.read({ after: lowest, limit: Math.min(size, ahead - lowest) })
     if (facts.length === 0) return false
     if (facts.some((fact) => group.some((one) => erasesWhatWasApplied(fact, one)))) await rebuildAtOnce()
-    else await applyTo(group, facts)
+    else await applyTo(group, facts, isFar)
     whileFarBehind?.(Math.min(...kept.map(({ seq }) => seq)), (await ledger.head()).seq)
     return true
   }
 
-  const applyTo = async (group: readonly Kept[], facts: readonly RecordedFact[]): Promise<void> => {
+  const applyTo = async (group: readonly Kept[], facts: readonly RecordedFact[], isLong: boolean): Promise<void> => {
     const last = facts.at(-1)
     if (!last) return
     try {
-      await store.transaction((tx: Transaction<CursorTables>) => applyAll(tx, group, facts), { isDerived: true })
-      for (const one of group) one.seq = last.seq
+      await store.transaction((tx: Transaction<CursorTables>) => applyAll(tx, group, facts), {
+        isDerived: true,
+        isLong,
+      })
+      for (const one of group) {
+        one.seq = last.seq
+        one.failed = false
+      }
       for (const look of awaiting) look()
     } catch (error) {
       if (!(error instanceof ViewFailure)) throw error
       const place = facts.findIndex(({ seq }) => seq === error.seq)
-      if (place > 0) return applyTo(group, facts.slice(0, place))
+      if (place > 0) return applyTo(group, facts.slice(0, place), isLong)
       const failing = group.find(({ view }) => view.name === error.view)
-      if (failing) failing.stuck = error
+      if (failing) {
+        failing.stuck = error
+        failing.failed = true
+      }
     }
   }
 
@@ -90,6 +107,7 @@ export const openViews = async ({ store, ledger, views, progress }: ViewsOptions
       one.erasuresKnownTo = total
       one.seq = reached
       one.stuck = null
+      one.failed = false
     }
   }
 
@@ -137,7 +155,7 @@ export const openViews = async ({ store, ledger, views, progress }: ViewsOptions
   const { seq: head } = await ledger.head()
   for (const view of views) {
     const seq = await openView(store, view, head)
-    kept.push({ view, seq, stuck: null, erasuresKnownTo: seq === 0 ? head : seq })
+    kept.push({ view, seq, stuck: null, failed: false, erasuresKnownTo: seq === 0 ? head : seq })
   }
   const fresh = kept.filter(({ seq }) => seq === 0)
   if (fresh.length > 0 && head >= manyFacts) {
@@ -183,9 +201,9 @@ export const openViews = async ({ store, ledger, views, progress }: ViewsOptions
 
 /** All facts, oldest first; the next are read while these are applied. */
 async function* pagesOf(ledger: Ledger): AsyncGenerator<RecordedFact[]> {
-  let facts = await ledger.read({ limit: rebuildFacts })
+  let facts = await ledger.read({ limit: manyFacts })
   while (facts.length > 0) {
-    const next = ledger.read({ after: facts.at(-1)?.seq ?? 0, limit: rebuildFacts })
+    const next = ledger.read({ after: facts.at(-1)?.seq ?? 0, limit: manyFacts })
     // Whoever stops in between never asks for them.
     next.catch(() => undefined)
     yield facts
@@ -205,19 +223,17 @@ const buildAtOnce = async (
   progress?: Progress,
 ): Promise<number> => {
   const total = (await ledger.head()).seq
-  return store.transaction(
-    async (tx: Transaction<CursorTables>) => {
-      for (const { view } of group) await make(store, tx, view)
-      let seq = 0
-      for await (const facts of pagesOf(ledger)) {
-        await applyAll(tx, group, facts)
-        seq = facts.at(-1)?.seq ?? seq
-        progress?.(seq, Math.max(seq, total))
-      }
-      return seq
-    },
-    { isDerived: true, isLong: true },
-  )
+  const build = async (tx: Transaction<CursorTables>): Promise<number> => {
+    for (const { view } of group) await make(store, tx, view)
+    let seq = 0
+    for await (const facts of pagesOf(ledger)) {
+      await applyAll(tx, group, facts)
+      seq = facts.at(-1)?.seq ?? seq
+      progress?.(seq, Math.max(seq, total))
+    }
+    return seq
+  }
+  return effect('ledger.rebuild-views', () => store.transaction(build, { isDerived: true, isLong: true }))
 }
 
 /** Says which view could not apply which fact; the cause is what the view threw. */
@@ -300,9 +316,12 @@ const openView = async (store: Store, view: View, head: number): Promise<number>
 const make = async (store: Store, tx: Transaction<CursorTables>, view: View): Promise<void> => {
   const row = await tx.selectFrom('ledger_cursors').select('tables').where('name', '=', view.name).executeTakeFirst()
   if (row) {
+    const tables = tableList(row.tables)
+    const there = await tableNames(tx, store.dialect)
+    if (store.dialect === 'sqlite') for (const table of tables) if (there.includes(table)) await clear(tx, table)
     await view.drop(tx)
     // an older version may have had tables that this one does not know of
-    for (const table of tableList(row.tables)) await tx.schema.dropTable(table).ifExists().execute()
+    for (const table of tables) await tx.schema.dropTable(table).ifExists().execute()
     await tx.deleteFrom('ledger_cursors').where('name', '=', view.name).execute()
   }
   const before = new Set(await tableNames(tx, store.dialect))
@@ -310,6 +329,20 @@ const make = async (store: Store, tx: Transaction<CursorTables>, view: View): Pr
   const made = (await tableNames(tx, store.dialect)).filter((name) => !before.has(name))
   const cursor = { name: view.name, version: view.version, seq: 0, tables: JSON.stringify(made) }
   await tx.insertInto('ledger_cursors').values(cursor).execute()
+}
+
+/**
+ * Deletes all rows, some at a time: SQLite drops a table by overwriting all of it in one statement, for which the thread of a long transaction
+ * would stand still. PostgreSQL drops the file.
+ */
+const clear = async (tx: Transaction<CursorTables>, table: string): Promise<void> => {
+  const oldest = sql`SELECT rowid FROM ${sql.table(table)} ORDER BY rowid LIMIT ${clearedRows}`
+  const some = sql`DELETE FROM ${sql.table(table)} WHERE rowid IN (${oldest})`
+  let left = true
+  while (left) {
+    const { numAffectedRows } = await effect('ledger.clear-view', () => some.execute(tx))
+    left = numAffectedRows === BigInt(clearedRows)
+  }
 }
 
 const tableList = (json: string): string[] => z.array(z.string()).parse(JSON.parse(json))

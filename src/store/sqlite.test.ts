@@ -125,6 +125,26 @@ test('a full database refuses a long transaction, and is as it was', () =>
     await store.close()
   }))
 
+test('long transactions, one after the other, leave no log that grows with each of them', () =>
+  inDirectory(async (directory) => {
+    const file = join(directory, 'a.db')
+    const store = await openSqliteStore(file)
+    await createThings(store)
+    for (let id = 1; id <= 8; id += 1)
+      await store.transaction<Tables, unknown>(
+        (tx) =>
+          tx
+            .insertInto('things')
+            .values({ id, bytes: Buffer.alloc(20 * 2 ** 20) })
+            .execute(),
+        { isLong: true, isDerived: true },
+      )
+    const logBytes = statSync(`${file}-wal`).size
+    assert.ok(logBytes < 100 * 2 ** 20, `${logBytes}`)
+    assert.deepEqual(await ids(store), [1, 2, 3, 4, 5, 6, 7, 8])
+    await store.close()
+  }))
+
 test('a full disk loses nothing that was acknowledged, and recording goes on once there is room', () => {
   if (!isRoot()) return // only root can mount a small disk; the test above fills a database for everybody
   return inDirectory(async (directory) => {

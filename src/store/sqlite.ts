@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { closeSync, fsyncSync, openSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
@@ -41,6 +41,8 @@ const writerPragmas = [
 ]
 /** Much is written at once, and the writer's thread brings it from the log into the file afterwards, which takes long. */
 const inlinePragmas = ['cache_size = -65536', 'wal_autocheckpoint = 0']
+/** A long transaction leaves no more than this in the log (16 of SQLite's own checkpoints), which would grow with each that follows. */
+const longLogBytes = 64 * 2 ** 20
 const readerPragmas = ['query_only = ON', 'trusted_schema = OFF', 'cache_size = -2048']
 
 /** A read that took longer than this goes to the second thread from then on. */
@@ -131,7 +133,18 @@ const createThreads = (file: string, options: SqliteOptions) => {
     inline: async (): Promise<Inline> => {
       if (closed) throw new Error(`the database ${file} is closed`)
       const { openInline } = await import('./sqlite-inline.ts')
-      return openInline({ file, readOnly: false, pragmas: [...pragmas, ...inlinePragmas] })
+      const { run, close } = openInline({ file, readOnly: false, pragmas: [...pragmas, ...inlinePragmas] })
+      return {
+        run,
+        close: async () => {
+          await close()
+          if (statSync(`${file}-wal`).size <= longLogBytes) return
+          // What was committed stands in the log as well as in the file: where the disk has no room, a later commit tries again.
+          await currentWriter()
+            .run('PRAGMA wal_checkpoint(PASSIVE)', [])
+            .catch(() => {})
+        },
+      }
     },
     /** Waits for its turn, then keeps single writes and light reads away until it is left. */
     enterTransaction: async (): Promise<() => void> => {
