@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { allotPort } from '../src/agent/ports.ts'
 import { hasEngine, startEngine, type TestEngine } from './support/docker.ts'
 import { type Platform, startPlatform } from './support/platform.ts'
 
@@ -28,6 +29,7 @@ describe('with a Docker Engine', { skip: hasEngine ? false : 'there is no docker
   }
 
   test('a job runs in its container, beside its services, and nothing of either is left', async () => {
+    const port = await allotPort(new Set(), Math.random)
     const output = await pushed(
       'contained',
       `
@@ -74,11 +76,11 @@ describe('with a Docker Engine', { skip: hasEngine ? false : 'there is no docker
     needs: inside
     runs-on: ubuntu-latest
     services:
-      cache: { image: "local/base:1", ports: ["80", "18099:81"], options: --entrypoint /usr/bin/serve }
+      cache: { image: "local/base:1", ports: ["80", "${port}:81"], options: --entrypoint /usr/bin/serve }
     steps:
       - run: |
           test "#{ needs.inside.outputs.said }}" = network
-          test "#{ job.services.cache.ports['81'] }}" = 18099
+          test "#{ job.services.cache.ports['81'] }}" = ${port}
           test "#{ job.services.cache.ports['80'] }}" -gt 1024
 `,
     )
