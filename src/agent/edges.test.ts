@@ -59,7 +59,11 @@ test('edges that are replaced several times at one instant are replaced one afte
   const pids = await Promise.all([edges.replace(), edges.replace(), edges.replace()])
   const last = pids.at(-1) ?? 0
   assert.deepEqual([new Set([first, ...pids]).size, edges.pid()], [4, last])
-  const health = await ask(join(home.sockets, `edge-${last}.sock`), { method: 'GET', path: '/health', timeoutMs: 5_000 })
+  const health = await ask(join(home.sockets, `edge-${last}.sock`), {
+    method: 'GET',
+    path: '/health',
+    timeoutMs: 5_000,
+  })
   assert.equal(fields(health.body, 'health').retiring, false)
   await edges.end(60_000)
 })
