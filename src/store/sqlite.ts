@@ -138,7 +138,8 @@ const createThreads = (file: string, options: SqliteOptions) => {
         run,
         close: async () => {
           await close()
-          if (statSync(`${file}-wal`).size <= longLogBytes) return
+          const log = statSync(`${file}-wal`, { throwIfNoEntry: false })
+          if (!log || log.size <= longLogBytes) return
           // What was committed stands in the log as well as in the file: where the disk has no room, a later commit tries again.
           await currentWriter()
             .run('PRAGMA wal_checkpoint(PASSIVE)', [])
