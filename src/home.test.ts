@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { homeAt, prepareHome } from './home.ts'
+import { takeLock } from './lock.ts'
+import { Problem } from './problem.ts'
 
 let root: string
 before(() => {
@@ -26,4 +28,18 @@ test('what is made for the users of jobs they can read, also where Headway is st
   } finally {
     process.umask(usual)
   }
+})
+
+test('a home that cannot be written is refused with where, why and what next', () => {
+  const file = join(root, 'file')
+  writeFileSync(file, '')
+  const told = (path: string, why: string) => (error: unknown) =>
+    error instanceof Problem &&
+    error.kind === 'home-unusable' &&
+    error.detail === `${path} cannot be written: ${why}` &&
+    error.next?.includes('--home') === true
+  assert.throws(() => prepareHome(homeAt(file, {})), told(file, 'there is a file of that name'))
+  const within = homeAt(join(file, 'home'), {})
+  assert.throws(() => prepareHome(within), told(within.root, 'a part of the path is a file'))
+  assert.throws(() => takeLock(within), told(within.lock, 'a part of the path is a file'))
 })

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { describeError, Problem } from './problem.ts'
 
 /** Where everything of one Headway lives. Paths only; nothing is opened here. */
 export type Home = {
@@ -102,8 +103,35 @@ export const prepareHome = (home: Home): void => {
 export const isRoot = (): boolean => process.getuid?.() === 0
 
 const make = (directory: string, mode: number): void => {
-  mkdirSync(directory, { recursive: true, mode })
-  chmodSync(directory, mode) // mkdir's mode passes through the umask, and the directory may be older
+  try {
+    mkdirSync(directory, { recursive: true, mode })
+    chmodSync(directory, mode) // mkdir's mode passes through the umask, and the directory may be older
+  } catch (cause) {
+    throw homeUnusable(directory, cause)
+  }
+}
+
+/** A directory or file of the home that this user cannot write: on a read-only disk, or of somebody else. */
+export const homeUnusable = (path: string, cause: unknown): Problem => {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  return new Problem(
+    {
+      kind: 'home-unusable',
+      status: 500,
+      detail: `${path} cannot be written: ${whyUnwritable[code] ?? describeError(cause)}`,
+      next: 'see that it is on a local disk with room that may be written (ls -ld, findmnt -T), or choose another directory with --home',
+    },
+    { cause },
+  )
+}
+
+const whyUnwritable: Readonly<Record<string, string>> = {
+  EROFS: 'its file system is read-only',
+  EACCES: 'this user may not write there',
+  EPERM: "it is another user's",
+  ENOSPC: 'the disk is full',
+  ENOTDIR: 'a part of the path is a file',
+  EEXIST: 'there is a file of that name',
 }
 
 const reachableByOthers = (directory: string): boolean => {

@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { z } from 'zod'
 import { effectSync } from './effect.ts'
-import type { Home } from './home.ts'
+import { type Home, homeUnusable } from './home.ts'
 import { Problem } from './problem.ts'
 import { writeDurably } from './processes/files.ts'
 
@@ -72,7 +72,11 @@ export const readServerNote = (home: Home): ServerNote | null => {
 
 /** Closed to everybody else: who can open it could lock it. */
 const open = (home: Home): DatabaseSync => {
-  closeSync(openSync(home.lock, 'a', 0o600))
+  try {
+    closeSync(openSync(home.lock, 'a', 0o600))
+  } catch (cause) {
+    throw homeUnusable(home.lock, cause)
+  }
   return new DatabaseSync(home.lock, { timeout: 0 })
 }
 

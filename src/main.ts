@@ -24,14 +24,32 @@ const program = new Command('headway')
   )
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
 
+let words = program.name()
+program.hook('preAction', (_, action) => {
+  words = pathOf(action)
+})
+
 try {
   for (const add of await nouns()) add(program)
   await program.parseAsync()
 } catch (error) {
-  const problem = error instanceof Problem ? error : null
+  const problem = error instanceof Problem ? hereAnswered(error) : null
   console.error(`headway: ${problem ? describeProblem(problem) : describeError(error)}`)
   if (!problem && process.env.HEADWAY_DEBUG) console.error(error)
   process.exitCode = problem?.kind === 'unreachable' || problem?.kind === 'not-running' ? 69 : 1
+}
+
+/** Who gave a command is helped by its help, not by the description of the call that it makes. */
+function hereAnswered(problem: Problem): Problem {
+  if (problem.kind !== 'invalid-request' || problem.next === undefined) return problem
+  const { kind, status, detail } = problem
+  const where = problem.where ? { where: problem.where } : {}
+  return new Problem({ kind, status, detail, ...where, next: `${words} --help says what it takes` })
+}
+
+/** A command with those above it: `headway user add`. */
+function pathOf(command: Command): string {
+  return command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name()
 }
 
 /** Only what the first word asks for is loaded; the help and a mistyped word get everything. */

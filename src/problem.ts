@@ -44,6 +44,10 @@ export const describeProblem = (problem: ProblemDetails): string => {
   return problem.next ? `${first}\n  next: ${problem.next}` : first
 }
 
+/** The same in one line, as it stands in a list of several: `file:line:column: what (what to do next)`. */
+export const problemLine = ({ next, ...problem }: ProblemDetails): string =>
+  next === undefined ? describeProblem(problem) : `${describeProblem(problem)} (${next})`
+
 /** Any thrown value as one line for a log or a message, its causes included, unless they say the same. */
 export const describeError = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error)

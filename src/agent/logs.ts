@@ -16,6 +16,9 @@ const streams = ['stdout', 'stderr'] as const
 const lookMs = 1_000
 /** Output is collected this long after the first word of it, so that a busy service costs little. */
 const gatherMs = 25
+/** How many batches are taken at once of what is written without a pause, by who asks for lines and by who takes the last of them. */
+const askedTurns = 4
+const lastTurns = 32
 const keepGoneMs = 7 * 24 * 3_600_000
 const keepGoneBytes = 1024 * 1024 * 1024
 
@@ -67,6 +70,14 @@ export const openLogs = (root: string, clock: Clock, say: Say, limits: JournalLi
     }
     return more
   }
+  /** Ends, however fast the instance writes; what cannot be kept (a full disk) is said, and waits in the spool. */
+  const collectSome = (id: string, one: Followed, mostTurns: number): void => {
+    try {
+      for (let turn = 0; turn < mostTurns && collect(id, one); turn += 1);
+    } catch (error) {
+      say(`${id}: its output cannot be kept: ${describeError(error)}`)
+    }
+  }
   const collectSoon = (id: string, one: Followed): void => {
     if (one.gathering) return
     one.gathering = true
@@ -79,6 +90,13 @@ export const openLogs = (root: string, clock: Clock, say: Say, limits: JournalLi
         say(`${id}: its output cannot be kept: ${describeError(error)}`) // a full disk; the spool keeps it for later
       }
     }, gatherMs).unref()
+  }
+  const keepRest = (id: string, one: Followed): void => {
+    try {
+      for (const stream of streams) keep(id, one, stream, one.spools[stream].rest())
+    } catch (error) {
+      say(`${id}: the last of its output cannot be kept: ${describeError(error)}`)
+    }
   }
   const look = setInterval(() => {
     for (const [id, one] of followed) collectSoon(id, one)
@@ -113,15 +131,15 @@ export const openLogs = (root: string, clock: Clock, say: Say, limits: JournalLi
     release: (id) => {
       const one = followed.get(id)
       if (one) {
-        while (collect(id, one));
-        for (const stream of streams) keep(id, one, stream, one.spools[stream].rest())
+        collectSome(id, one, lastTurns)
+        keepRest(id, one)
         closeFollowed(one)
         followed.delete(id)
       }
       effectSync('agent.spool-remove', () => rmSync(join(root, id, 'spool'), { recursive: true, force: true }))
     },
     find: (query) => {
-      for (const [id, one] of followed) while (collect(id, one));
+      for (const [id, one] of followed) collectSome(id, one, askedTurns)
       return findLines(root, ownersIn(root), query)
     },
     listen: (query, onLine) => {

@@ -6,11 +6,14 @@ import { cutMark } from '../processes/lines.ts'
 export type SpoolLine = { readonly text: string; readonly end: number }
 
 export type Spool = {
-  /** The complete lines that came since the last call, at most about 4 MiB of them; call again while it gives any. */
+  /** The complete lines that came since the last call, at most about a batch of them; call again while it gives any. */
   read(): SpoolLine[]
   /** What came last without a line break, once nothing more will come. */
   rest(): SpoolLine[]
-  /** Empties a spool of more than 4 MiB that was read to its end; true when it did. */
+  /**
+   * Empties a spool of more than a batch that was read to its end, and one that has outgrown its limit though its writer is ahead: what
+   * is lost by that is told by the next `read`. True when it did.
+   */
   empty(): boolean
   /** When the newest bytes were written, milliseconds since 1970. */
   writtenAt(): number
@@ -18,20 +21,32 @@ export type Spool = {
 }
 
 const chunkBytes = 64 * 1024
-const batchBytes = 4 * 1024 * 1024
 const longestBytes = 64 * 1024
-/** Of what came while nobody read only the newest part is kept. */
-const backlogBytes = 256 * 1024 * 1024
-const keptBacklogBytes = 16 * 1024 * 1024
 
-/** A file to which an instance's process appends, read from an offset on. Binary rubbish becomes U+FFFD, long lines are cut. */
-export const openSpool = (file: string, from: number): Spool => {
+/**
+ * How much is read at once; how large a file may become, as one that is written faster than it is read would fill the disk, and a journal
+ * would not keep more of it; how much of the newest is kept of a file that has become so large.
+ */
+export type SpoolLimits = { readonly batchBytes: number; readonly fileBytes: number; readonly keptBytes: number }
+const mebibyte = 1024 * 1024
+export const usualSpool: SpoolLimits = { batchBytes: 4 * mebibyte, fileBytes: 64 * mebibyte, keptBytes: 16 * mebibyte }
+
+/**
+ * A file to which an instance's process appends, read from an offset on. Binary rubbish becomes U+FFFD, long lines are cut. It is never
+ * much larger than twice `fileBytes`, whatever its writer does.
+ */
+export const openSpool = (
+  file: string,
+  from: number,
+  { batchBytes, fileBytes, keptBytes }: SpoolLimits = usualSpool,
+): Spool => {
   const descriptor = openSync(file, 'a+', 0o600)
   const buffer = Buffer.allocUnsafe(chunkBytes)
   let position = from > fstatSync(descriptor).size ? 0 : from
   let open: Buffer[] = []
   let openBytes = 0
   let isCut = false
+  let lostBytes = 0
 
   const keep = (piece: Buffer): void => {
     const room = longestBytes - openBytes
@@ -58,17 +73,29 @@ export const openSpool = (file: string, from: number): Spool => {
     keep(chunk.subarray(at))
     position += chunk.length
   }
-  const skipBacklog = (lines: SpoolLine[]): void => {
-    const behind = fstatSync(descriptor).size - position
-    if (behind <= backlogBytes) return
-    position += behind - keptBacklogBytes
-    lines.push({ text: `[headway: ${behind - keptBacklogBytes} bytes of output were skipped]`, end: position })
+  const skipBacklog = (): void => {
+    const sizeBytes = fstatSync(descriptor).size
+    const aheadBytes = sizeBytes - position
+    if (sizeBytes <= fileBytes || aheadBytes <= keptBytes) return
+    lostBytes += aheadBytes - keptBytes
+    position = sizeBytes - keptBytes
+  }
+  /** What was begun before the gap goes no further. */
+  const tellLost = (lines: SpoolLine[]): void => {
+    if (lostBytes === 0) return
+    if (openBytes > 0) {
+      isCut = true
+      lines.push(finish(position))
+    }
+    lines.push({ text: `[headway: ${lostBytes} bytes of output were skipped]`, end: position })
+    lostBytes = 0
   }
 
   return {
     read: () => {
       const lines: SpoolLine[] = []
-      skipBacklog(lines)
+      skipBacklog()
+      tellLost(lines)
       for (let total = 0; total < batchBytes; ) {
         const count = readSync(descriptor, buffer, 0, chunkBytes, position)
         if (count === 0) break
@@ -79,10 +106,14 @@ export const openSpool = (file: string, from: number): Spool => {
     },
     rest: () => (openBytes > 0 ? [finish(position)] : []),
     empty: () => {
-      if (position < batchBytes || openBytes > 0) return false
+      if (position < batchBytes) return false
       // Nothing may come between: the size is looked at again right before. The writer appends, so it goes on at the start.
-      if (fstatSync(descriptor).size !== position) return false
+      const sizeBytes = fstatSync(descriptor).size
+      const aheadBytes = sizeBytes - position
+      const isOverfull = sizeBytes > fileBytes && (aheadBytes < batchBytes || sizeBytes > 2 * fileBytes)
+      if (!isOverfull && (aheadBytes > 0 || openBytes > 0)) return false
       effectSync('agent.spool-empty', () => ftruncateSync(descriptor))
+      lostBytes += aheadBytes
       position = 0
       return true
     },

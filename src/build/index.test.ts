@@ -207,10 +207,14 @@ test('a mistake in a workflow or in headway.yaml fails the run with its place', 
   })
   const service = await build.push({
     '.github/workflows/ci.yml': null,
-    'headway.yaml': 'name: shop\nlanguage: cobol\nport: 80\n',
+    'headway.yaml': 'name: shop\nlanguage: cobol\nport: 80\nreplicsa: 2\nresources: { cpu: -1 }\n',
   })
   const { conclusion, failure } = await build.verified(service)
   assert.deepEqual([conclusion, failure?.where?.file, failure?.where?.line], ['failure', 'headway.yaml', 2])
+  assert.deepEqual(failure?.lastLines, [
+    'headway.yaml:4:1: unknown key "replicsa" (did you mean replicas?)',
+    'headway.yaml:5:19: resources.cpu: expected more than 0 and at most 256 cores, found the number -1',
+  ])
 })
 
 test('a push that starts nothing is verified as skipped, with the reason', async () => {

@@ -1,5 +1,6 @@
 import { planCommit } from '../golden/discover.ts'
 import { workflowFor, workflowPath } from '../golden/workflow.ts'
+import { problemLine } from '../problem.ts'
 import { type Failure, skipNote } from './facts.ts'
 import { failureFor } from './failure.ts'
 import type { CommitReader } from './git.ts'
@@ -150,7 +151,7 @@ const planServices = async (reader: CommitReader): Promise<ServicesPlan> => {
     const [problem] = first.problems
     const { file = 'headway.yaml', line, column } = problem.where ?? {}
     const where = { file, ...(line === undefined ? {} : { line }), ...(column === undefined ? {} : { column }) }
-    const all = refused.flatMap(({ problems }) => problems.map(({ detail }) => detail)).slice(1)
+    const all = refused.flatMap(({ problems }) => problems.map(problemLine)).slice(1)
     const detail = problem.next ? `${problem.detail}; next: ${problem.next}` : problem.detail
     return { kind: 'refused', name: first.name ?? file, failure: failureAt(detail, where, all) }
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFile, spawn } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -71,6 +71,10 @@ const lastDeployment = {
   ...{ commit: 'b'.repeat(40), reason: 'push', requestedAt: 0, finishedAt: 0, outcome: 'succeeded', url: null },
   ...{ detail: null, evidence: null, next: null, leadTimeMs: 3200 },
 }
+const instance = {
+  ...{ id: 'shop.1', service: 'shop', environment: 'staging', commit: 'b'.repeat(40), state: 'healthy', port: 8000 },
+  ...{ pid: 7, startedAt: null, restarts: 0, lastProbe: 'GET / answered 200 in 1 ms', memoryBytes: null },
+}
 const shop = {
   ...{ service: 'shop', environment: 'production', status: 'live', rollout: null, url: 'http://shop.localhost:4680/' },
   ...{ commit: 'b'.repeat(40), healthy: 3, replicas: 3, lastDeployment },
@@ -118,6 +122,15 @@ describe('the command line', () => {
       'GET /api/v1/projects/default/broken-mains': { status: 200, body: { broken: [] } },
       'GET /api/v1/projects/empty/broken-mains': { status: 200, body: { broken: [] } },
       'GET /api/v1/projects/closed/services': { status: 403, body: problem },
+      'PUT /api/v1/projects/default/settings/bad': {
+        status: 400,
+        body: { ...problem, type: 'urn:headway:problem:invalid-request', status: 400, next: 'see /api' },
+      },
+      'GET /api/v1/projects/default/instances': { status: 200, body: [instance] },
+      'POST /api/v1/projects/default/repositories/shop/reverts': {
+        status: 200,
+        body: { change: null, commit: 'c'.repeat(40) },
+      },
       'GET /api/v1/projects/default/repositories': {
         status: 200,
         body: [
@@ -371,6 +384,32 @@ describe('the command line', () => {
     assert.equal((await ask(`protocol=https\nhost=${host}\n`)).stdout, '')
     const stored = await headway(['credential', 'store'], { env: here(), input: `protocol=http\nhost=${host}\n` })
     assert.deepEqual(stored, { code: 0, stdout: '', stderr: '' })
+  })
+
+  test('names its own help where a call is not as it should be', async () => {
+    const { code, stderr } = await headway(['secret', 'set', 'bad'], { env: here(), input: 'x' })
+    assert.deepEqual(
+      [code, stderr],
+      [1, 'headway: vera may not\n  next: headway secret set --help says what it takes\n'],
+    )
+  })
+
+  test('says of each instance where it runs', async () => {
+    const { stdout } = await headway(['ps'], { env: here() })
+    assert.deepEqual(
+      stdout.split('\n').map((line) => line.split(/ {2,}/).slice(0, 3)),
+      [['INSTANCE', 'ENVIRONMENT', 'STATE'], ['shop.1', 'staging', 'healthy'], ['']],
+    )
+  })
+
+  test('takes back a commit by any name that Git has for it here', async () => {
+    const folder = mkdtempSync(join(directory, 'revert-'))
+    const git = (...words: string[]): string => execFileSync('git', words, { cwd: folder, encoding: 'utf8' }).trim()
+    git('init', '--quiet')
+    git('remote', 'add', 'headway', 'http://127.0.0.1:1/git/default/shop.git')
+    git('-c', 'user.name=ada', '-c', 'user.email=ada@example.com', 'commit', '--quiet', '--allow-empty', '-m', 'one')
+    const { code } = await headway(['revert', 'HEAD'], { env: here(), cwd: folder })
+    assert.deepEqual([code, stub.asked.at(-1)?.body], [0, { commit: git('rev-parse', 'HEAD'), directly: true }])
   })
 
   test('says all that is wrong with a headway.yaml, each with its place', async () => {

@@ -105,7 +105,7 @@ export const databaseCommands = (program: Command): void => {
   db.command('dump')
     .argument('<service>')
     .option('--environment <name>', 'where (default: production)')
-    .description("write a service's database as SQL, where pg_dump is installed")
+    .description("write a service's database to a file for pg_restore, where pg_dump is installed")
     .action(async (service: string, { environment }: { environment?: string }, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>()
       const { file } = await connect(options).send<{ file: string }>(

@@ -14,8 +14,9 @@ export const repositoryHere = (): string => {
   })
 }
 
-/** The commit that is checked out here; null outside of a repository, and before the first commit. */
-export const commitHere = (): string | null => ask('rev-parse', '--verify', '--quiet', 'HEAD') || null
+/** The commit that a word of Git's means here, by itself what is checked out; null where it means none, as outside of a repository. */
+export const commitHere = (word = 'HEAD'): string | null =>
+  ask('rev-parse', '--verify', '--quiet', '--end-of-options', `${word}^{commit}`) || null
 
 const ask = (...words: readonly string[]): string => {
   try {

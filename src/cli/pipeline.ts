@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { shortCommit } from '../names.ts'
 import { Problem } from '../problem.ts'
 import { at, type Client, connect, type GlobalOptions } from './client.ts'
-import { repositoryHere } from './here.ts'
+import { commitHere, repositoryHere } from './here.ts'
 import { dim, printable, printJson } from './output.ts'
 import { watchRun } from './runs.ts'
 
@@ -30,7 +30,7 @@ export const pipelineCommands = (program: Command): void => {
 
   program
     .command('revert')
-    .argument('<what>', 'a commit, or a run of it')
+    .argument('<what>', 'a commit, as Git names it here (HEAD~1), or a run of it')
     .option('--repository <name>', 'default: that of the run, else of the remote headway here')
     .option('--as-change', 'as a change, which is tested and merged like others')
     .description('take back a commit of the default branch in one step')
@@ -125,6 +125,8 @@ const commitOf = async (
   }
   const repository = named ?? repositoryHere()
   if (/^[0-9a-f]{40}$|^[0-9a-f]{64}$/.test(what)) return { repository, commit: what }
+  const here = named === undefined ? commitHere(what) : null
+  if (here !== null) return { repository, commit: here }
   const { pushes } = await client.get<{ pushes: { commit: string }[] }>(at`/projects/${project}/pushes`, {
     repository,
     commit: what,

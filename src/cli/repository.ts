@@ -13,7 +13,7 @@ import {
   workflowFor,
   workflowPath,
 } from '../golden/index.ts'
-import { describeProblem, Problem, type ProblemDetails } from '../problem.ts'
+import { Problem, problemLine } from '../problem.ts'
 import { type GlobalOptions, homeNearby, ownCertificate, reach } from './client.ts'
 import { dim, printJson } from './output.ts'
 
@@ -187,12 +187,13 @@ const plannedHere = () => {
     const [first, ...others] = planned.problems
     throw others.length === 0
       ? new Problem(first)
-      : new Problem({ ...first, next: [first.next ?? 'mend it', 'then these:', ...others.map(oneLine)].join('\n    ') })
+      : new Problem({
+          ...first,
+          next: [first.next ?? 'mend it', 'then these:', ...others.map(problemLine)].join('\n    '),
+        })
   }
   return { service: planned, names: files.names }
 }
-
-const oneLine = (problem: ProblemDetails): string => describeProblem(problem).replace(/\n {2}next: (.*)$/s, ' ($1)')
 
 const filesOf = (folder: string) => ({
   names: readdirSync(folder),

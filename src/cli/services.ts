@@ -91,7 +91,7 @@ export const serviceCommands = (program: Command): void => {
       const options = command.optsWithGlobals<GlobalOptions>()
       const instances = await connect(options).get<Instance[]>(at`/projects/${options.project}/instances`, { service })
       if (options.json) return printJson(instances)
-      printInstances(instances)
+      printInstances(instances, ({ environment }) => [environment])
     })
 
   program
@@ -257,11 +257,26 @@ const printBroken = (broken: readonly BrokenMain[]): void => {
   }
 }
 
-const printInstances = (instances: readonly Instance[]): void =>
+/** Of one service in one environment, or of several: then with where each of them runs. */
+const printInstances = (
+  instances: readonly Instance[],
+  where: (instance: Instance) => readonly string[] = () => [],
+): void =>
   printTable(
-    ['instance', 'state', 'port', 'pid', 'memory', 'up', 'restarts', 'last probe'],
+    [
+      'instance',
+      ...(instances.some((one) => where(one).length > 0) ? ['environment'] : []),
+      'state',
+      'port',
+      'pid',
+      'memory',
+      'up',
+      'restarts',
+      'last probe',
+    ],
     instances.map((one) => [
       one.id,
+      ...where(one),
       stateColour(one.state),
       String(one.port),
       one.pid === null ? '' : String(one.pid),

@@ -49,6 +49,7 @@ const percent = z
 
 const portRange = 'expected a port between 1 and 65535'
 const expectedOthers = 'expected other services than this one'
+const someCores = 'expected more than 0 and at most 256 cores'
 const replicaRange = 'expected between 1 and 100 replicas'
 const line = z.string().trim().min(1).max(2000)
 
@@ -102,7 +103,12 @@ const ServiceKeys = z.strictObject({
   resources: z
     .strictObject({
       memory: memory.optional().describe('The most memory that an instance may use: 512Mi.'),
-      cpu: z.number().positive().max(256).optional().describe('The most processor time, in cores: 0.5.'),
+      cpu: z
+        .number()
+        .positive(someCores)
+        .max(256, someCores)
+        .optional()
+        .describe('The most processor time, in cores: 0.5.'),
     })
     .optional()
     .describe('Limits of each instance.'),

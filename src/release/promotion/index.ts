@@ -17,7 +17,7 @@ import { createProgress } from './progress.ts'
 import { type Promotion, personOf } from './promotion.ts'
 import { createPromotionQueries } from './queries.ts'
 import { alreadyThere } from './refusals.ts'
-import { requestOf } from './request.ts'
+import { type Requested, requestOf } from './request.ts'
 import type { PromotionTables } from './tables.ts'
 import { promotionView } from './view.ts'
 
@@ -53,22 +53,23 @@ export const createPromotion = (parts: PromotionParts) => {
   const work = async (): Promise<void> => {
     await views.reach()
     for (const definition of book.environments())
-      for (const origin of await queries.candidates(definition.promote.from, definition.name))
-        await progress.open(
-          requestOf(
-            origin,
-            definition,
-            await origins.authorsOf(origin, definition.name),
-            definition.promote.from,
-            clock.now(),
-          ),
-          actor,
-        )
+      for (const origin of await queries.candidates(definition.promote.from, definition.name)) {
+        const authors = await origins.authorsOf(origin, definition.name)
+        const request = requestOf(origin, definition, authors, definition.promote.from, clock.now())
+        if (await bringsNothing(request)) await progress.pass(request)
+        else await progress.open(request, actor)
+      }
     await views.reach()
     for (const promotion of await queries.open()) await progress.advance(promotion)
     await views.reach()
     wakeAt(await queries.open())
   }
+  /**
+   * Whether a release that succeeded in one environment runs in the next already, as where an environment was put between the two: it
+   * would take the place of itself, step by step.
+   */
+  const bringsNothing = async ({ from, release, ...target }: Requested): Promise<boolean> =>
+    from !== 'push' && (await parts.current(target))?.release === release
   const looker = createLooker(work, report, clock, closing.signal)
 
   const wakeAt = (open: readonly Promotion[]): void => {

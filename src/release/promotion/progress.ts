@@ -3,7 +3,7 @@ import { fact, type NewFact } from '../../ledger/fact.ts'
 import { type ProjectName, shortCommit } from '../../names.ts'
 import type { Environments } from './environments.ts'
 import { promotionGranted, promotionRequested, promotionSubject } from './facts.ts'
-import { closed, factsFor } from './outcome.ts'
+import { actor, closed, factsFor } from './outcome.ts'
 import type { PromotionParts } from './parts.ts'
 import { type Promotion, type Standing, standingOf } from './promotion.ts'
 import type { PromotionQueries } from './queries.ts'
@@ -46,6 +46,20 @@ export const createProgress = (
     return (await queries.promotion(payload.promotion)) ?? draft
   }
 
+  /** Records a wish that is no longer one, as its release runs there: it is not looked at again, whatever runs there later. */
+  const pass = async (payload: Requested): Promise<void> => {
+    const subject = promotionSubject(payload.promotion)
+    const causes = [payload.origin]
+    const asked = fact(promotionRequested, {
+      subject,
+      actor,
+      causes,
+      payload: { ...payload, authors: [...payload.authors] },
+    })
+    const there = `${shortCommit(payload.commit)} runs there already`
+    await ledger.append([asked, closed(draftOf(payload, actor), 'superseded', there)], { expect: { subject, seq: 0 } })
+  }
+
   /** One look at an open promotion; what is recorded is recorded only if nobody else did something to it meanwhile. */
   const advance = async (promotion: Promotion): Promise<void> => {
     const facts = await nextFacts(promotion)
@@ -82,6 +96,6 @@ export const createProgress = (
     throw promotionNotFound(project, id)
   }
 
-  return { open, standing, advance, mustExist }
+  return { open, pass, standing, advance, mustExist }
 }
 export type Progress = ReturnType<typeof createProgress>

@@ -291,6 +291,33 @@ test('an environment that requires others waits for them too, and a broken file 
   await world.reachesProduction('shop v1')
 })
 
+test('an environment that is put between two others gets the release, which is not deployed once more where it runs', async (context) => {
+  const world = await begin(context, 'promote: { from: staging }')
+  await world.push('shop v1', 'ada')
+  await world.reachesProduction('shop v1')
+  const deployments = async () =>
+    (await world.ledger.read({ types: ['deployment.requested'] })).filter(
+      ({ payload }) => Object(payload).environment === 'production',
+    ).length
+  assert.equal(await deployments(), 1)
+  await world.pushByHand('qa/environment.yaml', 'promote: { from: staging }')
+  await world.pushByHand('production/environment.yaml', 'promote: { from: qa }')
+  await world.deploy.reconcile()
+  const passed = async () => {
+    await world.promotion.look()
+    return (await world.newest()).ended?.detail === `${commitOf('shop v1').slice(0, 7)} runs there already`
+  }
+  await eventually(passed)
+  assert.deepEqual([(await world.newest()).from, (await world.newest()).ended?.outcome], ['qa', 'superseded'])
+  assert.equal(await deployments(), 1)
+  await world.push('shop v2', 'ada')
+  await world.reachesProduction('shop v2')
+  // What was passed over stays so, whatever runs there later.
+  await world.deploy.finished(await world.deploy.rollback(shop, { environment: production, actor: 'user:ada' }))
+  await world.promotion.look()
+  assert.equal(await world.live(production), digestOf('shop v1'))
+})
+
 test('promotions equal a rebuild of their view', async (context) => {
   const world = await begin(context, 'promote: { from: staging, policy: soak, soak: 1h }')
   await world.push('shop v1', 'ada')

@@ -11,7 +11,7 @@ export const data = {
   commands: 'Commands',
   commandsOf: (service: string, environment: string) => `The database of ${service} in ${environment}`,
   psql: 'Open psql on it, in a terminal:',
-  dump: 'Write it as SQL, where pg_dump is installed:',
+  dump: 'Write it to a file for pg_restore, where pg_dump is installed:',
   remove: 'Remove',
   removeTitle: (service: string, environment: string) => `Remove the database of ${service} in ${environment}?`,
   removeDetail: 'Its data is gone for good. Only a backup of all databases brings it back.',
