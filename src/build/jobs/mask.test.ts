@@ -119,3 +119,65 @@ test('annotations, groups and stop-commands mean what GitHub documents, and nobo
     '',
   ])
 })
+
+const hasPieceOf = (shown: string, hidden: string): boolean => {
+  for (let at = 0; at + 9 <= hidden.length; at += 1) if (shown.includes(hidden.slice(at, at + 9))) return true
+  return false
+}
+
+test('of a secret in base64 nothing stays, whatever stands before and behind it', () => {
+  for (const secret of ['s3cr3t-va', 'a-longer-secret-value', 'x'.repeat(40)])
+    for (const before of ['', 'a', 'ab', 'user:'])
+      for (const behind of ['', '\n', 'xy', ' and more'])
+        for (const alphabet of ['base64', 'base64url'] as const) {
+          const text = Buffer.from(`${before}${secret}${behind}`).toString(alphabet)
+          assert.equal(createMask([secret]).hide(`Basic ${text} .`), 'Basic *** .', `${before}|${behind}`)
+        }
+})
+
+test('a long secret in base64 that is broken into lines is hidden on each of them', () => {
+  const secret = Array.from({ length: 40 }, (_, at) => `part${at * 7919}`).join('_')
+  for (const width of [60, 64, 76])
+    for (const before of ['', 'u:', 'user:', 'x'.repeat(31), 'y'.repeat(50)])
+      for (const behind of ['', '\n', 'z'.repeat(20)]) {
+        const text = Buffer.from(`${before}${secret}${behind}`).toString('base64')
+        const lines = text.match(new RegExp(`.{1,${width}}`, 'g')) ?? []
+        const shown = createMask([secret]).hide(lines.join('\n'))
+        const left = shown
+          .split('\n')
+          .map((line) => Buffer.from(line.replaceAll('***', ''), 'base64').toString())
+          .join('\n')
+        assert.ok(!hasPieceOf(left, secret), `${width} ${before} ${behind}: ${left}`)
+      }
+})
+
+test('a private key hides no public one', () => {
+  const key =
+    '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIB\n-----END PRIVATE KEY-----\n'
+  const mask = createMask([key])
+  const open = Buffer.from('-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAxN0y\n').toString(
+    'base64',
+  )
+  assert.equal(mask.hide(open), open)
+  assert.equal(mask.hide(Buffer.from(key).toString('base64')), '***')
+})
+
+test('a secret with quotation marks is hidden in what shells, Python, XML and URLs make of it', () => {
+  const secret = `"it's $5 & \\more~*"`
+  const forms = [
+    `it's $5 & \\more~*`,
+    `'"it'\\''s $5 & \\more~*"'`,
+    `'"it'"'"'s $5 & \\more~*"'`,
+    `'"it\\'s $5 & \\\\more~*"'`,
+    `"\\"it's \\$5 & \\\\more~*\\""`,
+    `\\"it\\'s\\ \\$5\\ \\&\\ \\\\more\\~\\*\\"`,
+    '&quot;it&#x27;s $5 &amp; \\more~*&quot;',
+    '&quot;it&#39;s $5 &amp; \\more~*&quot;',
+    '%22it%27s+%245+%26+%5Cmore%7E*%22',
+    '%22it%27s%20%245%20%26%20%5Cmore~%2A%22',
+    JSON.stringify(JSON.stringify(secret)),
+    `'"it''s $5 & \\more~*"'`,
+  ]
+  const mask = createMask([secret])
+  for (const form of forms) assert.match(mask.hide(`x ${form} y`), /^x ["'\\]*\*\*\*["'\\]* y$/, form)
+})
