@@ -100,6 +100,7 @@ export const createStages = (grounds: Grounds) => {
         access.settings.resolveKind('secret', ofProject(project, environment), names),
       variables: ({ project }, names, environment) =>
         access.settings.resolveKind('variable', ofProject(project, environment), names),
+      isProtected: code.isProtected,
     },
     serverUrl: () => grounds.serverUrl,
     readReports: tests.receive,

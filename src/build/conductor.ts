@@ -30,6 +30,8 @@ export type JobSettings = {
     names: readonly string[],
     environment?: string | null,
   ): Promise<Readonly<Record<string, string>>>
+  /** Whether a ref is a branch that rules protect; left out where there are no rules. */
+  isProtected?(place: Pick<RunSource, 'project' | 'repository' | 'ref'>): Promise<boolean>
 }
 
 /** Reads the reports that a job left; the facts are recorded together with the job's end, or not at all. */

@@ -56,6 +56,33 @@ jobs:
   )
 })
 
+test('a run knows whether its ref is protected, before its jobs begin and in them', async () => {
+  await using build = await openTestBuild({
+    settings: {
+      secrets: async () => ({}),
+      variables: async () => ({}),
+      isProtected: async ({ repository, ref }) => repository === 'shop' && ref === 'refs/heads/main',
+    },
+  })
+  const workflow = file(`
+on: [push, pull_request]
+run-name: "protected: #{ github.ref_protected }}"
+jobs:
+  a:
+    if: github.ref_protected == (github.event_name == 'push')
+    runs-on: x
+    outputs: { seen: "#{ github.ref_protected }} #{ steps.s.outputs.seen }}" }
+    steps: [{ id: s, run: 'echo "seen=$GITHUB_REF_PROTECTED" >> "$GITHUB_OUTPUT"' }]
+`)
+  const pushed = await build.push({ '.github/workflows/ci.yml': workflow })
+  await build.verified(pushed)
+  assert.deepEqual(await outputsOf(build), { a: { seen: 'true true' } })
+  await build.raise('pull_request', pushed.commit, { action: 'opened', ref: 'refs/pull/7/merge', baseRef: 'main' })
+  assert.deepEqual(await outputsOf(build), { a: { seen: 'false false' } })
+  const titles = (await build.facts()).flatMap((one) => (isFact(runQueued, one) ? [one.payload.title] : []))
+  assert.deepEqual(titles, ['protected: true', 'protected: false'])
+})
+
 test('a push tells of its commits', async () => {
   await using build = await openTestBuild()
   const workflow = file(`
@@ -225,6 +252,31 @@ jobs:
     ['push', 'CI', 1],
     ['workflow_run', 'After', 1],
   ])
+})
+
+test('what follows a run of a pull request is told its branch, its newest commit and its number, not the merge', async () => {
+  await using build = await openTestBuild()
+  const after = file(`
+name: After
+on: { workflow_run: { workflows: [CI], types: [completed], branches: [topic] } }
+jobs:
+  told:
+    runs-on: x
+    env: { RUN: "#{ toJSON(github.event.workflow_run) }}" }
+    outputs: { seen: "#{ github.event.workflow_run.head_repository.full_name == github.repository }} #{ github.event.workflow_run.head_sha == github.event.workflow_run.pull_requests[0].head.sha }} #{ github.event.workflow_run.head_sha != github.sha }} #{ github.event.workflow_run.pull_requests[0].number }} #{ github.event.workflow_run.head_commit.message }} #{ github.event.workflow_run.actor.login }} #{ github.event.workflow_run.display_title }} #{ github.event.workflow_run.html_url }}" }
+    steps: [{ run: 'true' }]
+`)
+  const ci = 'name: CI\non: pull_request\nrun-name: The change\njobs: { a: { runs-on: x, steps: [{ run: "true" }] } }\n'
+  const head = await build.push({ '.github/workflows/ci.yml': ci }, { ref: 'refs/heads/topic', message: 'Newest' })
+  const main = await build.push({ '.github/workflows/after.yml': after, '.github/workflows/ci.yml': ci })
+  const request = { number: 7, head: { ref: 'topic', sha: head.commit }, base: { ref: 'main', sha: main.commit } }
+  const about = { action: 'opened', ref: 'refs/pull/7/merge', baseRef: 'main', headRef: 'topic' }
+  await build.raise('pull_request', main.commit, { ...about, payload: { number: 7, pull_request: request } })
+  await build.concluded('run-1-1-completed')
+  const { told } = await outputsOf(build)
+  const url = /http\S+$/.exec(told?.seen ?? '')?.[0] ?? ''
+  assert.ok(url.endsWith('/projects/default/runs/run-1'), url)
+  assert.equal(told?.seen?.slice(0, -url.length), 'true true true 7 Newest alice The change ')
 })
 
 test('a reusable workflow runs as a part of its caller, with inputs, secrets, a matrix and outputs', async () => {

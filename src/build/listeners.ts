@@ -1,9 +1,11 @@
+import { z } from 'zod'
 import { fact, type NewFact } from '../ledger/fact.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import type { CommitId, ProjectName, RepositoryName } from '../names.ts'
+import { CommitId, type ProjectName, type RepositoryName } from '../names.ts'
 import { type Conclusion, workflowEventRaised } from './facts.ts'
-import { defaultBranchOf, type RepositoryPath, readCommit, resolveCommit } from './git.ts'
-import { raisedEvent } from './origins.ts'
+import { defaultBranchOf, type RepositoryPath, readCommit, resolveCommit, summaryOf } from './git.ts'
+import { userOf } from './jobs/contexts.ts'
+import { type Raised, raisedEvent } from './origins.ts'
 import type { Queued } from './run.ts'
 
 /** Raises `workflow_run` events for the workflows of a repository's default branch that follow others. */
@@ -28,9 +30,11 @@ type Listener = { readonly workflows: readonly string[] | undefined; readonly ty
 export const createListeners = ({
   ledger,
   repositoryPath,
+  serverUrl,
 }: {
   readonly ledger: Ledger
   readonly repositoryPath: RepositoryPath
+  readonly serverUrl: () => string
 }): Listeners => {
   const known = new Map<string, { readonly commit: CommitId; readonly listeners: readonly Listener[] }>()
 
@@ -53,7 +57,7 @@ export const createListeners = ({
 
   return {
     eventsFor: async (queued, { action, attempt, conclusion, actor }) => {
-      const { run, project, repository, event, eventName, name, workflow, number, ref } = queued
+      const { run, project, repository, event, eventName, name, workflow, number } = queued
       const gitDirectory = repositoryPath(project, repository)
       const branch = await defaultBranchOf(gitDirectory)
       const commit = await resolveCommit(gitDirectory, `refs/heads/${branch}`)
@@ -63,8 +67,8 @@ export const createListeners = ({
         (one) => (one.workflows?.includes(name) ?? true) && (one.types?.includes(action) ?? true),
       )
       if (!isHeard) return []
-      const cause = eventName === 'workflow_run' ? await raisedEvent(ledger, { event }) : null
-      const depth = cause === null ? 1 : Number(cause.payload.depth ?? 1) + 1
+      const cause = await raisedEvent(ledger, { event })
+      const depth = eventName === 'workflow_run' ? Number(cause?.payload.depth ?? 1) + 1 : 1
       if (depth > longestChain) return []
       const id = `${run}-${attempt}-${action.replaceAll('_', '-')}`
       const about = {
@@ -74,8 +78,18 @@ export const createListeners = ({
         run_number: number,
         run_attempt: attempt,
         event: eventName,
-        head_branch: ref.startsWith('refs/heads/') ? ref.slice('refs/heads/'.length) : null,
-        head_sha: queued.commit,
+        ...(await headOf(gitDirectory, queued, cause)),
+        display_title: queued.title ?? name,
+        html_url: `${serverUrl()}/projects/${project}/runs/${run}`,
+        url: `${serverUrl()}/api/v1/projects/${project}/runs/${run}`,
+        actor: { login: userOf(actor) },
+        repository: { name: repository, full_name: `${project}/${repository}`, owner: { login: project } },
+        head_repository: {
+          name: repository,
+          full_name: `${project}/${repository}`,
+          owner: { login: project },
+          fork: false,
+        },
         status: action === 'completed' ? 'completed' : action === 'requested' ? 'queued' : 'in_progress',
         conclusion,
       }
@@ -92,3 +106,28 @@ export const createListeners = ({
     },
   }
 }
+
+/**
+ * What the run was of, as GitHub tells it: of a pull request its own branch and its newest commit, not the merge that was checked out
+ * (docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run).
+ */
+const headOf = async (gitDirectory: string, { ref, commit }: Queued, cause: Raised | null) => {
+  const request = cause?.name === 'pull_request' ? PullRequest.safeParse(cause.payload).data?.pull_request : undefined
+  const sha = request?.head.sha ?? commit
+  const head = await summaryOf(gitDirectory, sha)
+  const branch = /^refs\/(?:heads|tags)\/(.+)$/.exec(ref)?.[1] ?? null
+  return {
+    head_branch: cause?.headRef ?? branch,
+    head_sha: sha,
+    head_commit: head && {
+      id: sha,
+      message: head.message,
+      timestamp: head.authoredAt,
+      author: { name: head.authorName, email: head.authorEmail },
+    },
+    pull_requests: request ? [{ number: request.number, head: request.head, base: request.base }] : [],
+  }
+}
+
+const Side = z.object({ ref: z.string(), sha: CommitId })
+const PullRequest = z.object({ pull_request: z.object({ number: z.number(), head: Side, base: Side }) })

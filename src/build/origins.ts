@@ -5,7 +5,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { CommitId, ProjectName, RepositoryName } from '../names.ts'
 import { runQueued, workflowEventConcluded, workflowEventRaised } from './facts.ts'
 import type { pushedCommits } from './git.ts'
-import type { CommitSummary, RunSource, SourceEvent } from './jobs/contexts.ts'
+import type { RunSource, SourceEvent } from './jobs/contexts.ts'
 import type { Queued } from './run.ts'
 import type { BuildTables } from './tables.ts'
 
@@ -68,7 +68,7 @@ export const sourceFor = (
   origin: Origin,
   raised: Raised | null,
   numbers: RunNumbers,
-  known: { readonly head: CommitSummary | null; readonly defaultBranch: string; readonly pushed?: PushedCommits },
+  known: Pick<RunSource, 'head' | 'defaultBranch' | 'isRefProtected'> & { readonly pushed?: PushedCommits },
 ): RunSource => ({
   run: numbers.run,
   push: origin.push,
@@ -82,6 +82,7 @@ export const sourceFor = (
   commit: origin.commit,
   head: known.head,
   defaultBranch: known.defaultBranch,
+  isRefProtected: known.isRefProtected,
   actor: origin.actor,
   triggeringActor: numbers.triggeringActor,
   number: numbers.number,

@@ -72,18 +72,19 @@ export const createRunning = (parts: RunningParts) => {
     const before = origin.before ?? raised?.changedSince ?? null
     const pushed = origin.eventName === 'push' ? await pushedCommits(gitDirectory, before, commit) : null
     const newest = pushed?.commits.at(-1)
-    const known = {
-      head: newest?.id === commit ? newest : await summaryOf(gitDirectory, commit),
-      defaultBranch: await defaultBranchOf(gitDirectory),
-      ...(pushed ? { pushed } : {}),
-    }
-    const source = sourceFor({ ...origin, commit }, raised, numbers, known)
     const surroundings: Surroundings = {
       waits: parts.waits,
       openRepository: openerFor(parts, origin),
       consequences: (before, facts) => consequencesOf(parts.listeners, origin.actor, before, facts),
     }
     const tools = { ...(await parts.tools()), surroundings }
+    const known = {
+      head: newest?.id === commit ? newest : await summaryOf(gitDirectory, commit),
+      defaultBranch: await defaultBranchOf(gitDirectory),
+      isRefProtected: (await tools.settings.isProtected?.(origin)) ?? false,
+      ...(pushed ? { pushed } : {}),
+    }
+    const source = sourceFor({ ...origin, commit }, raised, numbers, known)
     const signals = { cancel: cancel.signal, kill: stopping.signal }
     await conductRun(state, source, readCommit(gitDirectory, commit), tools, signals)
   }

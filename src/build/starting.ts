@@ -60,8 +60,9 @@ export const createStarter =
     const facts: NewFact[] = []
     const isDefault = origin.push !== null && origin.ref === `refs/heads/${defaultBranch}`
     if (isDefault && plan.schedules) facts.push(...(await changedSchedules(store, origin, plan.schedules)))
+    const isRefProtected = plan.runs.length > 0 && ((await parts.settings.isProtected?.(origin)) ?? false)
     for (const run of plan.runs) {
-      const queued = await queue(parts, origin, raised, run, { head, defaultBranch })
+      const queued = await queue(parts, origin, raised, run, { head, defaultBranch, isRefProtected })
       facts.push(
         fact(runQueued, { subject: `run:${queued.run}`, actor: 'system:build', causes: [origin.seq], payload: queued }),
       )
@@ -157,7 +158,7 @@ const queue = async (
   origin: Origin,
   raised: Raised | null,
   { file, name, workflow }: PlannedRun,
-  known: Pick<RunSource, 'head' | 'defaultBranch'>,
+  known: Pick<RunSource, 'head' | 'defaultBranch' | 'isRefProtected'>,
 ) => {
   const { headerOf, namesInWorkflow, titleOf } = await import('./engine.ts')
   const { project, repository, ref, commit, push, event, eventName, actor } = origin

@@ -263,6 +263,19 @@ describe('a repository over HTTP', () => {
     assert.equal((await updatesOf('loose')).length, 2)
   })
 
+  test('knows the branches that are protected: what was said, main where nothing was', async () => {
+    await shop('kept-safe')
+    const protectedOf = async (): Promise<boolean[]> =>
+      Promise.all(
+        ['refs/heads/main', 'refs/heads/release/1', 'refs/tags/main', 'refs/pull/1/merge'].map((ref) =>
+          server.code.isProtected({ ...key('kept-safe'), ref }),
+        ),
+      )
+    assert.deepEqual(await protectedOf(), [true, false, false, false])
+    await server.code.protect(key('kept-safe'), { branches: ['release/1'], allowForce: false }, 'user:ada')
+    assert.deepEqual(await protectedOf(), [false, true, false, false])
+  })
+
   for (const [ref, said] of [
     ['refs/heads/a\u202eb', /invisible/],
     ['refs/heads/\u200bmain', /invisible/],

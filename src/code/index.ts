@@ -282,6 +282,11 @@ export const createCode = (parts: CodeParts) => {
     changes,
     projects: queries.projects,
     repositories: queries.repositories,
+    /** Whether a ref is a branch that is kept safe. */
+    isProtected: async ({ ref, ...key }: RepositoryKey & { readonly ref: string }): Promise<boolean> => {
+      const branch = /^refs\/heads\/(.+)$/.exec(ref)?.[1]
+      return branch !== undefined && (await protectionOf(key)).branches.includes(branch)
+    },
     refs: async (key: RepositoryKey): Promise<Ref[]> => {
       await mustExist(key)
       return queries.refs(key)

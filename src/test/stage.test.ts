@@ -50,7 +50,14 @@ const openStage = async () => {
     const source: RunSource = {
       ...{ run, push: 'push-1', project: defaultProject, repository, ref, commit, attempt, number: 1, before: null },
       event: { id: null, name: 'push', baseRef: null, headRef: null, payload: {}, inputs: {} },
-      ...{ workflowName: 'ci', workflowFile: null, head: null, defaultBranch: 'main', isTrusted: true },
+      ...{
+        workflowName: 'ci',
+        workflowFile: null,
+        head: null,
+        defaultBranch: 'main',
+        isRefProtected: true,
+        isTrusted: true,
+      },
       ...{ actor: 'user:alice', triggeringActor: 'user:alice' },
     }
     const reports = Object.entries(files).map(([path, text]) => ({

@@ -24,6 +24,8 @@ export type RunSource = {
   /** What the commit says of itself; null when it cannot be read. */
   readonly head: CommitSummary | null
   readonly defaultBranch: string
+  /** Whether its ref is a protected branch. */
+  readonly isRefProtected: boolean
   /** Who pushed or caused the event, as recorded: `user:alice`. */
   readonly actor: string
   /** Who asked for this attempt; the same as the actor in the first one. */
@@ -82,7 +84,7 @@ export const githubContext = (
   ref: source.ref,
   ref_name: refName(source.ref),
   ref_type: source.ref.startsWith('refs/tags/') ? 'tag' : 'branch',
-  ref_protected: false,
+  ref_protected: source.isRefProtected,
   repository: `${source.project}/${source.repository}`,
   repository_id: String(idOf('repository', `${source.project}/${source.repository}`)),
   repository_owner: source.project,
@@ -101,11 +103,12 @@ export const githubContext = (
   workspace: about.workspace,
 })
 
-/** What the `job` context says of the workflow that the job stands in: another one than the run's where that is called. */
-export const jobIdentity = (source: RunSource, { file, origin }: Workflow): Record<string, Json> => {
+/** What the `job` context says of the job (by its key) and of the workflow that it stands in: another one than the run's where that is called. */
+export const jobIdentity = (source: RunSource, key: string, { file, origin }: Workflow): Record<string, Json> => {
   const path = source.workflowFile === null ? workflowPath : file
   const repository = origin?.repository ?? `${source.project}/${source.repository}`
   return {
+    check_run_id: checkRunId(source.run, source.attempt, key),
     workflow_ref: `${repository}/${path}@${origin?.ref ?? source.ref}`,
     workflow_sha: origin?.commit ?? source.commit,
     workflow_repository: repository,
@@ -114,8 +117,11 @@ export const jobIdentity = (source: RunSource, { file, origin }: Workflow): Reco
 }
 
 /** A number for what has but a name here, as GitHub has one of each: always the same of the same name. */
-const idOf = (kind: 'user' | 'project' | 'repository', name: string): number =>
+export const idOf = (kind: 'user' | 'project' | 'repository' | 'job', name: string): number =>
   hash('sha256', `${kind}:${name}`, 'buffer').readUIntBE(0, 6)
+
+/** The number of a job in one attempt of a run: another one in every attempt, as on GitHub. */
+export const checkRunId = (run: string, attempt: number, key: string): number => idOf('job', `${run}/${attempt}/${key}`)
 
 /** The payload as GitHub's webhook has it, in the parts that workflows read. */
 export const eventOf = (source: RunSource, serverUrl: string): Json => ({
@@ -203,4 +209,5 @@ const inVariables = [
 ].map((name) => [name, `GITHUB_${name.toUpperCase()}`] as const)
 
 export const refName = (ref: string): string => ref.replace(/^refs\/(heads|tags|pull)\//, '')
-const userOf = (actor: string): string => actor.replace(/^[a-z]+:/, '').replace(/\/.*$/, '')
+/** Who somebody is, without the kind and the token's name. */
+export const userOf = (actor: string): string => actor.replace(/^[a-z]+:/, '').replace(/\/.*$/, '')

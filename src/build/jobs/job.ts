@@ -180,7 +180,7 @@ const beginRun = async (order: JobOrder, place: JobPlace, at: StepPlace, limits:
     at,
     limits,
     github: { ...githubContext(source, about), token },
-    identity: jobIdentity(source, order.workflow),
+    identity: jobIdentity(source, order.key, order.workflow),
     runner: { ...runnerContext(workspace, place), ...(isDebug ? { debug: '1' } : {}) },
     services: variables,
     network: { ...networkFor(cell), ...trustVariables(services?.certificate ?? null, workspace, at.user) },

@@ -1,5 +1,6 @@
 import { sign } from 'node:crypto'
 import type { Clock, Ids } from '../../clock.ts'
+import { checkRunId, idOf, userOf } from '../jobs/contexts.ts'
 import type { ResultKeys } from './keys.ts'
 import type { JobSubject } from './token.ts'
 
@@ -19,6 +20,7 @@ export const discoveryDocument = (issuer: string) => ({
   claims_supported: [
     ...['sub', 'aud', 'exp', 'iat', 'iss', 'jti', 'nbf', 'ref', 'sha', 'repository', 'repository_owner', 'run_id'],
     ...['run_number', 'run_attempt', 'actor', 'workflow', 'workflow_ref', 'workflow_sha', 'head_ref', 'base_ref'],
+    ...['repository_id', 'repository_owner_id', 'actor_id', 'repository_visibility', 'ref_protected', 'check_run_id'],
     ...['event_name', 'ref_type', 'environment', 'job_workflow_ref', 'job_workflow_sha', 'runner_environment'],
   ],
   id_token_signing_alg_values_supported: ['RS256'],
@@ -58,11 +60,15 @@ export const claimsOf = (
     ref: subject.ref,
     sha: subject.commit,
     repository: name,
+    repository_id: String(idOf('repository', name)),
     repository_owner: subject.project,
+    repository_owner_id: String(idOf('project', subject.project)),
+    repository_visibility: 'private',
     run_id: subject.run,
     run_number: String(subject.runNumber),
     run_attempt: String(subject.runAttempt),
-    actor: subject.actor.replace(/^[a-z]+:/, '').replace(/\/.*$/, ''),
+    actor: userOf(subject.actor),
+    actor_id: String(idOf('user', userOf(subject.actor))),
     workflow: subject.workflow,
     workflow_ref: refOf(subject.workflowFile),
     workflow_sha: subject.commit,
@@ -70,6 +76,8 @@ export const claimsOf = (
     base_ref: subject.baseRef ?? '',
     event_name: subject.eventName,
     ref_type: subject.ref.startsWith('refs/tags/') ? 'tag' : 'branch',
+    ref_protected: String(subject.isRefProtected ?? false),
+    check_run_id: String(checkRunId(subject.run, subject.runAttempt, subject.job)),
     ...(subject.environment === null ? {} : { environment: subject.environment }),
     job_workflow_ref: refOf(subject.jobWorkflowFile),
     job_workflow_sha: subject.jobWorkflowCommit ?? subject.commit,

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { ProjectName, RepositoryName } from '../../names.ts'
+import { checkRunId, idOf } from '../jobs/contexts.ts'
 import { claimsOf } from './oidc.ts'
 import { openTestResults, type TestResults, testOrder } from './testing.ts'
 import { subjectOfJob } from './token.ts'
@@ -339,11 +340,15 @@ test('an identity says who the job is, and can be verified by what the server pu
     ref: 'refs/heads/main',
     sha: '1'.repeat(40),
     repository: 'default/shop',
+    repository_id: String(idOf('repository', 'default/shop')),
     repository_owner: 'default',
+    repository_owner_id: String(idOf('project', 'default')),
+    repository_visibility: 'private',
     run_id: 'run-1',
     run_number: '7',
     run_attempt: '1',
     actor: 'alice',
+    actor_id: String(idOf('user', 'alice')),
     workflow: 'CI',
     workflow_ref: workflow,
     workflow_sha: '1'.repeat(40),
@@ -351,6 +356,8 @@ test('an identity says who the job is, and can be verified by what the server pu
     base_ref: '',
     event_name: 'push',
     ref_type: 'branch',
+    ref_protected: 'true',
+    check_run_id: String(checkRunId('run-1', 1, 'test')),
     environment: 'production',
     job_workflow_ref: workflow,
     job_workflow_sha: '1'.repeat(40),

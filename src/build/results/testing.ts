@@ -97,6 +97,7 @@ export const testOrder = (changes: Partial<JobOrder> = {}, source: Partial<JobOr
       commit: CommitId.parse('1'.repeat(40)),
       head: null,
       defaultBranch: 'main',
+      isRefProtected: true,
       actor: 'user:alice',
       triggeringActor: 'user:alice',
       number: 7,

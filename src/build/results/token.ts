@@ -24,6 +24,8 @@ export const JobSubject = z.object({
   baseRef: z.string().nullable(),
   headRef: z.string().nullable(),
   defaultBranch: z.string(),
+  /** Absent in tokens of earlier versions. */
+  isRefProtected: z.boolean().optional(),
   eventName: z.string(),
   /** Who started it, as recorded: `user:alice`. */
   actor: z.string(),
@@ -53,6 +55,7 @@ export const subjectOfJob = ({ source, workflow, key, permissions, environment }
   baseRef: source.event.baseRef,
   headRef: source.event.headRef,
   defaultBranch: source.defaultBranch,
+  isRefProtected: source.isRefProtected,
   eventName: source.event.name,
   actor: source.actor,
   workflow: source.workflowName,
