@@ -98,6 +98,20 @@ test('a backup that was cut short or changed is refused and leaves nothing', () 
     assert.deepEqual(readdirSync(directory).sort(), ['backup.tar.gz', 'work'])
   }))
 
+test('a file that is not there, or a directory, is told apart from a backup that is broken', () =>
+  inDirectory(async (directory) => {
+    const home = homeAt(join(directory, 'restored'))
+    for (const [file, why] of [
+      [join(directory, 'none'), /^cannot be read: ENOENT/],
+      [directory, /^cannot be read: EISDIR/],
+    ] as const)
+      await assert.rejects(
+        restore(file, home),
+        (error) => error instanceof Problem && error.kind === 'backup-unread' && why.test(error.detail),
+      )
+    assert.deepEqual(readdirSync(directory), [])
+  }))
+
 test('entries that lead elsewhere are refused', () =>
   inDirectory(async (directory) => {
     const file = join(directory, 'hostile.tar.gz')

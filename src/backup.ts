@@ -237,6 +237,7 @@ const unpack = async (file: string, into: string): Promise<Manifest> => {
   } catch (error) {
     if (error instanceof Problem) throw error
     const cause = await unreadable // of which the loop learns only that it is over
+    if (cause instanceof Error && 'syscall' in cause) throw unread(file, cause)
     throw broken(file, describeError(cause instanceof Error && !isPremature(cause) ? cause : error), error)
   }
   if (!manifest) throw broken(file, 'it was cut short')
@@ -324,6 +325,19 @@ const notEmpty = (home: Home): Problem =>
     detail: `there is something at ${home.root} already, and a backup never replaces it`,
     next: 'name an empty directory with --home, or move that one away first',
   })
+
+/** It is not there, a directory, or closed to this user: nothing can be said of what it holds. */
+const unread = (file: string, cause: Error): Problem =>
+  new Problem(
+    {
+      kind: 'backup-unread',
+      status: 404,
+      detail: `cannot be read: ${describeError(cause)}`,
+      where: { file },
+      next: 'nothing was changed; name the file that headway backup has written, as a user who may read it',
+    },
+    { cause },
+  )
 
 const broken = (file: string, why: string, cause?: unknown): Problem =>
   new Problem(
