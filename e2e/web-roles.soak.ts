@@ -72,6 +72,27 @@ const shown: Readonly<Record<string, readonly Shown[]>> = {
     ['Export CSV', 'viewer', 'acts'],
     ['Export JSON', 'viewer', 'acts'],
   ],
+  'insights-days': [
+    ['Change', 'operator', 'asks'],
+    ['Export CSV', 'viewer', 'acts'],
+    ['Export JSON', 'viewer', 'acts'],
+    ['Show', 'viewer', 'acts'],
+  ],
+  'insights-flow': [
+    ['Export CSV', 'viewer', 'acts'],
+    ['Export JSON', 'viewer', 'acts'],
+  ],
+  'insights-calms': [
+    ['Ask people', 'operator', 'asks'],
+    ['Export CSV', 'viewer', 'acts'],
+    ['Export JSON', 'viewer', 'acts'],
+  ],
+  'insights-toil': [
+    ['Export CSV', 'viewer', 'acts'],
+    ['Export JSON', 'viewer', 'acts'],
+    ['Say', 'operator', 'asks'],
+    ['Write down', 'developer', 'acts'],
+  ],
   'insights-digest': [
     ['Copy', 'viewer', 'acts'],
     ['Download', 'viewer', 'acts'],

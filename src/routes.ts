@@ -108,6 +108,7 @@ export const routesOf = (
     words: ['toil', 'toil-capacity', 'bus-factor'],
     load: async () => (await import('./learn/toil/routes.ts')).toilRoutes(stages.learn),
   },
+  { words: ['csv'], load: async () => (await import('./learn/csv-routes.ts')).csvRoutes(stages.learn) },
   { words: ['calms'], load: async () => (await import('./learn/calms/routes.ts')).calmsRoutes(stages.learn) },
   {
     words: ['digest', 'digest-schedule'],

@@ -22,6 +22,9 @@ const number = (value: unknown): number | undefined => {
   const parsed = Number(value)
   return value !== undefined && value !== '' && Number.isSafeInteger(parsed) && parsed >= 0 ? parsed : undefined
 }
+/** What stands there is to be told as it is, also where it looks like a number or a list. */
+const asWritten = (value: unknown): string | undefined =>
+  value === undefined || value === '' ? undefined : typeof value === 'string' ? value : JSON.stringify(value)
 /** Only what is set stands in an address. */
 const set = <Search extends object>(
   search: Search,
@@ -165,8 +168,11 @@ const insights = createRoute({
       tab: text(search.tab),
       service: text(search.service),
       environment: text(search.environment),
-      period: text(search.period),
-      bucket: text(search.bucket),
+      period: asWritten(search.period),
+      from: asWritten(search.from),
+      to: asWritten(search.to),
+      zone: asWritten(search.zone),
+      bucket: asWritten(search.bucket),
       behind: text(search.behind),
       at: number(search.at),
     }),

@@ -112,6 +112,9 @@ const placesOf = async (ask: Furnished['ask'], incident: string): Promise<readon
     at('incident', `/incidents/${encodeURIComponent(incident)}`, 'Timeline'),
     at('insights', '/insights', 'Change lead time'),
     at('insights-flow', '/insights?tab=flow', 'Flow'),
+    at('insights-days', `/insights?from=${dayBefore(40)}&to=${dayBefore(1)}&zone=America/New_York`, 'Change lead time'),
+    at('insights-calms', '/insights?tab=calms', 'Culture'),
+    at('insights-toil', '/insights?tab=toil', 'What to automate first'),
     at('insights-digest', '/insights?tab=digest', 'the week until'),
     at('deployment', `/insights/deployment?name=${encodeURIComponent(deployment.deployment)}`, 'Its commits'),
     { name: 'ledger', path: '/ledger', shows: 'deployment.finished' },
@@ -128,6 +131,8 @@ const placesOf = async (ask: Furnished['ask'], incident: string): Promise<readon
     settings('import', 'Deployments from the tags'),
   ]
 }
+
+const dayBefore = (days: number): string => new Date(Date.now() - days * dayMs).toISOString().slice(0, 10)
 
 /** Six deployments of a service that another system makes, a day apart; the third had an incident. */
 const history = (now: number) => [

@@ -34,27 +34,3 @@ export const calmsRows = (answer: CalmsAnswer): string[][] =>
       why ?? [`n ${n}`, ...(before === null ? [] : [`before: ${valueText(before, unit)}`])].join(', '),
     ]),
   )
-
-/** For spreadsheets; times in milliseconds, nothing where there is no data. */
-export const calmsCsv = (answer: CalmsAnswer): string => {
-  const { last, before } = answer.culture
-  const told = last?.result.statements ?? []
-  const was = before?.result.statements ?? []
-  const rows = [
-    ['part', 'measure', 'unit', 'value', 'n', 'before'],
-    ...told.map(({ statement, sum }, place) => [
-      ...['culture', `"${statement}"`, '1-7', sum?.mean ?? '', sum?.n ?? '', was[place]?.sum?.mean ?? ''],
-    ]),
-    ...parts.flatMap((part) =>
-      answer[part].map(({ name, unit, value, n, before: earlier }) => [
-        part,
-        name,
-        unit,
-        value ?? '',
-        n,
-        earlier ?? '',
-      ]),
-    ),
-  ]
-  return rows.map((row) => row.join(',')).join('\n')
-}

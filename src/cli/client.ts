@@ -31,6 +31,8 @@ export type Client = {
   ): AsyncIterable<Line>
   /** Server-sent events, the data of each as JSON. */
   events<Event>(path: string, query?: Readonly<Record<string, unknown>>, signal?: AbortSignal): AsyncIterable<Event>
+  /** An answer that is text: a table. */
+  text(path: string, query?: Readonly<Record<string, unknown>>): Promise<string>
   /** An answer as its bytes come. */
   bytes(path: string, query?: Readonly<Record<string, unknown>>): Promise<ReadableStream<Uint8Array>>
 }
@@ -166,6 +168,7 @@ export const connect = (options: Pick<GlobalOptions, 'home' | 'server'>): Client
       for await (const line of linesOf(await call('GET', path, query, undefined, signal)))
         if (line.startsWith('data:')) yield JSON.parse(line.slice(5)) as Event
     },
+    text: async (path, query) => (await call('GET', path, query)).text(),
     bytes: async (path, query) => {
       const { body } = await call('GET', path, query)
       return body ?? new ReadableStream()

@@ -103,23 +103,3 @@ export const rhythmLines = ({ rhythm, zone }: FlowAnswer): string[] => {
     }),
   ]
 }
-
-/** A line a stage of a bucketless table, for spreadsheets; times in milliseconds. */
-export const flowCsv = ({ now, before }: FlowAnswer): string => {
-  const head = [
-    'stage',
-    'kind',
-    'median_ms',
-    'p90_ms',
-    'changes',
-    'per_week_ms',
-    'median_before_ms',
-    'per_week_before_ms',
-  ]
-  const rows = now.stages.map((one) => {
-    const was = before.stages.find(({ stage }) => stage === one.stage)
-    const kind = one.isWaiting ? 'waiting' : 'active'
-    return [one.stage, kind, one.median, one.p90, one.n, one.perWeekMs, was?.median, was?.perWeekMs]
-  })
-  return [head, ...rows].map((row) => row.map((value) => value ?? '').join(',')).join('\n')
-}

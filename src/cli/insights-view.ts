@@ -154,22 +154,3 @@ export const droppedLines = ({ total, relativeError }: DoraAnswer): string[] => 
     ...(relativeError > 0 ? [dim(`times are right to ${relativeError * 100} %`)] : []),
   ]
 }
-
-/** A line a bucket, for spreadsheets; times in milliseconds, nothing where there is no data. */
-export const doraCsv = ({ buckets }: DoraAnswer): string => {
-  const head = [
-    ...['from', 'until', 'deployments', 'deployments_per_day', 'lead_time_median_ms', 'lead_time_p90_ms', 'commits'],
-    ...['change_fail_rate', 'failed', 'judged', 'pending', 'recovery_median_ms', 'recovery_p90_ms', 'recoveries'],
-    ...['open', 'rework_rate', 'unplanned'],
-  ]
-  const rows = buckets.map(({ span: of, figures }) => {
-    const { deployments, leadTime, changeFailRate, recovery, rework } = figures
-    return [
-      ...[new Date(of.from).toISOString(), new Date(of.until).toISOString(), deployments.n, deployments.perDay],
-      ...[leadTime.median, leadTime.p90, leadTime.n, changeFailRate.value, changeFailRate.failed, changeFailRate.n],
-      ...[changeFailRate.pending, recovery.median, recovery.p90, recovery.n, recovery.open, rework.value],
-      rework.unplanned,
-    ]
-  })
-  return [head, ...rows].map((row) => row.map((value) => value ?? '').join(',')).join('\n')
-}

@@ -5,19 +5,10 @@ import type { DoraAnswer } from '../learn/dora/question.ts'
 import type { FlowAnswer } from '../learn/flow/question.ts'
 import { shortCommit, versionName } from '../names.ts'
 import { Problem } from '../problem.ts'
-import { at, type Client, connect, type GlobalOptions } from './client.ts'
+import { at, connect, type GlobalOptions } from './client.ts'
 import { digestCommand } from './digest.ts'
-import {
-  type Deployed,
-  deployedName,
-  doraCsv,
-  doraRows,
-  droppedLines,
-  emptyLine,
-  scopeLine,
-  time,
-} from './insights-view.ts'
-import { momentOf } from './moment.ts'
+import { type Deployed, deployedName, doraRows, droppedLines, emptyLine, scopeLine, time } from './insights-view.ts'
+import { spanned, spanQuery } from './moment.ts'
 import { ago, bold, dim, printable, printJson, printTable, red, yellow } from './output.ts'
 import { oneOf } from './values.ts'
 
@@ -37,11 +28,9 @@ type Asked = GlobalOptions & {
 }
 
 const asked = (command: Command): Command =>
-  command
+  spanned(command, '90d')
     .option('--service <names>', 'one service, or several with commas; all are blended where nothing is said')
     .option('--environment <name>', 'where', 'production')
-    .option('--since <time>', '30d, 12w, 6mo, 1y or a date', '90d')
-    .option('--until <time>', 'a date; now where nothing is said')
 
 /** What deliveries come to in figures. */
 export const insightCommands = (program: Command): void => {
@@ -51,29 +40,27 @@ export const insightCommands = (program: Command): void => {
   asked(insights.command('dora', { isDefault: true }))
     .description('the five metrics: deployments, lead time, change fail rate, recovery, rework')
     .option('--bucket <length>', 'day, week, month, quarter or year', oneOf('--bucket', bucketNames), 'week')
-    .option('--zone <name>', 'the time zone of the calendar', Intl.DateTimeFormat().resolvedOptions().timeZone)
     .option('--csv', 'a line a bucket')
     .option('--all', 'everything, not only the project')
     .action(async (_options, command: Command) => {
       const options = command.optsWithGlobals<Asked>()
-      const answer = await ask(connect(options), options)
-      if (options.csv) console.log(doraCsv(answer))
-      else if (options.json) printJson(answer)
+      const { path, query } = doraQuestion(options)
+      if (options.csv) return printCsv(options, path, query)
+      const answer = await connect(options).get<DoraAnswer>(path, query)
+      if (options.json) printJson(answer)
       else showDora(answer)
     })
   asked(insights.command('flow'))
     .description('where the time of changes goes, from the first commit to watched in production; the bottleneck')
     .option('--bucket <length>', 'day, week, month, quarter or year', oneOf('--bucket', bucketNames), 'week')
-    .option('--zone <name>', 'the time zone of the calendar', Intl.DateTimeFormat().resolvedOptions().timeZone)
     .option('--csv', 'a line a stage')
     .action(async (_options, command: Command) => {
       const options = command.optsWithGlobals<Asked>()
       const path = at`/projects/${options.project}/insights/flow`
-      const query = { ...queryOf(options), bucket: options.bucket, zone: options.zone }
-      const answer = await connect(options).get<FlowAnswer>(path, query)
+      if (options.csv) return printCsv(options, path, queryOf(options))
+      const answer = await connect(options).get<FlowAnswer>(path, { ...queryOf(options), bucket: options.bucket })
       if (options.json) return printJson(answer)
-      const { flowCsv, flowLines, openRows, rhythmLines, stageRows } = await import('./flow-view.ts')
-      if (options.csv) return console.log(flowCsv(answer))
+      const { flowLines, openRows, rhythmLines, stageRows } = await import('./flow-view.ts')
       showScope(answer)
       for (const line of flowLines(answer)) console.log(line)
       const stages = stageRows(answer)
@@ -87,10 +74,10 @@ export const insightCommands = (program: Command): void => {
     .action(async (_options, command: Command) => {
       const options = command.optsWithGlobals<Asked>()
       const path = at`/projects/${options.project}/insights/calms`
+      if (options.csv) return printCsv(options, path, queryOf(options))
       const answer = await connect(options).get<CalmsAnswer>(path, queryOf(options))
       if (options.json) return printJson(answer)
-      const { calmsCsv, calmsRows } = await import('./calms-view.ts')
-      if (options.csv) return console.log(calmsCsv(answer))
+      const { calmsRows } = await import('./calms-view.ts')
       const { last, before, why } = answer.culture
       if (last) {
         const { showResult } = await import('./survey.ts')
@@ -102,9 +89,7 @@ export const insightCommands = (program: Command): void => {
       } else console.log(`culture: no data (${why}); headway survey open asks`)
       printTable(['', 'measured', '', ''], calmsRows(answer), '')
     })
-  insights
-    .command('toil')
-    .option('--since <time>', '30d, 12w, 6mo, 1y or a date', '30d')
+  spanned(insights.command('toil'), '30d')
     .option('--csv', 'a line for each that is done again and again')
     .description('work by hand that a machine could do; the same as headway toil')
     .action(async (_options, command: Command) => {
@@ -217,19 +202,27 @@ type Detail = Deployment & {
   readonly mendedBy: readonly Link[]
 }
 
-const ask = (client: Client, options: Asked): Promise<DoraAnswer> => {
-  const query = { ...queryOf(options), bucket: options.bucket, zone: options.zone }
-  if (!options.all) return client.get<DoraAnswer>(at`/projects/${options.project}/insights/dora`, query)
+const doraQuestion = (options: Asked) => {
+  const query = { ...queryOf(options), bucket: options.bucket }
+  if (!options.all) return { path: at`/projects/${options.project}/insights/dora`, query }
   const { service: _, ...rest } = query
-  return client.get<DoraAnswer>('/insights/dora', rest)
+  return { path: '/insights/dora', query: rest }
 }
 
-const queryOf = (options: Pick<Asked, 'service' | 'environment' | 'since' | 'until'>) => ({
-  ...(options.service === undefined ? {} : { service: options.service }),
-  environment: options.environment,
-  since: momentOf(options.since),
-  ...(options.until === undefined ? {} : { until: momentOf(options.until) }),
+const queryOf = ({
+  service,
+  environment,
+  ...span
+}: Pick<Asked, 'service' | 'environment' | 'since' | 'until' | 'zone'>) => ({
+  ...(service === undefined ? {} : { service }),
+  environment,
+  ...spanQuery(span),
 })
+
+/** The same question's table, as the server writes it. */
+const printCsv = async (options: GlobalOptions, path: string, query: Readonly<Record<string, unknown>>) => {
+  process.stdout.write(await connect(options).text(`${path}/csv`, query))
+}
 
 const dayMs = 86_400_000
 type Answer = (typeof answers)[number]

@@ -4,12 +4,14 @@ import type { ToilAnswer } from '../learn/toil/question.ts'
 import { Problem } from '../problem.ts'
 import { at, connect, type GlobalOptions } from './client.ts'
 import { percent, time } from './insights-view.ts'
-import { momentOf } from './moment.ts'
+import { momentOf, spanned, spanQuery } from './moment.ts'
 import { ago, dim, printable, printJson, printTable, red } from './output.ts'
 import { numberFrom } from './values.ts'
 
 type Asked = GlobalOptions & {
   readonly since: string
+  readonly until?: string
+  readonly zone: string
   readonly csv?: boolean
   readonly service?: string
   readonly at?: string
@@ -20,9 +22,7 @@ const hoursAWeek = numberFrom('<hours>', 'a number of hours', 0.1, 100_000, { is
 /** Work by hand that a machine could do. */
 export const toilCommands = (program: Command): void => {
   const toil = program.command('toil').description('work by hand that a machine could do')
-  toil
-    .command('list', { isDefault: true })
-    .option('--since <time>', '30d, 12w, 6mo, 1y or a date', '30d')
+  spanned(toil.command('list', { isDefault: true }), '30d')
     .option('--csv', 'a line for each that is done again and again')
     .description('what was told and what was seen, its share of the time, what to automate first')
     .action(async (_options, command: Command) => showToil(command.optsWithGlobals<Asked>()))
@@ -79,10 +79,10 @@ export const minutesOf = (text: string): number => {
 /** Shared by `headway toil` and `headway insights toil`. */
 export const showToil = async (options: Asked): Promise<void> => {
   const client = connect(options)
-  const answer = await client.get<ToilAnswer>(at`/projects/${options.project}/insights/toil`, {
-    since: momentOf(options.since),
-  })
-  if (options.csv) return console.log(toilCsv(answer))
+  const path = at`/projects/${options.project}/insights/toil`
+  const query = spanQuery(options)
+  if (options.csv) return void process.stdout.write(await client.text(`${path}/csv`, query))
+  const answer = await client.get<ToilAnswer>(path, query)
   const depends = await client.get<BusFactor[]>(at`/projects/${options.project}/insights/bus-factor`)
   if (options.json) return printJson({ ...answer, busFactors: depends })
   const { minutes, entries, share, line, hoursPerWeek, candidates, pagesPerWeek, log } = answer
@@ -125,14 +125,3 @@ export const writtenDown = ({ minutes, entries }: Pick<ToilAnswer, 'minutes' | '
   entries === 0
     ? 'no work by hand was written down'
     : `${time(minutes * 60_000)} of work by hand in ${entries} ${entries === 1 ? 'entry' : 'entries'}`
-
-/** A line for each candidate. Minutes are empty where nobody has entered any. */
-export const toilCsv = ({ candidates }: Pick<ToilAnswer, 'candidates'>): string =>
-  [
-    ['what', 'source', 'times', 'minutes'],
-    ...candidates.map(({ what, source, times, minutes }) => [
-      ...[`"${what.replaceAll('"', '""')}"`, source, times, minutes ?? ''],
-    ]),
-  ]
-    .map((row) => row.join(','))
-    .join('\n')

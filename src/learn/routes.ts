@@ -1,31 +1,12 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { type ApiEnv, json, route } from '../api/route.ts'
-import { defaultEnvironment, EnvironmentName, ProjectName, ServiceName } from '../names.ts'
+import { ProjectName } from '../names.ts'
 import { DeploymentDetailBody, DoraBody, LearnedDeploymentBody } from './bodies.ts'
-import { bucketNames } from './dora/calendar.ts'
 import { noDeployment } from './incidents/orders.ts'
 import type { Learn } from './index.ts'
+import { inBuckets, ofSpan, spanOf } from './span.ts'
 
 const monthMs = 30 * 86_400_000
-
-/** `service` may be said several times, or be a list with commas; without it, all services are blended. */
-export const ofSpan = z.object({
-  service: z
-    .string()
-    .transform((list) => list.split(','))
-    .pipe(z.array(ServiceName).max(50))
-    .optional(),
-  environment: EnvironmentName.default(defaultEnvironment),
-  /** Milliseconds since 1970; default: the last 30 days. */
-  since: z.coerce.number().int().nonnegative().optional(),
-  until: z.coerce.number().int().nonnegative().optional(),
-})
-export const inBuckets = { bucket: z.enum(bucketNames).default('week'), zone: z.string().max(60).default('UTC') }
-
-export const spanOf = ({ since, until }: { since?: number | undefined; until?: number | undefined }, now: number) => {
-  const end = until ?? now + 1
-  return { from: Math.min(since ?? end - monthMs, end - 1), until: end }
-}
 
 /** What deliveries come to in figures, and the way down to what is behind them. */
 export const learnRoutes = (learn: Learn) =>
@@ -41,9 +22,9 @@ export const learnRoutes = (learn: Learn) =>
         },
       ),
       async (context) => {
-        const { service = [], environment, bucket, zone, ...rest } = context.req.valid('query')
+        const { service = [], environment, bucket, ...rest } = context.req.valid('query')
         const scope = { project: context.req.valid('param').project, services: service, environment }
-        const answer = await learn.dora({ ...scope, bucket, zone, span: spanOf(rest, learn.now()) })
+        const answer = await learn.dora({ ...scope, bucket, zone: rest.zone, span: spanOf(rest, learn.now()) })
         return context.json(asBody(answer), 200)
       },
     )
@@ -58,9 +39,9 @@ export const learnRoutes = (learn: Learn) =>
         },
       ),
       async (context) => {
-        const { environment, bucket, zone, ...rest } = context.req.valid('query')
+        const { environment, bucket, ...rest } = context.req.valid('query')
         const scope = { project: null, services: [], environment }
-        const answer = await learn.dora({ ...scope, bucket, zone, span: spanOf(rest, learn.now()) })
+        const answer = await learn.dora({ ...scope, bucket, zone: rest.zone, span: spanOf(rest, learn.now()) })
         return context.json(asBody(answer), 200)
       },
     )

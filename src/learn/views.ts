@@ -50,7 +50,7 @@ import { createDoraTables, type DeploymentRow, type DoraTables, dropDoraTables }
 /** Every deployment, incident and commit that the ledger tells of, and the cells that questions are answered from. */
 export const doraView: View<DoraTables> = {
   name: 'learn-dora',
-  version: 8,
+  version: 9,
   create: createDoraTables,
   drop: dropDoraTables,
   apply: async (tx, fact) => {

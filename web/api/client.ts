@@ -18,6 +18,7 @@ import type { rolloutRoutes } from '../../src/deploy/rollout-routes.ts'
 import type { deployRoutes } from '../../src/deploy/routes.ts'
 import type { eventDoorRoutes } from '../../src/events/routes.ts'
 import type { calmsRoutes } from '../../src/learn/calms/routes.ts'
+import type { csvRoutes } from '../../src/learn/csv-routes.ts'
 import type { digestRoutes } from '../../src/learn/digest/routes.ts'
 import type { flowRoutes } from '../../src/learn/flow/routes.ts'
 import type { incidentRoutes } from '../../src/learn/incidents/routes.ts'
@@ -63,6 +64,7 @@ export const api = {
   digest: hc<ReturnType<typeof digestRoutes>>(base),
   flow: hc<ReturnType<typeof flowRoutes>>(base),
   toil: hc<ReturnType<typeof toilRoutes>>(base),
+  csv: hc<ReturnType<typeof csvRoutes>>(base),
   calms: hc<ReturnType<typeof calmsRoutes>>(base),
   surveys: hc<ReturnType<typeof surveyRoutes>>(base),
   incidents: hc<ReturnType<typeof incidentRoutes>>(base),

@@ -1,25 +1,31 @@
 import { queryOptions } from '@tanstack/react-query'
 import type { InferResponseType } from 'hono/client'
-import { answer, api } from './client.ts'
+import { answer, answerText, api } from './client.ts'
 
 /*
  * What is asked of insights, incidents and previews; the first word of each key says what facts make it old (live.ts).
  */
 const here = api.insights.projects[':project'].insights
 
-/** What a question is about: the services (none: all of the project as a blend), where, and since when. */
+/** What a question is about: the services (none: all of the project as a blend), where, and of which time: moments, or days of a zone. */
 export type Asked = {
   readonly project: string
   readonly service: string | undefined
   readonly environment: string
-  readonly since: number
-  readonly until: number | undefined
+  readonly since: number | string
+  readonly until: number | string | undefined
+  /** The viewer's own where nothing is said. */
+  readonly zone?: string
 }
-const said = ({ service, environment, since, until }: Asked) => ({
-  environment,
+const time = ({ since, until, zone: named = zone() }: Pick<Asked, 'since' | 'until' | 'zone'>) => ({
   since: String(since),
-  ...(service === undefined ? {} : { service }),
   ...(until === undefined ? {} : { until: String(until) }),
+  zone: named,
+})
+const said = ({ service, environment, ...rest }: Asked) => ({
+  environment,
+  ...(service === undefined ? {} : { service }),
+  ...time(rest),
 })
 
 export const zone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone
@@ -28,8 +34,7 @@ export type Bucket = 'day' | 'week' | 'month' | 'quarter' | 'year'
 export const dora = (asked: Asked, bucket: Bucket) =>
   queryOptions({
     queryKey: ['insights', asked.project, 'dora', asked, bucket],
-    queryFn: () =>
-      answer(here.dora.$get({ param: { project: asked.project }, query: { ...said(asked), bucket, zone: zone() } })),
+    queryFn: () => answer(here.dora.$get({ param: { project: asked.project }, query: { ...said(asked), bucket } })),
     placeholderData: (before) => before,
   })
 export type Dora = InferResponseType<typeof here.dora.$get, 200>
@@ -120,18 +125,17 @@ const flowHere = api.flow.projects[':project'].insights.flow
 export const flow = (asked: Asked, bucket: Bucket) =>
   queryOptions({
     queryKey: ['insights', asked.project, 'flow', asked, bucket],
-    queryFn: () =>
-      answer(flowHere.$get({ param: { project: asked.project }, query: { ...said(asked), bucket, zone: zone() } })),
+    queryFn: () => answer(flowHere.$get({ param: { project: asked.project }, query: { ...said(asked), bucket } })),
     placeholderData: (before) => before,
   })
 export type Flow = InferResponseType<typeof flowHere.$get, 200>
 
 const toilHere = api.toil.projects[':project'].insights.toil
 /** Work by hand, and what of it is done again and again. */
-export const toil = (project: string, since: number) =>
+export const toil = ({ project, ...asked }: Pick<Asked, 'project' | 'since' | 'until' | 'zone'>) =>
   queryOptions({
-    queryKey: ['insights', project, 'toil', since],
-    queryFn: () => answer(toilHere.$get({ param: { project }, query: { since: String(since) } })),
+    queryKey: ['insights', project, 'toil', asked],
+    queryFn: () => answer(toilHere.$get({ param: { project }, query: time(asked) })),
     placeholderData: (before) => before,
   })
 export type Toil = InferResponseType<typeof toilHere.$get, 200>
@@ -145,6 +149,15 @@ export const calms = (asked: Asked) =>
     placeholderData: (before) => before,
   })
 export type Calms = InferResponseType<typeof calmsHere.$get, 200>
+
+const csvHere = api.csv.projects[':project'].insights
+/** An answer as a table for spreadsheets. */
+export const csvAs = (what: 'dora' | 'flow' | 'calms' | 'toil', asked: Asked, bucket: Bucket): Promise<string> => {
+  const param = { project: asked.project }
+  if (what === 'toil') return answerText(csvHere.toil.csv.$get({ param, query: time(asked) }))
+  if (what === 'dora') return answerText(csvHere.dora.csv.$get({ param, query: { ...said(asked), bucket } }))
+  return answerText(csvHere[what].csv.$get({ param, query: said(asked) }))
+}
 
 export const surveys = (project: string) =>
   queryOptions({

@@ -56,6 +56,18 @@ const day = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', ye
 /** The day in the viewer's zone. */
 export const date = (at: number): string => day.format(at)
 
+const days = new Map<string, Intl.DateTimeFormat>()
+/** The day in another zone. */
+export const dateIn =
+  (timeZone: string) =>
+  (at: number): string => {
+    const known = days.get(timeZone)
+    if (known) return known.format(at)
+    const made = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric', timeZone })
+    days.set(timeZone, made)
+    return made.format(at)
+  }
+
 export const short = (name: string): string => name.replace(/^sha256:/, '').slice(0, 7)
 export const branchOf = (ref: string): string => ref.replace(/^refs\/(heads|tags)\//, '')
 /** `token:ada/laptop` and `user:ada` are both ada. */

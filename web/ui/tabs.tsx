@@ -47,11 +47,13 @@ export const Choice = <Value extends string>({
   value,
   options,
   choose,
+  className = '',
 }: {
   label: string
   value: Value
   options: readonly { readonly value: Value; readonly name: string }[]
   choose: (value: Value) => void
+  className?: string
 }) => (
   <select
     aria-label={label}
@@ -60,7 +62,7 @@ export const Choice = <Value extends string>({
       const chosen = options.find((option) => option.value === event.target.value)
       if (chosen) choose(chosen.value)
     }}
-    className={inputShape}
+    className={`${inputShape} max-w-full ${className}`}
   >
     {options.map((option) => (
       <option key={option.value} value={option.value}>

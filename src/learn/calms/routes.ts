@@ -2,7 +2,7 @@ import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { type ApiEnv, json, route } from '../../api/route.ts'
 import { ProjectName } from '../../names.ts'
 import type { Learn } from '../index.ts'
-import { ofSpan, spanOf } from '../routes.ts'
+import { ofSpan, spanOf } from '../span.ts'
 import { SurveyResultBody } from '../survey/routes.ts'
 import { measureNames, measureUnits } from './measures.ts'
 

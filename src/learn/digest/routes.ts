@@ -3,7 +3,6 @@ import { type ApiEnv, json, route } from '../../api/route.ts'
 import { ProjectName } from '../../names.ts'
 import { DigestSchedule } from '../facts.ts'
 import type { Learn } from '../index.ts'
-import { spanOf } from '../routes.ts'
 
 const ofProject = z.object({ project: ProjectName })
 const ScheduleBody = z.object({ schedule: DigestSchedule.nullable() }).meta({ id: 'DigestSchedule' })
@@ -37,7 +36,7 @@ export const digestRoutes = (learn: Pick<Learn, 'digest' | 'digests' | 'now'>) =
       async (context) => {
         const { until, zone } = context.req.valid('query')
         const end = until ?? learn.now() + 1
-        const span = spanOf({ since: Math.max(0, end - weekMs), until: end }, learn.now())
+        const span = { from: Math.max(0, end - weekMs), until: end }
         const markdown = await learn.digest(context.req.valid('param').project, span, zone)
         return context.json({ ...span, markdown }, 200)
       },

@@ -2,7 +2,7 @@ import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { type ApiEnv, json, route } from '../../api/route.ts'
 import { ProjectName } from '../../names.ts'
 import type { Learn } from '../index.ts'
-import { inBuckets, ofSpan, spanOf } from '../routes.ts'
+import { inBuckets, ofSpan, spanOf } from '../span.ts'
 import { DeliveredBody, FlowBody } from './bodies.ts'
 import type { Delivered } from './ways.ts'
 
@@ -22,9 +22,9 @@ export const flowRoutes = (learn: Pick<Learn, 'flow' | 'delivered' | 'now'>) =>
         },
       ),
       async (context) => {
-        const { service = [], environment, bucket, zone, ...rest } = context.req.valid('query')
+        const { service = [], environment, bucket, ...rest } = context.req.valid('query')
         const scope = { project: context.req.valid('param').project, services: service, environment }
-        const answer = await learn.flow({ ...scope, bucket, zone, span: spanOf(rest, learn.now()) })
+        const answer = await learn.flow({ ...scope, bucket, zone: rest.zone, span: spanOf(rest, learn.now()) })
         return context.json(answer, 200)
       },
     )

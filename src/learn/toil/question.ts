@@ -41,7 +41,7 @@ export type ToilAnswer = {
   }[]
 }
 
-/** What people do by hand again and again; of days of UTC where the ledger has counted. */
+/** What people do by hand again and again; to the quarter of an hour in which it begins where the ledger has counted. */
 export const answerToil = async (db: Kysely<DoraTables>, project: string, span: Span): Promise<ToilAnswer> => {
   const log = await db
     .selectFrom('learn_toil')
@@ -57,8 +57,8 @@ export const answerToil = async (db: Kysely<DoraTables>, project: string, span: 
     .select(['operation', 'target'])
     .select(({ fn }) => fn.sum<number | string>('times').as('times'))
     .where('project', '=', project)
-    .where('day', '>', span.from - 86_400_000)
-    .where('day', '<', span.until)
+    .where('quarter', '>=', span.from)
+    .where('quarter', '<', span.until)
     .groupBy(['operation', 'target'])
     .execute()
   const operations = counted.map(({ operation, target, times }) => ({ operation, target, times: Number(times) }))

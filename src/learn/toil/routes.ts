@@ -2,7 +2,7 @@ import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { type ApiEnv, json, route } from '../../api/route.ts'
 import { ProjectName, ServiceName } from '../../names.ts'
 import type { Learn } from '../index.ts'
-import { ofSpan, spanOf } from '../routes.ts'
+import { inTime, spanOf } from '../span.ts'
 
 const ofProject = z.object({ project: ProjectName })
 const body = <Schema extends z.ZodType>(schema: Schema) => ({ content: { 'application/json': { schema } } })
@@ -46,7 +46,7 @@ export const toilRoutes = (learn: Pick<Learn, 'toil' | 'toilOrders' | 'busFactor
         {
           method: 'get',
           path: '/projects/{project}/insights/toil',
-          request: { params: ofProject, query: ofSpan.pick({ since: true, until: true }) },
+          request: { params: ofProject, query: z.object(inTime) },
           responses: { 200: json(ToilBody, 'Work by hand, its share of the time there is, what to automate first.') },
         },
       ),

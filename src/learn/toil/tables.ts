@@ -11,8 +11,8 @@ export type ToilRow = {
   seconds: number
   at: number
 }
-/** How often something was done by hand, or somebody was called, on a day of UTC. */
-export type OperationRow = { project: string; day: number; operation: string; target: string; times: number }
+/** How often something was done by hand, or somebody was called, in a quarter of an hour: days of every time zone are made of those. */
+export type OperationRow = { project: string; quarter: number; operation: string; target: string; times: number }
 export type CapacityRow = { project: string; seconds_per_week: number }
 
 export type ToilTables = {
@@ -37,8 +37,8 @@ export const createToilTables = async (db: Kysely<ToilTables>): Promise<void> =>
   await createTable(
     db,
     'learn_operations',
-    { project: 'text', day: 'bigint', operation: 'text', target: 'text', times: 'integer' },
-    ['project', 'day', 'operation', 'target'],
+    { project: 'text', quarter: 'bigint', operation: 'text', target: 'text', times: 'integer' },
+    ['project', 'quarter', 'operation', 'target'],
   )
   await createTable(db, 'learn_capacities', { project: 'text', seconds_per_week: 'bigint' }, ['project'])
 }

@@ -12,7 +12,7 @@ import { promotionApproved } from '../../release/facts.ts'
 import type { Tx } from '../dora/lane.ts'
 import { toilCapacitySet, toilLogged, toilRemoved } from '../facts.ts'
 
-const dayMs = 86_400_000
+const quarterMs = 15 * 60_000
 
 /** What is done by hand over and over, as the ledger has it. `page`: an alert has called somebody. */
 export const operations = [
@@ -94,13 +94,13 @@ const ofRun = async (tx: Tx, run: string, operation: Operation, more: string): P
 }
 
 const count = async (tx: Tx, at: number, { project, operation, target }: Found): Promise<void> => {
-  const key = { project, day: Math.floor(at / dayMs) * dayMs, operation, target }
+  const key = { project, quarter: Math.floor(at / quarterMs) * quarterMs, operation, target }
   await tx
     .insertInto('learn_operations')
     .values({ ...key, times: 1 })
     .onConflict((conflict) =>
       conflict
-        .columns(['project', 'day', 'operation', 'target'])
+        .columns(['project', 'quarter', 'operation', 'target'])
         .doUpdateSet((row) => ({ times: row('learn_operations.times', '+', 1) })),
     )
     .execute()

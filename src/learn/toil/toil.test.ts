@@ -86,6 +86,28 @@ test('toil is what people told and what the ledger saw, as a share of the time t
   assert.equal(await views.digest(), before)
 })
 
+test('what the ledger saw is cut where the days of a zone begin, also of one that is quarters of an hour off', async () => {
+  const midnightInKathmandu = start - 5.75 * 3_600_000
+  const clock = new TestClock(midnightInKathmandu - 1)
+  await using opened = await openTestLedger({ definitions, views: [doraView], clock })
+  const { ledger, store, views } = opened
+  const byHand = ['user:ada', 'user:ada', 'user:ada'].map(deployedBy)
+  await ledger.append(byHand)
+  clock.set(midnightInKathmandu)
+  await ledger.append([...byHand, ...byHand])
+  await views.reach()
+  const times = async (from: number, until: number) =>
+    (await answerToil(store.tables<DoraTables>(), project, { from, until })).candidates.map((one) => one.times)
+  assert.deepEqual(
+    [
+      await times(midnightInKathmandu - dayMs, midnightInKathmandu),
+      await times(midnightInKathmandu, midnightInKathmandu + dayMs),
+      await times(midnightInKathmandu - dayMs, midnightInKathmandu + dayMs),
+    ],
+    [[3], [6], [9]],
+  )
+})
+
 test('the bus factor is the fewest who wrote more than half', () => {
   const cases: readonly (readonly [readonly number[], number | null])[] = [
     [[], null],

@@ -1,21 +1,23 @@
 import { useQuery } from '@tanstack/react-query'
-import { type Asked, type Calms, calms } from '../../api/learn-queries.ts'
+import { type Asked, type Bucket, type Calms, calms, zone } from '../../api/learn-queries.ts'
 import { t } from '../../texts/en.ts'
 import { percent, span } from '../../ui/format.ts'
 import { Panel, Time } from '../../ui/parts.tsx'
 import { Loaded, Skeleton } from '../../ui/states.tsx'
+import { ExportBar } from './export.tsx'
 import { Surveys } from './surveys.tsx'
 
 const parts = ['automation', 'lean', 'measurement', 'sharing'] as const
 type Measure = Calms['lean'][number]
 
 /** How a team works: what can be measured of it, and what people say of it. */
-export const CalmsTab = ({ asked }: { asked: Asked }) => {
+export const CalmsTab = ({ asked, bucket }: { asked: Asked; bucket: Bucket }) => {
   const query = useQuery(calms(asked))
   return (
     <Loaded query={query} waiting={<Skeleton rows={4} rowClass="h-24" />}>
       {(answer) => (
         <div className="flex flex-col gap-4">
+          <ExportBar {...{ asked, bucket, answer, span: answer.span }} what="calms" zone={asked.zone ?? zone()} />
           <Culture project={asked.project} culture={answer.culture} />
           <div className="grid items-start gap-4 [grid-template-columns:repeat(auto-fit,minmax(min(22rem,100%),1fr))]">
             {parts.map((part) => (

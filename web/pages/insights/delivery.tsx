@@ -2,14 +2,14 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { type Asked, type Bucket, behinds, type Dora, dora } from '../../api/learn-queries.ts'
 import { t } from '../../texts/en.ts'
-import { date, percent } from '../../ui/format.ts'
-import { Button, Panel } from '../../ui/parts.tsx'
-import { save } from '../../ui/save.ts'
+import { dateIn, percent } from '../../ui/format.ts'
+import { Panel } from '../../ui/parts.tsx'
 import { changedSearch } from '../../ui/search.ts'
 import { Loaded, Skeleton } from '../../ui/states.tsx'
 import { Choice } from '../../ui/tabs.tsx'
 import { behindNamed, Deployments } from './behind.tsx'
-import { csvOf, metricsOf } from './figures.ts'
+import { ExportButtons, spanName } from './export.tsx'
+import { metricsOf } from './figures.ts'
 import { MetricRow } from './metric-row.tsx'
 import { Window } from './window.tsx'
 
@@ -33,7 +33,7 @@ export const Delivery = ({
           <Nothing />
         ) : (
           <div className="flex flex-col gap-4">
-            <Metrics answer={answer} bucket={bucket} at={at} />
+            <Metrics answer={answer} asked={asked} bucket={bucket} at={at} />
             <Behind answer={answer} asked={asked} bucket={bucket} behind={behindNamed(behind)} at={at} />
             <Window project={asked.project} />
           </div>
@@ -55,31 +55,29 @@ const Nothing = () => (
   </Panel>
 )
 
-const Metrics = ({ answer, bucket, at }: { answer: Dora; bucket: Bucket; at: number | undefined }) => {
-  const { services, relativeError, scope } = answer
+const Metrics = ({
+  answer,
+  asked,
+  bucket,
+  at,
+}: {
+  answer: Dora
+  asked: Asked
+  bucket: Bucket
+  at: number | undefined
+}) => {
+  const { services, relativeError } = answer
   const starts = answer.buckets.map(({ span }) => span.from)
-  const names = starts.map((start) => bucketName(start, bucket))
-  const file = `dora-${scope.project ?? 'all'}${scope.services.length === 1 ? `-${scope.services[0]}` : ''}`
-  const first = starts[0]
-  const last = answer.span.until
+  const names = starts.map((start) => bucketName(start, bucket, answer.zone))
   return (
     <Panel
       isFlush
-      title={
-        first === undefined ? undefined : (
-          <span>
-            {date(first)} – {date(last)}
-          </span>
-        )
-      }
+      title={<span>{spanName(answer.span, answer.zone)}</span>}
       aside={
         <>
           {services > 1 && <span>{t.insights.blend(services)}</span>}
           {relativeError > 0 && <span>{t.insights.roughly(percent(relativeError))}</span>}
-          <Button onClick={() => save(`${file}.csv`, 'text/csv', csvOf(answer))}>{t.insights.export} CSV</Button>
-          <Button onClick={() => save(`${file}.json`, 'application/json', JSON.stringify(answer, null, 2))}>
-            {t.insights.export} JSON
-          </Button>
+          <ExportButtons what="dora" asked={asked} bucket={bucket} answer={answer} />
         </>
       }
     >
@@ -124,7 +122,7 @@ const Behind = ({
               options={[
                 { value: '', name: t.insights.wholePeriod },
                 ...answer.buckets
-                  .map(({ span }) => ({ value: String(span.from), name: bucketName(span.from, bucket) }))
+                  .map(({ span }) => ({ value: String(span.from), name: bucketName(span.from, bucket, answer.zone) }))
                   .toReversed(),
               ]}
               choose={(value) => go({ at: value === '' ? undefined : Number(value) })}
@@ -142,11 +140,15 @@ const Behind = ({
   )
 }
 
-const months = new Intl.DateTimeFormat('en', { month: 'long', year: 'numeric' })
-
-const bucketName = (start: number, bucket: Bucket): string => {
+const bucketName = (start: number, bucket: Bucket, timeZone: string): string => {
+  const date = dateIn(timeZone)
   if (bucket === 'day') return date(start)
   if (bucket === 'week') return t.insights.weekOf(date(start))
-  if (bucket === 'year') return String(new Date(start).getFullYear())
-  return months.format(start)
+  const year = new Intl.DateTimeFormat('en', { year: 'numeric', timeZone }).format(start)
+  if (bucket === 'year') return year
+  if (bucket === 'quarter') {
+    const month = Number(new Intl.DateTimeFormat('en', { month: 'numeric', timeZone }).format(start))
+    return t.insights.quarterOf(Math.ceil(month / 3), year)
+  }
+  return new Intl.DateTimeFormat('en', { month: 'long', year: 'numeric', timeZone }).format(start)
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Dora } from '../../api/learn-queries.ts'
-import { csvOf, metricsOf, often } from './figures.ts'
+import { metricsOf, often } from './figures.ts'
 
 const nothing: Dora['total'] = {
   deployments: { n: 0, perDay: null },
@@ -98,17 +98,5 @@ test('how often is said in the unit in which it is at least once', () => {
   assert.deepEqual(
     [often(null), often(12.4), often(1), often(0.5), often(0.1)],
     [...[null, '12 a day', '1 a day', '3.5 a week', '3 a month']],
-  )
-})
-
-test('what has no data is empty in the table that is exported', () => {
-  const lines = csvOf(dora).split('\n')
-  assert.deepEqual(
-    [lines.length, lines[1], lines[2]?.split(',').slice(2, 7)],
-    [
-      4,
-      '1970-01-01T00:00:00.000Z,1970-01-08T00:00:00.000Z,0,,,,0,,0,0,0,,,0,0,,0',
-      ['4', '0.5', '3600000', '7200000', '9'],
-    ],
   )
 })

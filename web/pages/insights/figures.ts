@@ -122,22 +122,3 @@ const droppedOf = (dropped: Dropped): readonly Remark[] => {
     .join(', ')
   return [{ text: t.insights.dropped(count(all), why), behind: 'dropped' }]
 }
-
-/** A line a bucket, in the columns of `headway insights --csv`; what has no data stays empty. */
-export const csvOf = ({ buckets }: Pick<Dora, 'buckets'>): string => {
-  const head = [
-    ...['from', 'until', 'deployments', 'deployments_per_day', 'lead_time_median_ms', 'lead_time_p90_ms', 'commits'],
-    ...['change_fail_rate', 'failed', 'judged', 'pending', 'recovery_median_ms', 'recovery_p90_ms', 'recoveries'],
-    ...['open', 'rework_rate', 'unplanned'],
-  ]
-  const lines = buckets.map(({ span: of, figures }) => {
-    const { deployments, leadTime, changeFailRate, recovery, rework } = figures
-    return [
-      ...[new Date(of.from).toISOString(), new Date(of.until).toISOString(), deployments.n, deployments.perDay],
-      ...[leadTime.median, leadTime.p90, leadTime.n, changeFailRate.value, changeFailRate.failed, changeFailRate.n],
-      ...[changeFailRate.pending, recovery.median, recovery.p90, recovery.n, recovery.open, rework.value],
-      rework.unplanned,
-    ].map((value) => value ?? '')
-  })
-  return [head, ...lines].map((line) => `${line.join(',')}\n`).join('')
-}

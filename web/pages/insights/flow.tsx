@@ -4,21 +4,25 @@ import { t } from '../../texts/en.ts'
 import { count, percent, span } from '../../ui/format.ts'
 import { Panel } from '../../ui/parts.tsx'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
+import { ExportBar } from './export.tsx'
 
 /** Where the time of changes goes, stage by stage, and which of them is worth mending first. */
 export const FlowTab = ({ asked, bucket }: { asked: Asked; bucket: Bucket }) => {
   const query = useQuery(flow(asked, bucket))
   return (
     <Loaded query={query} waiting={<Skeleton rows={4} rowClass="h-24" />}>
-      {(answer) =>
-        answer.now.changes === 0 ? (
-          <Panel>
-            <Empty>{t.insights.none}</Empty>
-          </Panel>
-        ) : (
-          <Shown answer={answer} />
-        )
-      }
+      {(answer) => (
+        <div className="flex flex-col gap-4">
+          <ExportBar what="flow" asked={asked} bucket={bucket} answer={answer} span={answer.span} zone={answer.zone} />
+          {answer.now.changes === 0 ? (
+            <Panel>
+              <Empty>{t.insights.flow.none}</Empty>
+            </Panel>
+          ) : (
+            <Shown answer={answer} />
+          )}
+        </div>
+      )}
     </Loaded>
   )
 }

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { answer, api } from '../../api/client.ts'
-import { learnedServices, type Toil, toil } from '../../api/learn-queries.ts'
+import { type Asked, type Bucket, learnedServices, type Toil, toil, zone } from '../../api/learn-queries.ts'
 import { useMay } from '../../shell/role.ts'
 import { t } from '../../texts/en.ts'
 import { textOf } from '../../ui/act.ts'
@@ -13,19 +13,22 @@ import { momentIn } from '../../ui/moment.ts'
 import { Button, Panel, Time } from '../../ui/parts.tsx'
 import { Empty, Loaded, Skeleton } from '../../ui/states.tsx'
 import { ActionsHead, Cell, TableBox } from '../../ui/table.tsx'
+import { ExportBar } from './export.tsx'
 
 const here = api.toil.projects[':project'].insights
 const minuteMs = 60_000
 
 /** Work by hand that a machine could do: how much of the time it takes, what to end first, and what people wrote down. */
-export const ToilTab = ({ project, since }: { project: string; since: number }) => {
-  const query = useQuery(toil(project, since))
+export const ToilTab = ({ asked, bucket }: { asked: Asked; bucket: Bucket }) => {
+  const { project } = asked
+  const query = useQuery(toil(asked))
   const mayTell = useMay('developer', project)
   return (
     <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_20rem]">
       <Loaded query={query} waiting={<Skeleton rows={4} rowClass="h-24" />}>
         {(answer) => (
           <div className="flex min-w-0 flex-col gap-4">
+            <ExportBar {...{ asked, bucket, answer, span: answer.span }} what="toil" zone={asked.zone ?? zone()} />
             <Standing project={project} answer={answer} />
             <Candidates all={answer.candidates} />
             <Log project={project} log={answer.log} mayTell={mayTell} />
