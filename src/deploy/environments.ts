@@ -6,6 +6,7 @@ import { effect } from '../effect.ts'
 import { CommitId } from '../names.ts'
 import type { CommandOutcome } from '../processes/command.ts'
 import { run } from '../processes/run.ts'
+import { createGate } from '../store/mutex.ts'
 import { createRemote, type Remote, type RemotePlace, remoteEnvironment } from './remote.ts'
 
 /** A file with its new text (null: the file goes). */
@@ -51,6 +52,8 @@ export type EnvironmentsReading = {
 export const environmentsBranch = 'refs/heads/main'
 /** The trailer of the commit that a new home is made with. */
 const beginning = 'Headway-Intent: begin'
+/** Each is a process, and to start one takes milliseconds of this thread: a start looks at every service there is. */
+const readsAtOnce = 8
 /** A commit may carry a time from before its intent when somebody set the machine's clock. */
 const clockSlackMs = 86_400_000
 
@@ -84,11 +87,13 @@ export const createEnvironments = (options: {
         ...(input === undefined ? {} : { input }),
       })
   const git = gitWith({})
+  const gate = createGate(readsAtOnce)
+  const look: Git = (words, input) => gate(() => git(words, input))
   const must = (words: readonly string[]): Promise<string> => mustRun(git, words)
   let commits = Promise.resolve()
 
   const head = async (): Promise<CommitId | null> => {
-    const { stdout } = await git(['rev-parse', '--verify', '--quiet', environmentsBranch])
+    const { stdout } = await look(['rev-parse', '--verify', '--quiet', environmentsBranch])
     const name = stdout.toString().trim()
     return name === '' ? null : CommitId.parse(name)
   }
@@ -199,7 +204,7 @@ export const createEnvironments = (options: {
         .filter((line) => line !== '')
         .map((line) => CommitId.parse(line)),
     within: (quarantine) => readingBy(gitWith(quarantine)),
-    ...readingBy(git),
+    ...readingBy(look),
   }
 }
 

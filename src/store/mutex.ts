@@ -16,3 +16,20 @@ export const createMutex = (): Mutex => {
     },
   }
 }
+
+/** Lets no more than so many run at once; the others wait in the order they came. What one throws is its own. */
+export const createGate = (atOnce: number): (<Result>(work: () => Promise<Result>) => Promise<Result>) => {
+  const waiting: (() => void)[] = []
+  let free = atOnce
+  return async (work) => {
+    if (free > 0) free -= 1
+    else await new Promise<void>((go) => waiting.push(go))
+    try {
+      return await work()
+    } finally {
+      const next = waiting.shift()
+      if (next) next()
+      else free += 1
+    }
+  }
+}
