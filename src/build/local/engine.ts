@@ -17,6 +17,7 @@ import { version } from '../../version.ts'
 import { buildFacts, workflowEventRaised } from '../facts.ts'
 import { readCommit } from '../git.ts'
 import { createBuild, type Isolation, type JobSettings, resultsMigrations, resultsView, runnersView } from '../index.ts'
+import { userOf } from '../jobs/contexts.ts'
 import type { Raised } from '../origins.ts'
 import type { Postgres } from '../sandbox/host-services.ts'
 import { buildView } from '../views.ts'
@@ -141,7 +142,8 @@ export const openLocalEngine = async (options: LocalOptions = {}): Promise<Local
     ending.defer(() => void orders.delete(repository))
     const after = (await ledger.head()).seq
     const place = { project: defaultProject, repository }
-    const event = await raise({ ...place, workflow, ...happeningOf(order.event, name, snapshot) }, actor)
+    const by = { ...place, actor: userOf(actor) }
+    const event = await raise({ ...place, workflow, ...happeningOf(order.event, name, snapshot, by) }, actor)
     const following = followEvent({ build, ledger, after, event, actor, order, signals })
     ending.defer(() => following.stop())
     return await resultOf(await following.concluded, event, build)

@@ -19,6 +19,9 @@ export type LocalEvent = {
   readonly headRef?: string
 }
 
+/** What is said of where it happened, and by whom. */
+type LocalPlace = { readonly project: string; readonly repository: string; readonly actor: string }
+
 type Raised = z.infer<typeof workflowEventRaised.payload>
 type Happening = Pick<
   Raised,
@@ -26,7 +29,7 @@ type Happening = Pick<
 >
 
 /** The event as it is recorded: a push of the snapshot, a pull request of its branch to `main`, or whatever else was named. */
-export const happeningOf = (event: LocalEvent, name: string, snapshot: Snapshot): Happening => {
+export const happeningOf = (event: LocalEvent, name: string, snapshot: Snapshot, place: LocalPlace): Happening => {
   const { inputs = {} } = event
   const { commit, before } = snapshot
   const isPullRequest = name.startsWith('pull_request')
@@ -35,10 +38,24 @@ export const happeningOf = (event: LocalEvent, name: string, snapshot: Snapshot)
   const baseRef = isPullRequest ? (event.baseRef ?? 'main') : null
   const headRef = isPullRequest ? (event.headRef ?? branch) : null
   const action = event.action ?? stringIn(event.payload, 'action') ?? (isPullRequest ? 'opened' : null)
-  const usual = usualPayload(name, { ref, commit, before, baseRef, headRef, action, inputs })
-  const payload = { ...usual, ...event.payload }
+  const usual = usualPayload(name, { ref, commit, before, baseRef, headRef, action, inputs, place })
+  const payload = filledIn(usual, event.payload ?? {})
   return { name, action, ref, commit, baseRef, headRef, changedSince: before, inputs: { ...inputs }, payload }
 }
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** What was said, with what is usual wherever nothing was, also within. */
+const filledIn = (usual: Fields, said: Fields): Record<string, unknown> => {
+  const both = Object.entries(said).map(([key, value]) => {
+    const other = usual[key]
+    return [key, isFields(value) && isFields(other) ? filledIn(other, value) : value] as const
+  })
+  return { ...usual, ...Object.fromEntries(both) }
+}
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const stringIn = (payload: LocalEvent['payload'], key: string): string | undefined => {
   const value = payload?.[key]
@@ -48,9 +65,12 @@ const stringIn = (payload: LocalEvent['payload'], key: string): string | undefin
 /** The parts of GitHub's payloads that workflows read. */
 const usualPayload = (
   name: string,
-  about: Pick<Happening, 'ref' | 'commit' | 'baseRef' | 'headRef' | 'action' | 'inputs'> & { before: string | null },
+  about: Pick<Happening, 'ref' | 'commit' | 'baseRef' | 'headRef' | 'action' | 'inputs'> & {
+    before: string | null
+    place: LocalPlace
+  },
 ): Record<string, unknown> => {
-  const { ref, commit, before, baseRef, headRef, action, inputs } = about
+  const { ref, commit, before, baseRef, headRef, action, inputs, place } = about
   const typed = action === null ? {} : { action }
   if (name === 'push')
     return {
@@ -60,7 +80,20 @@ const usualPayload = (
       created: before === null,
     }
   if (name.startsWith('pull_request')) {
-    const request = { number: 1, head: { ref: headRef, sha: commit }, base: { ref: baseRef }, draft: false }
+    const { project, repository, actor } = place
+    const repo = { name: repository, full_name: `${project}/${repository}`, owner: { login: project }, fork: false }
+    const request = {
+      number: 1,
+      state: 'open',
+      title: headRef ?? '',
+      body: '',
+      draft: false,
+      merged: false,
+      user: { login: actor, type: 'User' },
+      head: { ref: headRef, sha: commit, repo },
+      base: { ref: baseRef, ...(before === null ? {} : { sha: before }), repo },
+      labels: [],
+    }
     return { ...typed, number: 1, pull_request: request }
   }
   if (name === 'workflow_dispatch') return { ref, inputs: textsOf(inputs) }
