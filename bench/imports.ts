@@ -15,7 +15,8 @@ const from = Date.UTC(2016, 0, 1)
 
 /**
  * `headway import git` and `headway import csv` of histories with so many deployments of two commits each, as somebody with a running
- * Headway does it: until all is recorded. Beside it what Git itself takes to walk the same history.
+ * Headway does it: until all is recorded. Beside it what Git itself takes to walk the same history. HEADWAY_BENCH_IMPORTS names others, or one
+ * kind of them: `10000,csv:300000,github:1000`, the last of which is `headway import github` of so many MB.
  */
 export const measureImports = async (
   onPlatform: (measure: (platform: Platform) => Promise<void>) => Promise<void>,
@@ -25,8 +26,10 @@ export const measureImports = async (
     const [size = '', only = null] = wish.split(':').reverse()
     const directory = mkdtempSync(join(tmpdir(), 'headway-bench-'))
     try {
-      if (only !== 'csv') await measureTags(join(directory, 'history.git'), Number(size), onPlatform, say)
-      if (only !== 'git') await measureTables(join(directory, 'tables'), Number(size), onPlatform, say)
+      if (only === null || only === 'git')
+        await measureTags(join(directory, 'history.git'), Number(size), onPlatform, say)
+      if (only === null || only === 'csv') await measureTables(join(directory, 'tables'), Number(size), onPlatform, say)
+      if (only === 'github') await measureDump(join(directory, 'dump'), Number(size), onPlatform, say)
     } finally {
       rmSync(directory, { recursive: true, force: true })
     }
@@ -56,6 +59,16 @@ const measureTables = async (tables: string, deployments: number, onPlatform: On
   await onPlatform((platform) => measureImport(platform, words, `${deployments.toLocaleString('en')} in CSV`, say))
 }
 
+const measureDump = async (directory: string, megabytes: number, onPlatform: OnPlatform, say: Say): Promise<void> => {
+  const items = makeDump(directory, megabytes * 1_000_000)
+  const words = ['import', 'github', directory, '--repository', 'octo/shop', '--service', 'shop']
+  const what = `${megabytes.toLocaleString('en')} MB of GitHub's answers, ${items.toLocaleString('en')} items`
+  await onPlatform(async (platform) => {
+    await measureImport(platform, words, what, say)
+    await measureImport(platform, words, 'the same once more', say)
+  })
+}
+
 const measureImport = async (platform: Platform, words: string[], what: string, say: Say): Promise<void> => {
   const cpuBefore = processorSecondsOf(platform.controlPlane)
   const began = performance.now()
@@ -63,7 +76,10 @@ const measureImport = async (platform: Platform, words: string[], what: string, 
   const seconds = (performance.now() - began) / 1000
   const used = processorSecondsOf(platform.controlPlane) - cpuBefore
   say(`import of ${what}, s`, `${seconds.toFixed(1)}; ${(facts / seconds).toFixed(0)} a second`)
-  say('  of the control plane, s of the processor', `${used.toFixed(1)}; ${((used * 1000) / facts).toFixed(2)} ms each`)
+  say(
+    '  of the control plane, s of the processor',
+    `${used.toFixed(1)}${facts > 0 ? `; ${((used * 1000) / facts).toFixed(2)} ms each` : ''}`,
+  )
   say('  most memory of the control plane, MB', (mostMemoryOf(platform.controlPlane) / 1000).toFixed(0))
   say('  most memory of the command, MB', (mostKb / 1000).toFixed(0))
   say(
@@ -179,4 +195,59 @@ const makeTables = (directory: string, deployments: number): void => {
       appendFileSync(file, `${places.flatMap(rowsOf).join('\n')}\n`)
     }
   }
+}
+
+/** Pull requests as long as GitHub lists them in one file; in one that is read before it the statuses of deployments in one that is read after it. */
+const makeDump = (directory: string, sizeBytes: number): number => {
+  mkdirSync(directory)
+  const write = (
+    name: string,
+    itemOf: (place: number) => unknown,
+    isEnough: (place: number, bytes: number) => boolean,
+  ) => {
+    const file = join(directory, name)
+    writeFileSync(file, '[')
+    let [place, bytes] = [0, 0]
+    for (let text = ''; !isEnough(place, bytes); text = '') {
+      for (let more = 0; more < 500 && !isEnough(place, bytes + text.length); more += 1, place += 1)
+        text += `${place > 0 ? ',' : ''}${JSON.stringify(itemOf(place))}`
+      bytes += text.length
+      appendFileSync(file, text)
+    }
+    appendFileSync(file, ']')
+    return place
+  }
+  const at = (place: number, hours: number): string => new Date(from + (place * 4 + hours) * hourMs).toISOString()
+  const api = 'https://api.github.example.test/repos/octo/shop'
+  const links = (of: string) =>
+    Object.fromEntries(
+      Array.from({ length: 85 }, (_, link) => [`link_${link}_url`, `${api}/${of}/link/${link}{/some}`]),
+    )
+  const side = (place: number, sha: string) => ({ sha, label: 'octo:main', repo: { id: place, ...links('repo') } })
+  const shaOf = (place: number): string => `${place}`.padEnd(40, '0')
+  const pulls = write(
+    '2-pulls.json',
+    (place) => ({
+      ...{ id: place, number: place + 1, state: 'closed', title: `Change ${place}`, labels: [], ...links('pulls') },
+      ...{ created_at: at(place, 0), merged_at: at(place, 2), closed_at: at(place, 2), merge_commit_sha: shaOf(place) },
+      ...{ head: side(place, shaOf(place)), base: side(place, shaOf(place - 1)), body: 'As was said.\n'.repeat(100) },
+    }),
+    (_, bytes) => bytes >= sizeBytes,
+  )
+  write(
+    '1-statuses.json',
+    (place) => ({
+      id: place,
+      state: 'success',
+      created_at: at(place, 3),
+      deployment_url: `${api}/deployments/${place}`,
+    }),
+    (place) => place >= pulls,
+  )
+  write(
+    '3-deployments.json',
+    (place) => ({ id: place, sha: shaOf(place), environment: 'production', created_at: at(place, 2) }),
+    (place) => place >= pulls,
+  )
+  return pulls * 3
 }

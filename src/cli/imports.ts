@@ -1,10 +1,11 @@
-import { createReadStream, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createReadStream, lstatSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { effect } from '../effect.ts'
 import type { CsvFile } from '../events/import/csv.ts'
+import type { History } from '../events/import/spool.ts'
 import type { OutsideRecordInput } from '../events/records.ts'
 import { ServiceName } from '../names.ts'
 import { Problem } from '../problem.ts'
@@ -75,12 +76,12 @@ export const importCommands = (program: Command): void => {
       .option('--as <source>', 'the source that it counts as', kind)
       .description(`what the API of ${kind === 'github' ? 'GitHub' : 'GitLab'} answered`)
       .action(async (files: string[], own: Own, command: Command) => {
-        const { itemsIn, readGitHubDump, readGitLabDump } = await import('../importing.ts')
-        const items = filesIn(files, '.json').flatMap((name) => itemsIn(parse(name, readFileSync(name, 'utf8'))))
+        const { readGitHubDump, readGitLabDump } = await import('../importing.ts')
         const { repository = '', deployJobs, incidentLabel: incidentLabels } = own
         const rules = { repository, deployJobs, incidentLabels, releases: own.releases === true }
-        const records = (kind === 'github' ? readGitHubDump : readGitLabDump)(items, rules)
-        await send(withService(records, own.service), own.as ?? kind, command, records.length)
+        const readDump = kind === 'github' ? readGitHubDump : readGitLabDump
+        using history = await readFiles(filesIn(files, '.json'), (content) => readDump(content, rules))
+        await send(withService(history.records(), own.service), own.as ?? kind, command, history.total)
       })
 
   imports
@@ -95,9 +96,7 @@ export const importCommands = (program: Command): void => {
     .description('deployments, commits, pull requests and incidents of Apache DevLake')
     .action(async (files: string[], own: Own, command: Command) => {
       const { readDevLake } = await import('../importing.ts')
-      const names = filesIn(files, '.csv')
-      const total = names.reduce((sum, name) => sum + statSync(name).size, 0)
-      using history = await shown('reading', 'bytes', total, (tell) => readDevLake(tablesIn(names, tell)))
+      using history = await readFiles(filesIn(files, '.csv'), readDevLake)
       await send(withService(history.records(), own.service), own.as ?? 'devlake', command, history.total)
     })
 }
@@ -199,8 +198,17 @@ const filesIn = (places: readonly string[], ending: string): string[] =>
     return names.sort().map((name) => join(place, name))
   })
 
+/** Reads files, and says on a terminal how far it is. */
+const readFiles = (
+  names: readonly string[],
+  read: (files: Iterable<CsvFile>) => Promise<History>,
+): Promise<History> => {
+  const total = names.reduce((sum, name) => sum + statSync(name).size, 0)
+  return shown('reading', 'bytes', total, (tell) => read(openedIn(names, tell)))
+}
+
 /** Opened one after the other; `tell` hears how many bytes of all were read. */
-function* tablesIn(names: readonly string[], tell: (bytes: number) => void): Generator<CsvFile> {
+function* openedIn(names: readonly string[], tell: (bytes: number) => void): Generator<CsvFile> {
   let sum = 0
   const counted = async function* (name: string): AsyncGenerator<Buffer> {
     for await (const chunk of createReadStream(name, { highWaterMark: readAtOnceBytes })) {
@@ -210,23 +218,6 @@ function* tablesIn(names: readonly string[], tell: (bytes: number) => void): Gen
     }
   }
   for (const name of names) yield { name, content: counted(name) }
-}
-
-/** Pages that were appended to each other, as `gh api --paginate` writes them, are one array. */
-const parse = (name: string, text: string): unknown => {
-  for (const candidate of [text, `[${text.trim().replace(/([\]}])\s*(?=[[{])/g, '$1,')}]`])
-    try {
-      return JSON.parse(candidate)
-    } catch {
-      // the next reading, or none
-    }
-  throw new Problem({
-    kind: 'invalid-json',
-    status: 422,
-    detail: `${name} is no JSON`,
-    where: { file: name },
-    next: 'write it with gh api --paginate, or with curl',
-  })
 }
 
 const noFile = (place: string, what: string, next: string): Problem =>

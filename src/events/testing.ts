@@ -1,9 +1,12 @@
+import assert from 'node:assert/strict'
 import { learnFacts } from '../learn/facts.ts'
 import { openTestLedger, type TestLedger } from '../ledger/testing.ts'
 import { defaultProject } from '../names.ts'
 import { type TestClock, testClock, testIds } from '../testing.ts'
 import type { SourceWish } from './book.ts'
+import { parcelsOf } from './import/parcels.ts'
 import { createEvents, type Events, eventsFacts, eventsMigrations, eventsView } from './index.ts'
+import type { OutsideRecordInput } from './records.ts'
 
 export type TestEvents = TestLedger & {
   readonly events: Events
@@ -59,3 +62,19 @@ export const addSource = (
     secret,
     'user:ada',
   )
+
+/** Tells records as an import does; resolves to the facts that it made. */
+export const take = async (
+  { events }: TestEvents,
+  records: AsyncIterable<OutsideRecordInput> | Iterable<OutsideRecordInput>,
+  source: string,
+): Promise<number> => {
+  let facts = 0
+  for await (const parcel of parcelsOf(records)) {
+    const headers = new Headers({ 'content-type': 'application/json' })
+    const body = Buffer.from(JSON.stringify(parcel))
+    assert.ok(body.length < 1024 * 1024)
+    facts += (await events.tell(defaultProject, source, { headers, body }, 'user:ada')).facts
+  }
+  return facts
+}

@@ -7,27 +7,11 @@ import { test } from 'node:test'
 import { defaultProject, ServiceName } from '../../names.ts'
 import type { OutsideRecordInput } from '../records.ts'
 import * as bodies from '../sources/bodies.testing.ts'
-import { addSource, openTestEvents, secret, type TestEvents } from '../testing.ts'
-import { itemsIn, readGitHubDump, readGitLabDump } from './dumps.ts'
+import { addSource, openTestEvents, secret, type TestEvents, take } from '../testing.ts'
+import { readGitHubDump, readGitLabDump } from './dumps.ts'
 import { gitHistory } from './git.ts'
-import { parcelsOf } from './parcels.ts'
 
 const shop = ServiceName.parse('shop')
-
-const take = async (
-  { events }: TestEvents,
-  records: AsyncIterable<OutsideRecordInput> | Iterable<OutsideRecordInput>,
-  source: string,
-): Promise<number> => {
-  let facts = 0
-  for await (const parcel of parcelsOf(records)) {
-    const headers = new Headers({ 'content-type': 'application/json' })
-    const body = Buffer.from(JSON.stringify(parcel))
-    assert.ok(body.length < 1024 * 1024)
-    facts += (await events.tell(defaultProject, source, { headers, body }, 'user:ada')).facts
-  }
-  return facts
-}
 
 /** A repository with merges, a revert, tags with and without an object of their own, and one that is no release. */
 const makeRepository = (directory: string): void => {
@@ -131,6 +115,8 @@ test('a deployment with more commits than one request or one fact can hold is to
   assert.equal(await take(opened, [record], 'plain'), 0)
 })
 
+const jsonFile = (content: unknown) => ({ name: 'dump.json', content: [Buffer.from(JSON.stringify(content))] })
+
 /** The facts without the digest of what they were made from. */
 const madeOf = async (opened: TestEvents) =>
   (await opened.told(/^(delivery|incident)\./)).map(({ type, payload }) => {
@@ -141,13 +127,13 @@ const madeOf = async (opened: TestEvents) =>
 test("GitHub's API answers make the facts that its webhooks made, under the same keys: whichever comes first, the other adds nothing", async () => {
   const { pullRequest, workflowRun, deploymentStatus, issues } = bodies.github
   const { deployment, deployment_status: status } = deploymentStatus
-  const dump = itemsIn([
+  const dump = [
     [pullRequest.pull_request],
     [workflowRun.workflow_run],
     [{ ...deployment, statuses_url: 'https://api.github.com/repos/octo/shop/deployments/42/statuses' }],
     [{ ...status, deployment_url: 'https://api.github.com/repos/octo/shop/deployments/42' }],
     [issues.issue],
-  ])
+  ]
   const rules = { repository: 'octo/shop', deployJobs: [], releases: false, incidentLabels: ['incident'] }
   const live = [
     [
@@ -177,7 +163,9 @@ test("GitHub's API answers make the facts that its webhooks made, under the same
   await tell(first)
   await using second = await openTestEvents()
   await addSource(second, 'github', { service: shop })
-  await take(second, readGitHubDump(dump, rules), 'github')
+  using history = await readGitHubDump([jsonFile(dump)], rules)
+  assert.equal(history.total, 6)
+  await take(second, history.records(), 'github')
   const [byWebhooks, byDump] = [await madeOf(first), await madeOf(second)]
   assert.equal(byWebhooks.length, 6)
   assert.deepEqual(byDump, byWebhooks)
@@ -188,115 +176,121 @@ test("GitHub's API answers make the facts that its webhooks made, under the same
 test("GitLab's API answers make changes, runs, deployments and incidents", async () => {
   const rules = { repository: 'octo/shop', deployJobs: [], releases: false, incidentLabels: ['incident'] }
   const sha = bodies.second
-  const records = readGitLabDump(
+  using history = await readGitLabDump(
     [
-      {
-        iid: 12,
-        title: 'Count',
-        state: 'merged',
-        created_at: '2026-06-01T07:00:00.000Z',
-        merged_at: '2026-06-01T08:30:00.000Z',
-        closed_at: null,
-        sha,
-        merge_commit_sha: null,
-        squash_commit_sha: sha,
-      },
-      {
-        id: 31,
-        iid: 3,
-        status: 'failed',
-        source: 'push',
-        ref: 'main',
-        sha,
-        created_at: '2026-06-01T08:31:00.000Z',
-        updated_at: '2026-06-01T08:36:00.000Z',
-      },
-      {
-        id: 15,
-        iid: 2,
-        ref: 'main',
-        sha,
-        status: 'success',
-        created_at: '2026-06-01T09:00:00.000Z',
-        updated_at: '2026-06-01T09:05:00.000Z',
-        environment: { id: 1, name: 'production' },
-        deployable: { started_at: '2026-06-01T09:01:00.000Z', finished_at: '2026-06-01T09:04:00.000Z' },
-      },
-      {
-        id: 16,
-        iid: 3,
-        ref: 'main',
-        sha,
-        status: 'running',
-        created_at: '2026-06-01T09:00:00.000Z',
-        updated_at: '2026-06-01T09:05:00.000Z',
-        environment: { id: 1, name: 'production' },
-        deployable: null,
-      },
-      {
-        id: 301,
-        iid: 23,
-        title: 'Down',
-        issue_type: 'incident',
-        labels: [],
-        created_at: '2026-06-01T10:00:00.000Z',
-        closed_at: null,
-      },
-      {
-        id: 302,
-        iid: 24,
-        title: 'A wish',
-        issue_type: 'issue',
-        labels: [],
-        created_at: '2026-06-01T10:00:00.000Z',
-        closed_at: null,
-      },
+      jsonFile([
+        {
+          iid: 12,
+          title: 'Count',
+          state: 'merged',
+          created_at: '2026-06-01T07:00:00.000Z',
+          merged_at: '2026-06-01T08:30:00.000Z',
+          closed_at: null,
+          sha,
+          merge_commit_sha: null,
+          squash_commit_sha: sha,
+        },
+        {
+          id: 31,
+          iid: 3,
+          status: 'failed',
+          source: 'push',
+          ref: 'main',
+          sha,
+          created_at: '2026-06-01T08:31:00.000Z',
+          updated_at: '2026-06-01T08:36:00.000Z',
+        },
+        {
+          id: 15,
+          iid: 2,
+          ref: 'main',
+          sha,
+          status: 'success',
+          created_at: '2026-06-01T09:00:00.000Z',
+          updated_at: '2026-06-01T09:05:00.000Z',
+          environment: { id: 1, name: 'production' },
+          deployable: { started_at: '2026-06-01T09:01:00.000Z', finished_at: '2026-06-01T09:04:00.000Z' },
+        },
+        {
+          id: 16,
+          iid: 3,
+          ref: 'main',
+          sha,
+          status: 'running',
+          created_at: '2026-06-01T09:00:00.000Z',
+          updated_at: '2026-06-01T09:05:00.000Z',
+          environment: { id: 1, name: 'production' },
+          deployable: null,
+        },
+        {
+          id: 301,
+          iid: 23,
+          title: 'Down',
+          issue_type: 'incident',
+          labels: [],
+          created_at: '2026-06-01T10:00:00.000Z',
+          closed_at: null,
+        },
+        {
+          id: 302,
+          iid: 24,
+          title: 'A wish',
+          issue_type: 'issue',
+          labels: [],
+          created_at: '2026-06-01T10:00:00.000Z',
+          closed_at: null,
+        },
+      ]),
     ],
     rules,
   )
-  assert.deepEqual(records, [
-    { type: 'change', id: '12', repository: 'octo/shop', head: sha, state: 'opened', at: '2026-06-01T07:00:00.000Z' },
-    {
-      type: 'change',
-      id: '12',
-      repository: 'octo/shop',
-      head: sha,
-      state: 'merged',
-      at: '2026-06-01T08:30:00.000Z',
-      merged: sha,
-    },
-    {
-      ...{
-        type: 'run',
-        id: 'octo/shop/pipelines/31',
+  assert.equal(history.total, 5)
+  assert.deepEqual(
+    [...history.records()],
+    [
+      { type: 'change', id: '12', repository: 'octo/shop', head: sha, state: 'opened', at: '2026-06-01T07:00:00.000Z' },
+      {
+        type: 'change',
+        id: '12',
         repository: 'octo/shop',
-        commit: sha,
-        workflow: 'main',
-        outcome: 'failed',
+        head: sha,
+        state: 'merged',
+        at: '2026-06-01T08:30:00.000Z',
+        merged: sha,
       },
-      ...{ startedAt: '2026-06-01T08:31:00.000Z', finishedAt: '2026-06-01T08:36:00.000Z' },
-    },
-    {
-      ...{
-        type: 'deployment',
-        id: 'octo/shop/deployments/15/succeeded',
+      {
+        ...{
+          type: 'run',
+          id: 'octo/shop/pipelines/31',
+          repository: 'octo/shop',
+          commit: sha,
+          workflow: 'main',
+          outcome: 'failed',
+        },
+        ...{ startedAt: '2026-06-01T08:31:00.000Z', finishedAt: '2026-06-01T08:36:00.000Z' },
+      },
+      {
+        ...{
+          type: 'deployment',
+          id: 'octo/shop/deployments/15/succeeded',
+          repository: 'octo/shop',
+          environment: 'production',
+        },
+        ...{
+          startedAt: '2026-06-01T09:01:00.000Z',
+          finishedAt: '2026-06-01T09:04:00.000Z',
+          outcome: 'succeeded',
+          revision: sha,
+        },
+      },
+      {
+        type: 'incident',
+        id: 'octo/shop#23',
         repository: 'octo/shop',
-        environment: 'production',
+        title: 'Down',
+        state: 'opened',
+        at: '2026-06-01T10:00:00.000Z',
       },
-      ...{
-        startedAt: '2026-06-01T09:01:00.000Z',
-        finishedAt: '2026-06-01T09:04:00.000Z',
-        outcome: 'succeeded',
-        revision: sha,
-      },
-    },
-    {
-      type: 'incident',
-      id: 'octo/shop#23',
-      repository: 'octo/shop',
-      title: 'Down',
-      state: 'opened',
-      at: '2026-06-01T10:00:00.000Z',
-    },
-  ])
+    ],
+  )
 })

@@ -44,7 +44,7 @@ const noRoom = (cause: unknown): Problem =>
       kind: 'no-room',
       status: 507,
       detail: `${process.env.SQLITE_TMPDIR ?? process.env.TMPDIR ?? '/var/tmp'} has no room for what is imported; nothing was`,
-      next: 'name a directory that has some twice as much room as the tables take: TMPDIR=<directory> headway import ...',
+      next: 'name a directory that has some twice as much room as the files take: TMPDIR=<directory> headway import ...',
     },
     { cause },
   )

@@ -231,13 +231,17 @@ const outcomes = new Map<string, 'succeeded' | 'failed' | 'cancelled'>([
   ['cancelled', 'cancelled'],
 ])
 
+/** null: the deployment is not over. */
+export const deploymentOutcome = ({ state }: z.infer<typeof DeploymentStatus>): 'succeeded' | 'failed' | null =>
+  state === 'success' ? 'succeeded' : /^(failure|error)$/.test(state) ? 'failed' : null
+
 /** What a status says of a deployment, once it is over. */
 export const deploymentRecords = (
   deployment: z.infer<typeof Deployment>,
   status: z.infer<typeof DeploymentStatus>,
   repository: string,
 ): OutsideRecordInput[] => {
-  const outcome = status.state === 'success' ? 'succeeded' : /^(failure|error)$/.test(status.state) ? 'failed' : null
+  const outcome = deploymentOutcome(status)
   if (outcome === null) return []
   const { id, environment, sha, created_at: startedAt, task } = deployment
   return [
