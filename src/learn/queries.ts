@@ -7,6 +7,7 @@ import type { Span } from './dora/calendar.ts'
 import { defaultWindowMs } from './dora/lane.ts'
 import { distributionOf } from './dora/quantile.ts'
 import { lanesOf, type Scope } from './dora/question.ts'
+import { knownPlaces } from './incidents/known.ts'
 import type { DeploymentRow, DoraTables, IncidentRow } from './tables.ts'
 
 /** The deployments behind a figure. */
@@ -46,16 +47,10 @@ export const createQueries = ({ store, views }: { readonly store: Store; readonl
     return all.map((one) => ({ ...one, version: known.get(one.deployment ?? '') ?? null }))
   }
 
-  /** The services whose deployments are known, and where they were deployed, by name. */
+  /** The services that are known, and where, by name. */
   const lanes = async (project: ProjectName) => {
     await views.reach()
-    return db
-      .selectFrom('learn_lanes')
-      .select(['service', 'environment'])
-      .where('project', '=', project)
-      .orderBy('service')
-      .orderBy('environment')
-      .execute()
+    return knownPlaces(db, project)
   }
 
   /** Deployments that the figures of a span were made from, newest first, up to `limit`; `before` pages on. */

@@ -17,6 +17,7 @@ import {
   incidentSubject,
 } from '../facts.ts'
 import type { DoraTables, IncidentRow } from '../tables.ts'
+import { refuseUnknown } from './known.ts'
 
 export type OrderPorts = {
   readonly ledger: Ledger
@@ -79,9 +80,11 @@ export const createIncidentOrders = ({ ledger, store, views, clock, ids }: Order
   }
 
   return {
-    /** Opens an incident and resolves to its name. */
+    /** Opens an incident and resolves to its name; of a service that nobody knows it opens none. */
     open: async (told: NewIncident, actor: string): Promise<string> => {
       const { detectedAt, causedBy, ...rest } = told
+      await views.reach()
+      await refuseUnknown(db, told)
       const cause = causedBy === null ? null : { deployment: await deploymentIn(told.project, causedBy) }
       const incident = ids('incident')
       const payload = {
