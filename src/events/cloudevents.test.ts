@@ -158,3 +158,38 @@ test('an event of another kind than CDEvents is kept, and says nothing more', as
   assert.deepEqual(await post(opened, structured, other), { outcome: 'recorded', events: 1, facts: 0, unplaced: [] })
   assert.equal((await opened.events.received(defaultProject))[0]?.type, 'com.example.sold')
 })
+
+test('a body that is cut off, empty, not in UTF-8 or not under its content type is told as that, with what to do, and no fact is made', async () => {
+  await using opened = await openTestEvents()
+  await addSource(opened, 'cdevents')
+  const one = envelopeOf(deployed)
+  const whole = 'send it whole, as JSON in UTF-8; with curl: --data-binary @<file>'
+  const before = await opened.ledger.head()
+  for (const [type, content, detail, next] of [
+    [structured, '', 'body: is empty', whole],
+    [structured, '{"id":"a', 'body: is no JSON: it ends within a value after 8 bytes', whole],
+    [structured, '{"id":}', "body: is no JSON: a '}' is out of place", whole],
+    [structured, [one], 'body: is an array, not one event', `send several as ${batched}`],
+    [batched, one, 'body: is no array of events', 'send one as application/cloudevents+json'],
+    [
+      'text/plain',
+      one,
+      'content-type: is text/plain, but the body is in an envelope of CloudEvents',
+      'send it as application/cloudevents+json',
+    ],
+    [
+      'application/json',
+      [one],
+      'content-type: is application/json, but the body is in an envelope of CloudEvents',
+      `send it as ${batched}`,
+    ],
+  ] as const)
+    await assert.rejects(post(opened, type, content), { kind: 'invalid-event', detail, next }, detail)
+  const headers = new Headers({ 'content-type': structured, authorization: `Bearer ${secret}` })
+  const body = Buffer.from([0x22, 0xff, 0x22])
+  await assert.rejects(opened.events.deliver(defaultProject, 'cdevents', { headers, body }), {
+    detail: 'body: is not in UTF-8',
+    next: whole,
+  })
+  assert.deepEqual(await opened.ledger.head(), before)
+})

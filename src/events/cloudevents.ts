@@ -26,9 +26,22 @@ const longest = 1_000
 export const readEnvelopes = (headers: Headers, body: Uint8Array): Envelope[] => {
   const contentType = (headers.get('content-type') ?? '').split(';')[0]?.trim().toLowerCase()
   const content = parseJson(body)
+  if (contentType === structured && Array.isArray(content))
+    throw invalid([{ path: 'body', message: 'is an array, not one event' }], `send several as ${batched}`)
   if (contentType === structured) return [envelopeIn(content, '')]
   if (contentType === batched) return arrayIn(content).map((one, place) => envelopeIn(one, `[${place}].`))
   if (headers.get('ce-specversion') !== null) return [binaryIn(headers, content)]
+  const [first] = Array.isArray(content) ? content : [content]
+  if (typeof first === 'object' && first !== null && 'specversion' in first)
+    throw invalid(
+      [
+        {
+          path: 'content-type',
+          message: `is ${contentType || 'missing'}, but the body is in an envelope of CloudEvents`,
+        },
+      ],
+      `send it as ${Array.isArray(content) ? batched : structured}`,
+    )
   if (Array.isArray(content)) return arrayIn(content).map((one, place) => bareIn(one, `[${place}].`))
   return [bareIn(content, '')]
 }
@@ -37,13 +50,24 @@ export const readEnvelopes = (headers: Headers, body: Uint8Array): Envelope[] =>
 export const parseJson = (body: Uint8Array): unknown => {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
-  } catch {
-    throw invalid([{ path: 'body', message: 'is no JSON' }])
+  } catch (error) {
+    const why = String(error)
+    const token = /Unexpected token ('.'),/su.exec(why)?.[1]
+    const message =
+      body.length === 0
+        ? 'is empty'
+        : error instanceof TypeError
+          ? 'is not in UTF-8'
+          : /end of JSON|Unterminated/.test(why)
+            ? `is no JSON: it ends within a value after ${body.length} bytes`
+            : `is no JSON${token === undefined ? '' : `: a ${token} is out of place`}`
+    throw invalid([{ path: 'body', message }], 'send it whole, as JSON in UTF-8; with curl: --data-binary @<file>')
   }
 }
 
 const arrayIn = (content: unknown): unknown[] => {
-  if (!Array.isArray(content)) throw invalid([{ path: 'body', message: 'is no array of events' }])
+  if (!Array.isArray(content))
+    throw invalid([{ path: 'body', message: 'is no array of events' }], `send one as ${structured}`)
   if (content.length > mostInBatch) throw invalid([{ path: 'body', message: `has more than ${mostInBatch} events` }])
   return content
 }
@@ -107,11 +131,14 @@ const checked = (content: unknown, at: string): CdEvent => {
   throw invalid(outcome.flaws.map(({ path, message }) => ({ path: `${at}${path}`, message })))
 }
 
-const invalid = (flaws: readonly Flaw[]): Problem =>
+const invalid = (
+  flaws: readonly Flaw[],
+  next = 'the schemas are those of CDEvents v0.5.1: https://cdevents.dev',
+): Problem =>
   new Problem({
     kind: 'invalid-event',
     status: 400,
     detail: flaws.map(({ path, message }) => `${path}: ${message}`).join('; '),
     ...(flaws[0] ? { where: { path: flaws[0].path } } : {}),
-    next: 'the schemas are those of CDEvents v0.5.1: https://cdevents.dev',
+    next,
   })

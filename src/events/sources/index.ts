@@ -47,7 +47,7 @@ export const readBody = (read: Reading, delivery: Parameters<Reading>[0]): Told 
         .map(({ path, said }) => (path ? `${path}: ${said}` : said))
         .join('; '),
       where: { path: flaws[0]?.path || 'body' },
-      next: 'the kind of the source says what its bodies are: headway events sources list',
+      next: 'headway events sources list says of which kind the source is, docs/events.md what each kind sends',
     })
   }
 }

@@ -40,7 +40,7 @@ test('a field that a record does not have is refused with its path and what was 
     assert.throws(() => read(content), { kind: 'unknown-field', status: 400, detail, where: { path }, next })
   assert.equal(read([deployment, incident]).records.length, 2)
   assert.throws(() => read({ type: 'delivery' }), {
-    detail: '0.type: is none of deployment, change, run, incident, push and carried',
+    detail: 'type: is none of deployment, change, run, incident, push and carried',
   })
   assert.throws(() => read([null]), { detail: '0: is no object' })
 })

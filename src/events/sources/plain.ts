@@ -13,7 +13,8 @@ export const readPlain: Reading = ({ content }): Told => {
   const list = Array.isArray(content) ? content : several.success ? several.data.records : [content]
   const isAlone = list[0] === content
   for (const [place, record] of list.slice(0, most).entries()) refuseUnknown(record, isAlone ? '' : `${place}.`)
-  const records = z.array(OutsideRecord).max(most).parse(list)
+  // Of a record that is alone a path begins with its field.
+  const records = isAlone ? [OutsideRecord.parse(content)] : z.array(OutsideRecord).max(most).parse(list)
   const [only] = records
   return { type: records.length === 1 && only ? only.type : 'records', about: null, at: null, records }
 }
