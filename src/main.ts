@@ -29,6 +29,14 @@ program.hook('preAction', (_, action) => {
   words = pathOf(action)
 })
 
+/** Whoever reads what is said may have enough of it (`| head -1`): that ends a command, and not what goes on working without a reader. */
+const lasting = new Set(['up', 'edge', 'runner'])
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    if (!lasting.has(program.args[0] ?? '')) process.exit()
+  })
+
 try {
   for (const add of await nouns()) add(program)
   await program.parseAsync()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -201,6 +202,19 @@ describe('the command line', () => {
   after(async () => {
     await stub.stop()
     rmSync(directory, { recursive: true, force: true })
+  })
+
+  test('who has read enough (`| head -1`) ends a command without a word', async () => {
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, 'status', '--json'], {
+      env: { PATH: process.env.PATH ?? '', ...here() },
+    })
+    child.stdout.destroy()
+    let said = ''
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString('utf8')
+    })
+    const [code] = await once(child, 'close')
+    assert.deepEqual([code, said], [0, ''])
   })
 
   test('shows a table without colours where nobody looks, and sends its token', async () => {
