@@ -106,6 +106,7 @@ const leave = async (tx: Tx, run: string, job: string): Promise<void> => {
       .where('group_key', '=', group_key)
       .where('state', '=', 'waiting')
       .orderBy('seq')
+      .limit(1)
       .executeTakeFirst()
     if (!next) continue
     await tx

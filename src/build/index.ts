@@ -96,6 +96,7 @@ export const createBuild = (parts: BuildParts): Build => {
         .where('run', '=', run)
         .where('job', '=', job)
         .orderBy('attempt', 'desc')
+        .limit(1)
         .executeTakeFirst()
       return newest?.status === 'running' && Number(newest.attempt) === attempt
     },

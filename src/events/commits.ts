@@ -25,6 +25,7 @@ export const createCommits = (db: Kysely<EventsTables>) => {
       .where('repository', '=', repository)
       .where('commit_id', '=', revision)
       .orderBy('seq', 'desc')
+      .limit(1)
       .executeTakeFirst()
     if (commit) return commit
     const push = await db
@@ -34,6 +35,7 @@ export const createCommits = (db: Kysely<EventsTables>) => {
       .where('repository', '=', repository)
       .where('after_id', '=', revision)
       .orderBy('seq', 'desc')
+      .limit(1)
       .executeTakeFirst()
     return push ? { seq: push.seq, place: Number.MAX_SAFE_INTEGER } : null
   }
@@ -86,9 +88,10 @@ export const createCommits = (db: Kysely<EventsTables>) => {
         .select('repository')
         .where('project', '=', project)
         .where('commit_id', '=', revision)
+        .limit(1)
         .executeTakeFirst()
       const push = db.selectFrom('events_pushes').select('repository').where('project', '=', project)
-      const row = commit ?? (await push.where('after_id', '=', revision).executeTakeFirst())
+      const row = commit ?? (await push.where('after_id', '=', revision).limit(1).executeTakeFirst())
       return row ? commits.between(project, row.repository, since, revision) : null
     },
 
@@ -104,6 +107,7 @@ export const createCommits = (db: Kysely<EventsTables>) => {
           .where('has_succeeded', '=', 1)
           .where('finished_at', '<', at)
           .orderBy('finished_at', 'desc')
+          .limit(1)
           .executeTakeFirst()
       )?.revision ?? null,
 

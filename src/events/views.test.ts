@@ -4,6 +4,7 @@ import { deliveryCarried, deliveryDeployed, learnFacts } from '../learn/facts.ts
 import { fact, type NewFact } from '../ledger/fact.ts'
 import { openTestLedger } from '../ledger/testing.ts'
 import { Digest, defaultEnvironment, defaultProject, ServiceName } from '../names.ts'
+import { createCommits } from './commits.ts'
 import { type EventsTables, eventsView } from './views.ts'
 
 const shop = ServiceName.parse('shop')
@@ -67,4 +68,20 @@ test('of a batch of facts the deliveries are written at its end, together', asyn
     return [before, await count()]
   })
   assert.deepEqual(counts, [0, 250])
+})
+
+test('what ran before is read alone, however many deployments came before it', async () => {
+  await using opened = await openTestLedger({ definitions, views: [eventsView] })
+  await opened.ledger.append(Array.from({ length: 50 }, (_, place) => deployed(`${place}`, place)))
+  await opened.views.reach()
+  const read: number[] = []
+  const tables = opened.store.tables<EventsTables>().withPlugin({
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      read.push(result.rows.length)
+      return result
+    },
+  })
+  assert.equal(await createCommits(tables).before('default', 'shop', defaultEnvironment, 40), 'r39')
+  assert.deepEqual(read, [1])
 })

@@ -80,6 +80,7 @@ export const createChangeQueries = (store: Store) => {
         .where('project', '=', project)
         .where('repository', '=', repository)
         .orderBy('number', 'desc')
+        .limit(1)
         .executeTakeFirst()
       return row?.number ?? 0
     },

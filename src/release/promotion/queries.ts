@@ -42,6 +42,7 @@ export const createPromotionQueries = (db: Kysely<PromotionTables>) => ({
       .where('environment', '=', environment)
       .where('outcome', '=', 'granted')
       .orderBy('origin', 'desc')
+      .limit(1)
       .executeTakeFirst()
     return row ? parsePromotion(row.state) : null
   },
@@ -93,6 +94,7 @@ export const createPromotionQueries = (db: Kysely<PromotionTables>) => ({
       .where('service', '=', service)
       .where('is_return', '=', 1)
       .orderBy('seq', 'desc')
+      .limit(1)
       .executeTakeFirst()
     return row ? originOf(row) : null
   },
@@ -110,6 +112,7 @@ export const createPromotionQueries = (db: Kysely<PromotionTables>) => ({
       .where('service', '=', key.service)
       .where('release', '=', release)
       .orderBy('seq', 'desc')
+      .limit(1)
       .executeTakeFirst()
     return row ? originOf(row) : null
   },
@@ -129,6 +132,7 @@ export const createPromotionQueries = (db: Kysely<PromotionTables>) => ({
       .where('service', '=', key.service)
       .where(({ or, eb }) => or([eb('release', 'like', `sha256:${wanted}%`), eb('commit_id', 'like', `${wanted}%`)]))
       .orderBy('seq', 'desc')
+      .limit(1)
       .executeTakeFirst()
     return row ? originOf(row) : null
   },
@@ -140,6 +144,7 @@ export const createPromotionQueries = (db: Kysely<PromotionTables>) => ({
       .where('project', '=', key.project)
       .where('service', '=', key.service)
       .orderBy('seq', 'desc')
+      .limit(1)
       .executeTakeFirst()
     return row ? originOf(row) : null
   },
