@@ -61,6 +61,19 @@ test('whoever asks for no kind of answer gets the web at its root', async () => 
   assert.deepEqual([status, body], [200, '<title>Headway</title>'])
 })
 
+test('links that a workflow puts together as GitHub has them lead to the page of the run, or of the change', async () => {
+  await using web = await openWeb()
+  const led = async (path: string) => {
+    const { status, headers } = await web.get(path)
+    return [status, headers.location]
+  }
+  assert.deepEqual(await led('/default/shop/actions/runs/run-1k2'), [302, '/projects/default/runs/run-1k2'])
+  assert.deepEqual(await led('/default/shop/actions/runs/run-1k2/job/3?pr=1'), [302, '/projects/default/runs/run-1k2'])
+  assert.deepEqual(await led('/default/shop/pull/7/files'), [302, '/projects/default/changes/shop/7'])
+  for (const path of ['//evil.example/actions/runs/1', '/a/b%0d%0ax/actions/runs/1', '/projects/default/runs/run-1k2'])
+    assert.equal((await led(path))[1], undefined, path)
+})
+
 test('a file is sent compressed to whom takes it so, and kept for good', async () => {
   await using web = await openWeb()
   const plain = await web.get('/assets/app-1.js')

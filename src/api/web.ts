@@ -52,6 +52,17 @@ const headers = {
 /** Paths beneath which the web has no page: what is not found there is an error in its own terms. */
 const notPages = /^\/(api|git|health|_apis|assets)(\/|$)/
 
+/**
+ * The page that an address stands for which a workflow puts together as GitHub has it (`$GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/...`),
+ * for links in chats and mails; null for any other.
+ */
+const pageOfElsewhere = (path: string): string | null => {
+  const [, project, repository, kind, id] =
+    /^\/([\w.-]+)\/([\w.-]+)\/(actions\/runs|pull)\/([\w.-]+)(?:\/|$)/.exec(path) ?? []
+  if (project === undefined) return null
+  return kind === 'pull' ? `/projects/${project}/changes/${repository}/${id}` : `/projects/${project}/runs/${id}`
+}
+
 /** Serves the built web from a directory; reads each file when it is asked for, so that an idle server holds none. */
 export const createWeb = (directory: string = builtWeb): Web => {
   const isFile = (file: string): boolean => statSync(file, { throwIfNoEntry: false })?.isFile() === true
@@ -94,6 +105,11 @@ export const createWeb = (directory: string = builtWeb): Web => {
       const file = join(directory, path)
       if (path !== '/' && extname(path) in types && isFile(file)) {
         sendFile(request, response, file, path.startsWith('/assets/'))
+        return true
+      }
+      const page = notPages.test(path) ? null : pageOfElsewhere(path)
+      if (page !== null) {
+        response.writeHead(302, { ...headers, location: page }).end()
         return true
       }
       const isAskedFor = path === '/' || /\btext\/html\b/.test(request.headers.accept ?? '')
