@@ -269,16 +269,16 @@ export const faults: readonly Fault[] = [
   ),
   fault(
     'the lines of a secret are not hidden by themselves',
-    'jobs/mask.ts',
-    `const parts = [secret, secret.trim(), ...secret.split(/\\r?\\n/).map((line) => line.trim())]`,
-    'const parts = [secret, secret.trim()]',
+    'jobs/mask-forms.ts',
+    '...secret.split(/\\r?\\n/).map((line) => line.trim()), ',
+    '',
     'masks.yaml',
   ),
   fault(
     'base64 is hidden only where nothing stands before it',
-    'jobs/mask.ts',
-    '[0, 1, 2].flatMap((shift)',
-    '[0].flatMap((shift)',
+    'jobs/mask-forms.ts',
+    '(part) => [0, 1, 2].flatMap((shift)',
+    '(part) => [0].flatMap((shift)',
     'masks.yaml',
   ),
   fault(
