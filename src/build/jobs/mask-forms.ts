@@ -2,8 +2,13 @@
 const shortestPart = 3
 /** A piece of base64 as long as this is the secret's and no other's: 24 bytes, more than private keys have in common with public ones. */
 const windowLength = 32
-/** What remains of a secret in base64 where a line ends: from three groups of four characters on, as shorter ones would slow the search down. */
-const shortestEdge = 12
+/**
+ * How far from one piece to the next: of lines as short as this and a piece together (60 characters; `base64` has 76, PEM 64) each holds a
+ * whole one, wherever it begins.
+ */
+const windowStep = 28
+/** What remains of a secret in base64 where a line ends: from four groups of four characters on, as shorter ones would slow the search down. */
+const shortestEdge = 16
 
 /** How a secret may look in a text. */
 export type Forms = {
@@ -112,7 +117,7 @@ const wrappedAt = (secret: string, shift: number): Wrapped[] => {
     { kind: 'base64', text: text.slice(to - windowLength, to) },
   ]
   const firstGroup = from === 0 ? 0 : 4
-  for (let at = firstGroup; at + windowLength <= to; at += 4)
+  for (let at = firstGroup; at + windowLength <= to; at += windowStep)
     pieces.push({ kind: 'base64', text: text.slice(at, at + windowLength) })
   for (let end = firstGroup + 4; end - from < windowLength; end += 4)
     if (end - from >= shortestEdge) pieces.push({ kind: 'atLineEnd', text: text.slice(from, end) })
